@@ -1,0 +1,93 @@
+"""The command line: parse, call, show. Nothing is computed here, and nothing heavy is imported before it is used."""
+
+import os
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from slidescreen import __version__
+from slidescreen.cli.classify import classify
+from slidescreen.cli.ensemble import ensemble
+from slidescreen.cli.exit_codes import ExitCode
+from slidescreen.cli.report import report
+from slidescreen.cli.train import train
+from slidescreen.errors import NothingClassifiedError, SlidescreenError
+
+app = typer.Typer(
+    name="slidescreen",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"slidescreen {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
+) -> None:
+    """Classify the leukocytes of blood-smear slides and say which slides a morphologist must see first.
+
+    A screening aid for research use only: no medical device.
+    """
+    if debug:
+        os.environ["SLIDESCREEN_DEBUG"] = "1"
+
+
+app.command()(classify)
+app.command()(report)
+app.command()(train)
+app.command()(ensemble)
+
+
+def main() -> None:
+    """Run the command line; every way out goes through one exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except Exception as error:
+        code = _explain(error)
+    except KeyboardInterrupt:
+        _say("interrupted; what was finished is kept")
+        code = ExitCode.INTERRUPTED
+    sys.exit(int(code or 0))
+
+
+def _explain(error: Exception) -> ExitCode:
+    """Show an error as one line on standard error, and give its exit code."""
+    import click
+
+    if os.environ.get("SLIDESCREEN_DEBUG"):
+        traceback.print_exception(error)
+    if isinstance(error, click.Abort):
+        _say("interrupted")
+        return ExitCode.INTERRUPTED
+    if isinstance(error, click.ClickException):
+        _say(error.format_message())
+        return ExitCode.BAD_INPUT
+    if isinstance(error, NothingClassifiedError):
+        _say(str(error))
+        return ExitCode.NOTHING_CLASSIFIED
+    if isinstance(error, SlidescreenError):
+        _say(str(error))
+        return ExitCode.BAD_INPUT
+    _say(f"a defect of slidescreen, please report it: {type(error).__name__}: {error} (--debug shows where)")
+    return ExitCode.DEFECT
+
+
+def _say(message: str) -> None:
+    line = " ".join(message.split())
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/] {escape(line)}")

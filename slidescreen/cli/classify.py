@@ -1,0 +1,3 @@
+"""placeholder"""
+def classify() -> None:
+    """placeholder"""

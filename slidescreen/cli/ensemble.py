@@ -1,0 +1,3 @@
+"""placeholder"""
+def ensemble() -> None:
+    """placeholder"""

@@ -1,0 +1,18 @@
+"""How a command tells a script what came of it."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """The exit codes of every subcommand."""
+
+    DONE = 0
+    DEFECT = 1
+    """A fault of the program itself."""
+    BAD_INPUT = 2
+    """A usage error, bad input, or an output that cannot be written."""
+    SOME_UNREADABLE = 3
+    """Finished, but some images or slides could not be read."""
+    NOTHING_CLASSIFIED = 4
+    INTERRUPTED = 130
+    """What was finished is kept."""

@@ -1,0 +1,3 @@
+"""placeholder"""
+def report() -> None:
+    """placeholder"""

@@ -1,0 +1,1 @@
+"""Arrays in, probabilities out: batched, in order, in bounded memory."""

@@ -1,0 +1,21 @@
+"""Which processor to use."""
+
+import torch
+
+from slidescreen.errors import InputError
+
+DEVICES = ("auto", "cuda", "cpu")
+
+
+def choose_device(name: str) -> torch.device:
+    """The torch device that `auto`, `cuda` or `cpu` means on this machine.
+
+    Raises:
+        InputError: another name, or no usable NVIDIA GPU where one was asked for.
+    """
+    if name not in DEVICES:
+        raise InputError(f"--device must be one of {', '.join(DEVICES)}, not {name}")
+    available = torch.cuda.is_available()
+    if name == "cuda" and not available:
+        raise InputError("no usable NVIDIA GPU was found; say --device cpu")
+    return torch.device("cuda" if available and name != "cpu" else "cpu")

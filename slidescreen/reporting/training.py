@@ -1,0 +1,87 @@
+"""A training on the terminal: progress, then a line an epoch."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from slidescreen.files import printable
+from slidescreen.networks import BACKBONES
+from slidescreen.training.loop import EpochResult, Trainer
+
+
+class TrainingDisplay:
+    """Shows a training on standard error, where a progress bar harms no script."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[detail]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+        )
+        self._reading = self._progress.add_task("reading images", total=None, detail="")
+        self._epoch = self._progress.add_task("epoch", total=None, detail="", visible=False)
+        self._trainer: Trainer | None = None
+        self._started, self._first = time.monotonic(), 0
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def note(self, text: str) -> None:
+        self._console.print(escape(text))
+
+    def reading(self, done: int, total: int) -> None:
+        self._progress.update(self._reading, completed=done, total=total)
+
+    def start(self, trainer: Trainer) -> None:
+        self._trainer = trainer
+        options = trainer.options
+        precision = "bf16" if trainer.autocast else "fp32"
+        self.note(
+            f"training {BACKBONES[options.backbone]} on {trainer.device.type} in {precision}, "
+            f"{options.preprocessing.image_size} pixels a side, {len(options.cell_types)} cell types"
+        )
+        self._progress.update(self._reading, visible=False)
+        self._start_epoch(trainer.next_batch)
+
+    def batch(self, epoch: int, done: int, total: int, loss: float) -> None:
+        assert self._trainer is not None
+        seen = (done - self._first) * self._trainer.options.batch_size
+        rate = seen / max(time.monotonic() - self._started, 1e-9)
+        self._progress.update(
+            self._epoch,
+            description=f"epoch {epoch + 1}/{self._trainer.options.epochs}",
+            completed=done,
+            total=total,
+            detail=f"loss {loss:.3f} · {rate:.1f} images/s",
+        )
+
+    def epoch(self, result: EpochResult, best: bool) -> None:
+        self.note(
+            f"epoch {result.epoch:3d}  {result.image_size} px  loss {result.train_loss:.4f}  validation: "
+            f"loss {result.validation_loss:.4f}  accuracy {result.accuracy:.4f}  macro F1 {result.macro_f1:.4f}"
+            f"  {result.seconds:.0f} s{'  best' if best else ''}"
+        )
+        self._start_epoch(0)
+
+    def finish(self, checkpoint: Path, best: EpochResult) -> None:
+        self._progress.update(self._epoch, visible=False)
+        self.note(f"best: epoch {best.epoch}, macro F1 {best.macro_f1:.4f} → {printable(checkpoint)}")
+
+    def _start_epoch(self, first_batch: int) -> None:
+        self._started, self._first = time.monotonic(), first_batch
+        self._progress.reset(self._epoch, visible=True)

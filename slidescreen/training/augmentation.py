@@ -1,0 +1,81 @@
+"""Random changes to a batch of training images, drawn from a generator so that they can be drawn again."""
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from slidescreen.training.options import Augmentation
+
+_STAIN_SPREAD = 0.08
+_DARKEST = 1 / 255
+
+
+def augment(batch: Tensor, options: Augmentation, generator: torch.Generator) -> Tensor:
+    """Turn, flip, scale, blur and recolour each image of a batch by chance.
+
+    Args:
+        batch: (N, 3, H, W), 0–1.
+        options: how strongly.
+        generator: on the CPU, whatever the batch's device.
+
+    Returns:
+        (N, 3, H, W), 0–1.
+    """
+    batch = _move(batch, options, generator)
+    if options.colour > 0:
+        batch = _restain(batch, options.colour, generator)
+    if options.blur > 0:
+        batch = _defocus(batch, options.blur, generator)
+    return batch
+
+
+def _uniform(count: int, low: float, high: float, generator: torch.Generator) -> Tensor:
+    return low + (high - low) * torch.rand(count, generator=generator)
+
+
+def _move(batch: Tensor, options: Augmentation, generator: torch.Generator) -> Tensor:
+    """Rotation by any angle, flips and scale in one resampling; corners are filled by reflection."""
+    count = len(batch)
+    if options.rotation == 0 and not options.flips and options.scale == 1:
+        return batch
+    angle = _uniform(count, -options.rotation, options.rotation, generator) * (math.pi / 180)
+    zoom = torch.exp(_uniform(count, -1, 1, generator) * math.log(options.scale))
+    flip = torch.ones(2, count)
+    if options.flips:
+        flip = torch.randint(0, 2, (2, count), generator=generator) * 2.0 - 1.0
+    matrix = torch.zeros(count, 2, 3)
+    matrix[:, 0, 0] = torch.cos(angle) * flip[0] / zoom
+    matrix[:, 0, 1] = -torch.sin(angle) * flip[1] / zoom
+    matrix[:, 1, 0] = torch.sin(angle) * flip[0] / zoom
+    matrix[:, 1, 1] = torch.cos(angle) * flip[1] / zoom
+    grid = functional.affine_grid(matrix.to(batch.device), list(batch.shape), align_corners=False)
+    return functional.grid_sample(batch, grid, padding_mode="reflection", align_corners=False)
+
+
+def _restain(batch: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Mix and shift the optical densities of the channels, as another stain, lamp or camera would."""
+    spread = _STAIN_SPREAD * strength
+    count = len(batch)
+    mix = torch.eye(3) + spread * torch.randn(count, 3, 3, generator=generator)
+    depth = torch.exp(2 * spread * torch.randn(count, 1, 1, generator=generator))
+    shift = spread * torch.randn(count, 3, 1, generator=generator)
+    density = -torch.log(batch.clamp_min(_DARKEST)).flatten(2)
+    density = (depth * mix).to(batch.device) @ density + shift.to(batch.device)
+    return torch.exp(-density).clamp(0, 1).view_as(batch)
+
+
+def _defocus(batch: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Mix half of the images with a Gaussian blur of themselves."""
+    count, channels, height, _ = batch.shape
+    share = _uniform(count, -1, 1, generator).clamp_min(0).view(-1, 1, 1, 1).to(batch.device)
+    sigma = strength * height / 128
+    radius = max(1, math.ceil(2 * sigma))
+    offsets = torch.arange(-radius, radius + 1, device=batch.device, dtype=batch.dtype)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel = (kernel / kernel.sum()).repeat(channels, 1)
+    padded = functional.pad(batch, (radius,) * 4, mode="reflect")
+    blurred = functional.conv2d(padded, kernel.view(channels, 1, 1, -1), groups=channels)
+    blurred = functional.conv2d(blurred, kernel.view(channels, 1, -1, 1), groups=channels)
+    return torch.lerp(batch, blurred, share)

@@ -1,0 +1,118 @@
+"""Labelled images as batches of pixels: decoded once, kept in memory as far as it may go."""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen.errors import InputError, UnreadableImageError
+from slidescreen.files import printable
+from slidescreen.images import Pixels, Preprocessing, decode, prepare, read_bytes
+from slidescreen.labels import LabelledImage
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a first pass over the files found: content hashes of the readable, reasons for the others."""
+
+    digests: dict[Path, str]
+    unreadable: dict[Path, str]
+
+
+def survey(images: Sequence[LabelledImage], workers: int, progress: Progress) -> Survey:
+    """Hash and decode every file once, so that no training meets a bad one hours later."""
+
+    def look(image: LabelledImage) -> tuple[str, str]:
+        try:
+            content = read_bytes(image.path)
+            decode(content)
+        except UnreadableImageError as error:
+            return "", str(error)
+        return hashlib.sha256(content).hexdigest(), ""
+
+    digests: dict[Path, str] = {}
+    unreadable: dict[Path, str] = {}
+    with ThreadPoolExecutor(workers) as pool:
+        for done, (image, (digest, reason)) in enumerate(zip(images, pool.map(look, images), strict=True), 1):
+            if reason:
+                unreadable[image.path] = reason
+            else:
+                digests[image.path] = digest
+            progress(done, len(images))
+    return Survey(digests, unreadable)
+
+
+def data_hash(images: Sequence[LabelledImage], digests: dict[Path, str]) -> str:
+    """One hash of all contents, labels and splits, whatever their order and place on the disk."""
+    lines = sorted(f"{digests[i.path]},{i.label},{i.split}" for i in images)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+class PixelStore:
+    """The prepared pixels of a list of images, by position.
+
+    Kept in memory while they need no more than `memory` bytes; else each batch is decoded when asked for.
+    """
+
+    def __init__(
+        self, images: Sequence[LabelledImage], preprocessing: Preprocessing, memory: int, workers: int
+    ) -> None:
+        self._paths = [image.path for image in images]
+        self._preprocessing = preprocessing
+        self._pool = ThreadPoolExecutor(workers)
+        side = preprocessing.image_size
+        self.in_memory = len(images) * side * side * 3 <= memory
+        self._kept: Pixels | None = None
+        if self.in_memory:
+            self._kept = np.empty((len(images), side, side, 3), np.uint8)
+            for position, pixels in enumerate(self._pool.map(self._load, self._paths)):
+                self._kept[position] = pixels
+
+    def batch(self, positions: NDArray[np.int64]) -> Pixels:
+        """Pixels of the images at `positions`: (N, side, side, 3)."""
+        if self._kept is not None:
+            return self._kept[positions]
+        return np.stack(list(self._pool.map(self._load, [self._paths[p] for p in positions])))
+
+    def _load(self, path: Path) -> Pixels:
+        try:
+            return prepare(decode(read_bytes(path)), self._preprocessing)
+        except UnreadableImageError as error:  # it was readable a moment ago
+            raise InputError(f"{printable(path)} changed during the training: {error}") from error
+
+
+def group_weights(images: Sequence[LabelledImage], power: float) -> NDArray[np.float64]:
+    """How often each image is to be seen, relative to 1 on average.
+
+    A group is one label within one source: rare types count more, and so does the rare source of a type, lest a
+    type be told by its camera. A group of n images weighs n^(1 - power) in all.
+    """
+    keys = [(image.label, image.source) for image in images]
+    sizes: dict[tuple[str, str], int] = {}
+    for key in keys:
+        sizes[key] = sizes.get(key, 0) + 1
+    weights = np.asarray([sizes[key] ** -power for key in keys], dtype=np.float64)
+    return weights / weights.mean()
+
+
+def class_weights(images: Sequence[LabelledImage], cell_types: Sequence[str], power: float) -> NDArray[np.float64]:
+    """A weight of the loss for each cell type, its count to the power of -`power`, 1 on average over images."""
+    counts = np.asarray([sum(i.label == name for i in images) for name in cell_types], dtype=np.float64)
+    weights = np.where(counts > 0, np.maximum(counts, 1) ** -power, 0.0)
+    return weights * counts.sum() / (weights * counts).sum()
+
+
+def epoch_order(
+    count: int, weights: NDArray[np.float64] | None, seed: int, epoch: int
+) -> NDArray[np.int64]:
+    """The images of an epoch in their order: a shuffle, or with `weights` a draw with replacement."""
+    generator = np.random.default_rng((seed, epoch))
+    if weights is None:
+        return generator.permutation(count)
+    return generator.choice(count, size=count, replace=True, p=weights / weights.sum())
