@@ -1,0 +1,124 @@
+"""One slide's calls to its leukocyte differential: counts, percentages, exact limits, corrected percentages."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen import cells
+from slidescreen.calls import Call, Status
+from slidescreen.correction import Composition, unmix
+from slidescreen.ensemble import Ensemble
+from slidescreen.statistics.intervals import clopper_pearson
+
+NAMES: tuple[str, ...] = (*cells.LEUKOCYTES, *cells.GROUPS)
+
+
+@dataclass(frozen=True)
+class Share:
+    """One cell type's or group's part of the leukocytes. Percentages are 0–100; None where undefined.
+
+    `low` and `high` are exact 95% limits (Clopper and Pearson) of the percentage as counted; the corrected figures
+    allow for the ensemble's own errors.
+    """
+
+    count: int
+    percent: float | None
+    low: float | None
+    high: float | None
+    corrected_percent: float | None = None
+    corrected_low: float | None = None
+    corrected_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Differential:
+    """What was counted on one slide.
+
+    Attributes:
+        shares: for each of `NAMES`: the twelve leukocyte types, blasts, immature granulocytes.
+        per_100: each other object's number per 100 leukocytes; None where it is undefined or has no class.
+        composition: the estimate behind the corrected figures; None where there is none, or when read from a file.
+    """
+
+    slide: str
+    images: int
+    classified: int
+    unidentified: int
+    unreadable: int
+    duplicates: int
+    leukocytes: int
+    shares: Mapping[str, Share]
+    per_100: Mapping[str, float | None]
+    composition: Composition | None = None
+
+
+def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differential:
+    """Count one slide's calls.
+
+    Args:
+        slide: its name.
+        calls: one for each image that was found.
+        ensemble: that made the calls; its validation confusion matrix makes the correction.
+    """
+    status = Counter(call.status for call in calls)
+    called = Counter(call.cell_type for call in calls if call.status is Status.CLASSIFIED)
+    types = ensemble.cell_types
+    type_counts = np.asarray([called[name] for name in types], dtype=np.int64)
+    leukocytes = sum(called[name] for name in cells.LEUKOCYTES)
+    matrix = ensemble.calibration.confusion_matrix
+    composition = unmix(type_counts, matrix) if matrix is not None and leukocytes else None
+    return Differential(
+        slide=slide,
+        images=len(calls),
+        classified=status[Status.CLASSIFIED],
+        unidentified=status[Status.UNIDENTIFIED],
+        unreadable=status[Status.UNREADABLE],
+        duplicates=status[Status.DUPLICATE],
+        leukocytes=leukocytes,
+        shares={name: _share(name, called, leukocytes, composition, types) for name in NAMES},
+        per_100={
+            name: 100 * called[name] / leukocytes if leukocytes and name in types else None
+            for name in cells.OTHER_OBJECTS
+        },
+        composition=composition,
+    )
+
+
+def members_of(name: str) -> tuple[str, ...]:
+    """The cell types that a name of the differential stands for: a group's members, or the type itself."""
+    return cells.GROUPS.get(name, (name,))
+
+
+def corrected_draws(composition: Composition, members: Sequence[str], types: Sequence[str]) -> NDArray[np.float64]:
+    """Draws (D,) of the true share of `members` among the leukocytes, 0–1."""
+    return _among_leukocytes(composition.draws, members, types)
+
+
+def _share(
+    name: str, called: Mapping[str, int], leukocytes: int, composition: Composition | None, types: Sequence[str]
+) -> Share:
+    members = members_of(name)
+    count = sum(called[member] for member in members)
+    if leukocytes == 0:
+        return Share(count, None, None, None)
+    limits = clopper_pearson(count, leukocytes)
+    raw = Share(count, 100 * count / leukocytes, 100 * limits.low, 100 * limits.high)
+    positions = cells.indices(types, members)
+    if composition is None or not positions or not composition.supported[positions].all():
+        return raw
+    estimate = _among_leukocytes(composition.shares[None], members, types)[0]
+    low, high = np.quantile(corrected_draws(composition, members, types), (0.025, 0.975))
+    # The draws scatter about the estimate, but at a border they may leave it outside of their limits.
+    low, high = min(low, estimate), max(high, estimate)
+    return Share(count, raw.percent, raw.low, raw.high, 100 * float(estimate), 100 * float(low), 100 * float(high))
+
+
+def _among_leukocytes(
+    shares: NDArray[np.float64], members: Sequence[str], types: Sequence[str]
+) -> NDArray[np.float64]:
+    part = shares[:, cells.indices(types, members)].sum(axis=1)
+    whole = shares[:, cells.indices(types, cells.LEUKOCYTES)].sum(axis=1)
+    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)

@@ -1,0 +1,238 @@
+"""Several checkpoints that vote: the ensemble folder, and how members' probabilities become one."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen import cells
+from slidescreen.errors import InputError
+from slidescreen.files import make_folder, printable, sha256_of, write_text, write_whole
+from slidescreen.networks import Checkpoint, read_checkpoint
+
+FORMAT_VERSION = 1
+RULES = ("soft", "hard")
+DEFAULT_WEIGHTS = {"efficientnet_b1": 0.4, "efficientnetv2_b2": 0.6}
+
+Probabilities = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One checkpoint of an ensemble, its share of the vote and its content hash."""
+
+    path: Path
+    weight: float
+    sha256: str
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured on the validation split; an ensemble works without it, and then screens with less.
+
+    Attributes:
+        temperature: divides the logarithms of the probabilities; 1 leaves them.
+        rejection_threshold: a call less probable than this is `unidentified`.
+        confusion_matrix: validation cells, rows true, columns called, in the order of the cell types; None if
+            it was not measured.
+        slide_correlation: how strongly false calls of a group (`blasts`, …) cluster on slides: the intra-slide
+            correlation of a beta-binomial distribution, 0–1.
+        measured: further figures, for people.
+    """
+
+    temperature: float = 1.0
+    rejection_threshold: float = 0.0
+    confusion_matrix: NDArray[np.int64] | None = None
+    slide_correlation: Mapping[str, float] = field(default_factory=dict)
+    measured: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Members that share one ordered list of cell types."""
+
+    members: tuple[Member, ...]
+    rule: str = "soft"
+    calibration: Calibration = field(default_factory=Calibration)
+
+    def __post_init__(self) -> None:
+        if not self.members:
+            raise InputError("an ensemble needs at least one checkpoint")
+        if self.rule not in RULES:
+            raise InputError(f"the voting rule must be one of {', '.join(RULES)}, not {self.rule}")
+        first = self.members[0]
+        for member in self.members[1:]:
+            if member.checkpoint.cell_types != first.checkpoint.cell_types:
+                raise InputError(
+                    f"{printable(member.path)} and {printable(first.path)} list other cell types, or in another order: "
+                    "members of an ensemble must agree"
+                )
+        weights = [member.weight for member in self.members]
+        if not all(math.isfinite(w) and w >= 0 for w in weights) or sum(weights) <= 0:
+            raise InputError(f"weights must be numbers of 0 or more, one above 0, not {weights}")
+
+    @property
+    def cell_types(self) -> tuple[str, ...]:
+        """The types it can call, in the order of its probabilities."""
+        return self.members[0].checkpoint.cell_types
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The members' shares of the vote; they add up to 1."""
+        total = sum(member.weight for member in self.members)
+        return tuple(member.weight / total for member in self.members)
+
+    def combine(self, probabilities: Sequence[Probabilities]) -> Probabilities:
+        """The vote of the members, calibrated.
+
+        Args:
+            probabilities: for each member (N, K), rows adding up to 1.
+
+        Returns:
+            (N, K), rows adding up to 1.
+        """
+        return sharpen(vote(probabilities, self.weights, self.rule), self.calibration.temperature)
+
+
+def vote(probabilities: Sequence[Probabilities], weights: Sequence[float], rule: str) -> Probabilities:
+    """Combine members' probabilities (N, K each): their weighted mean, or with `hard` the weighted mean of their calls."""
+    total = np.zeros(probabilities[0].shape, np.float64)
+    for member, weight in zip(probabilities, weights, strict=True):
+        votes = np.eye(member.shape[1])[member.argmax(1)] if rule == "hard" else member
+        total += weight * votes
+    return total / sum(weights)
+
+
+def sharpen(probabilities: Probabilities, temperature: float) -> Probabilities:
+    """Raise probabilities (N, K) to 1/temperature and scale rows to 1; the calls stay the same."""
+    if temperature == 1.0:
+        return probabilities
+    logs = np.log(np.maximum(probabilities, 1e-30)) / temperature
+    raised = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+
+def member_of(path: Path, weight: float) -> Member:
+    """Read one checkpoint as a member.
+
+    Raises:
+        InputError: no such file, or no checkpoint.
+    """
+    return Member(path, weight, "" if not path.is_file() else sha256_of(path), read_checkpoint(path))
+
+
+def default_weights(checkpoints: Sequence[Checkpoint]) -> list[float]:
+    """The study's 0.4 and 0.6 for its two backbones; equal weights for any other set."""
+    if sorted(c.backbone for c in checkpoints) == sorted(DEFAULT_WEIGHTS):
+        return [DEFAULT_WEIGHTS[c.backbone] for c in checkpoints]
+    return [1 / len(checkpoints)] * len(checkpoints)
+
+
+def save(folder: Path, ensemble: Ensemble) -> Ensemble:
+    """Write an ensemble folder: the members' files, then `ensemble.json`.
+
+    Returns:
+        The ensemble with its members' new places.
+    """
+    make_folder(folder)
+    members = []
+    for number, member in enumerate(ensemble.members, start=1):
+        taken = {m.path.name for m in members}
+        name = member.path.name if member.path.name not in taken else f"{number}-{member.path.name}"
+        target = folder / name
+        if member.path.resolve() != target.resolve():
+            content = member.path.read_bytes()
+            write_whole(target, lambda temporary, content=content: temporary.write_bytes(content))  # type: ignore[misc]
+        members.append(Member(target, member.weight, member.sha256, member.checkpoint))
+    saved = Ensemble(tuple(members), ensemble.rule, ensemble.calibration)
+    write_text(folder / "ensemble.json", json.dumps(_to_dict(saved), indent=2) + "\n")
+    return saved
+
+
+def load(folder: Path) -> Ensemble:
+    """Read an ensemble folder; each member's content must be the one that was measured.
+
+    Raises:
+        InputError: no such folder, a damaged or foreign file, a hash that does not match.
+    """
+    path = folder / "ensemble.json"
+    if not path.is_file():
+        raise InputError(f"{printable(folder)} is no ensemble folder (it holds no ensemble.json); make one with slidescreen ensemble")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format_version"] != FORMAT_VERSION:
+            raise ValueError(f"format version {content['format_version']}, this release reads {FORMAT_VERSION}")
+        members = tuple(_read_member(folder, entry) for entry in content["members"])
+        calibration = _calibration(content["validation"])
+        ensemble = Ensemble(members, content["rule"], calibration)
+        types = tuple(content["cell_types"])
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{printable(path)} is damaged: {reason}") from error
+    if types != ensemble.cell_types:
+        raise InputError(f"{printable(path)} lists other cell types than its checkpoints, or in another order")
+    matrix = calibration.confusion_matrix
+    if matrix is not None and matrix.shape != (len(types), len(types)):
+        raise InputError(f"{printable(path)} is damaged: its confusion matrix is not of {len(types)} types")
+    return ensemble
+
+
+def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
+    calibration = ensemble.calibration
+    matrix = calibration.confusion_matrix
+    return {
+        "format_version": FORMAT_VERSION,
+        "rule": ensemble.rule,
+        "cell_types": list(ensemble.cell_types),
+        "members": [
+            {"file": m.path.name, "backbone": m.checkpoint.backbone, "weight": m.weight, "sha256": m.sha256}
+            for m in ensemble.members
+        ],
+        "validation": {
+            "temperature": calibration.temperature,
+            "rejection_threshold": calibration.rejection_threshold,
+            "confusion_matrix": None if matrix is None else matrix.tolist(),
+            "slide_correlation": dict(calibration.slide_correlation),
+            "measured": dict(calibration.measured),
+        },
+    }
+
+
+def _read_member(folder: Path, entry: dict[str, Any]) -> Member:
+    name = str(entry["file"])
+    if Path(name).name != name:
+        raise ValueError(f"{name!r} is no plain file name")
+    path = folder / name
+    if not path.is_file():
+        raise InputError(f"{printable(path)} is missing from the ensemble")
+    found = sha256_of(path)
+    if found != entry["sha256"]:
+        raise InputError(f"{printable(path)} is not the file that this ensemble was measured with (its SHA-256 differs)")
+    return Member(path, float(entry["weight"]), found, read_checkpoint(path))
+
+
+def _calibration(content: dict[str, Any]) -> Calibration:
+    matrix = content["confusion_matrix"]
+    temperature, threshold = float(content["temperature"]), float(content["rejection_threshold"])
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"temperature must be above 0, not {temperature}")
+    if not 0 <= threshold < 1:
+        raise ValueError(f"rejection_threshold must be from 0 to 1, not {threshold}")
+    return Calibration(
+        temperature,
+        threshold,
+        None if matrix is None else np.asarray(matrix, dtype=np.int64),
+        {str(k): float(v) for k, v in content["slide_correlation"].items()},
+        content["measured"],
+    )
+
+
+def leukocyte_indices(cell_types: Sequence[str]) -> list[int]:
+    """Positions of the differential's twelve types among `cell_types`."""
+    return cells.indices(cell_types, cells.LEUKOCYTES)

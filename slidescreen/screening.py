@@ -1,0 +1,226 @@
+"""A differential to a verdict: does a morphologist have to see this slide, and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from scipy import stats
+
+from slidescreen import cells
+from slidescreen.differential import Differential, Share, corrected_draws
+from slidescreen.ensemble import Ensemble
+from slidescreen.thresholds import Thresholds
+
+_LEAST_CORRELATION = 1e-4
+
+
+class Verdict(StrEnum):
+    """In the order in which slides are to be seen."""
+
+    URGENT = "urgent"
+    REVIEW = "review"
+    INSUFFICIENT = "insufficient"
+    CLEAR = "clear"
+
+
+@dataclass(frozen=True)
+class Excess:
+    """A group's calls against those that the ensemble's errors alone would bring.
+
+    `expected` is a number of calls; `p_value` is the probability of as many calls or more by errors alone, and
+    None where the ensemble's errors were not measured.
+    """
+
+    count: int
+    expected: float | None
+    p_value: float | None
+
+    def significant(self, error_rate: float) -> bool:
+        """Whether errors alone are no explanation. Unmeasured errors explain nothing: any call counts then."""
+        return self.count > 0 and (self.p_value is None or self.p_value < error_rate)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict on one slide, its flags (codes) and its reasons (sentences)."""
+
+    verdict: Verdict
+    flags: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+
+def urgency(differential: Differential, finding: Finding) -> tuple[int, float, float, str]:
+    """A key that sorts slides: the one to be seen first comes first."""
+    blasts = best_percent(differential.shares["blasts"])
+    immature = best_percent(differential.shares["immature_granulocytes"])
+    return list(Verdict).index(finding.verdict), -blasts, -immature, differential.slide
+
+
+def screen(differential: Differential, ensemble: Ensemble, thresholds: Thresholds = Thresholds()) -> Finding:
+    """Judge one slide. It names what to look for, and never a diagnosis."""
+    blasts = excess(differential, ensemble, "blasts", cells.BLASTS)
+    immature = excess(differential, ensemble, "immature_granulocytes", cells.IMMATURE_GRANULOCYTES)
+    flags: list[str] = []
+    reasons: list[str] = []
+    if blasts.significant(thresholds.error_rate):
+        _grade_blasts(differential, ensemble, thresholds, blasts, flags, reasons)
+    if immature.significant(thresholds.error_rate):
+        _grade_immature(differential, thresholds, immature, flags, reasons)
+    urgent = bool({"blasts", "apl"} & set(flags))
+    review = bool(flags)
+    _judge_quality(differential, thresholds, flags, reasons)
+    if urgent:
+        verdict = Verdict.URGENT
+    elif review:
+        verdict = Verdict.REVIEW
+    elif flags:
+        verdict = Verdict.INSUFFICIENT
+    else:
+        verdict = Verdict.CLEAR
+        reasons.append(_nothing_found(differential, blasts, immature, thresholds))
+    return Finding(verdict, tuple(flags), tuple(reasons))
+
+
+def excess(differential: Differential, ensemble: Ensemble, group: str, members: Sequence[str]) -> Excess:
+    """Test a group's calls against "no more than the ensemble's own errors explain".
+
+    The expected rate of false calls is that of each other cell type on the validation split (with half a cell
+    added, so that no error counts as impossible), weighed by the slide's own composition; around it, slides
+    scatter as a beta-binomial distribution with the correlation measured on validation slides.
+
+    Args:
+        differential: of the slide.
+        ensemble: that called it.
+        group: its name, a key of `Calibration.slide_correlation`.
+        members: the cell types of the group.
+    """
+    count = sum(differential.shares[name].count for name in members)
+    matrix = ensemble.calibration.confusion_matrix
+    composition = differential.composition
+    if matrix is None or composition is None:
+        return Excess(count, None, None)
+    types = ensemble.cell_types
+    inside = cells.indices(types, members)
+    others = [i for i in cells.indices(types, cells.LEUKOCYTES) if i not in inside]
+    leukocytes = cells.indices(types, cells.LEUKOCYTES)
+    false = matrix[np.ix_(others, inside)].sum(axis=1)
+    called = matrix[np.ix_(others, leukocytes)].sum(axis=1)
+    rates = (false + 0.5) / (called + 1.0)
+    weights = composition.shares[others]
+    if weights.sum() <= 0:
+        weights = np.ones(len(others))
+    rate = float(np.average(rates, weights=weights))
+    correlation = max(ensemble.calibration.slide_correlation.get(group, 0.0), _LEAST_CORRELATION)
+    scale = (1 - correlation) / correlation
+    tail = stats.betabinom.sf(count - 1, differential.leukocytes, rate * scale, (1 - rate) * scale)
+    return Excess(count, rate * differential.leukocytes, float(tail))
+
+
+def _grade_blasts(
+    differential: Differential,
+    ensemble: Ensemble,
+    thresholds: Thresholds,
+    blasts: Excess,
+    flags: list[str],
+    reasons: list[str],
+) -> None:
+    share = differential.shares["blasts"]
+    flags.append("blasts")
+    reasons.append(_excess_sentence("blasts", differential, share, blasts))
+    percent = best_percent(share)
+    if percent >= thresholds.blasts_acute:
+        flags += ["blasts_5", "blasts_20"]
+        reasons.append(f"blasts in the range of acute leukaemia (from {thresholds.blasts_acute:g}%)")
+    elif percent >= thresholds.blasts_workup:
+        flags.append("blasts_5")
+        reasons.append(f"blasts above {thresholds.blasts_workup:g}%: work-up")
+    lineage = _lineage(differential, ensemble, thresholds)
+    if lineage:
+        flags.append(f"lineage_{lineage}")
+        reasons.append(f"the blasts look {lineage} rather than the other lineage; immunophenotyping decides")
+
+
+def _lineage(differential: Differential, ensemble: Ensemble, thresholds: Thresholds) -> str:
+    """`myeloid` or `lymphoid` where the two blast types differ beyond their confusion, else nothing."""
+    composition = differential.composition
+    if composition is None or not composition.supported[cells.indices(ensemble.cell_types, cells.BLASTS)].all():
+        return ""
+    myeloid = corrected_draws(composition, ("myeloblast",), ensemble.cell_types)
+    lymphoid = corrected_draws(composition, ("lymphoblast",), ensemble.cell_types)
+    for name, more, less in (("myeloid", myeloid, lymphoid), ("lymphoid", lymphoid, myeloid)):
+        if np.quantile(more - thresholds.lineage_ratio * less, 0.025) > 0:
+            return name
+    return ""
+
+
+def _grade_immature(
+    differential: Differential, thresholds: Thresholds, immature: Excess, flags: list[str], reasons: list[str]
+) -> None:
+    shares = differential.shares
+    percent = best_percent(shares["immature_granulocytes"])
+    if percent >= thresholds.ig_raised:
+        flags.append("ig")
+        reasons.append(
+            _excess_sentence("immature granulocytes", differential, shares["immature_granulocytes"], immature)
+        )
+        if percent >= thresholds.ig_high:
+            reasons.append(f"immature granulocytes above {thresholds.ig_high:g}%")
+    shifted = percent + best_percent(shares["band_neutrophil"])
+    if "ig" in flags and shifted >= thresholds.left_shift:
+        flags.append("left_shift")
+        reasons.append(f"left shift: bands and immature granulocytes {shifted:.1f}%")
+    promyelocytes = best_percent(shares["promyelocyte"])
+    if promyelocytes >= thresholds.apl_promyelocytes and promyelocytes > percent / 2:
+        flags.append("apl")
+        reasons.append(f"promyelocytes {promyelocytes:.1f}%: consider APL, urgent")
+    basophils = best_percent(shares["basophil"])
+    if "left_shift" in flags and basophils >= thresholds.cml_basophils:
+        flags.append("cml")
+        reasons.append(f"basophils {basophils:.1f}% with a left shift: consider CML")
+
+
+def _judge_quality(
+    differential: Differential, thresholds: Thresholds, flags: list[str], reasons: list[str]
+) -> None:
+    if differential.leukocytes < thresholds.least_leukocytes:
+        flags.append("too_few_cells")
+        reasons.append(f"only {differential.leukocytes} leukocytes were classified")
+    elif differential.leukocytes < thresholds.usual_leukocytes:
+        reasons.append(f"{differential.leukocytes} leukocytes: fewer than the usual {thresholds.usual_leukocytes}")
+    unusable = differential.unidentified + differential.unreadable
+    if differential.images and unusable > thresholds.most_unusable * differential.images:
+        flags.append("unreliable")
+        reasons.append(f"{unusable} of {differential.images} images could not be identified or read")
+
+
+def best_percent(share: Share) -> float:
+    """The corrected percentage where there is one, else the counted; 0 where nothing was counted."""
+    if share.corrected_percent is not None:
+        return share.corrected_percent
+    return share.percent or 0.0
+
+
+def _excess_sentence(what: str, differential: Differential, share: Share, found: Excess) -> str:
+    text = f"{found.count} {what} among {differential.leukocytes} leukocytes ({share.percent:.1f}%"
+    if share.corrected_percent is not None:
+        text += f", corrected {share.corrected_percent:.1f}%, {share.corrected_low:.1f}–{share.corrected_high:.1f}"
+    text += ")"
+    if found.expected is not None and found.p_value is not None:
+        text += f"; errors alone explain {found.expected:.1f} (p {_p_text(found.p_value)})"
+    return text
+
+
+def _nothing_found(
+    differential: Differential, blasts: Excess, immature: Excess, thresholds: Thresholds
+) -> str:
+    counted = (
+        f"{blasts.count} blasts and {immature.count} immature granulocytes among {differential.leukocytes} leukocytes: "
+    )
+    if immature.significant(thresholds.error_rate):
+        return f"{counted}the latter below {thresholds.ig_raised:g}%, the former no more than errors alone explain"
+    return f"{counted}no more than errors alone explain"
+
+
+def _p_text(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"= {p:.4f}"

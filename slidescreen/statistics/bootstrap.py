@@ -1,0 +1,264 @@
+"""Confidence limits by resampling: for scores without a formula, and for cells that come in slides.
+
+Cells of one slide share a stain, a scanner and a patient: they err together. Limits that resample cells as if
+each came from elsewhere are then too narrow; resampling whole slides keeps what belongs together (Field and
+Welsh, Journal of the Royal Statistical Society B 2007; 69: 369-390). Percentile limits: Efron and Tibshirani,
+An Introduction to the Bootstrap, 1993, chapter 13.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, overload
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from slidescreen.statistics import rates
+from slidescreen.statistics.arrays import (
+    Floats,
+    Ints,
+    at_least,
+    fraction,
+    numbers,
+    one_dimensional,
+    positive_integer,
+    same_length,
+    square_counts,
+    type_indices,
+)
+from slidescreen.statistics.classification import confusion_matrix
+from slidescreen.statistics.intervals import Interval
+
+ScalarStatistic = Literal["accuracy", "macro_f1", "kappa"]
+
+# How many weights are drawn at once, 32 MB of them: bounds the memory without changing the draws.
+_BLOCK_ENTRIES = 4_000_000
+
+_SCALARS: dict[str, Callable[[Ints], Floats]] = {
+    "accuracy": rates.accuracy,
+    "macro_f1": rates.macro_f1,
+    "kappa": rates.kappa,
+}
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Difference of a statistic between two models (a - b) on the same cells.
+
+    Attributes:
+        difference: as observed.
+        interval: percentile limits of the difference.
+        p: two-sided: about the smallest 1 - level whose limits leave out 0; at least 2 / (resamples + 1).
+    """
+
+    difference: float
+    interval: Interval[float]
+    p: float
+
+
+@dataclass(frozen=True)
+class _Units:
+    """What is drawn, with replacement: slides with all their cells, or cells.
+
+    Attributes:
+        tables: for each model the cells that one draw of a unit brings, shape (units, K * K).
+        chances: of each unit at each draw, shape (units,).
+        draws: how many make a resample.
+    """
+
+    tables: tuple[Floats, ...]
+    chances: Floats
+    draws: int
+
+
+def bootstrap_matrices(
+    true: ArrayLike,
+    predicted: ArrayLike,
+    n_types: int,
+    slides: ArrayLike | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Ints:
+    """Confusion matrices of resampled cells, or of resampled slides with all their cells.
+
+    Args:
+        true: type index of each cell, shape (n,), n at least 1.
+        predicted: type index it was called by, shape (n,).
+        n_types: K.
+        slides: name or number of each cell's slide, shape (n,): slides are resampled. None: cells are.
+        resamples: how many matrices.
+        seed: the same seed gives the same matrices.
+
+    Returns:
+        int64 of shape (resamples, K, K). Resampled slides differ in size, and so do these matrices' sums.
+
+    Raises:
+        ValueError: shapes differ, an index is outside 0 to K - 1, there are no cells, or slides are given and
+            all cells are of one: it would be drawn every time, and show no spread.
+    """
+    (matrices,) = _resample(true, (predicted,), n_types, slides, resamples, seed)
+    return matrices
+
+
+def percentile_interval(samples: ArrayLike, level: float = 0.95) -> Interval[float]:
+    """Percentile limits of a statistic from its resampled values, shape (resamples,).
+
+    Resamples in which the statistic is undefined (NaN) are left out; without any defined the limits are NaN.
+
+    Raises:
+        ValueError: wrong shape, no samples, or the level is not between 0 and 1.
+    """
+    array = one_dimensional(samples, "samples").astype(np.float64)
+    at_least(array, 1, "samples")
+    defined = numbers(array[~np.isnan(array)], "samples")
+    tail = (1 - fraction(level, "level")) / 2
+    low, high = np.quantile(defined, (tail, 1 - tail)) if defined.size else (np.nan, np.nan)
+    return Interval(float(low), float(high), float(level))
+
+
+@overload
+def statistic_interval(
+    matrices: ArrayLike, statistic: ScalarStatistic, level: float = ...
+) -> Interval[float]: ...
+@overload
+def statistic_interval(
+    matrices: ArrayLike, statistic: Literal["f1"], level: float = ...
+) -> Interval[Floats]: ...
+def statistic_interval(
+    matrices: ArrayLike, statistic: ScalarStatistic | Literal["f1"], level: float = 0.95
+) -> Interval[float] | Interval[Floats]:
+    """Percentile limits of a statistic over `bootstrap_matrices`.
+
+    Args:
+        matrices: counts, shape (resamples, K, K).
+        statistic: "accuracy", "macro_f1", "kappa": limits are floats; "f1": arrays of shape (K,), one for
+            each type. A resample that holds no cell of a type does not count for its F1, nor the type for
+            that macro F1.
+        level: confidence level.
+
+    Raises:
+        ValueError: wrong shape, no resamples, unknown statistic, or the level is not between 0 and 1.
+    """
+    checked = square_counts(matrices, "matrices", stack=True)
+    if statistic != "f1":
+        return percentile_interval(_scalar(statistic)(checked), level)
+    of_types = [percentile_interval(samples, level) for samples in rates.f1(checked).T]
+    low = np.array([limits.low for limits in of_types])
+    high = np.array([limits.high for limits in of_types])
+    return Interval(low, high, float(level))
+
+
+def paired_difference(
+    true: ArrayLike,
+    predicted_a: ArrayLike,
+    predicted_b: ArrayLike,
+    n_types: int,
+    statistic: ScalarStatistic = "macro_f1",
+    slides: ArrayLike | None = None,
+    resamples: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> PairedDifference:
+    """Compare two models' accuracy, macro F1 or kappa on the same cells, scored on the same resamples.
+
+    Args:
+        true: type index of each cell, shape (n,), n at least 1.
+        predicted_a: type index it was called by the first model, shape (n,).
+        predicted_b: and by the second, shape (n,).
+        n_types: K.
+        statistic: "accuracy", "macro_f1" or "kappa".
+        slides: name or number of each cell's slide, shape (n,): slides are resampled. None: cells are.
+        resamples: how many.
+        seed: the same seed gives the same result.
+        level: confidence level.
+
+    Raises:
+        ValueError: as `bootstrap_matrices`, or unknown statistic, or the level is not between 0 and 1.
+
+    Source: p by inverting the percentile limits, with the added one of Davison and Hinkley, Bootstrap Methods
+    and their Application, 1997, section 4.2.
+    """
+    score = _scalar(statistic)
+    fraction(level, "level")
+    a, b = _resample(true, (predicted_a, predicted_b), n_types, slides, resamples, seed)
+    observed_a, observed_b = (score(confusion_matrix(true, p, n_types)) for p in (predicted_a, predicted_b))
+    differences = score(a) - score(b)
+    return PairedDifference(
+        difference=float(observed_a - observed_b),
+        interval=percentile_interval(differences, level),
+        p=_two_sided(differences),
+    )
+
+
+def _scalar(statistic: str) -> Callable[[Ints], Floats]:
+    if statistic not in _SCALARS:
+        raise ValueError(f"statistic must be one of {', '.join(_SCALARS)}, received {statistic!r}")
+    return _SCALARS[statistic]
+
+
+def _resample(
+    true: ArrayLike,
+    calls: Sequence[ArrayLike],
+    n_types: int,
+    slides: ArrayLike | None,
+    resamples: int,
+    seed: int,
+) -> list[Ints]:
+    """For each model's calls the matrices of the same resamples, each of shape (resamples, K, K)."""
+    n_types = positive_integer(n_types, "n_types")
+    rows = type_indices(true, n_types, "true")
+    columns = [type_indices(call, n_types, "predicted") for call in calls]
+    for column in columns:
+        same_length(true=rows, predicted=column)
+    at_least(rows, 1, "true")
+    pairs = [rows * n_types + column for column in columns]
+    units = _cells(pairs, n_types) if slides is None else _slides(pairs, n_types, slides)
+    sums = [np.empty((positive_integer(resamples, "resamples"), n_types**2), dtype=np.int64) for _ in pairs]
+    for block, weights in _draw(units, resamples, seed):
+        for total, table in zip(sums, units.tables, strict=True):
+            # In float64 because BLAS multiplies that; whole numbers far below 2**53 stay exact.
+            total[block] = weights @ table
+    return [total.reshape(resamples, n_types, n_types) for total in sums]
+
+
+def _slides(pairs: list[Ints], n_types: int, slides: ArrayLike) -> _Units:
+    names = one_dimensional(slides, "slides")
+    same_length(true=pairs[0], slides=names)
+    distinct, slide = np.unique(names, return_inverse=True)
+    if len(distinct) < 2:
+        raise ValueError(
+            f"slides must name two or more slides to be resampled, received only {distinct[0]!r}"
+        )
+    size = n_types**2
+    tables = tuple(
+        np.bincount(slide * size + pair, minlength=len(distinct) * size).reshape(-1, size).astype(np.float64)
+        for pair in pairs
+    )
+    return _Units(tables, np.full(len(distinct), 1 / len(distinct)), len(distinct))
+
+
+def _cells(pairs: list[Ints], n_types: int) -> _Units:
+    # Cells with the same true type and the same calls are interchangeable: drawing how many of each kind is
+    # the same as drawing cells, and far faster.
+    kinds, repeats = np.unique(np.stack(pairs, axis=1), axis=0, return_counts=True)
+    tables = tuple(np.eye(n_types**2)[kinds[:, model]] for model in range(len(pairs)))
+    n_cells = len(pairs[0])
+    return _Units(tables, repeats / n_cells, n_cells)
+
+
+def _draw(units: _Units, resamples: int, seed: int) -> Iterator[tuple[slice, Floats]]:
+    """Blocks of resamples, and in each how often every unit was drawn, shape (block, units)."""
+    generator = np.random.default_rng(seed)
+    step = max(1, _BLOCK_ENTRIES // len(units.chances))
+    for start in range(0, resamples, step):
+        block = slice(start, min(start + step, resamples))
+        drawn = generator.multinomial(units.draws, units.chances, size=block.stop - block.start)
+        yield block, drawn.astype(np.float64)
+
+
+def _two_sided(differences: Floats) -> float:
+    defined = differences[~np.isnan(differences)]
+    if len(defined) == 0:
+        return float("nan")
+    smaller = min(np.count_nonzero(defined <= 0), np.count_nonzero(defined >= 0))
+    return min(1.0, 2 * (1 + smaller) / (len(defined) + 1))

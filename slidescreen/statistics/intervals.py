@@ -1,0 +1,133 @@
+"""Confidence limits of a proportion."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, overload
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from slidescreen.statistics.arrays import Floats, Ints, counts, fraction
+
+Count = int | np.integer[Any]
+Counts = Sequence[int] | NDArray[Any]
+Limit = TypeVar("Limit", float, Floats)
+
+
+@dataclass(frozen=True)
+class Interval(Generic[Limit]):
+    """Two-sided confidence limits: of one quantity as floats, of several as arrays of one shape."""
+
+    low: Limit
+    high: Limit
+    level: float
+
+
+def normal_quantile(level: float) -> float:
+    """Half-width in standard errors of the normal interval at `level`: 1.96 at 0.95.
+
+    Raises:
+        ValueError: the level is not between 0 and 1.
+    """
+    return float(special.ndtri((1 + fraction(level, "level")) / 2))
+
+
+@overload
+def wilson(successes: Count, n: Count, level: float = ...) -> Interval[float]: ...
+@overload
+def wilson(successes: Counts, n: Counts | Count, level: float = ...) -> Interval[Floats]: ...
+def wilson(
+    successes: Counts | Count, n: Counts | Count, level: float = 0.95
+) -> Interval[float] | Interval[Floats]:
+    """Wilson's score limits of a proportion: close to the level on average, and not always above it.
+
+    Args:
+        successes: counts from 0 to n, one or any shape.
+        n: trials, one or a shape that broadcasts with `successes`. Without trials (n = 0) nothing is known
+            and the limits are 0 and 1.
+        level: confidence level.
+
+    Returns:
+        Fractions; floats for two single counts, else arrays of the broadcast shape.
+
+    Raises:
+        ValueError: not whole counts, successes above n, shapes that do not broadcast, level outside (0, 1).
+
+    Source: Wilson, Journal of the American Statistical Association 1927; 22: 209-212.
+
+    >>> limits = wilson(0, 100)
+    >>> round(limits.low, 4), round(limits.high, 4)
+    (0.0, 0.037)
+    """
+    z2 = normal_quantile(level) ** 2
+
+    def limits(found: Ints, trials: Ints) -> tuple[Floats, Floats]:
+        share = found / trials
+        centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+        spread = np.sqrt(z2 * share * (1 - share) / trials + (z2 / (2 * trials)) ** 2) / (1 + z2 / trials)
+        return np.asarray(centre - spread), np.asarray(centre + spread)
+
+    return _interval(successes, n, level, limits)
+
+
+@overload
+def clopper_pearson(successes: Count, n: Count, level: float = ...) -> Interval[float]: ...
+@overload
+def clopper_pearson(successes: Counts, n: Counts | Count, level: float = ...) -> Interval[Floats]: ...
+def clopper_pearson(
+    successes: Counts | Count, n: Counts | Count, level: float = 0.95
+) -> Interval[float] | Interval[Floats]:
+    """Exact limits of a proportion, by inverting the binomial tails: never covers less often than the level.
+
+    Args:
+        successes: counts from 0 to n, one or any shape.
+        n: trials, one or a shape that broadcasts with `successes`. Without trials (n = 0) nothing is known
+            and the limits are 0 and 1.
+        level: confidence level.
+
+    Returns:
+        Fractions; floats for two single counts, else arrays of the broadcast shape.
+
+    Raises:
+        ValueError: not whole counts, successes above n, shapes that do not broadcast, level outside (0, 1).
+
+    Source: Clopper and Pearson, Biometrika 1934; 26: 404-413, as quantiles of beta distributions.
+
+    >>> limits = clopper_pearson(0, 100)
+    >>> round(limits.low, 4), round(limits.high, 4)
+    (0.0, 0.0362)
+    """
+    tail = (1 - fraction(level, "level")) / 2
+
+    def limits(found: Ints, trials: Ints) -> tuple[Floats, Floats]:
+        low = special.betaincinv(np.maximum(found, 1), trials - found + 1, tail)
+        high = special.betaincinv(found + 1, np.maximum(trials - found, 1), 1 - tail)
+        return low, high
+
+    return _interval(successes, n, level, limits)
+
+
+def _interval(
+    successes: Counts | Count,
+    n: Counts | Count,
+    level: float,
+    limits: Callable[[Ints, Ints], tuple[Floats, Floats]],
+) -> Interval[float] | Interval[Floats]:
+    """Check the counts, take `limits` where there are trials, and make the ends exact."""
+    found, trials = counts(successes, "successes"), counts(n, "n")
+    try:
+        found, trials = np.broadcast_arrays(found, trials)
+    except ValueError:
+        raise ValueError(
+            f"successes and n must broadcast, received the shapes {found.shape} and {trials.shape}"
+        ) from None
+    if (found > trials).any():
+        worst = np.argmax((found > trials).ravel())
+        raise ValueError(f"successes must be at most n, received {found.flat[worst]} of {trials.flat[worst]}")
+    low, high = limits(found, np.maximum(trials, 1))
+    low = np.where(found == 0, 0.0, low)
+    high = np.where(found == trials, 1.0, high)
+    if low.ndim == 0:
+        return Interval(float(low), float(high), float(level))
+    return Interval(low, high, float(level))
