@@ -84,9 +84,7 @@ def _normalise(name: str) -> str:
 
 
 _BY_NAME: dict[str, str] = {
-    _normalise(name): cell_type
-    for cell_type, aliases in _ALIASES.items()
-    for name in (cell_type, *aliases)
+    _normalise(name): cell_type for cell_type, aliases in _ALIASES.items() for name in (cell_type, *aliases)
 }
 
 

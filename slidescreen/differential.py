@@ -116,9 +116,7 @@ def _share(
     return Share(count, raw.percent, raw.low, raw.high, 100 * float(estimate), 100 * float(low), 100 * float(high))
 
 
-def _among_leukocytes(
-    shares: NDArray[np.float64], members: Sequence[str], types: Sequence[str]
-) -> NDArray[np.float64]:
+def _among_leukocytes(shares: NDArray[np.float64], members: Sequence[str], types: Sequence[str]) -> NDArray[np.float64]:
     part = shares[:, cells.indices(types, members)].sum(axis=1)
     whole = shares[:, cells.indices(types, cells.LEUKOCYTES)].sum(axis=1)
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)

@@ -163,7 +163,9 @@ def load(folder: Path) -> Ensemble:
     """
     path = folder / "ensemble.json"
     if not path.is_file():
-        raise InputError(f"{printable(folder)} is no ensemble folder (it holds no ensemble.json); make one with slidescreen ensemble")
+        raise InputError(
+            f"{printable(folder)} is no ensemble folder (it holds no ensemble.json); make one with slidescreen ensemble"
+        )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format_version"] != FORMAT_VERSION:
@@ -213,7 +215,9 @@ def _read_member(folder: Path, entry: dict[str, Any]) -> Member:
         raise InputError(f"{printable(path)} is missing from the ensemble")
     found = sha256_of(path)
     if found != entry["sha256"]:
-        raise InputError(f"{printable(path)} is not the file that this ensemble was measured with (its SHA-256 differs)")
+        raise InputError(
+            f"{printable(path)} is not the file that this ensemble was measured with (its SHA-256 differs)"
+        )
     return Member(path, float(entry["weight"]), found, read_checkpoint(path))
 
 

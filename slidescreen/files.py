@@ -9,7 +9,7 @@ from typing import Any
 
 from slidescreen.errors import OutputError
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 def sha256_of(path: Path) -> str:
@@ -76,5 +76,13 @@ def printable(name: str | os.PathLike[str]) -> str:
 
 
 def neutralise(text: str) -> str:
-    """Text that a spreadsheet will show and not run: what looks like a formula gets a leading apostrophe."""
+    """Text that a spreadsheet will show and not run: what looks like a formula gets a leading apostrophe.
+
+    So does text that has one already, so that `denature` can always undo it.
+    """
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def denature(text: str) -> str:
+    """Undo `neutralise`."""
+    return text.removeprefix("'")

@@ -105,7 +105,9 @@ def _from_table(source: Path, rules: LabelRules) -> list[LabelledImage]:
     for number, row in enumerate(read_rows(source, ("file", "label")), start=2):
         split = row.get("split", "")
         if split and split not in SPLITS:
-            raise InputError(f"{printable(source)}, line {number}: split must be one of {', '.join(SPLITS)}, not {split!r}")
+            raise InputError(
+                f"{printable(source)}, line {number}: split must be one of {', '.join(SPLITS)}, not {split!r}"
+            )
         try:
             label = rules.resolve(row["label"])
         except InputError as error:
@@ -116,7 +118,9 @@ def _from_table(source: Path, rules: LabelRules) -> list[LabelledImage]:
             )
     absent = [image.path for image in images if not image.path.is_file()]
     if absent:
-        raise InputError(f"{printable(source)} names {len(absent)} files that do not exist, first {printable(absent[0])}")
+        raise InputError(
+            f"{printable(source)} names {len(absent)} files that do not exist, first {printable(absent[0])}"
+        )
     return images
 
 
@@ -148,9 +152,7 @@ def check_slides(images: Iterable[LabelledImage]) -> None:
             )
 
 
-def without_duplicates(
-    images: Sequence[LabelledImage], digests: Mapping[Path, str], drop: bool
-) -> list[LabelledImage]:
+def without_duplicates(images: Sequence[LabelledImage], digests: Mapping[Path, str], drop: bool) -> list[LabelledImage]:
     """Deal with byte-identical images: one image with two labels, or in two splits, teaches or tests falsely.
 
     Args:

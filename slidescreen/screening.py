@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from scipy import stats
 
 from slidescreen import cells
 from slidescreen.differential import Differential, Share, corrected_draws
 from slidescreen.ensemble import Ensemble
+from slidescreen.false_calls import false_call_rates, others, tail_probability
 from slidescreen.thresholds import Thresholds
-
-_LEAST_CORRELATION = 1e-4
 
 
 class Verdict(StrEnum):
@@ -85,9 +83,9 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
 def excess(differential: Differential, ensemble: Ensemble, group: str, members: Sequence[str]) -> Excess:
     """Test a group's calls against "no more than the ensemble's own errors explain".
 
-    The expected rate of false calls is that of each other cell type on the validation split (with half a cell
-    added, so that no error counts as impossible), weighed by the slide's own composition; around it, slides
-    scatter as a beta-binomial distribution with the correlation measured on validation slides.
+    The expected rate of false calls is that of each other cell type on the validation split, weighed by the
+    slide's own composition; around it, slides scatter as a beta-binomial distribution with the correlation
+    measured on validation slides.
 
     Args:
         differential: of the slide.
@@ -101,20 +99,12 @@ def excess(differential: Differential, ensemble: Ensemble, group: str, members: 
     if matrix is None or composition is None:
         return Excess(count, None, None)
     types = ensemble.cell_types
-    inside = cells.indices(types, members)
-    others = [i for i in cells.indices(types, cells.LEUKOCYTES) if i not in inside]
-    leukocytes = cells.indices(types, cells.LEUKOCYTES)
-    false = matrix[np.ix_(others, inside)].sum(axis=1)
-    called = matrix[np.ix_(others, leukocytes)].sum(axis=1)
-    rates = (false + 0.5) / (called + 1.0)
-    weights = composition.shares[others]
-    if weights.sum() <= 0:
-        weights = np.ones(len(others))
-    rate = float(np.average(rates, weights=weights))
-    correlation = max(ensemble.calibration.slide_correlation.get(group, 0.0), _LEAST_CORRELATION)
-    scale = (1 - correlation) / correlation
-    tail = stats.betabinom.sf(count - 1, differential.leukocytes, rate * scale, (1 - rate) * scale)
-    return Excess(count, rate * differential.leukocytes, float(tail))
+    weights = composition.shares[others(types, members)]
+    rates = false_call_rates(matrix, types, members)
+    rate = float(np.average(rates, weights=weights if weights.sum() > 0 else None))
+    correlation = ensemble.calibration.slide_correlation.get(group, 0.0)
+    tail = tail_probability(count, differential.leukocytes, rate, correlation)
+    return Excess(count, rate * differential.leukocytes, tail)
 
 
 def _grade_blasts(
@@ -138,7 +128,7 @@ def _grade_blasts(
     lineage = _lineage(differential, ensemble, thresholds)
     if lineage:
         flags.append(f"lineage_{lineage}")
-        reasons.append(f"the blasts look {lineage} rather than the other lineage; immunophenotyping decides")
+        reasons.append(f"the blasts look {lineage}, which immunophenotyping must confirm")
 
 
 def _lineage(differential: Differential, ensemble: Ensemble, thresholds: Thresholds) -> str:
@@ -180,9 +170,7 @@ def _grade_immature(
         reasons.append(f"basophils {basophils:.1f}% with a left shift: consider CML")
 
 
-def _judge_quality(
-    differential: Differential, thresholds: Thresholds, flags: list[str], reasons: list[str]
-) -> None:
+def _judge_quality(differential: Differential, thresholds: Thresholds, flags: list[str], reasons: list[str]) -> None:
     if differential.leukocytes < thresholds.least_leukocytes:
         flags.append("too_few_cells")
         reasons.append(f"only {differential.leukocytes} leukocytes were classified")
@@ -207,13 +195,11 @@ def _excess_sentence(what: str, differential: Differential, share: Share, found:
         text += f", corrected {share.corrected_percent:.1f}%, {share.corrected_low:.1f}–{share.corrected_high:.1f}"
     text += ")"
     if found.expected is not None and found.p_value is not None:
-        text += f"; errors alone explain {found.expected:.1f} (p {_p_text(found.p_value)})"
+        text += f", where errors alone explain {found.expected:.1f} (p {_p_text(found.p_value)})"
     return text
 
 
-def _nothing_found(
-    differential: Differential, blasts: Excess, immature: Excess, thresholds: Thresholds
-) -> str:
+def _nothing_found(differential: Differential, blasts: Excess, immature: Excess, thresholds: Thresholds) -> str:
     counted = (
         f"{blasts.count} blasts and {immature.count} immature granulocytes among {differential.leukocytes} leukocytes: "
     )

@@ -1,8 +1,21 @@
 """Options that several subcommands share."""
 
+import os
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from slidescreen.errors import InputError
+
+
+class Format(StrEnum):
+    """How a result is shown on standard output."""
+
+    TEXT = "text"
+    JSON = "json"
+
 
 DeviceOption = Annotated[str, typer.Option("--device", "-d", help="auto, cuda or cpu.")]
 LeaveOutOption = Annotated[
@@ -13,3 +26,26 @@ UnspecifiedBlastsOption = Annotated[
     str | None,
     typer.Option("--unspecified-blasts", help="What a blast without lineage counts as: myeloblast or lymphoblast."),
 ]
+EnsembleOption = Annotated[
+    Path | None,
+    typer.Option("--ensemble", "-e", help="Ensemble folder. [default: $SLIDESCREEN_ENSEMBLE, or weights/default]"),
+]
+FormatOption = Annotated[
+    Format, typer.Option("--format", "-f", help="text, or json for scripts: nothing else goes to standard output.")
+]
+
+
+def default_ensemble() -> Path:
+    """The ensemble that ships: named by the environment, beside the package's source, or in the current folder.
+
+    Raises:
+        InputError: there is none.
+    """
+    named = os.environ.get("SLIDESCREEN_ENSEMBLE")
+    if named:
+        return Path(named)
+    places = [Path(__file__).resolve().parents[2] / "weights" / "default", Path("weights/default")]
+    for place in places:
+        if (place / "ensemble.json").is_file():
+            return place
+    raise InputError("no ensemble was found: name its folder with --ensemble, or in SLIDESCREEN_ENSEMBLE")

@@ -17,51 +17,137 @@ _RECIPE, _BEYOND, _FILES = "The study's recipe", "Beyond the study", "Files"
 
 def train(
     data: Annotated[
-        Path, typer.Argument(help="CSV with columns file,label[,slide,split,source], or a folder with one subfolder per cell type.")
+        Path,
+        typer.Argument(
+            help="CSV with columns file,label[,slide,split,source], or a folder with one subfolder per cell type."
+        ),
     ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the checkpoint, history.csv and curves.png. [default: slidescreen-training/BACKBONE]", rich_help_panel=_FILES)
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Folder for the checkpoint, history.csv and curves.png. [default: slidescreen-training/BACKBONE]",
+            rich_help_panel=_FILES,
+        ),
     ] = None,
     backbone: Annotated[
-        str, typer.Option("--backbone", "-b", help="efficientnet_b1 (EfficientNet-V1 B1) or efficientnetv2_b2 (EfficientNet-V2 B2).")
+        str,
+        typer.Option(
+            "--backbone", "-b", help="efficientnet_b1 (EfficientNet-V1 B1) or efficientnetv2_b2 (EfficientNet-V2 B2)."
+        ),
     ] = "efficientnet_b1",
     init: Annotated[
-        Path | None, typer.Option("--init", help="Start from the fitting tensors of this safetensors file instead of random weights.", rich_help_panel=_FILES)
+        Path | None,
+        typer.Option(
+            "--init",
+            help="Start from the fitting tensors of this safetensors file instead of random weights.",
+            rich_help_panel=_FILES,
+        ),
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the interrupted training in --out.", rich_help_panel=_FILES)] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier training in --out.", rich_help_panel=_FILES)] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the interrupted training in --out.", rich_help_panel=_FILES)
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier training in --out.", rich_help_panel=_FILES)
+    ] = False,
     leave_out: LeaveOutOption = None,
     unspecified_blasts: UnspecifiedBlastsOption = None,
     drop_duplicates: Annotated[
-        bool, typer.Option("--drop-duplicates", help="Leave out copies of one image in two splits or under two labels, instead of refusing.", rich_help_panel=_FILES)
+        bool,
+        typer.Option(
+            "--drop-duplicates",
+            help="Leave out copies of one image in two splits or under two labels, instead of refusing.",
+            rich_help_panel=_FILES,
+        ),
     ] = False,
-    image_size: Annotated[int, typer.Option(help="Side of the square the whole image is resized to, pixels.", min=32, max=2048, rich_help_panel=_RECIPE)] = 256,
+    image_size: Annotated[
+        int,
+        typer.Option(
+            help="Side of the square the whole image is resized to, pixels.", min=32, max=2048, rich_help_panel=_RECIPE
+        ),
+    ] = 256,
     epochs: Annotated[int, typer.Option(help="At most so many.", min=1, rich_help_panel=_RECIPE)] = 50,
     batch_size: Annotated[int, typer.Option(min=2, rich_help_panel=_RECIPE)] = 32,
     optimizer: Annotated[str, typer.Option(help="adam or adamw.", rich_help_panel=_RECIPE)] = "adam",
-    learning_rate: Annotated[float, typer.Option(help="Initial rate.", min=1e-8, max=1.0, rich_help_panel=_RECIPE)] = 0.0005,
-    schedule: Annotated[str, typer.Option(help="plateau (lower the rate when validation stands still) or onecycle.", rich_help_panel=_RECIPE)] = "plateau",
+    learning_rate: Annotated[
+        float, typer.Option(help="Initial rate.", min=1e-8, max=1.0, rich_help_panel=_RECIPE)
+    ] = 0.0005,
+    schedule: Annotated[
+        str,
+        typer.Option(
+            help="plateau (lower the rate when validation stands still) or onecycle.", rich_help_panel=_RECIPE
+        ),
+    ] = "plateau",
     plateau_factor: Annotated[float, typer.Option(min=0.01, max=0.99, rich_help_panel=_RECIPE)] = 0.5,
-    plateau_patience: Annotated[int, typer.Option(help="Epochs without gain before the rate falls.", min=0, rich_help_panel=_RECIPE)] = 3,
-    patience: Annotated[int, typer.Option(help="Epochs without gain before training stops.", min=1, rich_help_panel=_RECIPE)] = 10,
-    rotation: Annotated[float, typer.Option(help="Largest random turn, degrees.", min=0, max=180, rich_help_panel=_RECIPE)] = 180.0,
-    flips: Annotated[bool, typer.Option("--flips/--no-flips", help="Random horizontal and vertical flips.", rich_help_panel=_RECIPE)] = True,
+    plateau_patience: Annotated[
+        int, typer.Option(help="Epochs without gain before the rate falls.", min=0, rich_help_panel=_RECIPE)
+    ] = 3,
+    patience: Annotated[
+        int, typer.Option(help="Epochs without gain before training stops.", min=1, rich_help_panel=_RECIPE)
+    ] = 10,
+    rotation: Annotated[
+        float, typer.Option(help="Largest random turn, degrees.", min=0, max=180, rich_help_panel=_RECIPE)
+    ] = 180.0,
+    flips: Annotated[
+        bool, typer.Option("--flips/--no-flips", help="Random horizontal and vertical flips.", rich_help_panel=_RECIPE)
+    ] = True,
     seed: Annotated[int, typer.Option(min=0, rich_help_panel=_RECIPE)] = 0,
-    study: Annotated[bool, typer.Option("--study-recipe", help="The reference study's recipe alone: 12 types, everything below off.", rich_help_panel=_BEYOND)] = False,
-    types: Annotated[str, typer.Option("--types", help="all (16) or leukocytes (12).", rich_help_panel=_BEYOND)] = "all",
-    balance: Annotated[str, typer.Option(help="Against rare types: sampler, loss (weighted) or none.", rich_help_panel=_BEYOND)] = "sampler",
-    balance_power: Annotated[float, typer.Option(help="0 leaves the counts as they are, 1 makes all types equal.", min=0, max=1, rich_help_panel=_BEYOND)] = 0.5,
+    study: Annotated[
+        bool,
+        typer.Option(
+            "--study-recipe",
+            help="The reference study's recipe alone: 12 types, everything below off.",
+            rich_help_panel=_BEYOND,
+        ),
+    ] = False,
+    types: Annotated[
+        str, typer.Option("--types", help="all (16) or leukocytes (12).", rich_help_panel=_BEYOND)
+    ] = "all",
+    balance: Annotated[
+        str, typer.Option(help="Against rare types: sampler, loss (weighted) or none.", rich_help_panel=_BEYOND)
+    ] = "sampler",
+    balance_power: Annotated[
+        float,
+        typer.Option(
+            help="0 leaves the counts as they are, 1 makes all types equal.", min=0, max=1, rich_help_panel=_BEYOND
+        ),
+    ] = 0.5,
     label_smoothing: Annotated[float, typer.Option(min=0, max=0.5, rich_help_panel=_BEYOND)] = 0.1,
-    scale: Annotated[float, typer.Option(help="Largest random enlargement.", min=1, max=2, rich_help_panel=_BEYOND)] = 1.25,
-    colour: Annotated[float, typer.Option(help="Strength of random stain and light.", min=0, max=4, rich_help_panel=_BEYOND)] = 1.0,
-    blur: Annotated[float, typer.Option(help="Largest random loss of focus.", min=0, max=4, rich_help_panel=_BEYOND)] = 1.0,
-    white_balance: Annotated[bool, typer.Option("--white-balance/--no-white-balance", help="Bring every image's background to one neutral.", rich_help_panel=_BEYOND)] = True,
-    weight_average: Annotated[float, typer.Option(help="Decay of the moving average of the weights; 0 for none.", min=0, max=0.99999, rich_help_panel=_BEYOND)] = 0.999,
+    scale: Annotated[
+        float, typer.Option(help="Largest random enlargement.", min=1, max=2, rich_help_panel=_BEYOND)
+    ] = 1.25,
+    colour: Annotated[
+        float, typer.Option(help="Strength of random stain and light.", min=0, max=4, rich_help_panel=_BEYOND)
+    ] = 1.0,
+    blur: Annotated[
+        float, typer.Option(help="Largest random loss of focus.", min=0, max=4, rich_help_panel=_BEYOND)
+    ] = 1.0,
+    white_balance: Annotated[
+        bool,
+        typer.Option(
+            "--white-balance/--no-white-balance",
+            help="Bring every image's background to one neutral.",
+            rich_help_panel=_BEYOND,
+        ),
+    ] = True,
+    weight_average: Annotated[
+        float,
+        typer.Option(
+            help="Decay of the moving average of the weights; 0 for none.", min=0, max=0.99999, rich_help_panel=_BEYOND
+        ),
+    ] = 0.999,
     weight_decay: Annotated[float, typer.Option(min=0, max=1, rich_help_panel=_BEYOND)] = 0.0,
-    drop_rate: Annotated[float, typer.Option(help="Dropout before the last layer.", min=0, max=0.9, rich_help_panel=_BEYOND)] = 0.2,
+    drop_rate: Annotated[
+        float, typer.Option(help="Dropout before the last layer.", min=0, max=0.9, rich_help_panel=_BEYOND)
+    ] = 0.2,
     drop_path: Annotated[float, typer.Option(help="Stochastic depth.", min=0, max=0.9, rich_help_panel=_BEYOND)] = 0.1,
     progressive: Annotated[
-        str | None, typer.Option(help="Smaller images first, as SIZE:EPOCHS[,SIZE:EPOCHS]; the remaining epochs run at --image-size.", rich_help_panel=_BEYOND)
+        str | None,
+        typer.Option(
+            help="Smaller images first, as SIZE:EPOCHS[,SIZE:EPOCHS]; the remaining epochs run at --image-size.",
+            rich_help_panel=_BEYOND,
+        ),
     ] = None,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=_BEYOND)] = "auto",
     device: DeviceOption = "auto",

@@ -19,3 +19,9 @@ def choose_device(name: str) -> torch.device:
     if name == "cuda" and not available:
         raise InputError("no usable NVIDIA GPU was found; say --device cpu")
     return torch.device("cuda" if available and name != "cpu" else "cpu")
+
+
+def describe(device: torch.device, dtype: torch.dtype) -> str:
+    """The device and its arithmetic in words, for the run's record."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    return f"{name}, {str(dtype).removeprefix('torch.')}"

@@ -108,9 +108,7 @@ def class_weights(images: Sequence[LabelledImage], cell_types: Sequence[str], po
     return weights * counts.sum() / (weights * counts).sum()
 
 
-def epoch_order(
-    count: int, weights: NDArray[np.float64] | None, seed: int, epoch: int
-) -> NDArray[np.int64]:
+def epoch_order(count: int, weights: NDArray[np.float64] | None, seed: int, epoch: int) -> NDArray[np.int64]:
     """The images of an epoch in their order: a shuffle, or with `weights` a draw with replacement."""
     generator = np.random.default_rng((seed, epoch))
     if weights is None:

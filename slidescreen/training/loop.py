@@ -71,9 +71,7 @@ class Trainer:
         self.network = self._place(build(options.backbone, len(types), options.drop_rate, options.drop_path_rate))
         self.average = self._place(build(options.backbone, len(types)))
         kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
-        self.optimizer = kind(
-            self.network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
-        )
+        self.optimizer = kind(self.network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
         self.autocast = options.precision == "bf16" or (options.precision == "auto" and fast_bf16(self.device))
         self.labels = np.asarray([types.index(i.label) for i in self.train_images])
         self.truth = np.asarray([types.index(i.label) for i in self.validation_images])
@@ -228,9 +226,7 @@ class Trainer:
 
     def _save_best(self, network: nn.Module, result: EpochResult) -> None:
         provenance = {**self.provenance, "epochs": result.epoch, "validation": asdict(result)}
-        checkpoint = Checkpoint(
-            self.options.backbone, self.options.cell_types, self.options.preprocessing, provenance
-        )
+        checkpoint = Checkpoint(self.options.backbone, self.options.cell_types, self.options.preprocessing, provenance)
         save_checkpoint(self.checkpoint_path, network.state_dict(), checkpoint, half=True)
 
     def _adapt_rate(self) -> None:

@@ -188,7 +188,9 @@ def _begin(trainer: Trainer, request: Request, display: Display) -> None:
 
 def _check_unchanged(notes: dict[str, Any], trainer: Trainer) -> None:
     if notes["data_hash"] != trainer.provenance["data_hash"]:
-        raise InputError("the labelled images have changed since this training was interrupted: say --overwrite to start anew")
+        raise InputError(
+            "the labelled images have changed since this training was interrupted: say --overwrite to start anew"
+        )
     before, now = notes["options"], _plain(trainer.options.to_dict())
     different = sorted(key for key in now if now[key] != before.get(key))
     if different:

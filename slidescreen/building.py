@@ -1,0 +1,77 @@
+"""Checkpoints and labelled images to a measured ensemble."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from slidescreen.allocator import keep_memory
+from slidescreen.engine.devices import choose_device
+from slidescreen.engine.pytorch import TorchEngine
+from slidescreen.ensemble import Ensemble, default_weights, member_of
+from slidescreen.errors import InputError
+from slidescreen.files import printable
+from slidescreen.labels import LabelledImage, LabelRules, read_labelled, with_split
+from slidescreen.validation import Targets, calibrate, predict, search_weights
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for. Without `weights` the default ones are taken, or searched."""
+
+    checkpoints: tuple[Path, ...]
+    out: Path
+    data: Path
+    weights: tuple[float, ...] | None
+    rule: str
+    search: bool
+    targets: Targets
+    left_out: frozenset[str]
+    unspecified_blasts: str | None
+    device: str
+    batch_size: int
+    overwrite: bool
+
+
+def build_ensemble(request: Request, progress: Callable[[int, int], None]) -> Ensemble:
+    """Measure the members and their vote on the validation split.
+
+    Raises:
+        InputError: checkpoints that do not go together, data without a validation split, an ensemble in the way.
+    """
+    if (request.out / "ensemble.json").exists() and not request.overwrite:
+        raise InputError(
+            f"{printable(request.out)} already holds an ensemble: choose another --out, or say --overwrite"
+        )
+    members = [member_of(path, 1.0) for path in request.checkpoints]
+    weights = request.weights or default_weights([member.checkpoint for member in members])
+    weighted = tuple(replace(m, weight=w) for m, w in zip(members, weights, strict=True))
+    ensemble = Ensemble(weighted, request.rule)
+    images = _validation_images(request, ensemble)
+    keep_memory()
+    device = choose_device(request.device)
+    engines = [TorchEngine(member.path, device) for member in ensemble.members]
+    predictions = predict(ensemble, engines, images, request.batch_size, os.cpu_count() or 1, progress)
+    if request.search:
+        found = search_weights(predictions, request.rule)
+        ensemble = replace(
+            ensemble, members=tuple(replace(m, weight=w) for m, w in zip(ensemble.members, found, strict=True))
+        )
+    return calibrate(ensemble, predictions, request.targets)
+
+
+def _validation_images(request: Request, ensemble: Ensemble) -> list[LabelledImage]:
+    rules = LabelRules(request.left_out, request.unspecified_blasts)
+    known = set(ensemble.cell_types)
+    images = [image for image in read_labelled(request.data, rules) if image.label in known]
+    seeds = {member.checkpoint.provenance.get("seed", 0) for member in ensemble.members}
+    if not all(image.split for image in images) and len(seeds) > 1:
+        raise InputError(
+            "the members drew different splits (their seeds differ), so none is fit to measure them all: "
+            "give the images a split column"
+        )
+    split, _ = with_split(images, int(next(iter(seeds))))
+    chosen = [image for image in split if image.split == "validation"]
+    if not chosen:
+        raise InputError(f"{printable(request.data)} has no images in its validation split")
+    return chosen

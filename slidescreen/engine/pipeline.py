@@ -1,0 +1,166 @@
+"""Slides in, calls out: decoding runs ahead of inference, batches fill across slides, order is kept."""
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen.calls import Call, Status
+from slidescreen.ensemble import Ensemble
+from slidescreen.errors import UnreadableImageError
+from slidescreen.images import Pixels, Preprocessing, decode, prepare, read_bytes
+from slidescreen.slides import CellImage, Slide
+
+
+class Engine(Protocol):
+    """What classifies prepared pixels (N, S, S, 3): returns probabilities (N, K), in order."""
+
+    def probabilities(self, pixels: Pixels) -> NDArray[np.float64]: ...
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """A file after reading: its content hash and its pixels for each preprocessing, or why it is unreadable."""
+
+    digest: str = ""
+    pixels: tuple[Pixels, ...] = ()
+    reason: str = ""
+
+
+@dataclass
+class _Open:
+    """A slide of which some calls are still to come."""
+
+    slide: Slide
+    calls: dict[int, Call] = field(default_factory=dict)
+    digests: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """An image that waits for its batch."""
+
+    place: _Open
+    position: int
+    pixels: tuple[Pixels, ...]
+
+
+class Pipeline:
+    """Classifies slides with an ensemble. Memory is bounded by the batch size, whatever the number of slides."""
+
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        engines: Sequence[Engine],
+        batch_size: int,
+        workers: int,
+        progress: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Set up.
+
+        Args:
+            ensemble: whose members `engines` run, in its order.
+            engines: one for each member.
+            batch_size: images per pass.
+            workers: threads that decode.
+            progress: told how many more images are done.
+        """
+        self._ensemble = ensemble
+        self._engines = engines
+        self._batch_size = batch_size
+        self._workers = workers
+        self._progress = progress
+        wanted = [member.checkpoint.preprocessing for member in ensemble.members]
+        self._preprocessings = tuple(dict.fromkeys(wanted))  # members that prepare alike share the pixels
+        self._inputs = [self._preprocessings.index(p) for p in wanted]
+
+    def run(self, slides: Iterable[Slide]) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
+        """Yield each slide with one call per image, as soon as its last image is done, in the order given."""
+        unfinished: deque[_Open] = deque()
+        batch: list[_Waiting] = []
+        with ThreadPoolExecutor(self._workers) as pool:
+            try:
+                for place, position, loaded in self._load_ahead(slides, pool, unfinished):
+                    self._place(place, position, loaded, batch)
+                    if len(batch) >= self._batch_size:
+                        self._classify(batch)
+                    yield from _finished(unfinished)
+                self._classify(batch)
+                yield from _finished(unfinished)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _load_ahead(
+        self, slides: Iterable[Slide], pool: ThreadPoolExecutor, unfinished: deque[_Open]
+    ) -> Iterator[tuple[_Open, int, _Loaded]]:
+        """Images in order, while a bounded number of later ones is being decoded."""
+        ahead: deque[tuple[_Open, int, Future[_Loaded]]] = deque()
+        for slide in slides:
+            place = _Open(slide)
+            unfinished.append(place)
+            for position, image in enumerate(slide.images):
+                ahead.append((place, position, pool.submit(self._load, image)))
+                if len(ahead) > 2 * self._batch_size:
+                    first, number, future = ahead.popleft()
+                    yield first, number, future.result()
+        while ahead:
+            first, number, future = ahead.popleft()
+            yield first, number, future.result()
+
+    def _load(self, image: CellImage) -> _Loaded:
+        if image.refusal:
+            return _Loaded(reason=image.refusal)
+        try:
+            content = read_bytes(image.path)
+            decoded = decode(content)
+        except UnreadableImageError as error:
+            return _Loaded(reason=str(error))
+        pixels = tuple(prepare(decoded, preprocessing) for preprocessing in self._preprocessings)
+        return _Loaded(hashlib.sha256(content).hexdigest(), pixels)
+
+    def _place(self, place: _Open, position: int, loaded: _Loaded, batch: list[_Waiting]) -> None:
+        image = place.slide.images[position]
+        if loaded.reason:
+            status, reason = Status.UNREADABLE, loaded.reason
+        elif loaded.digest in place.digests:
+            status, reason = Status.DUPLICATE, ""
+        else:
+            place.digests.add(loaded.digest)
+            batch.append(_Waiting(place, position, loaded.pixels))
+            return
+        place.calls[position] = Call(image.name, status, reported_type=image.reported_type, reason=reason)
+        self._progress(1)
+
+    def _classify(self, batch: list[_Waiting]) -> None:
+        if not batch:
+            return
+        prepared = [np.stack([w.pixels[i] for w in batch]) for i in range(len(self._preprocessings))]
+        members = [e.probabilities(prepared[i]) for e, i in zip(self._engines, self._inputs, strict=True)]
+        for waiting, row in zip(batch, self._ensemble.combine(members), strict=True):
+            waiting.place.calls[waiting.position] = self._call(waiting.place.slide.images[waiting.position], row)
+        self._progress(len(batch))
+        batch.clear()
+
+    def _call(self, image: CellImage, probabilities: NDArray[np.float64]) -> Call:
+        best = int(probabilities.argmax())
+        probability = float(probabilities[best])
+        sure = probability >= self._ensemble.calibration.rejection_threshold
+        return Call(
+            image=image.name,
+            status=Status.CLASSIFIED if sure else Status.UNIDENTIFIED,
+            cell_type=self._ensemble.cell_types[best] if sure else "",
+            probability=probability,
+            reported_type=image.reported_type,
+            probabilities=tuple(probabilities.tolist()),
+        )
+
+
+def _finished(unfinished: deque[_Open]) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
+    while unfinished and len(unfinished[0].calls) == len(unfinished[0].slide.images):
+        place = unfinished.popleft()
+        yield place.slide, tuple(place.calls[position] for position in range(len(place.calls)))

@@ -1,0 +1,131 @@
+"""`cells.csv` and `differential.csv`: writing them, and reading them back."""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from slidescreen import cells
+from slidescreen.calls import Call, Status
+from slidescreen.differential import NAMES, Differential, Share
+from slidescreen.errors import InputError
+from slidescreen.files import denature, neutralise, printable, write_text
+from slidescreen.labels import read_rows
+from slidescreen.runs import SlideResult
+from slidescreen.screening import Finding, Verdict
+
+CELL_COLUMNS = ("slide", "image", "status", "cell_type", "probability", "reported_type")
+_TALLIES = ("images", "classified", "unidentified", "unreadable", "duplicates", "leukocytes")
+_COUNTED = ("count", "percent", "low", "high")
+_CORRECTED = ("corrected_percent", "corrected_low", "corrected_high")
+
+
+def write_cells(path: Path, slides: Iterable[SlideResult], cell_types: Sequence[str]) -> None:
+    """Write a row for each image that was found; probabilities have six decimals."""
+    header = [*CELL_COLUMNS, *(f"p_{name}" for name in cell_types)]
+    empty = [""] * len(cell_types)
+    rows = (
+        [
+            neutralise(slide.name),
+            neutralise(call.image),
+            call.status,
+            call.cell_type,
+            _number(call.probability, 6),
+            call.reported_type,
+            *([_number(p, 6) for p in call.probabilities] or empty),
+        ]
+        for slide in slides
+        for call in slide.calls
+    )
+    write_text(path, _csv([header, *rows]))
+
+
+def write_differentials(path: Path, slides: Iterable[SlideResult]) -> None:
+    """Write a row for each slide; percentages are 0–100 with three decimals, empty where undefined."""
+    write_text(path, _csv([_differential_header(), *(_differential_row(slide) for slide in slides)]))
+
+
+def read_calls(path: Path) -> tuple[dict[str, list[Call]], tuple[str, ...]]:
+    """The calls of each slide in a `cells.csv`, and the cell types of its probability columns, in order.
+
+    Raises:
+        InputError: it is not such a file.
+    """
+    calls: dict[str, list[Call]] = {}
+    types: tuple[str, ...] = ()
+    for number, row in enumerate(read_rows(path, CELL_COLUMNS), start=2):
+        types = types or tuple(name.removeprefix("p_") for name in row if name.startswith("p_"))
+        try:
+            values = tuple(float(row[f"p_{name}"]) for name in types) if row["probability"] else ()
+            call = Call(
+                image=denature(row["image"]),
+                status=Status(row["status"]),
+                cell_type=row["cell_type"],
+                probability=_optional(row["probability"]),
+                reported_type=row["reported_type"],
+                probabilities=values,
+            )
+        except ValueError as error:
+            raise InputError(f"{printable(path)}, line {number}: {error}") from error
+        calls.setdefault(denature(row["slide"]), []).append(call)
+    return calls, types
+
+
+def read_differentials(path: Path) -> list[tuple[Differential, Finding]]:
+    """The slides of a `differential.csv`, in its order.
+
+    Raises:
+        InputError: it is not such a file.
+    """
+    result = []
+    for number, row in enumerate(read_rows(path, _differential_header()), start=2):
+        try:
+            shares = {name: _read_share(row, name) for name in NAMES}
+            per_100 = {name: _optional(row[f"{name}_per_100"]) for name in cells.OTHER_OBJECTS}
+            tallies = {name: int(row[name]) for name in _TALLIES}
+            differential = Differential(denature(row["slide"]), **tallies, shares=shares, per_100=per_100)
+            flags = tuple(row["flags"].split(";")) if row["flags"] else ()
+            reasons = tuple(denature(row["reasons"]).split("; ")) if row["reasons"] else ()
+            result.append((differential, Finding(Verdict(row["verdict"]), flags, reasons)))
+        except ValueError as error:
+            raise InputError(f"{printable(path)}, line {number}: {error}") from error
+    return result
+
+
+def _differential_header() -> list[str]:
+    columns = ["slide", *_TALLIES]
+    columns += [f"{name}_{part}" for name in NAMES for part in _COUNTED]
+    columns += [f"{name}_{part}" for name in NAMES for part in _CORRECTED]
+    columns += [f"{name}_per_100" for name in cells.OTHER_OBJECTS]
+    return [*columns, "verdict", "flags", "reasons"]
+
+
+def _differential_row(slide: SlideResult) -> list[str]:
+    found = slide.differential
+    row = [neutralise(found.slide), *(str(getattr(found, name)) for name in _TALLIES)]
+    for name in NAMES:
+        share = found.shares[name]
+        row += [str(share.count), *(_number(getattr(share, part), 3) for part in _COUNTED[1:])]
+    for name in NAMES:
+        row += [_number(getattr(found.shares[name], part), 3) for part in _CORRECTED]
+    row += [_number(found.per_100[name], 3) for name in cells.OTHER_OBJECTS]
+    return [*row, slide.finding.verdict, ";".join(slide.finding.flags), neutralise("; ".join(slide.finding.reasons))]
+
+
+def _read_share(row: Mapping[str, str], name: str) -> Share:
+    measured = {part: _optional(row[f"{name}_{part}"]) for part in (*_COUNTED[1:], *_CORRECTED)}
+    return Share(count=int(row[f"{name}_count"]), **measured)  # type: ignore[arg-type]
+
+
+def _optional(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def _number(value: float | None, decimals: int) -> str:
+    return "" if value is None else f"{value:.{decimals}f}"
+
+
+def _csv(rows: Iterable[Sequence[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()

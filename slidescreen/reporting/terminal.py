@@ -1,0 +1,132 @@
+"""A run on the terminal: progress while it goes, and the worklist at its end."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from slidescreen.calls import Status
+from slidescreen.differential import Share
+from slidescreen.files import printable
+from slidescreen.runs import Run, SlideResult
+from slidescreen.screening import Verdict
+
+_STYLES = {
+    Verdict.URGENT: "bold red",
+    Verdict.REVIEW: "yellow",
+    Verdict.INSUFFICIENT: "magenta",
+    Verdict.CLEAR: "green",
+}
+
+
+class RunDisplay:
+    """Progress on standard error, where it harms no script: cells per second, slides done, time left."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, highlight=False, quiet=quiet)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed:.0f}/{task.total:.0f} cells"),
+            TextColumn("{task.fields[detail]}"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=quiet,
+        )
+        self._slides_done = self._slides = 0
+        self._started = time.monotonic()
+        self._task = self._progress.add_task("classifying", total=0, detail="", visible=False)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def note(self, text: str) -> None:
+        self.console.print(escape(text))
+
+    def start(self, slides: int, cells: int) -> None:
+        """Begin: so many slides and cell images are to be classified."""
+        self._slides, self._started = slides, time.monotonic()
+        self._progress.update(self._task, total=cells, visible=cells > 0)
+
+    def cells(self, count: int) -> None:
+        """So many more cells are done."""
+        self._progress.advance(self._task, count)
+        done = self._progress.tasks[0].completed
+        rate = done / max(time.monotonic() - self._started, 1e-9)
+        self._progress.update(self._task, detail=f"{rate:.0f} cells/s · slide {self._slides_done}/{self._slides}")
+
+    def slide(self) -> None:
+        """One more slide is done."""
+        self._slides_done += 1
+
+
+def show_run(run: Run, out: Path) -> None:
+    """Print the worklist, a row for each slide, those to be seen first first; then where the files are."""
+    console = Console(highlight=False)
+    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
+    table.add_column("slide", overflow="fold", min_width=8)
+    for name in ("cells", "blasts %", "IG %"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("why", overflow="fold", ratio=1)
+    for slide in run.worklist():
+        shares, finding = slide.differential.shares, slide.finding
+        table.add_row(
+            escape(printable(slide.name)),
+            str(slide.differential.leukocytes),
+            _percent(shares["blasts"]),
+            _percent(shares["immature_granulocytes"]),
+            f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]",
+            escape("; ".join(finding.reasons)),
+        )
+    console.print(table)
+    counts = run.info["counts"]
+    console.print(
+        f"\n{counts['slides']} slides, {sum(counts[state] for state in Status)} images: "
+        + ", ".join(f"{counts[state]} {state}" for state in Status if counts[state]),
+    )
+    console.print(f"report: {escape(printable(out / 'report.html'))}", soft_wrap=True)
+    console.print("Screening aid for research use only; percentages in brackets allow for the model's errors.")
+
+
+def run_to_dict(run: Run) -> dict[str, Any]:
+    """The result for scripts: a run's record, and each slide's row of the differential, worklist first."""
+    return {**run.info, "worklist": [_slide_to_dict(slide) for slide in run.worklist()]}
+
+
+def _slide_to_dict(slide: SlideResult) -> dict[str, Any]:
+    found, finding = slide.differential, slide.finding
+    return {
+        "slide": slide.name,
+        "verdict": finding.verdict,
+        "flags": list(finding.flags),
+        "reasons": list(finding.reasons),
+        "images": found.images,
+        "classified": found.classified,
+        "unidentified": found.unidentified,
+        "unreadable": found.unreadable,
+        "duplicates": found.duplicates,
+        "leukocytes": found.leukocytes,
+        "differential": {name: asdict(share) for name, share in found.shares.items()},
+        "per_100_leukocytes": dict(found.per_100),
+    }
+
+
+def _percent(share: Share) -> str:
+    """The counted percentage, and the corrected one in brackets."""
+    if share.percent is None:
+        return "–"
+    corrected = "" if share.corrected_percent is None else f" ({share.corrected_percent:.1f})"
+    return f"{share.percent:.1f}{corrected}"

@@ -1,0 +1,164 @@
+"""What an ensemble and its members make of labelled images, and what is learned from that about its errors."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen import cells
+from slidescreen.engine.pipeline import Engine
+from slidescreen.ensemble import Calibration, Ensemble, sharpen, vote
+from slidescreen.errors import InputError, UnreadableImageError
+from slidescreen.false_calls import false_call_rates, slide_correlation
+from slidescreen.files import printable
+from slidescreen.images import decode, prepare, read_bytes
+from slidescreen.labels import LabelledImage
+from slidescreen.statistics import calibration as calibrating
+from slidescreen.statistics import classification
+
+Floats = NDArray[np.float64]
+_WEIGHT_STEPS = 20
+
+
+@dataclass(frozen=True)
+class MemberPredictions:
+    """Each member's probabilities (N, K) for the same N labelled images, before any vote."""
+
+    images: tuple[LabelledImage, ...]
+    truth: NDArray[np.int64]
+    members: tuple[Floats, ...]
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the rejection threshold is to reach: the accuracy of the kept cells, and how many may be given up."""
+
+    accuracy: float = 0.95
+    most_unidentified: float = 0.05
+
+
+def predict(
+    ensemble: Ensemble,
+    engines: Sequence[Engine],
+    images: Sequence[LabelledImage],
+    batch_size: int,
+    workers: int,
+    progress: Callable[[int, int], None],
+) -> MemberPredictions:
+    """Classify labelled images with each member.
+
+    Raises:
+        InputError: an image cannot be read (it is named), or its type is none of the ensemble's.
+    """
+    types = ensemble.cell_types
+    foreign = sorted({image.label for image in images} - set(types))
+    if foreign:
+        raise InputError(f"the ensemble does not know {', '.join(foreign)}: leave these labels out")
+    prepared = [member.checkpoint.preprocessing for member in ensemble.members]
+    parts: list[list[Floats]] = [[] for _ in engines]
+    done = 0
+
+    def load(image: LabelledImage) -> list[NDArray[np.uint8]]:
+        try:
+            decoded = decode(read_bytes(image.path))
+        except UnreadableImageError as error:
+            raise InputError(f"{printable(image.path)}: {error}") from error
+        return [prepare(decoded, preprocessing) for preprocessing in prepared]
+
+    with ThreadPoolExecutor(workers) as pool:
+        for batch in _batches(images, batch_size):
+            loaded = list(pool.map(load, batch))
+            for number, engine in enumerate(engines):
+                parts[number].append(engine.probabilities(np.stack([pixels[number] for pixels in loaded])))
+            done += len(batch)
+            progress(done, len(images))
+    truth = np.asarray([types.index(image.label) for image in images], dtype=np.int64)
+    return MemberPredictions(tuple(images), truth, tuple(np.concatenate(p) for p in parts))
+
+
+def search_weights(predictions: MemberPredictions, rule: str) -> tuple[float, ...]:
+    """The weights, in steps of 0.05, of the highest macro F1; of several, those nearest to equal."""
+    count = len(predictions.members)
+    grid = [w for w in product(range(_WEIGHT_STEPS + 1), repeat=count) if sum(w) == _WEIGHT_STEPS]
+    types = predictions.members[0].shape[1]
+
+    def quality(weights: tuple[int, ...]) -> tuple[float, float]:
+        called = vote(predictions.members, weights, rule).argmax(axis=1)
+        matrix = classification.confusion_matrix(predictions.truth, called, types)
+        score = classification.macro(classification.per_type(matrix).f1).value
+        return score, -float(np.var(weights))
+
+    best = max(grid, key=quality)
+    return tuple(w / _WEIGHT_STEPS for w in best)
+
+
+def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targets) -> Ensemble:
+    """The ensemble with its temperature, rejection threshold and errors measured on `predictions`."""
+    voted = vote(predictions.members, ensemble.weights, ensemble.rule)
+    temperature = calibrating.fit_temperature(voted, predictions.truth)
+    probabilities = sharpen(voted, temperature)
+    called = probabilities.argmax(axis=1)
+    confidence = probabilities.max(axis=1)
+    threshold = _threshold(confidence, called == predictions.truth, targets)
+    kept = confidence >= threshold
+    truth, called = predictions.truth[kept], called[kept]
+    matrix = classification.confusion_matrix(truth, called, len(ensemble.cell_types))
+    slides = [image.slide for image, keep in zip(predictions.images, kept, strict=True) if keep]
+    correlations = {
+        group: slide_correlation(
+            truth, called, slides, false_call_rates(matrix, ensemble.cell_types, members), ensemble.cell_types, members
+        )
+        for group, members in cells.GROUPS.items()
+    }
+    measured = {
+        "images": len(kept),
+        "unidentified": int((~kept).sum()),
+        "target_accuracy": targets.accuracy,
+        "most_unidentified": targets.most_unidentified,
+        "models": compare(ensemble, predictions),
+    }
+    return replace(ensemble, calibration=Calibration(temperature, threshold, matrix, correlations, measured))
+
+
+def compare(ensemble: Ensemble, predictions: MemberPredictions) -> list[dict[str, Any]]:
+    """Accuracy, macro F1 and calibration of each member and of their vote, every cell called."""
+    voted = vote(predictions.members, ensemble.weights, ensemble.rule)
+    named = [(member.checkpoint.backbone, p) for member, p in zip(ensemble.members, predictions.members, strict=True)]
+    rows = []
+    for name, probabilities in [*named, ("ensemble", voted)]:
+        called = probabilities.argmax(axis=1)
+        matrix = classification.confusion_matrix(predictions.truth, called, len(ensemble.cell_types))
+        rows.append(
+            {
+                "model": name,
+                "accuracy": classification.accuracy(matrix),
+                "macro_f1": classification.macro(classification.per_type(matrix).f1).value,
+                "leukocyte_macro_f1": _leukocyte_f1(matrix, ensemble.cell_types),
+                "negative_log_likelihood": calibrating.negative_log_likelihood(predictions.truth, probabilities),
+                "calibration_error": calibrating.expected_calibration_error(
+                    probabilities.max(axis=1), called == predictions.truth
+                ),
+            }
+        )
+    return rows
+
+
+def _leukocyte_f1(matrix: NDArray[np.int64], cell_types: Sequence[str]) -> float:
+    scores = classification.per_type(matrix).f1[cells.indices(cell_types, cells.LEUKOCYTES)]
+    return classification.macro(scores).value
+
+
+def _threshold(confidence: Floats, correct: NDArray[np.bool_], targets: Targets) -> float:
+    """The lowest that reaches the accuracy, but none that gives up more cells than allowed."""
+    found = calibrating.rejection_threshold(confidence, correct, targets.accuracy)
+    most = float(np.quantile(confidence, targets.most_unidentified))
+    return most if found is None else min(found.threshold, most)
+
+
+def _batches(images: Sequence[LabelledImage], size: int) -> Iterator[Sequence[LabelledImage]]:
+    for start in range(0, len(images), size):
+        yield images[start : start + size]
