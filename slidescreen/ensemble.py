@@ -101,7 +101,7 @@ class Ensemble:
 
 
 def vote(probabilities: Sequence[Probabilities], weights: Sequence[float], rule: str) -> Probabilities:
-    """Combine members' probabilities (N, K each): their weighted mean, or with `hard` the weighted mean of their calls."""
+    """Combine members' probabilities (N, K each): their weighted mean, or with `hard` that of their calls."""
     total = np.zeros(probabilities[0].shape, np.float64)
     for member, weight in zip(probabilities, weights, strict=True):
         votes = np.eye(member.shape[1])[member.argmax(1)] if rule == "hard" else member

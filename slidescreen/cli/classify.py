@@ -37,7 +37,8 @@ def classify(
     Writes cells.csv, differential.csv, report.html and run.json. The same command continues an interrupted run.
     A screening aid for research use only.
     """
-    from slidescreen import batch, ensemble as ensembles
+    from slidescreen import batch
+    from slidescreen import ensemble as ensembles
     from slidescreen.reporting.terminal import RunDisplay, run_to_dict, show_run
 
     folder = ensemble or default_ensemble()

@@ -42,7 +42,8 @@ def ensemble(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an ensemble in --out.")] = False,
 ) -> None:
     """Combine checkpoints into an ensemble, measure it and its members on the validation split, and store it."""
-    from slidescreen import building, ensemble as ensembles
+    from slidescreen import building
+    from slidescreen import ensemble as ensembles
     from slidescreen.reporting.ensembles import EnsembleDisplay, show_comparison
     from slidescreen.validation import Targets
 

@@ -1,5 +1,67 @@
-"""placeholder"""
+"""`slidescreen report`: a readable page of a run, or predictions measured against the truth."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slidescreen.cli.shared import (
+    DeviceOption,
+    EnsembleOption,
+    LeaveOutOption,
+    UnspecifiedBlastsOption,
+    default_ensemble,
+)
 
 
-def report() -> None:
-    """placeholder"""
+def report(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            help="A run's folder; a CSV with columns truth,cell_type[,slide,source,p_TYPE …]; or labelled images "
+            "(CSV with file,label, or a folder with one subfolder per cell type), which are classified first."
+        ),
+    ],
+    truth: Annotated[
+        str | None,
+        typer.Option(
+            "--truth", "-t", help="For a run: labelled images, or 'reported' for the laboratory's own class folders."
+        ),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Only this split of the labelled images.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Folder for the evaluation. [default: RUN/evaluation, or slidescreen-out/…]"),
+    ] = None,
+    ensemble: EnsembleOption = None,
+    leave_out: LeaveOutOption = None,
+    unspecified_blasts: UnspecifiedBlastsOption = None,
+    device: DeviceOption = "auto",
+) -> None:
+    """Make the readable report of a run, or evaluate predictions against the truth.
+
+    An evaluation writes metrics.json, per_type.csv, confusion_matrix.csv, plots and evaluation.html.
+    """
+    from slidescreen import evaluating
+    from slidescreen.labels import LabelRules
+    from slidescreen.reporting.ensembles import EnsembleDisplay
+
+    request = evaluating.Request(
+        source=source,
+        truth=truth,
+        split=split,
+        out=out,
+        ensemble=ensemble,
+        rules=LabelRules(frozenset(leave_out or ()), unspecified_blasts),
+        device=device,
+    )
+    if evaluating.is_plain_run(request):
+        from slidescreen.reporting.terminal import show_run
+
+        show_run(evaluating.renew_page(source), source)
+        return
+    from slidescreen.reporting.evaluation import show_evaluation
+
+    with EnsembleDisplay("classifying") as display:
+        evaluation, folder = evaluating.run_evaluation(request, default_ensemble, display.progress)
+    show_evaluation(evaluation, folder)

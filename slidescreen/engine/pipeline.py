@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from slidescreen.calls import Call, Status
 from slidescreen.ensemble import Ensemble
 from slidescreen.errors import UnreadableImageError
-from slidescreen.images import Pixels, Preprocessing, decode, prepare, read_bytes
+from slidescreen.images import Pixels, decode, prepare, read_bytes
 from slidescreen.slides import CellImage, Slide
 
 

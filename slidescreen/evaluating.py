@@ -1,0 +1,86 @@
+"""From whatever holds predictions and truth to a written evaluation."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from slidescreen import ensemble as ensembles
+from slidescreen import truth as truths
+from slidescreen.errors import InputError
+from slidescreen.evaluation import Evaluation, Predictions, evaluate
+from slidescreen.files import make_folder, printable, write_text
+from slidescreen.labels import LabelRules
+from slidescreen.reporting.evaluation import write_evaluation
+from slidescreen.reporting.page import render_run
+from slidescreen.reporting.run_folder import is_run, read_run
+from slidescreen.runs import Run
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    source: Path
+    truth: str | None
+    split: str | None
+    out: Path | None
+    ensemble: Path | None
+    rules: LabelRules
+    device: str
+
+
+def is_plain_run(request: Request) -> bool:
+    """Whether a run's readable report is asked for, and no evaluation."""
+    return request.truth is None and request.source.is_dir() and is_run(request.source)
+
+
+def renew_page(folder: Path) -> Run:
+    """Write a run's `report.html` anew from its other files."""
+    run = read_run(folder)
+    write_text(folder / "report.html", render_run(run))
+    return run
+
+
+def run_evaluation(
+    request: Request, default_ensemble: Callable[[], Path], progress: Callable[[int, int], None]
+) -> tuple[Evaluation, Path]:
+    """Evaluate what the request names, and write the results.
+
+    Returns:
+        The evaluation and the folder it was written to.
+
+    Raises:
+        InputError: the source holds neither predictions nor labels, or they cannot be used; nothing was written.
+    """
+    predictions, place = _predictions(request, default_ensemble, progress)
+    folder = make_folder(request.out or place)
+    evaluation = evaluate(predictions)
+    write_evaluation(evaluation, folder)
+    return evaluation, folder
+
+
+def _predictions(
+    request: Request, default_ensemble: Callable[[], Path], progress: Callable[[int, int], None]
+) -> tuple[list[Predictions], Path]:
+    source = request.source
+    place = Path("slidescreen-out") / f"{source.resolve().stem}-evaluation"
+    if not source.exists():
+        raise InputError(f"{printable(source)} does not exist")
+    if source.is_dir() and is_run(source):
+        labels = None if request.truth == truths.REPORTED else Path(request.truth or "")
+        return [truths.of_run(read_run(source), labels, request.rules, request.split)], source / "evaluation"
+    if request.truth is not None:
+        raise InputError(f"--truth goes with a run's folder, and {printable(source)} is none")
+    if source.is_file() and _holds_predictions(source):
+        return [truths.of_table(source, request.rules)], place
+    ensemble = ensembles.load(request.ensemble or default_ensemble())
+    return truths.of_images(source, ensemble, request.rules, request.split, request.device, progress), place
+
+
+def _holds_predictions(path: Path) -> bool:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            header = file.readline().rstrip("\r\n").split(",")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{printable(path)} is no UTF-8 CSV file: {error}") from error
+    return "truth" in [name.strip('"') for name in header]

@@ -1,0 +1,43 @@
+"""Reading a run back from its folder."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from slidescreen.calls import Status
+from slidescreen.errors import InputError
+from slidescreen.files import printable
+from slidescreen.reporting.tables import read_calls, read_differentials
+from slidescreen.runs import Run, SlideResult
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder holds a run."""
+    return (path / "cells.csv").is_file() and (path / "differential.csv").is_file()
+
+
+def read_run(folder: Path) -> Run:
+    """The run that `classify` wrote to a folder.
+
+    Raises:
+        InputError: a file is missing or is not what `classify` writes.
+    """
+    calls, types = read_calls(folder / "cells.csv")
+    path = folder / "run.json"
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+        folders = {entry["slide"]: Path(entry["folder"]) for entry in info["slides"]}
+        reasons = {(entry["slide"], entry["image"]): entry["reason"] for entry in info["failures"]}
+    except OSError as error:
+        raise InputError(f"cannot read {printable(path)}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{printable(path)} is damaged: {error}") from error
+    slides = []
+    for differential, finding in read_differentials(folder / "differential.csv"):
+        name = differential.slide
+        known = tuple(
+            replace(call, reason=reasons.get((name, call.image), "")) if call.status is Status.UNREADABLE else call
+            for call in calls.get(name, ())
+        )
+        slides.append(SlideResult(differential, finding, known, folders.get(name, Path(name))))
+    return Run(tuple(slides), types, info)

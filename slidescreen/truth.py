@@ -1,0 +1,212 @@
+"""Where predictions with a known truth come from: a run and its labels, a table, or labelled images."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen import cells
+from slidescreen.calls import Call, Status
+from slidescreen.ensemble import Ensemble
+from slidescreen.errors import InputError
+from slidescreen.evaluation import Predictions
+from slidescreen.files import denature, printable
+from slidescreen.labels import SPLITS, LabelledImage, LabelRules, read_labelled, read_rows, with_split
+from slidescreen.runs import Run, SlideResult
+
+REPORTED = "reported"
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """One cell: its true type, the called one (empty: abstained), and what goes with it."""
+
+    truth: str
+    called: str
+    probabilities: tuple[float, ...] = ()
+    slide: str = ""
+    source: str = ""
+
+
+def of_run(run: Run, truth: Path | None, rules: LabelRules, split: str | None) -> Predictions:
+    """A run's calls against labels.
+
+    Args:
+        run: as read from its folder.
+        truth: labelled images, found again by their place on the disk, or else by slide and image name; None for
+            the laboratory's own calls, from the export's class folders.
+        rules: how labels are taken.
+        split: only images of this split.
+
+    Raises:
+        InputError: no cell of the run has a label, or labels cannot be read.
+    """
+    if truth is None:
+        judged = [j for slide in run.slides for j in _reported(slide, rules)]
+        missing = "no image of this run lies in a folder named after a cell type"
+    else:
+        labels = _by_place(chosen(read_labelled(truth, rules), split))
+        judged = [j for slide in run.slides for j in _labelled(slide, labels)]
+        missing = f"no image of this run is labelled in {printable(truth)}"
+    if not judged:
+        raise InputError(missing)
+    return _predictions("ensemble", run.cell_types, judged)
+
+
+def of_table(path: Path, rules: LabelRules) -> Predictions:
+    """A CSV with columns truth and cell_type, and perhaps p_<type>, slide and source.
+
+    An empty `cell_type` is an abstention.
+
+    Raises:
+        InputError: a missing column, an unknown type, a probability that is none.
+    """
+    rows = read_rows(path, ("truth", "cell_type"))
+    if not rows:
+        raise InputError(f"{printable(path)} holds no rows")
+    types = tuple(name.removeprefix("p_") for name in rows[0] if name.startswith("p_"))
+    judged = []
+    for number, row in enumerate(rows, start=2):
+        try:
+            truth = rules.resolve(denature(row["truth"]))
+            called = rules.resolve(denature(row["cell_type"])) if row["cell_type"] else ""
+            values = tuple(float(row[f"p_{name}"]) for name in types)
+        except (InputError, ValueError) as error:
+            raise InputError(f"{printable(path)}, line {number}: {error}") from error
+        if truth is not None and called is not None:
+            judged.append(_Judged(truth, called, values, row.get("slide", ""), row.get("source", "")))
+    if not judged:
+        raise InputError(f"{printable(path)} holds no cells to compare")
+    unknown = [name for name in types if name not in cells.CELL_TYPES]
+    if unknown:
+        raise InputError(f"{printable(path)} has probabilities of unknown cell types: {', '.join(unknown)}")
+    return _predictions(path.stem, types or _vocabulary(judged), judged)
+
+
+def of_images(
+    source: Path,
+    ensemble: Ensemble,
+    rules: LabelRules,
+    split: str | None,
+    device: str,
+    progress: Callable[[int, int], None],
+) -> list[Predictions]:
+    """Labelled images as the ensemble and then each member call them.
+
+    Raises:
+        InputError: the images or labels cannot be used.
+    """
+    from slidescreen.allocator import keep_memory
+    from slidescreen.engine.devices import choose_device
+    from slidescreen.engine.pytorch import TorchEngine
+    from slidescreen.validation import predict
+
+    labelled = chosen(read_labelled(source, rules), split)
+    images = [image for image in labelled if image.label in ensemble.cell_types]
+    if not images:
+        raise InputError(f"{printable(source)} holds no images of the ensemble's cell types")
+    keep_memory()
+    where = choose_device(device)
+    engines = [TorchEngine(member.path, where) for member in ensemble.members]
+    found = predict(ensemble, engines, images, 32, os.cpu_count() or 1, progress)
+    combined = ensemble.combine(found.members)
+    kept = combined.max(axis=1) >= ensemble.calibration.rejection_threshold
+    slides, sources = tuple(i.slide for i in images), tuple(i.source for i in images)
+
+    def of_model(name: str, probabilities: NDArray[np.float64], called: NDArray[np.int64]) -> Predictions:
+        return Predictions(name, ensemble.cell_types, found.truth, called, probabilities, slides, sources)
+
+    models = [of_model("ensemble", combined, np.where(kept, combined.argmax(axis=1), -1))]
+    if len(ensemble.members) > 1:
+        models.append(of_model("ensemble, all cells called", combined, combined.argmax(axis=1)))
+        for member, probabilities in zip(ensemble.members, found.members, strict=True):
+            models.append(of_model(member.checkpoint.backbone, probabilities, probabilities.argmax(axis=1)))
+    return models
+
+
+def chosen(images: Sequence[LabelledImage], split: str | None) -> list[LabelledImage]:
+    """The images of one split; all where none is named.
+
+    Raises:
+        InputError: an unknown split, or one without images.
+    """
+    if split is None:
+        return list(images)
+    if split not in SPLITS:
+        raise InputError(f"--split must be one of {', '.join(SPLITS)}, not {split}")
+    if not all(image.split for image in images):
+        images, _ = with_split(images, 0)
+    found = [image for image in images if image.split == split]
+    if not found:
+        raise InputError(f"no labelled image is in the split {split}")
+    return found
+
+
+def _reported(slide: SlideResult, rules: LabelRules) -> list[_Judged]:
+    judged = []
+    for call in slide.calls:
+        blast = call.reported_type == cells.UNSPECIFIED_BLAST
+        truth = rules.unspecified_blasts if blast else call.reported_type
+        if blast and truth is None:
+            raise InputError(
+                "the laboratory's blasts are reported without lineage: "
+                "say --unspecified-blasts myeloblast (or lymphoblast)"
+            )
+        if truth and truth not in rules.left_out and _looked_at(call):
+            judged.append(_Judged(truth, call.cell_type, call.probabilities, slide.name))
+    return judged
+
+
+def _by_place(images: Sequence[LabelledImage]) -> dict[str, LabelledImage]:
+    """Labelled images by their full path, and by slide folder and name where that names one only."""
+    places: dict[str, LabelledImage] = {}
+    ambiguous = set()
+    for image in images:
+        places[str(image.path.resolve())] = image
+        short = "/".join(image.path.parts[-2:])
+        if short in places:
+            ambiguous.add(short)
+        places[short] = image
+    return {place: image for place, image in places.items() if place not in ambiguous}
+
+
+def _labelled(slide: SlideResult, labels: dict[str, LabelledImage]) -> list[_Judged]:
+    judged = []
+    for call in slide.calls:
+        path = slide.folder / call.image
+        image = labels.get(str(path)) or labels.get("/".join(path.parts[-2:]))
+        if image is not None and _looked_at(call):
+            judged.append(_Judged(image.label, call.cell_type, call.probabilities, slide.name, image.source))
+    return judged
+
+
+def _looked_at(call: Call) -> bool:
+    return call.status in (Status.CLASSIFIED, Status.UNIDENTIFIED)
+
+
+def _vocabulary(judged: Sequence[_Judged]) -> tuple[str, ...]:
+    named = {name for j in judged for name in (j.truth, j.called)}
+    return cells.CELL_TYPES if named & set(cells.OTHER_OBJECTS) else cells.LEUKOCYTES
+
+
+def _predictions(model: str, types: tuple[str, ...], judged: Sequence[_Judged]) -> Predictions:
+    foreign = sorted({name for j in judged for name in (j.truth, j.called) if name} - set(types))
+    if foreign:
+        raise InputError(f"{', '.join(foreign)}: not among the {len(types)} types of these predictions")
+    position = {name: number for number, name in enumerate(types)}
+    probabilities = None
+    if all(j.probabilities for j in judged):
+        probabilities = np.asarray([j.probabilities for j in judged], dtype=np.float64)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)  # they were rounded when written
+    return Predictions(
+        model=model,
+        cell_types=types,
+        truth=np.asarray([position[j.truth] for j in judged], dtype=np.int64),
+        called=np.asarray([position[j.called] if j.called else -1 for j in judged], dtype=np.int64),
+        probabilities=probabilities,
+        slides=tuple(j.slide for j in judged),
+        sources=tuple(j.source for j in judged),
+    )

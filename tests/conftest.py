@@ -1,0 +1,105 @@
+"""What several tests need: drawn cell images, a small ensemble with random weights, and the command."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from slidescreen import cells
+
+SIDE = 64
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Outcome]
+
+
+def draw_cell(seed: int, size: tuple[int, int] = (72, 70)) -> Image.Image:
+    """A purple disc on a pale ground, different for each seed."""
+    generator = np.random.default_rng(seed)
+    rows, columns = np.mgrid[: size[1], : size[0]]
+    centre = np.array(size) / 2 + generator.normal(0, 3, 2)
+    radius = generator.uniform(12, 26)
+    inside = np.hypot(columns - centre[0], rows - centre[1]) < radius
+    pixels = np.full((size[1], size[0], 3), (240, 225, 205), np.float64)
+    pixels[inside] = generator.uniform((70, 30, 100), (150, 110, 190))
+    pixels += generator.normal(0, 6, pixels.shape)
+    return Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8))
+
+
+def write_cells(folder: Path, count: int, first_seed: int = 0, suffix: str = ".jpg") -> list[Path]:
+    """Images `cell_000…` in a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"cell_{number:03d}{suffix}" for number in range(count)]
+    for number, path in enumerate(paths):
+        draw_cell(first_seed + number).save(path)
+    return paths
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A checkpoint of each backbone with random weights, all 16 types, 64 pixels a side."""
+    import torch
+
+    from slidescreen.images import Preprocessing
+    from slidescreen.networks import BACKBONES, Checkpoint, build, save_checkpoint
+
+    folder = tmp_path_factory.mktemp("checkpoints")
+    torch.manual_seed(0)
+    paths = []
+    for backbone in BACKBONES:
+        path = folder / f"{backbone}.safetensors"
+        network = build(backbone, len(cells.CELL_TYPES))
+        save_checkpoint(
+            path, network.state_dict(), Checkpoint(backbone, cells.CELL_TYPES, Preprocessing(SIDE)), half=True
+        )
+        paths.append(path)
+    return paths[0], paths[1]
+
+
+@pytest.fixture(scope="session")
+def ensemble_folder(checkpoints: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An ensemble of both, with a confusion matrix as if measured."""
+    from slidescreen import ensemble as ensembles
+
+    folder = tmp_path_factory.mktemp("ensemble")
+    members = tuple(ensembles.member_of(path, weight) for path, weight in zip(checkpoints, (0.4, 0.6), strict=True))
+    matrix = np.full((16, 16), 1) + np.diag([200] * 16)
+    calibration = ensembles.Calibration(confusion_matrix=matrix, slide_correlation={"blasts": 0.001})
+    ensembles.save(folder, ensembles.Ensemble(members, calibration=calibration))
+    return folder
+
+
+@pytest.fixture
+def command(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, ensemble_folder: Path
+) -> Command:
+    """Runs `slidescreen` in this process, in an empty folder, and returns its exit code and output."""
+    from slidescreen.cli import main
+
+    def run(*arguments: str | os.PathLike[str]) -> Outcome:
+        monkeypatch.setattr("sys.argv", ["slidescreen", *map(os.fspath, arguments)])
+        monkeypatch.setenv("SLIDESCREEN_ENSEMBLE", str(ensemble_folder))
+        monkeypatch.setenv("COLUMNS", "160")
+        monkeypatch.delenv("SLIDESCREEN_DEBUG", raising=False)
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as exit_info:
+            main()
+        captured = capfd.readouterr()
+        return Outcome(int(exit_info.value.code or 0), captured.out, captured.err)
+
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    return run

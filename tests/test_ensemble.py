@@ -1,0 +1,105 @@
+"""Voting, and the ensemble folder."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from slidescreen import ensemble as ensembles
+from slidescreen.errors import InputError
+
+rows = arrays(np.float64, (4, 3), elements=st.floats(0.001, 1)).map(lambda a: a / a.sum(axis=1, keepdims=True))
+
+
+def test_soft_voting_is_the_weighted_mean() -> None:
+    a, b = np.array([[0.9, 0.1]]), np.array([[0.3, 0.7]])
+    assert np.allclose(ensembles.vote([a, b], [0.4, 0.6], "soft"), [[0.54, 0.46]])
+
+
+def test_hard_voting_counts_calls_by_weight() -> None:
+    a, b = np.array([[0.9, 0.1]]), np.array([[0.49, 0.51]])
+    assert np.allclose(ensembles.vote([a, b], [0.4, 0.6], "hard"), [[0.4, 0.6]])
+
+
+@given(rows, rows, st.floats(0.01, 1), st.floats(0.05, 20))
+def test_votes_are_probabilities_and_temperature_changes_no_call(
+    a: np.ndarray, b: np.ndarray, weight: float, temperature: float
+) -> None:
+    voted = ensembles.vote([a, b], [weight, 1 - weight], "soft")
+    sharp = ensembles.sharpen(voted, temperature)
+    assert np.allclose(sharp.sum(axis=1), 1)
+    best = voted.argmax(axis=1)
+    assert np.allclose(sharp[np.arange(4), best], sharp.max(axis=1))
+
+
+def test_the_studys_weights_are_the_default(checkpoints: tuple[Path, Path]) -> None:
+    members = [ensembles.member_of(path, 1).checkpoint for path in checkpoints]
+    assert ensembles.default_weights(members) == [0.4, 0.6]
+    assert ensembles.default_weights(members[::-1]) == [0.6, 0.4]
+    assert ensembles.default_weights([members[0]] * 2) == [0.5, 0.5]
+
+
+def test_an_ensemble_comes_back_as_it_was_saved(ensemble_folder: Path) -> None:
+    loaded = ensembles.load(ensemble_folder)
+    assert loaded.weights == (0.4, 0.6)
+    assert loaded.calibration.confusion_matrix is not None
+    assert loaded.calibration.confusion_matrix[3, 3] == 201
+    assert [m.checkpoint.backbone for m in loaded.members] == ["efficientnet_b1", "efficientnetv2_b2"]
+
+
+@pytest.fixture
+def copy(ensemble_folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(ensemble_folder, tmp_path / "copy"))
+
+
+def change(folder: Path, **changes: object) -> None:
+    path = folder / "ensemble.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_a_changed_member_is_refused(copy: Path) -> None:
+    with (copy / "efficientnet_b1.safetensors").open("ab") as file:
+        file.write(b"x")
+    with pytest.raises(InputError, match="SHA-256 differs"):
+        ensembles.load(copy)
+
+
+def test_a_missing_member_is_refused(copy: Path) -> None:
+    (copy / "efficientnet_b1.safetensors").unlink()
+    with pytest.raises(InputError, match="is missing from the ensemble"):
+        ensembles.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format_version": 9}, "format version 9"),
+        ({"rule": "loud"}, "voting rule must be one of soft, hard"),
+        ({"members": "none"}, "damaged"),
+        ({"members": []}, "at least one"),
+        ({"members": [{"file": "../x", "weight": 1, "sha256": ""}]}, "no plain file name"),
+        ({"cell_types": ["monocyte"]}, "other cell types"),
+        ({"validation": {}}, "damaged: 'confusion_matrix' is missing"),
+    ],
+)
+def test_a_damaged_description_is_one_clear_error(copy: Path, changes: dict[str, object], message: str) -> None:
+    change(copy, **changes)
+    with pytest.raises(InputError, match=message):
+        ensembles.load(copy)
+
+
+def test_a_folder_without_an_ensemble_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no ensemble folder"):
+        ensembles.load(tmp_path)
+
+
+@pytest.mark.parametrize("weights", [(0.0, 0.0), (-1.0, 2.0), (float("nan"), 1.0)])
+def test_weights_that_make_no_sense_are_refused(checkpoints: tuple[Path, Path], weights: tuple[float, float]) -> None:
+    members = tuple(ensembles.member_of(path, w) for path, w in zip(checkpoints, weights, strict=True))
+    with pytest.raises(InputError, match="weights must be"):
+        ensembles.Ensemble(members)
