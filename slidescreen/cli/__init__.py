@@ -1,8 +1,10 @@
 """The command line: parse, call, show. Nothing is computed here, and nothing heavy is imported before it is used."""
 
 import os
+import signal
 import sys
 import traceback
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -56,6 +58,7 @@ app.command()(ensemble)
 
 def main() -> None:
     """Run the command line; every way out goes through one exit code."""
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = app(standalone_mode=False)
     except Exception as error:
@@ -64,6 +67,11 @@ def main() -> None:
         _say("interrupted; what was finished is kept")
         code = ExitCode.INTERRUPTED
     sys.exit(int(code or 0))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C does: what is finished is written first."""
+    raise KeyboardInterrupt
 
 
 def _explain(error: Exception) -> ExitCode:

@@ -92,7 +92,8 @@ def passing_bablok(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> PassingBa
     Returns:
         Slope and intercept; NaN if the median slope is vertical (x hardly varies), or if the relation is so
         negative that the shift leaves the slopes. A confidence limit that the slopes are too few to bound is
-        infinite.
+        infinite. The limits of the intercept are the paper's: they follow from those of the slope alone and
+        leave out the scatter about the line, so they cover less often than the level, most so if x is near 0.
 
     Raises:
         ValueError: shapes differ, fewer than two pairs, values that are not finite, level outside (0, 1).

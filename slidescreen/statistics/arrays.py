@@ -117,7 +117,5 @@ def probability_rows(values: ArrayLike, name: str = "probabilities") -> Floats:
     sums = array.sum(axis=1)
     off = np.abs(sums - 1) > SUM_TOLERANCE
     if off.any():
-        raise ValueError(
-            f"{name} must sum to 1 for every cell, received {sums[off][0]:.6g} at {np.argmax(off)}"
-        )
+        raise ValueError(f"{name} must sum to 1 for every cell, received {sums[off][0]:.6g} at {np.argmax(off)}")
     return array

@@ -117,13 +117,9 @@ def percentile_interval(samples: ArrayLike, level: float = 0.95) -> Interval[flo
 
 
 @overload
-def statistic_interval(
-    matrices: ArrayLike, statistic: ScalarStatistic, level: float = ...
-) -> Interval[float]: ...
+def statistic_interval(matrices: ArrayLike, statistic: ScalarStatistic, level: float = ...) -> Interval[float]: ...
 @overload
-def statistic_interval(
-    matrices: ArrayLike, statistic: Literal["f1"], level: float = ...
-) -> Interval[Floats]: ...
+def statistic_interval(matrices: ArrayLike, statistic: Literal["f1"], level: float = ...) -> Interval[Floats]: ...
 def statistic_interval(
     matrices: ArrayLike, statistic: ScalarStatistic | Literal["f1"], level: float = 0.95
 ) -> Interval[float] | Interval[Floats]:
@@ -226,9 +222,7 @@ def _slides(pairs: list[Ints], n_types: int, slides: ArrayLike) -> _Units:
     same_length(true=pairs[0], slides=names)
     distinct, slide = np.unique(names, return_inverse=True)
     if len(distinct) < 2:
-        raise ValueError(
-            f"slides must name two or more slides to be resampled, received only {distinct[0]!r}"
-        )
+        raise ValueError(f"slides must name two or more slides to be resampled, received only {distinct[0]!r}")
     size = n_types**2
     tables = tuple(
         np.bincount(slide * size + pair, minlength=len(distinct) * size).reshape(-1, size).astype(np.float64)
@@ -261,4 +255,4 @@ def _two_sided(differences: Floats) -> float:
     if len(defined) == 0:
         return float("nan")
     smaller = min(np.count_nonzero(defined <= 0), np.count_nonzero(defined >= 0))
-    return min(1.0, 2 * (1 + smaller) / (len(defined) + 1))
+    return float(min(1.0, 2 * (1 + smaller) / (len(defined) + 1)))

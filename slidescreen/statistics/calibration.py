@@ -212,9 +212,7 @@ def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> RiskCoverage:
     return RiskCoverage(thresholds, kept / max(len(sureness), 1), errors / kept)
 
 
-def rejection_threshold(
-    confidence: ArrayLike, correct: ArrayLike, target_accuracy: float
-) -> RejectionThreshold | None:
+def rejection_threshold(confidence: ArrayLike, correct: ArrayLike, target_accuracy: float) -> RejectionThreshold | None:
     """The lowest threshold of confidence at which the accuracy of the kept cells reaches a target.
 
     Args:

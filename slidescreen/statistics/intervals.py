@@ -37,9 +37,7 @@ def normal_quantile(level: float) -> float:
 def wilson(successes: Count, n: Count, level: float = ...) -> Interval[float]: ...
 @overload
 def wilson(successes: Counts, n: Counts | Count, level: float = ...) -> Interval[Floats]: ...
-def wilson(
-    successes: Counts | Count, n: Counts | Count, level: float = 0.95
-) -> Interval[float] | Interval[Floats]:
+def wilson(successes: Counts | Count, n: Counts | Count, level: float = 0.95) -> Interval[float] | Interval[Floats]:
     """Wilson's score limits of a proportion: close to the level on average, and not always above it.
 
     Args:

@@ -47,7 +47,7 @@ class DelongTest:
 
 @dataclass(frozen=True)
 class _Placements:
-    """For each cell, twice how many of the other class it is ranked rightly against, ties half."""
+    """For each cell, twice how many of the other class score below it, ties half."""
 
     of_positives: Floats
     of_negatives: Floats
@@ -211,7 +211,7 @@ def _placements(truth: Bools, values: Floats) -> _Placements:
     ranks = midranks(values)
     below_positive = 2 * (ranks[truth] - midranks(values[truth]))
     below_negative = 2 * (ranks[~truth] - midranks(values[~truth]))
-    return _Placements(below_positive, 2 * np.count_nonzero(truth) - below_negative)
+    return _Placements(below_positive, below_negative)
 
 
 def _area(placements: _Placements) -> float:

@@ -1,0 +1,132 @@
+"""One slide's calls to its differential."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slidescreen import cells
+from slidescreen.calls import Call, Status
+from slidescreen.correction import unmix
+from slidescreen.differential import NAMES, Differential, count_slide
+from slidescreen.ensemble import Calibration, Ensemble, Member
+from slidescreen.images import Preprocessing
+from slidescreen.networks import Checkpoint
+
+
+def ensemble(matrix: np.ndarray | None = None, types: tuple[str, ...] = cells.CELL_TYPES) -> Ensemble:
+    checkpoint = Checkpoint("efficientnet_b1", types, Preprocessing(64))
+    return Ensemble((Member(Path("x"), 1.0, "0", checkpoint),), calibration=Calibration(confusion_matrix=matrix))
+
+
+def count(calls: dict[str, int], matrix: np.ndarray | None = None, **other: int) -> Differential:
+    listed = [Call(f"{n}{i}", Status.CLASSIFIED, n, 0.9) for n, times in calls.items() for i in range(times)]
+    listed += [Call(f"{s}{i}", Status(s)) for s, times in other.items() for i in range(times)]
+    return count_slide("S", listed, ensemble(matrix))
+
+
+def test_percentages_are_of_leukocytes_and_others_per_hundred_of_them() -> None:
+    found = count({"neutrophil": 60, "lymphocyte": 30, "myeloblast": 6, "lymphoblast": 4, "smudge_cell": 25})
+    assert found.leukocytes == 100
+    assert found.shares["neutrophil"].percent == 60
+    assert found.shares["blasts"].count == 10
+    assert found.per_100 == {"erythroblast": 0, "smudge_cell": 25, "platelet": 0, "artefact": 0}
+
+
+@pytest.mark.parametrize(("found", "low", "high"), [(0, 0.0, 3.6), (1, 0.0, 5.4), (5, 1.6, 11.3), (50, 39.8, 60.2)])
+def test_limits_are_ruemkes(found: int, low: float, high: float) -> None:
+    """Rümke 1985, table of 95% limits for 100 cells (there in whole percent; here Clopper and Pearson's own)."""
+    share = count({"myeloblast": found, "neutrophil": 100 - found}).shares["myeloblast"]
+    assert (round(share.low or 0, 1), round(share.high or 0, 1)) == (low, high)
+
+
+def test_what_was_not_classified_is_not_in_the_differential() -> None:
+    found = count({"neutrophil": 2}, unidentified=3, unreadable=4, duplicate=5)
+    assert (found.images, found.classified, found.unidentified, found.unreadable, found.duplicates) == (14, 2, 3, 4, 5)
+    assert found.leukocytes == 2
+
+
+def test_without_leukocytes_percentages_are_undefined() -> None:
+    found = count({"smudge_cell": 3})
+    assert found.shares["blasts"].percent is None
+    assert found.per_100["smudge_cell"] is None
+
+
+def test_a_model_of_twelve_types_says_nothing_of_others() -> None:
+    calls = [Call("a", Status.CLASSIFIED, "monocyte", 0.9)]
+    assert set(count_slide("S", calls, ensemble(types=cells.LEUKOCYTES)).per_100.values()) == {None}
+
+
+@given(st.dictionaries(st.sampled_from(cells.CELL_TYPES), st.integers(0, 40)))
+@settings(max_examples=30, deadline=None)
+def test_counts_add_up_and_limits_enclose(calls: dict[str, int]) -> None:
+    found = count(calls, np.full((16, 16), 1) + np.diag([80] * 16))
+    assert sum(found.shares[name].count for name in cells.LEUKOCYTES) == found.leukocytes
+    assert found.classified == sum(calls.values())
+    for name in NAMES:
+        share = found.shares[name]
+        if share.percent is not None:
+            assert share.low is not None
+            assert share.high is not None
+            assert 0 <= share.low <= share.percent + 1e-9 <= share.high + 2e-9 <= 100 + 3e-9
+        if share.corrected_percent is not None:
+            assert share.corrected_low is not None
+            assert share.corrected_high is not None
+            assert share.corrected_low <= share.corrected_percent <= share.corrected_high
+
+
+def confusion(error: float, size: int = 4, support: int = 4000) -> np.ndarray:
+    rates = np.full((size, size), error / (size - 1))
+    np.fill_diagonal(rates, 1 - error)
+    return np.rint(rates * support).astype(np.int64)
+
+
+def test_the_correction_recovers_the_true_composition() -> None:
+    matrix = confusion(0.2)
+    truth = np.array([0.7, 0.25, 0.05, 0.0])
+    calls = np.rint(10_000 * truth @ (matrix / matrix.sum(axis=1, keepdims=True))).astype(np.int64)
+    found = unmix(calls, matrix)
+    assert found is not None
+    assert np.abs(found.shares - truth).max() < 0.005
+
+
+def test_a_perfect_classifier_needs_no_correction() -> None:
+    found = unmix(np.array([10, 20, 30, 40]), np.diag([100_000] * 4))
+    assert found is not None
+    assert np.allclose(found.shares, [0.1, 0.2, 0.3, 0.4], atol=1e-3)
+
+
+def test_limits_of_the_correction_cover_the_truth() -> None:
+    generator = np.random.default_rng(1)
+    matrix = confusion(0.15, support=400)
+    rates = matrix / matrix.sum(axis=1, keepdims=True)
+    truth = np.array([0.6, 0.3, 0.08, 0.02])
+    covered = []
+    for seed in range(60):
+        found = unmix(generator.multinomial(200, truth @ rates), matrix, seed)
+        assert found is not None
+        low, high = np.quantile(found.draws, (0.025, 0.975), axis=0)
+        covered.append((low[:3] <= truth[:3]) & (truth[:3] <= high[:3]))
+    assert np.mean(covered) > 0.88
+
+
+def test_types_with_too_few_validation_cells_are_taken_at_their_word() -> None:
+    matrix = confusion(0.1)
+    matrix[3] = [0, 0, 0, 2]
+    found = unmix(np.array([50, 30, 10, 10]), matrix)
+    assert found is not None
+    assert found.supported.tolist() == [True, True, True, False]
+
+
+def test_the_correction_is_the_same_every_time() -> None:
+    calls, matrix = np.array([50, 30, 10, 10]), confusion(0.1)
+    first, second = unmix(calls, matrix), unmix(calls, matrix)
+    assert first is not None
+    assert second is not None
+    assert np.array_equal(first.draws, second.draws)
+
+
+def test_nothing_called_gives_no_composition() -> None:
+    assert unmix(np.zeros(4, np.int64), confusion(0.1)) is None

@@ -1,0 +1,157 @@
+"""Slides in, calls out: with an engine that reads its answer from the pixels, so that order can be checked."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from slidescreen import cells
+from slidescreen.calls import Call, Status
+from slidescreen.engine.pipeline import Pipeline
+from slidescreen.engine.pytorch import TorchEngine
+from slidescreen.ensemble import Calibration, Ensemble, Member, load
+from slidescreen.images import Preprocessing, decode, prepare, read_bytes
+from slidescreen.networks import Checkpoint
+from slidescreen.slides import CellImage, Slide, discover
+
+
+class GreyReader:
+    """An image of grey value 10 k + 5 is of type k, with probability `sure`."""
+
+    def __init__(self, sure: float = 0.9) -> None:
+        self.sure = sure
+        self.batches: list[int] = []
+
+    def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        self.batches.append(len(pixels))
+        result = np.full((len(pixels), 16), (1 - self.sure) / 15)
+        result[np.arange(len(pixels)), pixels.reshape(len(pixels), -1).mean(axis=1).astype(int) // 10] = self.sure
+        return result
+
+
+def ensemble(threshold: float = 0.0, members: int = 2) -> Ensemble:
+    checkpoint = Checkpoint("efficientnet_b1", cells.CELL_TYPES, Preprocessing(32, white_balance=False))
+    member = Member(Path("x"), 0.5, "0", checkpoint)
+    return Ensemble((member,) * members, calibration=Calibration(rejection_threshold=threshold))
+
+
+def slide_of(folder: Path, types: list[int]) -> None:
+    folder.mkdir(parents=True)
+    for number, kind in enumerate(types):
+        pixels = np.full((40, 40, 3), 10 * kind + 5, np.uint8)
+        pixels[0, 0] = divmod(number, 256)[1]  # no two files alike
+        Image.fromarray(pixels).save(folder / f"{number:04d}.png")
+
+
+def run(root: Path, batch_size: int = 8, **engine: float) -> tuple[dict[str, tuple[Call, ...]], GreyReader, int]:
+    reader = GreyReader(**engine)
+    done: list[int] = []
+    pipeline = Pipeline(ensemble(threshold=0.5), [reader, reader], batch_size, 3, done.append)
+    return {slide.name: calls for slide, calls in pipeline.run(discover(root))}, reader, sum(done)
+
+
+def test_calls_come_in_the_order_of_the_images_whatever_the_batches(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    wanted = {f"S{n:02d}": generator.integers(0, 16, size).tolist() for n, size in enumerate([1, 13, 0, 7, 30, 2])}
+    for name, types in wanted.items():
+        slide_of(tmp_path / name, types)
+    found, _, done = run(tmp_path)
+    assert {n: [cells.CELL_TYPES.index(c.cell_type) for c in calls] for n, calls in found.items()} == {
+        name: types for name, types in wanted.items() if types
+    }
+    assert list(found) == sorted(found)
+    assert done == 53
+
+
+def test_batches_fill_across_slides(tmp_path: Path) -> None:
+    for number in range(10):
+        slide_of(tmp_path / f"S{number}", [number] * 3)
+    _, reader, _ = run(tmp_path, batch_size=8)
+    assert reader.batches[::2] == [8, 8, 8, 6]
+
+
+def test_one_bad_image_never_stops_a_slide(tmp_path: Path) -> None:
+    slide_of(tmp_path / "S", [1, 2, 3])
+    (tmp_path / "S" / "0001.png").write_bytes(b"no image")
+    (tmp_path / "S" / "0005.jpg").touch()
+    found, _, done = run(tmp_path)
+    assert [(c.status.value, c.cell_type, bool(c.reason)) for c in found["S"]] == [
+        ("classified", "band_neutrophil", False),
+        ("unreadable", "", True),
+        ("classified", "basophil", False),
+        ("unreadable", "", True),
+    ]
+    assert done == 4
+
+
+def test_copies_within_a_slide_count_once_and_across_slides_each(tmp_path: Path) -> None:
+    for name in ("A", "B"):
+        slide_of(tmp_path / name, [4])
+        (tmp_path / name / "copy.png").write_bytes((tmp_path / name / "0000.png").read_bytes())
+    found, _, _ = run(tmp_path)
+    assert [[c.status for c in calls] for calls in found.values()] == [[Status.CLASSIFIED, Status.DUPLICATE]] * 2
+
+
+def test_an_unsure_ensemble_abstains(tmp_path: Path) -> None:
+    slide_of(tmp_path / "S", [4])
+    found, _, _ = run(tmp_path, sure=0.4)
+    (call,) = found["S"]
+    assert (call.status, call.cell_type) == (Status.UNIDENTIFIED, "")
+    assert call.probability == pytest.approx(0.4)
+
+
+def test_a_refused_file_is_not_opened(tmp_path: Path) -> None:
+    image = CellImage(tmp_path / "missing.png", "missing.png", refusal="a link")
+    pipeline = Pipeline(ensemble(), [GreyReader(), GreyReader()], 4, 1)
+    ((_, (call,)),) = pipeline.run([Slide("S", tmp_path, (image,))])
+    assert (call.status, call.reason) == (Status.UNREADABLE, "a link")
+
+
+def test_a_defect_of_the_engine_is_not_swallowed(tmp_path: Path) -> None:
+    slide_of(tmp_path / "S", [1])
+
+    def fail(_: object) -> None:
+        raise RuntimeError("broken")
+
+    pipeline = Pipeline(ensemble(members=1), [SimpleNamespace(probabilities=fail)], 4, 1)
+    with pytest.raises(RuntimeError, match="broken"):
+        list(pipeline.run(discover(tmp_path)))
+
+
+def test_the_engine_halves_its_batch_when_memory_runs_out(ensemble_folder: Path) -> None:
+    engine = TorchEngine(load(ensemble_folder).members[0].path, torch.device("cpu"))
+    whole = engine._forward
+    sizes: list[int] = []
+
+    def cramped(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        sizes.append(len(pixels))
+        if len(pixels) > 3:
+            raise torch.cuda.OutOfMemoryError
+        return whole(pixels)
+
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3), dtype=np.uint8)
+    expected = engine.probabilities(pixels)
+    engine._forward = cramped  # type: ignore[method-assign]
+    assert np.allclose(engine.probabilities(pixels), expected, atol=1e-6)
+    assert sizes == [9, 4, 2, 2, 2, 2, 1]
+
+
+def test_the_engine_agrees_with_the_plain_network(ensemble_folder: Path, tmp_path: Path) -> None:
+    """Against timm's own model, fed as the preprocessing is documented."""
+    from conftest import write_cells
+
+    from slidescreen.networks import load_network
+
+    paths = write_cells(tmp_path, 3)
+    for member in load(ensemble_folder).members:
+        checkpoint, network = load_network(member.path)
+        pixels = np.stack([prepare(decode(read_bytes(path)), checkpoint.preprocessing) for path in paths])
+        plain = (pixels / 255 - checkpoint.preprocessing.mean) / checkpoint.preprocessing.std
+        with torch.inference_mode():
+            logits = network(torch.tensor(plain.transpose(0, 3, 1, 2), dtype=torch.float32))
+        got = TorchEngine(member.path, torch.device("cpu")).probabilities(pixels)
+        assert np.allclose(got, logits.double().softmax(1).numpy(), atol=1e-5)
