@@ -1,0 +1,287 @@
+"""Training: the options it obeys, the traps it refuses, and an interruption that leaves no trace."""
+
+import csv
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import draw_cell
+from safetensors.torch import load_file
+
+from slidescreen import cells
+from slidescreen.errors import InputError
+from slidescreen.images import Preprocessing
+from slidescreen.labels import LabelledImage
+from slidescreen.networks import read_checkpoint, save_checkpoint
+from slidescreen.training.augmentation import augment
+from slidescreen.training.dataset import class_weights, epoch_order, group_weights
+from slidescreen.training.loop import EpochResult, Trainer
+from slidescreen.training.options import Augmentation, Stage, TrainingOptions, study_recipe
+from slidescreen.training.session import Request, run_training
+
+TYPES = ("neutrophil", "lymphocyte", "myeloblast")
+OPTIONS = TrainingOptions(
+    preprocessing=Preprocessing(32), cell_types=TYPES, epochs=2, batch_size=8, stages=(), precision="fp32", seed=5
+)
+
+
+class Silent:
+    """A display that shows nothing, and may interrupt before a batch."""
+
+    def __init__(self, stop_at: tuple[int, int] | None = None) -> None:
+        self.stop_at = stop_at
+        self.notes: list[str] = []
+        self.results: list[EpochResult] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def reading(self, done: int, total: int) -> None: ...
+
+    def start(self, trainer: Trainer) -> None: ...
+
+    def finish(self, checkpoint: Path, best: EpochResult) -> None: ...
+
+    def batch(self, epoch: int, done: int, total: int, loss: float) -> None:
+        if (epoch, done) == self.stop_at:
+            raise KeyboardInterrupt
+
+    def epoch(self, result: EpochResult, best: bool) -> None:
+        self.results.append(result)
+
+
+def labelled(folder: Path, extra: str = "") -> Path:
+    folder.mkdir()
+    lines = ["file,label,slide,split"]
+    for number in range(30):
+        draw_cell(number, (40, 40)).save(folder / f"{number}.png")
+        split = "validation" if number % 5 == 0 else "train"
+        lines.append(f"{number}.png,{TYPES[number % 3]},{split}{number % 2},{split}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n" + extra)
+    return folder / "labels.csv"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return labelled(tmp_path_factory.mktemp("data") / "cells")
+
+
+def request(data: Path, out: Path, options: TrainingOptions = OPTIONS, **changes: object) -> Request:
+    plain = Request(data, out, options, None, False, False, frozenset(), None, False, "cpu", 1, 10**9)
+    return replace(plain, **changes)  # type: ignore[arg-type]
+
+
+def test_an_interrupted_training_ends_as_if_it_had_not_stopped(data: Path, tmp_path: Path) -> None:
+    run_training(request(data, tmp_path / "whole"), Silent())
+    for stop_at in ((0, 2), (1, 1)):
+        out = tmp_path / f"stopped{stop_at[0]}"
+        with pytest.raises(KeyboardInterrupt):
+            run_training(request(data, out), Silent(stop_at))
+        run_training(request(data, out, resume=True), Silent())
+        whole, stopped = (load_file(f / "efficientnet_b1.safetensors") for f in (tmp_path / "whole", out))
+        assert all(torch.equal(whole[name], stopped[name]) for name in whole)
+        rows = [list(csv.DictReader((f / "history.csv").open())) for f in (tmp_path / "whole", out)]
+        assert [{**r, "seconds": ""} for r in rows[0]] == [{**r, "seconds": ""} for r in rows[1]]
+
+
+def test_a_training_leaves_a_checkpoint_its_history_and_its_curves(data: Path, tmp_path: Path) -> None:
+    options = replace(OPTIONS, backbone="efficientnetv2_b2", epochs=1, balance="loss", schedule="onecycle", optimizer="adamw")
+    run_training(request(data, tmp_path / "out", options), Silent())
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+        "curves.png",
+        "efficientnetv2_b2.safetensors",
+        "history.csv",
+    ]
+    checkpoint = read_checkpoint(tmp_path / "out" / "efficientnetv2_b2.safetensors")
+    assert checkpoint.cell_types == TYPES
+    assert checkpoint.preprocessing == Preprocessing(32)
+    assert checkpoint.provenance["images"] == {"train": 24, "validation": 6}
+    assert len(checkpoint.provenance["data_hash"]) == 64
+
+
+def test_progressive_sizes_are_obeyed(data: Path, tmp_path: Path) -> None:
+    options = replace(OPTIONS, preprocessing=Preprocessing(48), stages=(Stage(32, 1),))
+    display = Silent()
+    run_training(request(data, tmp_path / "out", options), display)
+    assert [result.image_size for result in display.results] == [32, 48]
+
+
+def test_a_pixel_store_too_large_for_memory_gives_the_same_training(data: Path, tmp_path: Path) -> None:
+    options = replace(OPTIONS, epochs=1)
+    display = Silent()
+    run_training(request(data, tmp_path / "a", options), Silent())
+    run_training(request(data, tmp_path / "b", options, memory=10), display)
+    a, b = (load_file(tmp_path / name / "efficientnet_b1.safetensors") for name in "ab")
+    assert all(torch.equal(a[name], b[name]) for name in a)
+    assert any("exceed --memory" in note for note in display.notes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"resume": True}, "no interrupted training to resume"),
+        ({"init": Path("none.safetensors")}, "none.safetensors does not exist"),
+        ({"device": "tpu"}, "--device must be one of auto, cuda, cpu"),
+        ({"data": Path("nothing.csv")}, "nothing.csv does not exist"),
+    ],
+)
+def test_what_cannot_be_done_is_said_before_anything_is_written(
+    data: Path, tmp_path: Path, changes: dict[str, object], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        run_training(replace(request(data, tmp_path / "out"), **changes), Silent())  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_earlier_training_is_not_overwritten_unasked(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "efficientnet_b1.safetensors").touch()
+    with pytest.raises(InputError, match="already holds a training.*--overwrite"):
+        run_training(request(data, tmp_path), Silent())
+
+
+def test_a_resumed_training_must_have_the_same_options_and_images(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_training(request(data, tmp_path / "out"), Silent((0, 1)))
+    other = replace(OPTIONS, learning_rate=0.1)
+    with pytest.raises(InputError, match=r"learning_rate was 0\.0005 and is 0\.1"):
+        run_training(request(data, tmp_path / "out", other, resume=True), Silent())
+    changed = labelled(tmp_path / "changed")
+    changed.write_text(changed.read_text().replace("1.png,lymphocyte", "1.png,neutrophil"))
+    with pytest.raises(InputError, match="images have changed"):
+        run_training(request(changed, tmp_path / "out", resume=True), Silent())
+
+
+def test_copies_across_splits_are_refused_with_their_names(tmp_path: Path) -> None:
+    data = labelled(tmp_path / "cells", "copy.png,neutrophil,S9,validation\n")
+    (data.parent / "copy.png").write_bytes((data.parent / "3.png").read_bytes())
+    with pytest.raises(InputError, match=r"two splits: .*3\.png and .*copy\.png"):
+        run_training(request(data, tmp_path / "out"), Silent())
+    run_training(request(data, tmp_path / "out", replace(OPTIONS, epochs=1), drop_duplicates=True), Silent())
+
+
+def test_unreadable_training_images_are_left_out_and_named(tmp_path: Path) -> None:
+    data = labelled(tmp_path / "cells")
+    (data.parent / "7.png").write_bytes(b"no image")
+    display = Silent()
+    run_training(request(data, tmp_path / "out", replace(OPTIONS, epochs=1)), display)
+    assert any("7.png: not an image" in note for note in display.notes)
+
+
+def test_the_rate_falls_when_validation_stands_still(data: Path, tmp_path: Path) -> None:
+    """Checked on the trainer's own history: a plateau of more than `plateau_patience` epochs halves the rate once."""
+    options = replace(OPTIONS, epochs=1, plateau_patience=1, patience=4)
+    captured: list[Trainer] = []
+
+    class Keeper(Silent):
+        def start(self, trainer: Trainer) -> None:
+            captured.append(trainer)
+
+    run_training(request(data, tmp_path / "out", options), Keeper())
+    (trainer,) = captured
+    trainer.history = [EpochResult(1, 32, 0.0005, 1, 1, 0.5, 0.5, 1)]
+    rates = []
+    for number in range(2, 7):
+        trainer.history.append(EpochResult(number, 32, trainer.learning_rate, 1, 1, 0.5, 0.4, 1))
+        trainer._adapt_rate()
+        rates.append(trainer.learning_rate)
+    assert rates == [0.0005, 0.00025, 0.00025, 0.000125, 0.000125]
+    assert trainer._exhausted()
+
+
+def test_the_studys_recipe_switches_every_addition_off() -> None:
+    plain = study_recipe(TrainingOptions())
+    assert (plain.optimizer, plain.learning_rate, plain.batch_size) == ("adam", 0.0005, 32)
+    assert plain.cell_types == cells.LEUKOCYTES
+    assert plain.augmentation == Augmentation(180.0, True, 1.0, 0.0, 0.0)
+    assert (plain.balance, plain.label_smoothing, plain.weight_average) == ("none", 0.0, 0.0)
+    assert not plain.preprocessing.white_balance
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"backbone": "resnet50"}, "--backbone must be one of efficientnet_b1, efficientnetv2_b2, not resnet50"),
+        ({"optimizer": "sgd"}, "--optimizer"),
+        ({"epochs": 2, "stages": (Stage(32, 3),)}, "--progressive"),
+    ],
+)
+def test_wrong_options_name_what_is_allowed(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        TrainingOptions(**wrong)  # type: ignore[arg-type]
+
+
+def batch(count: int = 4, side: int = 48) -> torch.Tensor:
+    pixels = np.stack([np.asarray(draw_cell(n, (side, side))) for n in range(count)])
+    return torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+
+
+def test_augmentation_is_drawn_from_its_generator_alone() -> None:
+    twice = [augment(batch(), Augmentation(), torch.Generator().manual_seed(7)) for _ in range(2)]
+    assert torch.equal(*twice)
+    assert not torch.equal(twice[0], augment(batch(), Augmentation(), torch.Generator().manual_seed(8)))
+    assert twice[0].min() >= 0
+    assert twice[0].max() <= 1
+
+
+def test_augmentation_of_strength_zero_changes_nothing() -> None:
+    off = Augmentation(rotation=0, flips=False, scale=1, colour=0, blur=0)
+    assert torch.equal(augment(batch(), off, torch.Generator()), batch())
+
+
+def test_flips_alone_are_exact_mirror_images() -> None:
+    flips = Augmentation(rotation=0, flips=True, scale=1, colour=0, blur=0)
+    original = batch(16)
+    for before, after in zip(original, augment(original, flips, torch.Generator().manual_seed(0)), strict=True):
+        mirrors = [before, before.flip(1), before.flip(2), before.flip(1, 2)]
+        assert min(float((after - mirror).abs().max()) for mirror in mirrors) < 1e-4
+
+
+def test_colour_and_blur_keep_the_cell_where_it_is() -> None:
+    painted = augment(batch(8), Augmentation(0, False, 1, 1, 1), torch.Generator().manual_seed(1))
+    for before, after in zip(batch(8), painted, strict=True):
+        pair = torch.stack([before.mean(0).flatten(), after.mean(0).flatten()])
+        assert torch.corrcoef(pair)[0, 1] > 0.8
+
+
+IMAGES = [LabelledImage(Path(str(n)), "monocyte" if n < 90 else "basophil", source="A") for n in range(100)]
+
+
+def test_balanced_drawing_sees_rare_types_more_often() -> None:
+    weights = group_weights(IMAGES, 0.5)
+    drawn = np.concatenate([epoch_order(100, weights, 0, epoch) for epoch in range(200)])
+    share = (drawn >= 90).mean()
+    assert share == pytest.approx(10**0.5 / (10**0.5 + 90**0.5), abs=0.01)
+    assert np.allclose(group_weights(IMAGES, 0), 1)
+
+
+def test_an_epoch_without_balance_sees_every_image_once() -> None:
+    assert sorted(epoch_order(50, None, 1, 2)) == list(range(50))
+    assert not np.array_equal(epoch_order(50, None, 1, 2), epoch_order(50, None, 1, 3))
+
+
+def test_loss_weights_are_one_on_average_and_zero_for_absent_types() -> None:
+    weights = class_weights(IMAGES, ("monocyte", "basophil", "eosinophil"), 1.0)
+    assert weights[2] == 0
+    assert weights[1] / weights[0] == pytest.approx(9)
+    assert (weights[:2] * [90, 10]).sum() == pytest.approx(100)
+
+
+def test_weights_may_start_from_a_local_file(data: Path, tmp_path: Path, checkpoints: tuple[Path, Path]) -> None:
+    display = Silent()
+    run_training(request(data, tmp_path / "out", replace(OPTIONS, epochs=1), init=checkpoints[0]), display)
+    assert any("tensors taken from" in note for note in display.notes)
+    assert read_checkpoint(tmp_path / "out" / "efficientnet_b1.safetensors").provenance["init"]
+
+
+def test_saving_a_checkpoint_keeps_the_old_one_when_it_fails(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_training(request(data, tmp_path / "out", replace(OPTIONS, epochs=1)), Silent())
+    path = tmp_path / "out" / "efficientnet_b1.safetensors"
+    before = path.read_bytes()
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    from slidescreen.errors import OutputError
+
+    with pytest.raises(OutputError, match="No space"):
+        save_checkpoint(path, load_file(path), read_checkpoint(path), half=True)
+    assert path.read_bytes() == before
