@@ -7,10 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from slidescreen import cells
 
+settings.register_profile("slidescreen", deadline=None)  # a loaded machine is slow, and no test fails for that
+settings.load_profile("slidescreen")
 SIDE = 64
 
 

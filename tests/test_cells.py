@@ -48,7 +48,9 @@ def test_names_of_exports_and_data_sets_are_understood(name: str, expected: str)
     assert cells.resolve(name) == expected
 
 
-@pytest.mark.parametrize("name", ["", "plasma_cell", "promonocyte", "normal_unspecified", "ig", "Unidentified", "slide 7"])
+@pytest.mark.parametrize(
+    "name", ["", "plasma_cell", "promonocyte", "normal_unspecified", "ig", "Unidentified", "slide 7"]
+)
 def test_what_is_no_type_of_ours_is_not_guessed(name: str) -> None:
     assert cells.resolve(name) is None
 

@@ -39,7 +39,10 @@ def test_a_folder_of_class_folders_is_read(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("file,kind\na,b\n", "lacks the column label"),
-        ("file,label\ncell_000.jpg,plasma_cell\n", "line 2: unknown cell type 'plasma_cell'.*--leave-out 'plasma_cell'"),
+        (
+            "file,label\ncell_000.jpg,plasma_cell\n",
+            "line 2: unknown cell type 'plasma_cell'.*--leave-out 'plasma_cell'",
+        ),
         ("file,label\ncell_000.jpg,monocyte\nnone.jpg,monocyte\n", "1 files that do not exist, first .*none.jpg"),
         ("file,label,split\ncell_000.jpg,monocyte,exam\n", "line 2: split must be one of train, validation, test"),
         ('file,label\ncell_000.jpg,"Blast, no lineage spec"\n', "gives no lineage: say --unspecified-blasts"),
@@ -84,7 +87,9 @@ def test_a_given_split_is_obeyed_and_a_partial_one_refused() -> None:
         with_split([given_[0], image("b")], 0)
 
 
-@given(st.lists(st.tuples(st.integers(0, 12), st.sampled_from(["monocyte", "basophil"])), min_size=10), st.integers(0, 99))
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.sampled_from(["monocyte", "basophil"])), min_size=10), st.integers(0, 99)
+)
 def test_a_drawn_split_never_parts_a_slide(cells: list[tuple[int, str]], seed: int) -> None:
     images = [image(str(n), label, f"S{slide}") for n, (slide, label) in enumerate(cells)]
     drawn, said = with_split(images, seed)

@@ -40,7 +40,9 @@ def test_a_network_comes_back_and_half_precision_changes_little(tmp_path: Path, 
     assert path.stat().st_size < 22e6
 
 
-@pytest.mark.parametrize(("size", "backbone"), [(256, "efficientnet_b1"), (355, "efficientnetv2_b2"), (33, "efficientnet_b1")])
+@pytest.mark.parametrize(
+    ("size", "backbone"), [(256, "efficientnet_b1"), (355, "efficientnetv2_b2"), (33, "efficientnet_b1")]
+)
 def test_any_image_size_works(size: int, backbone: str) -> None:
     with torch.inference_mode():
         assert build(backbone, 12).eval()(torch.rand(1, 3, size, size)).shape == (1, 12)
@@ -49,7 +51,9 @@ def test_any_image_size_works(size: int, backbone: str) -> None:
 def test_the_backbones_are_the_studys() -> None:
     count = {name: sum(p.numel() for p in build(name, 1000).parameters()) / 1e6 for name in BACKBONES}
     assert count["efficientnet_b1"] == pytest.approx(7.79, abs=0.01)  # Tan and Le 2019: 7.8 million
-    assert count["efficientnetv2_b2"] == pytest.approx(10.10, abs=0.01)  # Keras applications: 10.2 million with statistics
+    assert count["efficientnetv2_b2"] == pytest.approx(
+        10.10, abs=0.01
+    )  # Keras applications: 10.2 million with statistics
 
 
 def test_pickled_weights_are_never_loaded(tmp_path: Path) -> None:

@@ -105,7 +105,9 @@ def test_no_cells_at_all_are_insufficient() -> None:
 
 
 def test_no_reason_holds_the_separator_of_reasons() -> None:
-    found = judge({**NORMAL, "myeloblast": 90, "promyelocyte": 90, "basophil": 20, "band_neutrophil": 50}, unreadable=500)
+    found = judge(
+        {**NORMAL, "myeloblast": 90, "promyelocyte": 90, "basophil": 20, "band_neutrophil": 50}, unreadable=500
+    )
     assert len(found.reasons) > 5
     assert not [reason for reason in found.reasons if ";" in reason]
 

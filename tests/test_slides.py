@@ -108,7 +108,9 @@ def test_what_holds_no_images_is_one_clear_error(tmp_path: Path, what: str) -> N
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.sets(st.tuples(*[st.sampled_from(["S1", "S2", "Lymphocyte", "Signed slides", "x"])] * 3), min_size=1))
-def test_every_image_belongs_to_exactly_one_slide(tmp_path_factory: pytest.TempPathFactory, places: set[tuple[str, ...]]) -> None:
+def test_every_image_belongs_to_exactly_one_slide(
+    tmp_path_factory: pytest.TempPathFactory, places: set[tuple[str, ...]]
+) -> None:
     root = tmp_path_factory.mktemp("tree")
     names = {"/".join(place) + f"/{number}.jpg" for number, place in enumerate(sorted(places))}
     touch(root, *names)

@@ -87,7 +87,9 @@ def test_an_interrupted_training_ends_as_if_it_had_not_stopped(data: Path, tmp_p
 
 
 def test_a_training_leaves_a_checkpoint_its_history_and_its_curves(data: Path, tmp_path: Path) -> None:
-    options = replace(OPTIONS, backbone="efficientnetv2_b2", epochs=1, balance="loss", schedule="onecycle", optimizer="adamw")
+    options = replace(
+        OPTIONS, backbone="efficientnetv2_b2", epochs=1, balance="loss", schedule="onecycle", optimizer="adamw"
+    )
     run_training(request(data, tmp_path / "out", options), Silent())
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "curves.png",
@@ -275,7 +277,9 @@ def test_weights_may_start_from_a_local_file(data: Path, tmp_path: Path, checkpo
     assert read_checkpoint(tmp_path / "out" / "efficientnet_b1.safetensors").provenance["init"]
 
 
-def test_saving_a_checkpoint_keeps_the_old_one_when_it_fails(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saving_a_checkpoint_keeps_the_old_one_when_it_fails(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run_training(request(data, tmp_path / "out", replace(OPTIONS, epochs=1)), Silent())
     path = tmp_path / "out" / "efficientnet_b1.safetensors"
     before = path.read_bytes()

@@ -36,7 +36,7 @@ FormatOption = Annotated[
 
 
 def default_ensemble() -> Path:
-    """The ensemble that ships: named by the environment, beside the package's source, or in the current folder.
+    """The ensemble to use: named by the environment, else the one that ships, in the package or beside its source.
 
     Raises:
         InputError: there is none.
@@ -44,7 +44,8 @@ def default_ensemble() -> Path:
     named = os.environ.get("SLIDESCREEN_ENSEMBLE")
     if named:
         return Path(named)
-    places = [Path(__file__).resolve().parents[2] / "weights" / "default", Path("weights/default")]
+    package = Path(__file__).resolve().parents[1]
+    places = [package / "weights" / "default", package.parent / "weights" / "default"]
     for place in places:
         if (place / "ensemble.json").is_file():
             return place

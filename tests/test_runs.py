@@ -1,0 +1,60 @@
+"""What a batch has finished is kept, and only that."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import write_cells
+
+from slidescreen.calls import Call, Status
+from slidescreen.ensemble import load
+from slidescreen.runs import Ledger
+from slidescreen.slides import Slide, discover
+
+CALLS = (
+    Call("cell_000.jpg", Status.CLASSIFIED, "monocyte", 0.75, "", (0.25,) * 16),
+    Call("x", Status.UNREADABLE, reason="r"),
+)
+
+
+@pytest.fixture
+def slide(tmp_path: Path) -> Slide:
+    write_cells(tmp_path / "in" / "S1", 2)
+    return discover(tmp_path / "in")[0]
+
+
+def ledger(tmp_path: Path, ensemble_folder: Path, precision: str = "auto") -> Ledger:
+    return Ledger(tmp_path / "out", load(ensemble_folder), precision)
+
+
+def test_a_finished_slide_is_recalled(slide: Slide, tmp_path: Path, ensemble_folder: Path) -> None:
+    assert ledger(tmp_path, ensemble_folder).recall(slide) is None
+    ledger(tmp_path, ensemble_folder).keep(slide, CALLS)
+    assert ledger(tmp_path, ensemble_folder).recall(slide) == CALLS
+
+
+def test_a_changed_slide_is_new(slide: Slide, tmp_path: Path, ensemble_folder: Path) -> None:
+    ledger(tmp_path, ensemble_folder).keep(slide, CALLS)
+    write_cells(tmp_path / "in" / "S1", 2, first_seed=50)
+    assert ledger(tmp_path, ensemble_folder).recall(discover(tmp_path / "in")[0]) is None
+
+
+def test_a_slide_with_one_more_image_is_new(slide: Slide, tmp_path: Path, ensemble_folder: Path) -> None:
+    ledger(tmp_path, ensemble_folder).keep(slide, CALLS)
+    write_cells(tmp_path / "in" / "S1", 3)
+    assert ledger(tmp_path, ensemble_folder).recall(discover(tmp_path / "in")[0]) is None
+
+
+def test_another_precision_or_ensemble_classifies_anew(slide: Slide, tmp_path: Path, ensemble_folder: Path) -> None:
+    ledger(tmp_path, ensemble_folder).keep(slide, CALLS)
+    assert ledger(tmp_path, ensemble_folder, "bf16").recall(slide) is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"fingerprint": 1}'])
+def test_a_damaged_record_is_no_record(slide: Slide, tmp_path: Path, ensemble_folder: Path, text: str) -> None:
+    book = ledger(tmp_path, ensemble_folder)
+    book.keep(slide, CALLS)
+    (record,) = (tmp_path / "out" / ".finished").iterdir()
+    json.loads(record.read_text())
+    record.write_text(text)
+    assert book.recall(slide) is None
