@@ -119,4 +119,4 @@ def _share(
 def _among_leukocytes(shares: NDArray[np.float64], members: Sequence[str], types: Sequence[str]) -> NDArray[np.float64]:
     part = shares[:, cells.indices(types, members)].sum(axis=1)
     whole = shares[:, cells.indices(types, cells.LEUKOCYTES)].sum(axis=1)
-    return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
+    return np.asarray(np.divide(part, whole, out=np.zeros_like(part), where=whole > 0))

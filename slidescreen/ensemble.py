@@ -141,7 +141,7 @@ def save(folder: Path, ensemble: Ensemble) -> Ensemble:
         The ensemble with its members' new places.
     """
     make_folder(folder)
-    members = []
+    members: list[Member] = []
     for number, member in enumerate(ensemble.members, start=1):
         taken = {m.path.name for m in members}
         name = member.path.name if member.path.name not in taken else f"{number}-{member.path.name}"

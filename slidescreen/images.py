@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from slidescreen.errors import UnreadableImageError
 
@@ -93,7 +93,7 @@ def decode(content: bytes) -> Image.Image:
         raise
     except Image.DecompressionBombError as error:
         raise UnreadableImageError("too many pixels for a cell image") from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise UnreadableImageError("not an image, or of a format other than JPEG, PNG, BMP, TIFF, WebP") from error
     except MemoryError:
         raise

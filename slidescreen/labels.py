@@ -125,7 +125,7 @@ def _from_table(source: Path, rules: LabelRules) -> list[LabelledImage]:
 
 
 def _from_folder(source: Path, rules: LabelRules) -> list[LabelledImage]:
-    images = []
+    images: list[LabelledImage] = []
     for folder in sorted(p for p in source.iterdir() if p.is_dir() and not p.name.startswith(".")):
         files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
         label = rules.resolve(folder.name) if files else None

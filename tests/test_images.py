@@ -1,5 +1,6 @@
 """One image file to one array."""
 
+import contextlib
 import io
 import struct
 import zlib
@@ -97,10 +98,8 @@ def test_a_damaged_image_never_crashes(data: st.DataObject) -> None:
     content = bytearray(encoded(draw_cell(2, (40, 40)), kind))
     for _ in range(data.draw(st.integers(1, 6))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(UnreadableImageError):
         assert decode(bytes(content)).mode == "RGB"
-    except UnreadableImageError as error:
-        assert str(error)
 
 
 def test_empty_and_missing_files_say_why(tmp_path: Path) -> None:

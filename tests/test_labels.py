@@ -112,7 +112,7 @@ TWINS = {Path("a"): "1", Path("b"): "1", Path("c"): "2"}
 
 def test_one_image_in_two_splits_is_refused_with_both_names_or_dropped() -> None:
     images = [image("a", split="train"), image("b", split="test"), image("c", split="train")]
-    with pytest.raises(InputError, match="two splits: a and b.*--drop-duplicates"):
+    with pytest.raises(InputError, match=r"two splits: a and b.*--drop-duplicates"):
         without_duplicates(images, TWINS, drop=False)
     assert [i.path.name for i in without_duplicates(images, TWINS, drop=True)] == ["b", "c"]
 

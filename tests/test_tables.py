@@ -96,5 +96,5 @@ def test_any_names_come_back_and_no_cell_is_a_formula(tmp_path: Path, slide: str
 )
 def test_a_foreign_file_is_one_clear_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "c.csv").write_text(text)
-    with pytest.raises(InputError, match="lacks the column|line 2"):
+    with pytest.raises(InputError, match=r"lacks the column|line 2"):
         read_calls(tmp_path / "c.csv")

@@ -139,7 +139,7 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(
 
 def test_an_earlier_training_is_not_overwritten_unasked(data: Path, tmp_path: Path) -> None:
     (tmp_path / "efficientnet_b1.safetensors").touch()
-    with pytest.raises(InputError, match="already holds a training.*--overwrite"):
+    with pytest.raises(InputError, match=r"already holds a training.*--overwrite"):
         run_training(request(data, tmp_path), Silent())
 
 

@@ -82,8 +82,17 @@ def read_differentials(path: Path) -> list[tuple[Differential, Finding]]:
         try:
             shares = {name: _read_share(row, name) for name in NAMES}
             per_100 = {name: _optional(row[f"{name}_per_100"]) for name in cells.OTHER_OBJECTS}
-            tallies = {name: int(row[name]) for name in _TALLIES}
-            differential = Differential(denature(row["slide"]), **tallies, shares=shares, per_100=per_100)
+            differential = Differential(
+                slide=denature(row["slide"]),
+                images=int(row["images"]),
+                classified=int(row["classified"]),
+                unidentified=int(row["unidentified"]),
+                unreadable=int(row["unreadable"]),
+                duplicates=int(row["duplicates"]),
+                leukocytes=int(row["leukocytes"]),
+                shares=shares,
+                per_100=per_100,
+            )
             flags = tuple(row["flags"].split(";")) if row["flags"] else ()
             reasons = tuple(denature(row["reasons"]).split("; ")) if row["reasons"] else ()
             result.append((differential, Finding(Verdict(row["verdict"]), flags, reasons)))
@@ -114,7 +123,7 @@ def _differential_row(slide: SlideResult) -> list[str]:
 
 def _read_share(row: Mapping[str, str], name: str) -> Share:
     measured = {part: _optional(row[f"{name}_{part}"]) for part in (*_COUNTED[1:], *_CORRECTED)}
-    return Share(count=int(row[f"{name}_count"]), **measured)  # type: ignore[arg-type]
+    return Share(count=int(row[f"{name}_count"]), **measured)
 
 
 def _optional(text: str) -> float | None:

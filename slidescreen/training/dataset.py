@@ -98,14 +98,14 @@ def group_weights(images: Sequence[LabelledImage], power: float) -> NDArray[np.f
     for key in keys:
         sizes[key] = sizes.get(key, 0) + 1
     weights = np.asarray([sizes[key] ** -power for key in keys], dtype=np.float64)
-    return weights / weights.mean()
+    return np.asarray(weights / weights.mean())
 
 
 def class_weights(images: Sequence[LabelledImage], cell_types: Sequence[str], power: float) -> NDArray[np.float64]:
     """A weight of the loss for each cell type, its count to the power of -`power`, 1 on average over images."""
     counts = np.asarray([sum(i.label == name for i in images) for name in cell_types], dtype=np.float64)
     weights = np.where(counts > 0, np.maximum(counts, 1) ** -power, 0.0)
-    return weights * counts.sum() / (weights * counts).sum()
+    return np.asarray(weights * counts.sum() / (weights * counts).sum())
 
 
 def epoch_order(count: int, weights: NDArray[np.float64] | None, seed: int, epoch: int) -> NDArray[np.int64]:

@@ -279,5 +279,5 @@ def as_batch(pixels: NDArray[np.uint8], device: torch.device, side: int) -> Tens
 def fast_bf16(device: torch.device) -> bool:
     """Whether the processor multiplies bfloat16 faster than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
