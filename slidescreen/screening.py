@@ -67,16 +67,18 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
         _grade_immature(differential, thresholds, immature, flags, reasons)
     urgent = bool({"blasts", "apl"} & set(flags))
     review = bool(flags)
-    _judge_quality(differential, thresholds, flags, reasons)
+    quality, remarks = _judge_quality(differential, thresholds)
     if urgent:
         verdict = Verdict.URGENT
     elif review:
         verdict = Verdict.REVIEW
-    elif flags:
+    elif quality:
         verdict = Verdict.INSUFFICIENT
     else:
         verdict = Verdict.CLEAR
         reasons.append(_nothing_found(differential, blasts, immature, thresholds))
+    flags += quality
+    reasons += remarks
     return Finding(verdict, tuple(flags), tuple(reasons))
 
 
@@ -170,16 +172,19 @@ def _grade_immature(
         reasons.append(f"basophils {basophils:.1f}% with a left shift: consider CML")
 
 
-def _judge_quality(differential: Differential, thresholds: Thresholds, flags: list[str], reasons: list[str]) -> None:
+def _judge_quality(differential: Differential, thresholds: Thresholds) -> tuple[list[str], list[str]]:
+    """Flags and remarks on whether there is enough to go by."""
+    flags, remarks = [], []
     if differential.leukocytes < thresholds.least_leukocytes:
         flags.append("too_few_cells")
-        reasons.append(f"only {differential.leukocytes} leukocytes were classified")
+        remarks.append(f"only {differential.leukocytes} leukocytes were classified")
     elif differential.leukocytes < thresholds.usual_leukocytes:
-        reasons.append(f"{differential.leukocytes} leukocytes: fewer than the usual {thresholds.usual_leukocytes}")
+        remarks.append(f"{differential.leukocytes} leukocytes are fewer than the usual {thresholds.usual_leukocytes}")
     unusable = differential.unidentified + differential.unreadable
     if differential.images and unusable > thresholds.most_unusable * differential.images:
         flags.append("unreliable")
-        reasons.append(f"{unusable} of {differential.images} images could not be identified or read")
+        remarks.append(f"{unusable} of {differential.images} images could not be identified or read")
+    return flags, remarks
 
 
 def best_percent(share: Share) -> float:
