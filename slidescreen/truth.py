@@ -121,7 +121,6 @@ def of_images(
 
     models = [of_model("ensemble", combined, np.where(kept, combined.argmax(axis=1), -1))]
     if len(ensemble.members) > 1:
-        models.append(of_model("ensemble, all cells called", combined, combined.argmax(axis=1)))
         for member, probabilities in zip(ensemble.members, found.members, strict=True):
             models.append(of_model(member.checkpoint.backbone, probabilities, probabilities.argmax(axis=1)))
     return models

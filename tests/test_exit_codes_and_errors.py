@@ -116,7 +116,8 @@ def test_help_and_usage_errors_import_nothing_heavy() -> None:
         "import sys; sys.argv = ['slidescreen', *sys.argv[1:]]\n"
         "from slidescreen.cli import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    code = end.code\n"
-        "heavy = {'torch', 'timm', 'torchvision', 'pandas', 'sklearn', 'scipy', 'matplotlib', 'numpy'} & set(sys.modules)\n"
+        "heavy = {'torch', 'timm', 'torchvision', 'pandas', 'sklearn', 'scipy', 'matplotlib', 'numpy'}\n"
+        "heavy &= set(sys.modules)\n"
         "print('HEAVY', sorted(heavy), code)"
     )
     for arguments in (["--help"], ["--version"], ["classify", "--help"], ["train", "--help"], ["paint"], ["classify"]):

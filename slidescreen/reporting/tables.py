@@ -37,12 +37,12 @@ def write_cells(path: Path, slides: Iterable[SlideResult], cell_types: Sequence[
         for slide in slides
         for call in slide.calls
     )
-    write_text(path, _csv([header, *rows]))
+    write_text(path, to_csv([header, *rows]))
 
 
 def write_differentials(path: Path, slides: Iterable[SlideResult]) -> None:
     """Write a row for each slide; percentages are 0–100 with three decimals, empty where undefined."""
-    write_text(path, _csv([_differential_header(), *(_differential_row(slide) for slide in slides)]))
+    write_text(path, to_csv([_differential_header(), *(_differential_row(slide) for slide in slides)]))
 
 
 def read_calls(path: Path) -> tuple[dict[str, list[Call]], tuple[str, ...]]:
@@ -134,7 +134,8 @@ def _number(value: float | None, decimals: int) -> str:
     return "" if value is None else f"{value:.{decimals}f}"
 
 
-def _csv(rows: Iterable[Sequence[str]]) -> str:
+def to_csv(rows: Iterable[Sequence[str]]) -> str:
+    """Rows as the text of a CSV file."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue()

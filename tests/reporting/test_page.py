@@ -17,7 +17,7 @@ from slidescreen.runs import Run, SlideResult, judge
 from slidescreen.slides import Slide
 from slidescreen.thresholds import Thresholds
 
-HOSTILE = '<script>alert(1)</script>"\'&.jpg'
+HOSTILE = "<script>alert(1)</script>\"'&.jpg"
 
 
 class Reader(HTMLParser):
@@ -45,7 +45,9 @@ def read(page: str) -> Reader:
 def slide(name: str, counts: dict[str, int], folder: Path = Path("/nowhere"), reported: str = "") -> SlideResult:
     row = (0.9, *[0.1 / 15] * 15)
     calls = [
-        Call(f"{kind}{n}.jpg", Status.CLASSIFIED, kind, 0.9, reported, row) for kind, k in counts.items() for n in range(k)
+        Call(f"{kind}{n}.jpg", Status.CLASSIFIED, kind, 0.9, reported, row)
+        for kind, k in counts.items()
+        for n in range(k)
     ]
     return judge(Slide(name, folder, ()), tuple(calls), ensemble(measured()), Thresholds())
 
@@ -55,7 +57,9 @@ def page(*slides: SlideResult) -> str:
 
 
 def test_the_urgent_come_first() -> None:
-    text = page(slide("A clear", NORMAL), slide("B urgent", {**NORMAL, "myeloblast": 80}), slide("C few", {"monocyte": 3}))
+    text = page(
+        slide("A clear", NORMAL), slide("B urgent", {**NORMAL, "myeloblast": 80}), slide("C few", {"monocyte": 3})
+    )
     order = [href for tag, attributes in read(text).tags if tag == "a" and (href := attributes.get("href"))]
     titles = re.findall(r'<h2 id="title-\d+">(.*?)</h2>', text)
     assert titles == ["B urgent", "C few", "A clear"]
@@ -63,7 +67,10 @@ def test_the_urgent_come_first() -> None:
 
 
 def test_hostile_names_do_nothing(tmp_path: Path) -> None:
-    calls = (Call(HOSTILE, Status.UNREADABLE, reason=HOSTILE), Call(HOSTILE, Status.UNIDENTIFIED, "", 0.2))
+    calls = (
+        Call(HOSTILE, Status.UNREADABLE, reason=HOSTILE),
+        Call(HOSTILE, Status.UNIDENTIFIED, "", 0.2, "", (0.2, *[0.8 / 15] * 15)),
+    )
     result = judge(Slide(HOSTILE, tmp_path, ()), calls, ensemble(measured()), Thresholds())
     text = page(result)
     assert "<script" not in text

@@ -1,0 +1,124 @@
+"""Pictures of an evaluation. Colours can be told apart by the colour-blind (Okabe and Ito), lines by their style."""
+
+from collections.abc import Callable
+from itertools import cycle, product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from slidescreen import cells
+from slidescreen.evaluation import Evaluation
+from slidescreen.files import write_whole
+from slidescreen.statistics import roc
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+_STYLES = ("-", "--", ":")
+_LEAST_SUPPORT = 5
+
+
+def draw_plots(evaluation: Evaluation, folder: Path) -> list[str]:
+    """Write the pictures that the predictions allow; returns their file names."""
+    drawings: dict[str, Callable[[Evaluation], Figure]] = {"confusion_matrix.png": _confusion}
+    if evaluation.predictions.probabilities is not None:
+        drawings["roc.png"] = _roc
+        drawings["precision_recall.png"] = _precision_recall
+        drawings["reliability.png"] = _reliability
+        drawings["risk_coverage.png"] = _risk_coverage
+    for name, draw in drawings.items():
+        figure = draw(evaluation)
+        write_whole(folder / name, lambda path, figure=figure: figure.savefig(path, format="png", dpi=110))  # type: ignore[misc]
+    return list(drawings)
+
+
+def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _confusion(evaluation: Evaluation) -> "Figure":
+    """Counts, coloured by their share of the true type."""
+    matrix = evaluation.models[0].confusion
+    names = [cells.DISPLAY_NAMES[name] for name in evaluation.cell_types]
+    figure, axes = _figure(0.55 * len(names) + 2.4, 0.48 * len(names) + 2)
+    rows = matrix.sum(axis=1, keepdims=True)
+    shares = np.divide(matrix, rows, out=np.zeros(matrix.shape), where=rows > 0)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    for true, called in product(range(len(names)), repeat=2):
+        if matrix[true, called]:
+            colour = "white" if shares[true, called] > 0.55 else "black"
+            axes.text(called, true, str(matrix[true, called]), ha="center", va="center", fontsize=7.5, color=colour)
+    axes.set_xticks(range(len(names)), names, rotation=50, ha="right")
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="called", ylabel="true", title="Cells, coloured by their share of the true type")
+    return figure
+
+
+def _curves(evaluation: Evaluation) -> list[tuple[str, np.ndarray, np.ndarray]]:
+    """Name, truth and score of each type with enough cells, the well-supported first."""
+    predictions = evaluation.predictions
+    assert predictions.probabilities is not None
+    return [
+        (cells.DISPLAY_NAMES[name], predictions.truth == position, predictions.probabilities[:, position])
+        for position, name in enumerate(evaluation.cell_types)
+        if _LEAST_SUPPORT <= (predictions.truth == position).sum() < len(predictions.truth)
+    ]
+
+
+def _line_styles() -> "cycle[tuple[str, str]]":
+    return cycle((colour, style) for style in _STYLES for colour in _COLOURS)
+
+
+def _roc(evaluation: Evaluation) -> "Figure":
+    figure, axes = _figure(7.5, 4.6)
+    for (name, positive, score), (colour, style) in zip(_curves(evaluation), _line_styles(), strict=False):
+        curve = roc.roc_curve(positive, score)
+        label = f"{name} {roc.auroc(positive, score):.3f}"
+        axes.plot(curve.false_positive_rate, curve.true_positive_rate, style, color=colour, label=label, lw=1.4)
+    axes.set(xlabel="1 - specificity", ylabel="sensitivity", title="One type against the rest: ROC, with its area")
+    return _with_legend(figure, axes)
+
+
+def _precision_recall(evaluation: Evaluation) -> "Figure":
+    figure, axes = _figure(7.5, 4.6)
+    for (name, positive, score), (colour, style) in zip(_curves(evaluation), _line_styles(), strict=False):
+        curve = roc.precision_recall_curve(positive, score)
+        label = f"{name} {roc.average_precision(positive, score):.3f}"
+        axes.plot(curve.recall, curve.precision, style, color=colour, label=label, lw=1.4)
+    axes.set(xlabel="recall", ylabel="precision", title="One type against the rest, with its average precision")
+    return _with_legend(figure, axes)
+
+
+def _reliability(evaluation: Evaluation) -> "Figure":
+    figure, axes = _figure(7.5, 4.2)
+    axes.plot([0, 1], [0, 1], color="0.6", lw=1)
+    for model, (colour, style) in zip(evaluation.models, _line_styles(), strict=False):
+        if model.calibration is not None:
+            x, y = np.asarray(model.calibration.reliability).T
+            axes.plot(x, y, style, marker="o", ms=3, color=colour, label=model.model)
+    axes.set(
+        xlabel="probability of the call", ylabel="share of right calls", title="Can the probabilities be believed?"
+    )
+    return _with_legend(figure, axes)
+
+
+def _risk_coverage(evaluation: Evaluation) -> "Figure":
+    figure, axes = _figure(7.5, 4.2)
+    for model, (colour, style) in zip(evaluation.models, _line_styles(), strict=False):
+        if model.calibration is not None:
+            x, y = np.asarray(model.calibration.risk_coverage).T
+            axes.plot(100 * x, 100 * y, style, color=colour, label=model.model)
+    axes.set(xlabel="cells called, %", ylabel="wrong among them, %", title="What abstention buys", ylim=(0, None))
+    return _with_legend(figure, axes)
+
+
+def _with_legend(figure: "Figure", axes: "Axes") -> "Figure":
+    axes.grid(alpha=0.25)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize=8, frameon=False)
+    return figure

@@ -1,0 +1,171 @@
+"""Predictions against the truth, and the files of an evaluation."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from slidescreen import cells
+from slidescreen.evaluation import Predictions, evaluate
+from slidescreen.reporting.evaluation import show_evaluation, to_dict, write_evaluation
+
+STUDY_TYPES = (
+    "eosinophil", "lymphocyte", "variant_lymphocyte", "monocyte", "neutrophil", "band_neutrophil",
+    "basophil", "myeloblast", "lymphoblast", "metamyelocyte", "myelocyte", "promyelocyte",
+)  # fmt: skip
+# Park et al. 2024, test images: rows true, columns predicted, in the order above.
+STUDY = np.array([
+    [65, 0, 0, 0, 5, 0, 0, 0, 0, 0, 2, 0],
+    [0, 2178, 46, 6, 4, 0, 1, 46, 42, 9, 36, 1],
+    [0, 54, 94, 10, 4, 0, 0, 9, 3, 3, 8, 2],
+    [0, 0, 5, 422, 3, 1, 0, 16, 0, 7, 7, 4],
+    [16, 18, 3, 9, 3398, 71, 2, 0, 0, 22, 12, 2],
+    [0, 0, 0, 0, 99, 77, 0, 0, 0, 4, 0, 0],
+    [0, 3, 0, 1, 3, 0, 46, 0, 0, 0, 0, 0],
+    [0, 28, 3, 10, 0, 0, 0, 697, 5, 2, 13, 2],
+    [0, 33, 0, 1, 0, 0, 0, 6, 265, 1, 22, 0],
+    [0, 14, 4, 24, 12, 4, 0, 9, 5, 57, 21, 3],
+    [0, 35, 11, 12, 4, 0, 0, 20, 13, 12, 155, 9],
+    [0, 0, 1, 4, 0, 0, 0, 8, 1, 3, 14, 56],
+])  # fmt: skip
+# Table 3: precision, recall, F1.
+TABLE_3 = {
+    "neutrophil": (0.9621, 0.9564, 0.9592), "band_neutrophil": (0.5033, 0.4278, 0.4625),
+    "eosinophil": (0.8025, 0.9028, 0.8497), "basophil": (0.9388, 0.8679, 0.9020),
+    "monocyte": (0.8457, 0.9075, 0.8755), "lymphocyte": (0.9217, 0.9194, 0.9205),
+    "variant_lymphocyte": (0.5629, 0.5027, 0.5311), "myeloblast": (0.8594, 0.9171, 0.8873),
+    "lymphoblast": (0.7934, 0.8079, 0.8006), "myelocyte": (0.5345, 0.5720, 0.5526),
+    "metamyelocyte": (0.4750, 0.3725, 0.4176), "promyelocyte": (0.7089, 0.6437, 0.6747),
+}  # fmt: skip
+
+
+def study() -> Predictions:
+    true, called = np.nonzero(STUDY)
+    repeats = STUDY[true, called]
+    order = [cells.LEUKOCYTES.index(name) for name in STUDY_TYPES]
+    truth, calls = (np.repeat([order[i] for i in side], repeats) for side in (true, called))
+    empty = ("",) * len(truth)
+    return Predictions("study", cells.LEUKOCYTES, truth, calls, None, empty, empty)
+
+
+def random_model(seed: int, sharpness: float = 3.0, name: str = "m", count: int = 400) -> Predictions:
+    truth = np.random.default_rng(0).integers(0, 5, count)
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(size=(count, 16)) + sharpness * np.eye(16)[truth]
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    slides = tuple(f"S{n % 20}" for n in range(count))
+    sources = tuple("AB"[n % 2] for n in range(count))
+    return Predictions(name, cells.CELL_TYPES, truth, probabilities.argmax(axis=1), probabilities, slides, sources)
+
+
+def test_the_studys_table_2_comes_back() -> None:
+    (model,) = evaluate([study()], resamples=50).models
+    figures = (model.accuracy, model.macro_precision, model.macro_recall, model.macro_f1)
+    assert [round(f, 4) for f in figures] == [0.8858, 0.7423, 0.7331, 0.7361]
+    assert model.cells == 8478
+
+
+def test_the_studys_table_3_comes_back_in_the_files(tmp_path: Path) -> None:
+    write_evaluation(evaluate([study()], resamples=50), tmp_path)
+    with (tmp_path / "per_type.csv").open() as file:
+        found = {row["cell_type"]: row for row in csv.DictReader(file)}
+    for name, expected in TABLE_3.items():
+        assert tuple(round(float(found[name][key]), 4) for key in ("precision", "recall", "f1")) == expected
+    written = json.loads((tmp_path / "metrics.json").read_text())["models"][0]
+    assert round(written["macro_f1"], 4) == 0.7361
+    with (tmp_path / "confusion_matrix.csv").open() as file:
+        matrix = {row["true\\predicted"]: row for row in csv.DictReader(file)}
+    for i, true in enumerate(STUDY_TYPES):
+        assert [int(matrix[true][called]) for called in STUDY_TYPES] == STUDY[i].tolist()
+
+
+def test_scores_agree_with_scikit_learn() -> None:
+    p = random_model(1)
+    assert p.probabilities is not None
+    (model,) = evaluate([p], resamples=50).models
+    assert model.accuracy == pytest.approx(metrics.accuracy_score(p.truth, p.called), abs=1e-12)
+    assert model.kappa == pytest.approx(metrics.cohen_kappa_score(p.truth, p.called), abs=1e-12)
+    precision, recall, f1, _ = metrics.precision_recall_fscore_support(
+        p.truth, p.called, labels=range(5), zero_division=0
+    )
+    assert [t.precision for t in model.types[:5]] == pytest.approx(precision.tolist())
+    assert [t.recall for t in model.types[:5]] == pytest.approx(recall.tolist())
+    assert model.macro_f1 == pytest.approx(f1.mean())
+    assert model.types_with_support == 5
+    for position in range(5):
+        positive, score = p.truth == position, p.probabilities[:, position]
+        assert model.types[position].auroc == pytest.approx(metrics.roc_auc_score(positive, score))
+        assert model.types[position].average_precision == pytest.approx(
+            metrics.average_precision_score(positive, score)
+        )
+    assert model.top_2_accuracy == pytest.approx(
+        metrics.top_k_accuracy_score(p.truth, p.probabilities, k=2, labels=range(16))
+    )
+
+
+def test_abstentions_lower_the_coverage_and_not_the_accuracy_of_the_rest() -> None:
+    p = random_model(1)
+    unsure = np.where(p.called == p.truth, p.called, -1)
+    abstaining = Predictions("a", p.cell_types, p.truth, unsure, p.probabilities, p.slides, p.sources)
+    (model,) = evaluate([abstaining], resamples=50).models
+    assert model.called == int((p.called == p.truth).sum()) < model.cells == 400
+    assert model.accuracy == 1
+    assert model.accuracy_every_cell_called == pytest.approx((p.called == p.truth).mean())
+
+
+def test_undefined_values_are_empty_or_null_and_never_nan(tmp_path: Path) -> None:
+    write_evaluation(evaluate([random_model(1)], resamples=50), tmp_path)
+    for name in ("metrics.json", "per_type.csv", "evaluation.html"):
+        text = (tmp_path / name).read_text().split("</style>")[-1]
+        assert not re.search(r"[>,:]\s*(nan|inf|none)\b", text, re.IGNORECASE)
+    found = json.loads((tmp_path / "metrics.json").read_text())["models"][0]["types"]
+    assert next(t for t in found if t["name"] == "myelocyte")["recall"] is None
+
+
+def test_a_better_model_is_found_better_and_itself_no_different() -> None:
+    good, bad = random_model(1, 4.0, "good"), random_model(2, 1.0, "bad")
+    against_bad, against_itself = evaluate([good, bad, good], resamples=200).comparisons
+    assert against_bad.mcnemar_p_holm < 1e-6
+    assert against_bad.macro_f1_limits.low > 0
+    assert against_bad.mcnemar_p_holm >= against_bad.mcnemar_p
+    assert against_itself.mcnemar_p == 1
+    assert against_itself.macro_f1_difference == 0
+
+
+def test_limits_widen_when_slides_differ() -> None:
+    p = random_model(1)
+    same_slide = Predictions(
+        "m", p.cell_types, p.truth, p.called, None, tuple("ab"[n // 200] for n in range(400)), p.sources
+    )
+    alone = Predictions("m", p.cell_types, p.truth, p.called, None, ("",) * 400, p.sources)
+    assert evaluate([same_slide], resamples=50).models[0].limits_by == "slides"
+    assert evaluate([alone], resamples=50).models[0].limits_by == "cells"
+
+
+def test_sources_are_scored_apart() -> None:
+    evaluation = evaluate([random_model(1)], resamples=50)
+    assert [(name, model.cells) for name, model in evaluation.sources] == [("A", 200), ("B", 200)]
+
+
+def test_predictions_of_other_cells_are_refused() -> None:
+    with pytest.raises(ValueError, match="other cells"):
+        evaluate([random_model(1), random_model(1, count=300)])
+
+
+def test_all_pictures_and_the_page_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluation = evaluate([random_model(1, name="<b>"), random_model(2, name="other")], resamples=50)
+    write_evaluation(evaluation, tmp_path)
+    show_evaluation(evaluation, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "comparison.csv", "confusion_matrix.csv", "confusion_matrix.png", "evaluation.html", "metrics.json",
+        "per_type.csv", "precision_recall.png", "reliability.png", "risk_coverage.png", "roc.png",
+    ]  # fmt: skip
+    page = (tmp_path / "evaluation.html").read_text()
+    assert "<b>" not in page
+    assert page.count("data:image/png;base64,") == 5
+    assert "McNemar" in capsys.readouterr().out
+    assert to_dict(evaluation)["comparisons"][0]["other"] == "other"
