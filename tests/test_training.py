@@ -1,6 +1,7 @@
 """Training: the options it obeys, the traps it refuses, and an interruption that leaves no trace."""
 
 import csv
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from slidescreen import cells
 from slidescreen.errors import InputError
 from slidescreen.images import Preprocessing
 from slidescreen.labels import LabelledImage
-from slidescreen.networks import read_checkpoint, save_checkpoint
+from slidescreen.networks import Checkpoint, build, read_checkpoint, save_checkpoint
 from slidescreen.training.augmentation import augment
 from slidescreen.training.dataset import class_weights, epoch_order, group_weights
 from slidescreen.training.loop import EpochResult, Trainer
@@ -69,7 +70,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def request(data: Path, out: Path, options: TrainingOptions = OPTIONS, **changes: object) -> Request:
-    plain = Request(data, out, options, None, False, False, frozenset(), None, False, "cpu", 1, 10**9)
+    plain = Request(data, out, options, None, None, False, False, frozenset(), None, False, "cpu", 1, 10**9)
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 
@@ -101,6 +102,39 @@ def test_a_training_leaves_a_checkpoint_its_history_and_its_curves(data: Path, t
     assert checkpoint.preprocessing == Preprocessing(32)
     assert checkpoint.provenance["images"] == {"train": 24, "validation": 6}
     assert len(checkpoint.provenance["data_hash"]) == 64
+
+
+def test_a_teacher_is_followed_even_against_the_labels(data: Path, tmp_path: Path) -> None:
+    teacher = _constant_teacher(tmp_path / "teacher.safetensors", says=1)
+    options = replace(OPTIONS, epochs=4, teacher_weight=1.0, learning_rate=0.01, balance="none")
+    taught, untaught = Silent(), Silent()
+    run_training(request(data, tmp_path / "taught", options, teacher=teacher), taught)
+    run_training(request(data, tmp_path / "untaught", options), untaught)
+    # Labels are evenly spread over three types, so to name one type always is learnt from the teacher alone.
+    assert taught.results[-1].train_loss < 0.5 * untaught.results[-1].train_loss
+    checkpoint = read_checkpoint(tmp_path / "taught" / "efficientnet_b1.safetensors")
+    assert checkpoint.provenance["options"]["teacher"] == hashlib.sha256(teacher.read_bytes()).hexdigest()
+
+
+def test_a_teacher_of_other_types_or_other_images_is_refused(data: Path, tmp_path: Path) -> None:
+    teacher = _constant_teacher(tmp_path / "teacher.safetensors", says=0)
+    for options, message in (
+        (replace(OPTIONS, cell_types=TYPES[:2]), "other cell types"),
+        (replace(OPTIONS, preprocessing=Preprocessing(32, white_balance=False)), "differently prepared"),
+    ):
+        with pytest.raises(InputError, match=message):
+            run_training(request(data, tmp_path / "out", options, teacher=teacher), Silent())
+    assert not (tmp_path / "out").exists()
+
+
+def _constant_teacher(path: Path, says: int) -> Path:
+    """A checkpoint whose network always names the type at `says`."""
+    network = build("efficientnet_b1", len(TYPES))
+    state = network.state_dict()
+    state["classifier.weight"].zero_()
+    state["classifier.bias"].copy_(10.0 * torch.eye(len(TYPES))[says])
+    save_checkpoint(path, state, Checkpoint("efficientnet_b1", TYPES, OPTIONS.preprocessing, {}), half=False)
+    return path
 
 
 def test_progressive_sizes_are_obeyed(data: Path, tmp_path: Path) -> None:

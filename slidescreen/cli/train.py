@@ -149,6 +149,17 @@ def train(
             rich_help_panel=_BEYOND,
         ),
     ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(
+            "--teacher",
+            help="Checkpoint of the same cell types whose opinion is learnt beside the labels (distillation).",
+            rich_help_panel=_BEYOND,
+        ),
+    ] = None,
+    teacher_weight: Annotated[
+        float, typer.Option(help="Share of the teacher's opinion in the loss.", min=0, max=1, rich_help_panel=_BEYOND)
+    ] = 0.5,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=_BEYOND)] = "auto",
     device: DeviceOption = "auto",
     threads: Annotated[int | None, typer.Option(help="Processor threads.", min=1)] = None,
@@ -187,6 +198,7 @@ def train(
         drop_path_rate=drop_path,
         stages=_stages(progressive),
         precision=precision,
+        teacher_weight=teacher_weight,
         seed=seed,
     )
     options = study_recipe(options) if study else options
@@ -195,6 +207,7 @@ def train(
         out=out or Path("slidescreen-training") / backbone,
         options=options,
         init=init,
+        teacher=None if study else teacher,
         resume=resume,
         overwrite=overwrite,
         left_out=frozenset(leave_out or ()),

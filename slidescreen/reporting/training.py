@@ -13,6 +13,8 @@ from slidescreen.files import printable
 from slidescreen.networks import BACKBONES
 from slidescreen.training.loop import EpochResult, Trainer
 
+_LOG_EVERY = 120.0  # seconds between lines where no progress bar can be shown
+
 
 class TrainingDisplay:
     """Shows a training on standard error, where a progress bar harms no script."""
@@ -31,6 +33,7 @@ class TrainingDisplay:
         self._epoch = self._progress.add_task("epoch", total=None, detail="", visible=False)
         self._trainer: Trainer | None = None
         self._started, self._first = time.monotonic(), 0
+        self._last_line = self._started
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -42,7 +45,7 @@ class TrainingDisplay:
         self._progress.stop()
 
     def note(self, text: str) -> None:
-        self._console.print(escape(text))
+        self._console.print(escape(text), soft_wrap=not self._console.is_terminal)
 
     def reading(self, done: int, total: int) -> None:
         self._progress.update(self._reading, completed=done, total=total)
@@ -62,13 +65,11 @@ class TrainingDisplay:
         assert self._trainer is not None
         seen = (done - self._first) * self._trainer.options.batch_size
         rate = seen / max(time.monotonic() - self._started, 1e-9)
-        self._progress.update(
-            self._epoch,
-            description=f"epoch {epoch + 1}/{self._trainer.options.epochs}",
-            completed=done,
-            total=total,
-            detail=f"loss {loss:.3f} · {rate:.1f} images/s",
-        )
+        name, detail = f"epoch {epoch + 1}/{self._trainer.options.epochs}", f"loss {loss:.3f} · {rate:.1f} images/s"
+        self._progress.update(self._epoch, description=name, completed=done, total=total, detail=detail)
+        if not self._console.is_terminal and time.monotonic() - self._last_line > _LOG_EVERY:
+            self._last_line = time.monotonic()
+            self.note(f"{name}  batch {done}/{total}  {detail}")
 
     def epoch(self, result: EpochResult, best: bool) -> None:
         self.note(

@@ -61,6 +61,7 @@ class Trainer:
     checkpoint_path: Path
     state_path: Path
     provenance: dict[str, Any]
+    teacher: nn.Module | None = None
     save_every: float = 600.0
     history: list[EpochResult] = field(default_factory=list)
 
@@ -168,15 +169,23 @@ class Trainer:
         images = augment(images, self.options.augmentation, generator)
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
-            logits = self.network(self._normalised(images))
-        target = torch.as_tensor(labels, device=self.device)
-        loss = functional.cross_entropy(
-            logits.float(), target, weight=self.loss_weights, label_smoothing=self.options.label_smoothing
-        )
+            images = self._normalised(images)
+            logits = self.network(images)
+        loss = self._loss(logits.float(), torch.as_tensor(labels, device=self.device), images)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
         self._update_average(step)
         return float(loss.detach())
+
+    def _loss(self, logits: Tensor, target: Tensor, images: Tensor) -> Tensor:
+        """Cross-entropy to the labels, and with a teacher to its opinion of the very same pixels."""
+        smoothing = self.options.label_smoothing
+        loss = functional.cross_entropy(logits, target, weight=self.loss_weights, label_smoothing=smoothing)
+        if self.teacher is None:
+            return loss
+        with torch.no_grad(), torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
+            opinion = self.teacher(images).float().softmax(1)
+        return torch.lerp(loss, functional.cross_entropy(logits, opinion), self.options.teacher_weight)
 
     def _set_rate(self, step: int, batches: int) -> None:
         rate = self.learning_rate

@@ -66,6 +66,10 @@ class TrainingOptions:
     drop_path_rate: float = 0.1
     stages: tuple[Stage, ...] = ()
     precision: str = "auto"
+    teacher: str | None = None
+    """SHA-256 of the checkpoint whose opinion of each training image is learnt beside its label."""
+    teacher_weight: float = 0.5
+    """Share of the teacher's opinion in the loss, 0–1; the label has the rest."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -102,4 +106,5 @@ def study_recipe(options: TrainingOptions) -> TrainingOptions:
         drop_path_rate=0.0,
         stages=(),
         precision="fp32",
+        teacher=None,
     )

@@ -4,13 +4,14 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import timm
 import torch
+from torch import nn
 
 from slidescreen import __version__
 from slidescreen.allocator import keep_memory
@@ -18,7 +19,7 @@ from slidescreen.engine.devices import choose_device
 from slidescreen.errors import InputError
 from slidescreen.files import make_folder, printable, sha256_of
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled, with_split, without_duplicates
-from slidescreen.networks import initialise
+from slidescreen.networks import initialise, load_network
 from slidescreen.training.dataset import PixelStore, data_hash, survey
 from slidescreen.training.history import write_history
 from slidescreen.training.loop import EpochResult, Trainer, Watcher
@@ -36,6 +37,7 @@ class Request:
     out: Path
     options: TrainingOptions
     init: Path | None
+    teacher: Path | None
     resume: bool
     overwrite: bool
     left_out: frozenset[str]
@@ -74,6 +76,7 @@ def run_training(request: Request, display: Display) -> None:
     """
     keep_memory()
     device = choose_device(request.device)
+    request, teacher = _with_teacher(request, device)
     if request.threads:
         torch.set_num_threads(request.threads)
     _check_folder(request)
@@ -90,13 +93,28 @@ def run_training(request: Request, display: Display) -> None:
         display.note("the decoded images exceed --memory and are decoded anew for each epoch")
     trainer = Trainer(
         request.options, train, validation, stores[0], stores[1], device,
-        request.checkpoint_path, request.state_path, provenance,
+        request.checkpoint_path, request.state_path, provenance, teacher,
     )  # fmt: skip
     _begin(trainer, request, display)
     display.start(trainer)
     trainer.run(_Recorder(request.out, trainer, display))
     request.state_path.unlink(missing_ok=True)
     display.finish(request.checkpoint_path, max(trainer.history, key=lambda row: (row.image_size, row.macro_f1)))
+
+
+def _with_teacher(request: Request, device: torch.device) -> tuple[Request, nn.Module | None]:
+    """The teacher's network, and the request with its hash among the options."""
+    if request.teacher is None:
+        return request, None
+    checkpoint, network = load_network(request.teacher)
+    options, name = request.options, printable(request.teacher)
+    if checkpoint.cell_types != options.cell_types:
+        raise InputError(f"the teacher {name} knows other cell types than this training: see --types")
+    own = options.preprocessing
+    if replace(checkpoint.preprocessing, image_size=own.image_size) != own:
+        raise InputError(f"the teacher {name} was trained on differently prepared images: see --white-balance")
+    placed = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return replace(request, options=replace(options, teacher=sha256_of(request.teacher))), placed
 
 
 @dataclass(frozen=True)
