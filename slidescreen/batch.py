@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from slidescreen import __version__
 from slidescreen.calls import Status
+from slidescreen.engine.pipeline import Pipeline
 from slidescreen.ensemble import Ensemble
 from slidescreen.errors import InputError, NothingClassifiedError
 from slidescreen.files import make_folder, printable, write_text
@@ -20,6 +21,9 @@ from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.runs import Ledger, Run, SlideResult, judge
 from slidescreen.slides import Slide, discover
 from slidescreen.thresholds import Thresholds
+
+if TYPE_CHECKING:
+    from slidescreen.engine.pytorch import TorchEngine
 
 RUN_FILES = ("cells.csv", "differential.csv", "report.html", "run.json")
 
@@ -71,12 +75,16 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
     remaining = [slide for slide in slides if not _recalled(slide, ledger, results, ensemble)]
     if results:
         display.note(f"{len(results)} slides were finished by an earlier run and are unchanged")
-    display.start(len(remaining), sum(len(slide.images) for slide in remaining))
+    engines, device = _engines(request, ensemble) if remaining else ([], "")
     make_folder(request.out)
+    display.start(len(remaining), sum(len(slide.images) for slide in remaining))
+    workers = request.workers or min(8, os.cpu_count() or 1)
     try:
-        device = ""
-        if remaining:
-            device = _classify(remaining, request, ensemble, ledger, results, display)
+        pipeline = Pipeline(ensemble, engines, request.batch_size, workers, display.cells)
+        for slide, calls in pipeline.run(remaining):
+            ledger.keep(slide, calls)
+            results[slide.name] = judge(slide, calls, ensemble, Thresholds())
+            display.slide()
     except KeyboardInterrupt:
         _write(_run(request, ensemble, results, started, slides, device="", complete=False), request.out)
         raise
@@ -117,30 +125,16 @@ def _recalled(slide: Slide, ledger: Ledger, results: dict[str, SlideResult], ens
     return calls is not None
 
 
-def _classify(
-    slides: Sequence[Slide],
-    request: Request,
-    ensemble: Ensemble,
-    ledger: Ledger,
-    results: dict[str, SlideResult],
-    display: Display,
-) -> str:
-    """Classify slides into `results`, keeping each as it is finished. Returns the device used, in words."""
+def _engines(request: Request, ensemble: Ensemble) -> "tuple[list[TorchEngine], str]":
+    """An engine for each member, and the device in words."""
     from slidescreen.allocator import keep_memory
     from slidescreen.engine.devices import choose_device, describe
-    from slidescreen.engine.pipeline import Pipeline
     from slidescreen.engine.pytorch import TorchEngine
 
     keep_memory()
     device = choose_device(request.device)
     engines = [TorchEngine(member.path, device, request.precision) for member in ensemble.members]
-    workers = request.workers or min(8, os.cpu_count() or 1)
-    pipeline = Pipeline(ensemble, engines, request.batch_size, workers, display.cells)
-    for slide, calls in pipeline.run(slides):
-        ledger.keep(slide, calls)
-        results[slide.name] = judge(slide, calls, ensemble, Thresholds())
-        display.slide()
-    return describe(device, engines[0].dtype)
+    return engines, describe(device, engines[0].dtype)
 
 
 def _run(

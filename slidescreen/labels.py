@@ -1,7 +1,7 @@
 """Labelled cell images: what `train` learns from and `report` compares with."""
 
-import csv
-from collections import defaultdict
+import warnings
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,17 +87,18 @@ def read_rows(source: Path, required: Collection[str]) -> list[dict[str, str]]:
     Raises:
         InputError: it cannot be read, is no CSV, or lacks one of the `required` columns.
     """
+    import pandas as pd
+
     try:
-        with source.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            missing = [name for name in required if name not in (reader.fieldnames or ())]
-            if missing:
-                raise InputError(f"{printable(source)} lacks the column {', '.join(missing)}")
-            return [{k: v or "" for k, v in row.items() if isinstance(k, str)} for row in reader]
+        table = pd.read_csv(source, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
     except OSError as error:
         raise InputError(f"cannot read {printable(source)}: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (ValueError, pd.errors.ParserError) as error:  # UnicodeDecodeError is a ValueError
         raise InputError(f"{printable(source)} is no UTF-8 CSV file: {error}") from error
+    missing = [name for name in required if name not in table.columns]
+    if missing:
+        raise InputError(f"{printable(source)} lacks the column {', '.join(missing)}")
+    return table.to_dict("records")  # type: ignore[return-value]  # names and values are strings, as read
 
 
 def _from_table(source: Path, rules: LabelRules) -> list[LabelledImage]:
@@ -185,14 +186,14 @@ def without_duplicates(images: Sequence[LabelledImage], digests: Mapping[Path, s
 def with_split(images: Sequence[LabelledImage], seed: int) -> tuple[list[LabelledImage], str]:
     """Give every image a split; one that the images bring is obeyed.
 
-    Without one, four in five slides go to train and the rest to validation; where slides are not known the draw
-    is by image, within each label.
+    Without one, about four fifths go to train and the rest to validation, of every label as evenly as may be and
+    without tearing a slide apart. An image whose slide is not known is drawn alone.
 
     Returns:
         The images, and in words how the split came about.
 
     Raises:
-        InputError: some images have a split and some have none, or a slide stands in two.
+        InputError: some images have a split and some have none, a slide stands in two, or there are too few.
     """
     given = sum(bool(image.split) for image in images)
     if given == len(images):
@@ -200,22 +201,30 @@ def with_split(images: Sequence[LabelledImage], seed: int) -> tuple[list[Labelle
         return list(images), "as given"
     if given:
         raise InputError(f"{len(images) - given} of {len(images)} images have no split: give all of them one, or none")
-    import numpy as np
-
-    generator = np.random.default_rng(seed)
-    if all(image.slide for image in images):
-        slides = sorted({image.slide for image in images})
-        chosen = set(generator.permutation(slides)[: max(1, round(len(slides) / 5))].tolist())
-        drawn = [replace(i, split="validation" if i.slide in chosen else "train") for i in images]
-        return drawn, f"drawn by slide: {len(slides) - len(chosen)} to train, {len(chosen)} to validation"
-    by_label: dict[str, list[int]] = defaultdict(list)
-    for position, image in enumerate(images):
-        by_label[image.label].append(position)
-    held_out: set[int] = set()
-    for positions in by_label.values():
-        held_out.update(generator.permutation(positions)[: round(len(positions) / 5)].tolist())
+    held_out = _fifth(images, seed)
     drawn = [replace(i, split="validation" if n in held_out else "train") for n, i in enumerate(images)]
-    return drawn, "drawn by image, since slides are not known: results on it are optimistic"
+    slides = {image.slide for image in images} - {""}
+    if all(image.slide for image in images):
+        apart = {image.slide for image in drawn if image.split == "validation"}
+        return drawn, f"drawn by slide: {len(slides) - len(apart)} to train, {len(apart)} to validation"
+    known = "not all slides" if slides else "no slides"
+    return drawn, f"drawn by image, since {known} are known: results on it are optimistic"
+
+
+def _fifth(images: Sequence[LabelledImage], seed: int) -> frozenset[int]:
+    """Positions of about a fifth of the images: whole slides, and of every label about a fifth."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    labels = [image.label for image in images]
+    groups = [image.slide or f"\0{number}" for number, image in enumerate(images)]
+    parts = min(5, len(set(groups)), max(Counter(labels).values()))
+    if parts < 2:
+        raise InputError("a split cannot be drawn from so few images or slides: give a split column")
+    folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # labels with fewer images than parts: as even as they can be
+        _, chosen = next(iter(folds.split(labels, labels, groups)))
+    return frozenset(chosen.tolist())
 
 
 def _refuse_unless(drop: bool, problem: str) -> None:

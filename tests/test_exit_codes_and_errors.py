@@ -41,7 +41,7 @@ def test_the_exit_codes_are_the_documented_ones() -> None:
         (["classify", "slides", "--out", "file.txt"], "file.txt is a file; --out must be a folder"),
         (["classify", "slides", "--device", "tpu"], "--device must be one of auto, cuda, cpu"),
         (["classify", "slides", "--precision", "int4"], "--precision must be one of"),
-        (["classify", "slides", "--batch-size", "0"], "0 is not in the range"),
+        (["classify", "slides", "--batch-size", "0"], "Invalid value for '--batch-size'"),
         (["classify", "slides", "--colour"], "No such option: --colour"),
         (["classify"], "Missing argument"),
         (["paint"], "No such command 'paint'"),
@@ -152,7 +152,7 @@ def test_a_terminated_run_keeps_what_was_finished_and_goes_on(ensemble_folder: P
     assert process.returncode == 130, errors
     assert "interrupted" in errors
     rows = (tmp_path / "stopped" / "differential.csv").read_text().splitlines()
-    assert 3 <= len(rows) < 13
+    assert 2 <= len(rows) < 13  # the signal may come between a slide's end and its row
     for out in ("stopped", "undisturbed"):
         assert start(out).wait(timeout=120) == 0
     for name in ("cells.csv", "differential.csv"):

@@ -92,8 +92,13 @@ def test_a_given_split_is_obeyed_and_a_partial_one_refused() -> None:
 )
 def test_a_drawn_split_never_parts_a_slide(cells: list[tuple[int, str]], seed: int) -> None:
     images = [image(str(n), label, f"S{slide}") for n, (slide, label) in enumerate(cells)]
+    if len({i.slide for i in images}) == 1:
+        with pytest.raises(InputError, match="cannot be drawn"):
+            with_split(images, seed)
+        return
     drawn, said = with_split(images, seed)
     check_slides(drawn)
+    assert {i.split for i in drawn} == {"train", "validation"}
     assert "by slide" in said
     assert drawn == with_split(images, seed)[0]
     assert {i.path for i in drawn} == {i.path for i in images}

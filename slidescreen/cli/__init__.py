@@ -19,6 +19,9 @@ from slidescreen.cli.report import report
 from slidescreen.cli.train import train
 from slidescreen.errors import NothingClassifiedError, SlidescreenError
 
+# click's own, or that of the copy of click inside newer releases of typer
+_UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
 app = typer.Typer(
     name="slidescreen",
     no_args_is_help=True,
@@ -63,9 +66,10 @@ def main() -> None:
         code = app(standalone_mode=False)
     except Exception as error:
         code = _explain(error)
-    except KeyboardInterrupt:
-        _say("interrupted; what was finished is kept")
+    except KeyboardInterrupt:  # older releases of typer let it through, newer ones return 130
         code = ExitCode.INTERRUPTED
+    if code == ExitCode.INTERRUPTED:
+        _say("interrupted; what was finished is kept")
     sys.exit(int(code or 0))
 
 
@@ -76,15 +80,12 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _explain(error: Exception) -> ExitCode:
     """Show an error as one line on standard error, and give its exit code."""
-    import click
-
     if os.environ.get("SLIDESCREEN_DEBUG"):
         traceback.print_exception(error)
-    if isinstance(error, click.Abort):
-        _say("interrupted")
+    if isinstance(error, typer.Abort):
         return ExitCode.INTERRUPTED
-    if isinstance(error, click.ClickException):
-        _say(error.format_message())
+    if isinstance(error, _UsageProblem):
+        _say(getattr(error, "format_message", error.__str__)())
         return ExitCode.BAD_INPUT
     if isinstance(error, NothingClassifiedError):
         _say(str(error))

@@ -13,7 +13,7 @@ from slidescreen.cli.shared import DeviceOption, EnsembleOption, Format, FormatO
 def classify(
     path: Annotated[Path, typer.Argument(help="A slide's folder of cell images, or a folder of slide folders.")],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the results. [default: slidescreen-out/NAME]")
+        Path | None, typer.Option("--out", "-o", help="Folder for the results. \\[default: slidescreen-out/NAME]")
     ] = None,
     ensemble: EnsembleOption = None,
     device: DeviceOption = "auto",
@@ -24,7 +24,7 @@ def classify(
         int | None,
         typer.Option(
             help="Slide folders lie exactly so many levels below PATH (0: PATH is one slide). "
-            "[default: told by the layout]",
+            "\\[default: told by the layout]",
             min=0,
         ),
     ] = None,

@@ -22,7 +22,7 @@ def ensemble(
             "--weight",
             "-w",
             help="A member's share of the vote, once for each, in order. "
-            "[default: 0.4 for EfficientNet-V1 B1 and 0.6 for V2 B2, as in the study; else equal]",
+            "\\[default: 0.4 for EfficientNet-V1 B1 and 0.6 for V2 B2, as in the study; else equal]",
         ),
     ] = None,
     rule: Annotated[str, typer.Option(help="soft (mean of probabilities) or hard (votes).")] = "soft",

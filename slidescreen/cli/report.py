@@ -31,7 +31,9 @@ def report(
     split: Annotated[str | None, typer.Option(help="Only this split of the labelled images.")] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for the evaluation. [default: RUN/evaluation, or slidescreen-out/…]"),
+        typer.Option(
+            "--out", "-o", help="Folder for the evaluation. \\[default: RUN/evaluation, or slidescreen-out/…]"
+        ),
     ] = None,
     ensemble: EnsembleOption = None,
     leave_out: LeaveOutOption = None,

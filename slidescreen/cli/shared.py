@@ -28,7 +28,7 @@ UnspecifiedBlastsOption = Annotated[
 ]
 EnsembleOption = Annotated[
     Path | None,
-    typer.Option("--ensemble", "-e", help="Ensemble folder. [default: $SLIDESCREEN_ENSEMBLE, or weights/default]"),
+    typer.Option("--ensemble", "-e", help="Ensemble folder. \\[default: $SLIDESCREEN_ENSEMBLE, or weights/default]"),
 ]
 FormatOption = Annotated[
     Format, typer.Option("--format", "-f", help="text, or json for scripts: nothing else goes to standard output.")

@@ -27,7 +27,7 @@ def train(
         typer.Option(
             "--out",
             "-o",
-            help="Folder for the checkpoint, history.csv and curves.png. [default: slidescreen-training/BACKBONE]",
+            help="Folder for the checkpoint, history.csv and curves.png. \\[default: slidescreen-training/BACKBONE]",
             rich_help_panel=_FILES,
         ),
     ] = None,

@@ -20,7 +20,7 @@ class EnsembleDisplay:
     def __init__(self, what: str = "measuring") -> None:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=Console(stderr=True))
-        self._task = self._progress.add_task(what, total=None)
+        self._task = self._progress.add_task(what, total=None, visible=False)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -32,7 +32,7 @@ class EnsembleDisplay:
         self._progress.stop()
 
     def progress(self, done: int, total: int) -> None:
-        self._progress.update(self._task, completed=done, total=total)
+        self._progress.update(self._task, completed=done, total=total, visible=True)
 
 
 def show_comparison(ensemble: Ensemble, folder: Path) -> None:

@@ -29,7 +29,7 @@ class TrainingDisplay:
             TimeRemainingColumn(),
             console=self._console,
         )
-        self._reading = self._progress.add_task("reading images", total=None, detail="")
+        self._reading = self._progress.add_task("reading images", total=None, detail="", visible=False)
         self._epoch = self._progress.add_task("epoch", total=None, detail="", visible=False)
         self._trainer: Trainer | None = None
         self._started, self._first = time.monotonic(), 0
@@ -48,7 +48,7 @@ class TrainingDisplay:
         self._console.print(escape(text), soft_wrap=not self._console.is_terminal)
 
     def reading(self, done: int, total: int) -> None:
-        self._progress.update(self._reading, completed=done, total=total)
+        self._progress.update(self._reading, completed=done, total=total, visible=True)
 
     def start(self, trainer: Trainer) -> None:
         self._trainer = trainer

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 from torch.nn import functional
+from torchvision.transforms.v2.functional import gaussian_blur
 
 from slidescreen.training.options import Augmentation
 
@@ -68,14 +69,7 @@ def _restain(batch: Tensor, strength: float, generator: torch.Generator) -> Tens
 
 def _defocus(batch: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Mix half of the images with a Gaussian blur of themselves."""
-    count, channels, height, _ = batch.shape
-    share = _uniform(count, -1, 1, generator).clamp_min(0).view(-1, 1, 1, 1).to(batch.device)
-    sigma = strength * height / 128
-    radius = max(1, math.ceil(2 * sigma))
-    offsets = torch.arange(-radius, radius + 1, device=batch.device, dtype=batch.dtype)
-    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
-    kernel = (kernel / kernel.sum()).repeat(channels, 1)
-    padded = functional.pad(batch, (radius,) * 4, mode="reflect")
-    blurred = functional.conv2d(padded, kernel.view(channels, 1, 1, -1), groups=channels)
-    blurred = functional.conv2d(blurred, kernel.view(channels, 1, -1, 1), groups=channels)
-    return torch.lerp(batch, blurred, share)
+    share = _uniform(len(batch), -1, 1, generator).clamp_min(0).view(-1, 1, 1, 1).to(batch.device)
+    sigma = strength * batch.shape[-2] / 128
+    side = 2 * max(1, math.ceil(2 * sigma)) + 1
+    return torch.lerp(batch, gaussian_blur(batch, [side, side], [sigma, sigma]), share)
