@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slidescreen import ensemble as ensembles
-from slidescreen import truth as truths
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Evaluation, Predictions, evaluate
+from slidescreen.evaluation import truth as truths
 from slidescreen.files import make_folder, printable, write_text
 from slidescreen.labels import LabelRules
-from slidescreen.reporting.evaluation import write_evaluation
+from slidescreen.reporting.evaluation_files import write_evaluation
 from slidescreen.reporting.page import render_run
 from slidescreen.reporting.run_folder import is_run, read_run
 from slidescreen.runs import Run
@@ -20,7 +20,7 @@ from slidescreen.runs import Run
 class Request:
     """What the user asked for."""
 
-    source: Path
+    sources: tuple[Path, ...]
     truth: str | None
     split: str | None
     out: Path | None
@@ -31,7 +31,8 @@ class Request:
 
 def is_plain_run(request: Request) -> bool:
     """Whether a run's readable report is asked for, and no evaluation."""
-    return request.truth is None and request.source.is_dir() and is_run(request.source)
+    (source, *others) = request.sources
+    return request.truth is None and not others and source.is_dir() and is_run(source)
 
 
 def renew_page(folder: Path) -> Run:
@@ -62,19 +63,30 @@ def run_evaluation(
 def _predictions(
     request: Request, default_ensemble: Callable[[], Path], progress: Callable[[int, int], None]
 ) -> tuple[list[Predictions], Path]:
-    source = request.source
+    source, *others = request.sources
     place = Path("slidescreen-out") / f"{source.resolve().stem}-evaluation"
-    if not source.exists():
-        raise InputError(f"{printable(source)} does not exist")
+    for path in request.sources:
+        if not path.exists():
+            raise InputError(f"{printable(path)} does not exist")
+    if others:
+        return truths.of_tables([_table(path) for path in request.sources], request.rules), place
     if source.is_dir() and is_run(source):
         labels = None if request.truth == truths.REPORTED else Path(request.truth or "")
         return [truths.of_run(read_run(source), labels, request.rules, request.split)], source / "evaluation"
     if request.truth is not None:
         raise InputError(f"--truth goes with a run's folder, and {printable(source)} is none")
     if source.is_file() and _holds_predictions(source):
-        return [truths.of_table(source, request.rules)], place
+        return truths.of_tables([source], request.rules), place
     ensemble = ensembles.load(request.ensemble or default_ensemble())
     return truths.of_images(source, ensemble, request.rules, request.split, request.device, progress), place
+
+
+def _table(path: Path) -> Path:
+    if path.is_dir() or not _holds_predictions(path):
+        raise InputError(
+            f"{printable(path)} is no CSV of predictions (with a column truth): only such are compared with another"
+        )
+    return path
 
 
 def _holds_predictions(path: Path) -> bool:

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,12 @@ import pytest
 from sklearn import metrics
 
 from slidescreen import cells
+from slidescreen.errors import InputError
 from slidescreen.evaluation import Predictions, evaluate
-from slidescreen.reporting.evaluation import show_evaluation, to_dict, write_evaluation
+from slidescreen.evaluation.truth import of_tables
+from slidescreen.labels import LabelRules
+from slidescreen.reporting.evaluation import show_evaluation
+from slidescreen.reporting.evaluation_files import to_dict, write_evaluation
 
 STUDY_TYPES = (
     "eosinophil", "lymphocyte", "variant_lymphocyte", "monocyte", "neutrophil", "band_neutrophil",
@@ -132,8 +137,98 @@ def test_a_better_model_is_found_better_and_itself_no_different() -> None:
     assert against_bad.mcnemar_p_holm < 1e-6
     assert against_bad.macro_f1_limits.low > 0
     assert against_bad.mcnemar_p_holm >= against_bad.mcnemar_p
-    assert against_itself.mcnemar_p == 1
+    assert against_bad.types[0].mcnemar_p_holm >= against_bad.types[0].mcnemar_p
+    assert against_bad.stuart_maxwell_p < 0.05
+    assert against_itself.mcnemar_p == against_itself.stuart_maxwell_p == against_itself.bowker_p == 1
     assert against_itself.macro_f1_difference == 0
+
+
+def test_contrasts_tell_two_groups_apart_among_their_own_cells() -> None:
+    p = random_model(1, 1.0)
+    assert p.probabilities is not None
+    names = np.asarray(["myeloblast", "lymphoblast", "monocyte", "promyelocyte", "artefact"])
+    truth = np.asarray([cells.CELL_TYPES.index(name) for name in names])[p.truth]
+    model = evaluate([replace(p, truth=truth)], resamples=50).models[0]
+    lineage, maturity = model.contrasts
+    myeloblast, lymphoblast = (cells.CELL_TYPES.index(name) for name in ("myeloblast", "lymphoblast"))
+    both = np.isin(truth, (myeloblast, lymphoblast)) & np.isin(p.called, (myeloblast, lymphoblast))
+    expected = metrics.precision_recall_fscore_support(
+        truth[both], p.called[both], labels=[myeloblast], average=None, zero_division=0
+    )
+    assert [lineage.precision, lineage.recall, lineage.f1] == pytest.approx([figure[0] for figure in expected[:3]])
+    blasts = np.isin(truth, (myeloblast, lymphoblast))
+    share = p.probabilities[blasts, myeloblast] / p.probabilities[blasts][:, (myeloblast, lymphoblast)].sum(axis=1)
+    assert lineage.auroc == pytest.approx(metrics.roc_auc_score(truth[blasts] == myeloblast, share))
+    immature = cells.indices(cells.CELL_TYPES, cells.BLASTS + cells.IMMATURE_GRANULOCYTES)
+    leukocytes = (truth < len(cells.LEUKOCYTES)) & (p.called < len(cells.LEUKOCYTES))
+    assert maturity.recall == pytest.approx(
+        metrics.recall_score(np.isin(truth, immature)[leukocytes], np.isin(p.called, immature)[leukocytes])
+    )
+
+
+def test_limits_of_a_groups_f1_enclose_it() -> None:
+    model = evaluate([random_model(1, 2.0)], resamples=300).models[0]
+    for scores in (*model.types[:5], *model.groups):
+        if scores.support:
+            assert scores.f1_limits.low <= scores.f1 <= scores.f1_limits.high
+            assert scores.f1_limits.low < scores.f1_limits.high
+
+
+def test_slides_are_compared_by_their_differentials() -> None:
+    """Three slides of 100 leukocytes with 0, 10 and 60% blasts, of which the model misses every second."""
+    neutrophil, blast = cells.CELL_TYPES.index("neutrophil"), cells.CELL_TYPES.index("myeloblast")
+    truth = np.concatenate([np.where(np.arange(100) < blasts, blast, neutrophil) for blasts in (0, 10, 60)])
+    called = np.where((truth == blast) & (np.arange(300) % 2 == 0), neutrophil, truth)
+    slides = tuple(f"S{n // 100}" for n in range(300))
+    level = evaluate([Predictions("m", cells.CELL_TYPES, truth, called, None, slides, ("",) * 300)], 50).slide_level
+    assert level is not None
+    found = next(a for a in level.agreements if a.name == "blasts")
+    assert (found.true, found.measured) == ((0, 10, 60), (0, 5, 30))
+    assert found.bland_altman.bias == pytest.approx(-35 / 3)
+    assert found.passing_bablok.slope == pytest.approx(0.5)
+    blasts, immature = level.detections
+    assert (blasts.both, blasts.missed, blasts.false, blasts.neither) == (2, 0, 0, 1)
+    assert blasts.sensitivity_limits.low == pytest.approx(0.025**0.5)
+    assert np.isnan(immature.sensitivity)
+
+
+def test_without_slides_or_with_too_few_there_is_no_slide_level() -> None:
+    p = random_model(1)
+    assert evaluate([replace(p, slides=("",) * 400)], resamples=50).slide_level is None
+    assert evaluate([replace(p, slides=("S",) * 400)], resamples=50).slide_level is None
+
+
+def write_predictions(path: Path, p: Predictions, order: np.ndarray, with_images: bool = True) -> Path:
+    assert p.probabilities is not None
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["truth", "cell_type", *(["image"] if with_images else []), *(f"p_{n}" for n in p.cell_types)])
+        for n in order.tolist():
+            image = [f"{n}.jpg"] if with_images else []
+            words = (p.cell_types[p.truth[n]], p.cell_types[p.called[n]])
+            writer.writerow([*words, *image, *p.probabilities[n].tolist()])
+    return path
+
+
+def test_prediction_files_are_compared_cell_by_cell_whatever_their_order(tmp_path: Path) -> None:
+    good, bad = random_model(1, 4.0, "good"), random_model(2, 1.0, "bad")
+    order = np.random.default_rng(0).permutation(400)
+    files = [
+        write_predictions(tmp_path / "good.csv", good, np.arange(400)),
+        write_predictions(tmp_path / "bad.csv", bad, order),
+    ]
+    (expected,) = evaluate([good, bad], resamples=50).comparisons
+    (found,) = evaluate(of_tables(files, LabelRules()), resamples=50).comparisons
+    assert (found.only_first_right, found.only_other_right) == (expected.only_first_right, expected.only_other_right)
+    assert found.types[0].auroc_p == pytest.approx(expected.types[0].auroc_p)
+
+
+def test_prediction_files_of_other_cells_are_refused(tmp_path: Path) -> None:
+    p = random_model(1)
+    whole = write_predictions(tmp_path / "whole.csv", p, np.arange(400))
+    part = write_predictions(tmp_path / "part.csv", p, np.arange(399), with_images=False)
+    with pytest.raises(InputError, match=r"part.csv and .*whole.csv are not of the same cells"):
+        of_tables([whole, part], LabelRules())
 
 
 def test_limits_widen_when_slides_differ() -> None:
@@ -161,11 +256,12 @@ def test_all_pictures_and_the_page_are_written(tmp_path: Path, capsys: pytest.Ca
     write_evaluation(evaluation, tmp_path)
     show_evaluation(evaluation, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "comparison.csv", "confusion_matrix.csv", "confusion_matrix.png", "evaluation.html", "metrics.json",
-        "per_type.csv", "precision_recall.png", "reliability.png", "risk_coverage.png", "roc.png",
+        "bland_altman.png", "comparison.csv", "confusion_matrix.csv", "confusion_matrix.png", "confusion_matrix_percent.png",
+        "evaluation.html", "metrics.json", "per_type.csv", "precision_recall.png", "reliability.png",
+        "risk_coverage.png", "roc.png", "slides.csv",
     ]  # fmt: skip
     page = (tmp_path / "evaluation.html").read_text()
     assert "<b>" not in page
-    assert page.count("data:image/png;base64,") == 5
+    assert page.count("data:image/png;base64,") == 7
     assert "McNemar" in capsys.readouterr().out
     assert to_dict(evaluation)["comparisons"][0]["other"] == "other"

@@ -15,11 +15,13 @@ from slidescreen.cli.shared import (
 
 
 def report(
-    source: Annotated[
-        Path,
+    sources: Annotated[
+        list[Path],
         typer.Argument(
-            help="A run's folder; a CSV with columns truth,cell_type[,slide,source,p_TYPE …]; or labelled images "
-            "(CSV with file,label, or a folder with one subfolder per cell type), which are classified first."
+            metavar="SOURCE...",
+            help="A run's folder; a CSV with columns truth,cell_type[,slide,image,source,p_TYPE …], or several of the "
+            "same cells to compare; or labelled images (CSV with file,label, or a folder with one subfolder per cell "
+            "type), which are classified first.",
         ),
     ],
     truth: Annotated[
@@ -49,7 +51,7 @@ def report(
     from slidescreen.reporting.ensembles import EnsembleDisplay
 
     request = evaluating.Request(
-        source=source,
+        sources=tuple(sources),
         truth=truth,
         split=split,
         out=out,
@@ -60,7 +62,7 @@ def report(
     if evaluating.is_plain_run(request):
         from slidescreen.reporting.terminal import show_run
 
-        show_run(evaluating.renew_page(source), source)
+        show_run(evaluating.renew_page(sources[0]), sources[0])
         return
     from slidescreen.reporting.evaluation import show_evaluation
 

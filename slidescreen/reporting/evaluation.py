@@ -1,12 +1,9 @@
-"""An evaluation for people and scripts: terminal, CSV, JSON, page."""
+"""An evaluation for people: on the terminal and as a page."""
 
 import base64
-import json
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader
 from rich.console import Console
@@ -14,41 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from slidescreen import __version__, cells
-from slidescreen.evaluation import Comparison, Evaluation, ModelScores, TypeScores
-from slidescreen.files import printable, write_text
+from slidescreen.evaluation import Comparison, Evaluation, ModelScores, SlideLevel, TypeScores
+from slidescreen.files import printable
 from slidescreen.networks import BACKBONES
-from slidescreen.reporting.plots import draw_plots
-from slidescreen.reporting.tables import to_csv
 from slidescreen.statistics.intervals import Interval
-
-_PER_TYPE = ("precision", "recall", "specificity", "f1", "auroc", "average_precision")
-
-
-def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
-    """Write the figures as JSON and CSV, the pictures, and `evaluation.html` that shows them all."""
-    write_text(folder / "metrics.json", json.dumps(to_dict(evaluation), indent=2, allow_nan=False) + "\n")
-    write_text(folder / "per_type.csv", to_csv(_per_type_rows(evaluation)))
-    write_text(folder / "confusion_matrix.csv", to_csv(_confusion_rows(evaluation)))
-    if evaluation.comparisons:
-        write_text(folder / "comparison.csv", to_csv(_comparison_rows(evaluation.comparisons)))
-    pictures = draw_plots(evaluation, folder)
-    write_text(folder / "evaluation.html", _page(evaluation, folder, pictures))
-
-
-def to_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation under stable keys; undefined values are null.
-
-    Keys: `slidescreen` (version), `cell_types`, `models` (a list; the first is the one reported), `sources` (the
-    first model's scores for each source of the data) and `comparisons`. A model has the fields of `ModelScores`,
-    with `types` and `groups` as lists, and limits as {low, high, level}.
-    """
-    return {
-        "slidescreen": __version__,
-        "cell_types": list(evaluation.cell_types),
-        "models": [_model_to_dict(model) for model in evaluation.models],
-        "sources": {name: _model_to_dict(model) for name, model in evaluation.sources},
-        "comparisons": [_plain(asdict(comparison)) for comparison in evaluation.comparisons],
-    }
 
 
 def show_evaluation(evaluation: Evaluation, folder: Path) -> None:
@@ -60,6 +26,9 @@ def show_evaluation(evaluation: Evaluation, folder: Path) -> None:
         console.print(_sources_table(evaluation))
     console.print()
     console.print(_types_table(evaluation.models[0]))
+    if evaluation.slide_level:
+        console.print()
+        console.print(_slides_table(evaluation.slide_level))
     for comparison in evaluation.comparisons:
         console.print(f"\n{escape(_comparison_sentence(comparison))}")
     console.print(f"\nevaluation: {escape(printable(folder / 'evaluation.html'))}", soft_wrap=True)
@@ -93,12 +62,13 @@ def _sources_table(evaluation: Evaluation) -> Table:
 
 def _types_table(model: ModelScores) -> Table:
     table = _table("cell type", "cells", "precision", "recall", "F1", "AUROC")
-    for number, scores in enumerate((*model.types, *model.groups)):
+    for number, scores in enumerate((*model.types, *model.groups, *model.contrasts)):
         if number == len(model.types):
             table.add_section()
         table.add_row(
             _display(scores), str(scores.support),
-            *(_number(v) for v in (scores.precision, scores.recall, scores.f1, scores.auroc)),
+            _number(scores.precision), _number(scores.recall), _with_limits(scores.f1, scores.f1_limits),
+            _number(scores.auroc),
         )  # fmt: skip
     return table
 
@@ -115,58 +85,47 @@ def _display(scores: TypeScores) -> str:
     return cells.DISPLAY_NAMES.get(scores.name, scores.name.replace("_", " ").capitalize())
 
 
-def _comparison_sentence(comparison: Comparison) -> str:
-    significant = [name for name, _, _, p in comparison.auroc if p < 0.05]
-    text = (
-        f"{comparison.model} against {_model_name(comparison.other)}: right alone {comparison.only_first_right} and "
-        f"{comparison.only_other_right} times (McNemar p {_p(comparison.mcnemar_p_holm)}), macro F1 "
-        f"{comparison.macro_f1_difference:+.4f} (p {_p(comparison.macro_f1_p_holm)})"
+def _slides_table(level: SlideLevel) -> Table:
+    table = _table(
+        f"{len(level.slides)} slides", "present from", "found", "sensitivity", "specificity", "bias, % points"
     )
-    if comparison.auroc:
-        text += f", AUROC differs in {len(significant)} of {len(comparison.auroc)} types (DeLong)"
+    bias = {a.name: a.bland_altman for a in level.agreements}
+    for d in level.detections:
+        agreement = bias[d.name]
+        table.add_row(
+            cells.DISPLAY_NAMES[d.name], f"{d.cut_off:g}%", f"{d.both} of {d.both + d.missed}",
+            _with_limits(d.sensitivity, d.sensitivity_limits), _with_limits(d.specificity, d.specificity_limits),
+            f"{agreement.bias:+.1f} ({agreement.limits.low:+.1f} to {agreement.limits.high:+.1f})",
+        )  # fmt: skip
+    return table
+
+
+def _comparison_sentence(comparison: Comparison) -> str:
+    ranked = [t for t in comparison.types if t.auroc_p_holm is not None]
+    text = (
+        f"{_model_name(comparison.model)} against {_model_name(comparison.other)}: right alone "
+        f"{comparison.only_first_right} and {comparison.only_other_right} times (McNemar p "
+        f"{_p(comparison.mcnemar_p_holm)}), macro F1 {comparison.macro_f1_difference:+.4f} "
+        f"(p {_p(comparison.macro_f1_p_holm)})"
+    )
+    if ranked:
+        differing = [t.name for t in ranked if (t.auroc_p_holm or 0.0) < 0.05]
+        text += f", AUROC differs in {len(differing)} of {len(ranked)} types (DeLong)"
+    recalls = [t.name for t in comparison.types if t.mcnemar_p_holm < 0.05]
+    text += f", recall in {', '.join(map(_plain_name, recalls)) or 'none'} (McNemar)"
     return f"{text}. Every cell called; p after Holm."
 
 
-def _per_type_rows(evaluation: Evaluation) -> Iterable[Sequence[str]]:
-    yield ["model", "cell_type", "support", "predicted", *_PER_TYPE, *(
-        f"{name}_{end}" for name in ("precision", "recall", "auroc") for end in ("low", "high")
-    )]  # fmt: skip
-    for model in evaluation.models:
-        for scores in (*model.types, *model.groups):
-            limits = (scores.precision_limits, scores.recall_limits, scores.auroc_limits)
-            defined = (not math.isnan(v) for v in (scores.precision, scores.recall, scores.auroc))
-            yield [
-                model.model, scores.name, str(scores.support), str(scores.predicted),
-                *(_exact(getattr(scores, name)) for name in _PER_TYPE),
-                *(_exact(end) if known else "" for limit, known in zip(limits, defined, strict=True)
-                  for end in (limit.low, limit.high)),
-            ]  # fmt: skip
+def _plain_name(name: str) -> str:
+    return name.replace("_", " ")
 
 
-def _confusion_rows(evaluation: Evaluation) -> Iterable[Sequence[str]]:
-    yield ["true\\predicted", *evaluation.cell_types]
-    for name, row in zip(evaluation.cell_types, evaluation.models[0].confusion.tolist(), strict=True):
-        yield [name, *map(str, row)]
-
-
-def _comparison_rows(comparisons: Sequence[Comparison]) -> Iterable[Sequence[str]]:
-    yield ["model", "other", "test", "of", "difference", "p", "p_holm"]
-    for c in comparisons:
-        alone = c.only_first_right - c.only_other_right
-        yield [c.model, c.other, "McNemar", "correctness", str(alone), _exact(c.mcnemar_p), _exact(c.mcnemar_p_holm)]
-        yield [
-            c.model, c.other, "bootstrap", "macro_f1",
-            _exact(c.macro_f1_difference), _exact(c.macro_f1_p), _exact(c.macro_f1_p_holm),
-        ]  # fmt: skip
-        for name, difference, p, p_holm in c.auroc:
-            yield [c.model, c.other, "DeLong", f"auroc {name}", _exact(difference), _exact(p), _exact(p_holm)]
-
-
-def _page(evaluation: Evaluation, folder: Path, pictures: Sequence[str]) -> str:
+def render_evaluation(evaluation: Evaluation, folder: Path, pictures: Sequence[str]) -> str:
+    """The page of an evaluation whose pictures lie in `folder`."""
     environment = Environment(
         loader=PackageLoader("slidescreen.reporting"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"number": _number, "display": _display, "model": _model_name}
+    environment.filters |= {"number": _number, "display": _display, "model": _model_name, "p": _p}
     encoded = [(name, base64.b64encode((folder / name).read_bytes()).decode("ascii")) for name in pictures]
     return environment.get_template("evaluation.html.j2").render(
         evaluation=evaluation,
@@ -175,28 +134,6 @@ def _page(evaluation: Evaluation, folder: Path, pictures: Sequence[str]) -> str:
         pictures=encoded,
         version=__version__,
     )
-
-
-def _model_to_dict(model: ModelScores) -> dict[str, Any]:
-    content = asdict(model)
-    content["confusion"] = model.confusion.tolist()
-    result: dict[str, Any] = _plain(content)
-    return result
-
-
-def _plain(value: Any) -> Any:
-    """As JSON can hold it: undefined numbers become null."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def _exact(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:.10g}"
 
 
 def _number(value: float) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slidescreen import cells
 from slidescreen.evaluation import Evaluation
@@ -23,12 +24,17 @@ _LEAST_SUPPORT = 5
 
 def draw_plots(evaluation: Evaluation, folder: Path) -> list[str]:
     """Write the pictures that the predictions allow; returns their file names."""
-    drawings: dict[str, Callable[[Evaluation], Figure]] = {"confusion_matrix.png": _confusion}
+    drawings: dict[str, Callable[[Evaluation], Figure]] = {
+        "confusion_matrix.png": _confusion,
+        "confusion_matrix_percent.png": _confusion_percent,
+    }
     if evaluation.predictions.probabilities is not None:
         drawings["roc.png"] = _roc
         drawings["precision_recall.png"] = _precision_recall
         drawings["reliability.png"] = _reliability
         drawings["risk_coverage.png"] = _risk_coverage
+    if evaluation.slide_level is not None:
+        drawings["bland_altman.png"] = _bland_altman
     for name, draw in drawings.items():
         figure = draw(evaluation)
         write_whole(folder / name, lambda path, figure=figure: figure.savefig(path, format="png", dpi=110))  # type: ignore[misc]
@@ -43,20 +49,57 @@ def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
 
 
 def _confusion(evaluation: Evaluation) -> "Figure":
-    """Counts, coloured by their share of the true type."""
+    counts = evaluation.models[0].confusion
+    return _matrix(evaluation, counts.astype(str), "Cells, coloured by their share of the true type")
+
+
+def _confusion_percent(evaluation: Evaluation) -> "Figure":
+    percent = 100 * _row_shares(evaluation.models[0].confusion)
+    texts = np.asarray([[f"{value:.0f}" if value >= 1 else "<1" for value in row] for row in percent])
+    return _matrix(evaluation, texts, "Percent of the true type")
+
+
+def _row_shares(matrix: NDArray[np.int64]) -> NDArray[np.float64]:
+    rows = matrix.sum(axis=1, keepdims=True)
+    return np.asarray(np.divide(matrix, rows, out=np.zeros(matrix.shape), where=rows > 0))
+
+
+def _matrix(evaluation: Evaluation, texts: NDArray[np.str_], title: str) -> "Figure":
+    """The confusion matrix with a text in every cell that is not empty."""
     matrix = evaluation.models[0].confusion
+    shares = _row_shares(matrix)
     names = [cells.DISPLAY_NAMES[name] for name in evaluation.cell_types]
     figure, axes = _figure(0.55 * len(names) + 2.4, 0.48 * len(names) + 2)
-    rows = matrix.sum(axis=1, keepdims=True)
-    shares = np.divide(matrix, rows, out=np.zeros(matrix.shape), where=rows > 0)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for true, called in product(range(len(names)), repeat=2):
         if matrix[true, called]:
             colour = "white" if shares[true, called] > 0.55 else "black"
-            axes.text(called, true, str(matrix[true, called]), ha="center", va="center", fontsize=7.5, color=colour)
+            axes.text(called, true, texts[true, called], ha="center", va="center", fontsize=7.5, color=colour)
     axes.set_xticks(range(len(names)), names, rotation=50, ha="right")
     axes.set_yticks(range(len(names)), names)
-    axes.set(xlabel="called", ylabel="true", title="Cells, coloured by their share of the true type")
+    axes.set(xlabel="called", ylabel="true", title=title)
+    return figure
+
+
+def _bland_altman(evaluation: Evaluation) -> "Figure":
+    """Blasts and IG of each slide: the difference against the mean, with bias and limits of agreement."""
+    from matplotlib.figure import Figure
+
+    assert evaluation.slide_level is not None
+    shown = [a for a in evaluation.slide_level.agreements if a.name in cells.GROUPS]
+    figure = Figure(figsize=(9, 3.8), layout="constrained")
+    for axes, agreement in zip(figure.subplots(1, len(shown)), shown, strict=True):
+        true, measured = np.asarray(agreement.true), np.asarray(agreement.measured)
+        axes.plot((true + measured) / 2, measured - true, "o", color=_COLOURS[0], ms=5, alpha=0.7)
+        found = agreement.bland_altman
+        axes.axhline(found.bias, color=_COLOURS[1], lw=1.4)
+        for limit in (found.limits.low, found.limits.high):
+            axes.axhline(limit, color=_COLOURS[1], lw=1.2, ls="--")
+        axes.set(
+            xlabel="mean of both, % of leukocytes", ylabel="model minus truth, % points",
+            title=f"{cells.DISPLAY_NAMES[agreement.name]}, a dot a slide",
+        )  # fmt: skip
+        axes.grid(alpha=0.25)
     return figure
 
 

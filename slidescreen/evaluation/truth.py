@@ -12,7 +12,7 @@ from slidescreen import cells
 from slidescreen.calls import Call, Status
 from slidescreen.ensemble import Ensemble
 from slidescreen.errors import InputError
-from slidescreen.evaluation import Predictions
+from slidescreen.evaluation.predictions import Predictions
 from slidescreen.files import denature, printable
 from slidescreen.labels import SPLITS, LabelledImage, LabelRules, read_labelled, read_rows, with_split
 from slidescreen.runs import Run, SlideResult
@@ -56,34 +56,73 @@ def of_run(run: Run, truth: Path | None, rules: LabelRules, split: str | None) -
     return _predictions("ensemble", run.cell_types, judged)
 
 
-def of_table(path: Path, rules: LabelRules) -> Predictions:
-    """A CSV with columns truth and cell_type, and perhaps p_<type>, slide and source.
+def of_tables(paths: Sequence[Path], rules: LabelRules) -> list[Predictions]:
+    """CSV files with columns truth and cell_type, and perhaps p_<type>, slide, image and source, one for each model.
 
-    An empty `cell_type` is an abstention.
+    An empty `cell_type` is an abstention. Several files are of the same cells: in the same order, or matched by
+    their columns slide and image.
 
     Raises:
-        InputError: a missing column, an unknown type, a probability that is none.
+        InputError: a missing column, an unknown type, a probability that is none, files of other cells.
     """
+    tables = [_read_table(path, rules) for path in paths]
+    first = tables[0]
+    for path, table in zip(paths[1:], tables[1:], strict=True):
+        if table.types != first.types or not _put_in_order(table, first):
+            raise InputError(
+                f"{printable(path)} and {printable(paths[0])} are not of the same cells and cell types: "
+                "give both the same rows, or columns slide and image to match them by"
+            )
+    return [_predictions(path.stem, table.types, table.judged) for path, table in zip(paths, tables, strict=True)]
+
+
+@dataclass
+class _Table:
+    """A file of predictions; `keys` are (slide, image) of each row, empty without a column image."""
+
+    types: tuple[str, ...]
+    judged: list[_Judged]
+    keys: list[tuple[str, str]]
+
+
+def _put_in_order(table: _Table, first: _Table) -> bool:
+    """Bring a table's rows into the order of the first's. Returns whether both are then of the same cells."""
+    if first.keys and sorted(first.keys) == sorted(table.keys) and len(set(first.keys)) == len(first.keys):
+        row_of = dict(zip(table.keys, table.judged, strict=True))
+        table.judged = [row_of[key] for key in first.keys]
+    return [j.truth for j in table.judged] == [j.truth for j in first.judged]
+
+
+def _read_table(path: Path, rules: LabelRules) -> _Table:
     rows = read_rows(path, ("truth", "cell_type"))
     if not rows:
         raise InputError(f"{printable(path)} holds no rows")
     types = tuple(name.removeprefix("p_") for name in rows[0] if name.startswith("p_"))
-    judged = []
+    unknown = [name for name in types if name not in cells.CELL_TYPES]
+    if unknown:
+        raise InputError(f"{printable(path)} has probabilities of unknown cell types: {', '.join(unknown)}")
+    judged, keys = [], []
     for number, row in enumerate(rows, start=2):
         try:
             truth = rules.resolve(denature(row["truth"]))
             called = rules.resolve(denature(row["cell_type"])) if row["cell_type"] else ""
-            values = tuple(float(row[f"p_{name}"]) for name in types)
+            values = _probabilities([row[f"p_{name}"] for name in types])
         except (InputError, ValueError) as error:
             raise InputError(f"{printable(path)}, line {number}: {error}") from error
         if truth is not None and called is not None:
             judged.append(_Judged(truth, called, values, row.get("slide", ""), row.get("source", "")))
+            if "image" in row:
+                keys.append((row.get("slide", ""), row["image"]))
     if not judged:
         raise InputError(f"{printable(path)} holds no cells to compare")
-    unknown = [name for name in types if name not in cells.CELL_TYPES]
-    if unknown:
-        raise InputError(f"{printable(path)} has probabilities of unknown cell types: {', '.join(unknown)}")
-    return _predictions(path.stem, types or _vocabulary(judged), judged)
+    return _Table(types or _vocabulary(judged), judged, keys)
+
+
+def _probabilities(texts: Sequence[str]) -> tuple[float, ...]:
+    values = tuple(float(text) for text in texts)
+    if values and not (all(0 <= value <= 1 for value in values) and sum(values) > 0):
+        raise ValueError("probabilities must be numbers from 0 to 1, not all 0")
+    return values
 
 
 def of_images(

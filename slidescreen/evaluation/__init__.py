@@ -1,0 +1,66 @@
+"""Predictions against the truth: how good a model is, how sure that is, and whether another is better."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from slidescreen.evaluation.comparison import Comparison, TypeDifference, compare
+from slidescreen.evaluation.predictions import Predictions
+from slidescreen.evaluation.scores import Calibration, ModelScores, TypeScores, score
+from slidescreen.evaluation.slides import SlideLevel, slide_level
+
+__all__ = [
+    "Calibration",
+    "Comparison",
+    "Evaluation",
+    "ModelScores",
+    "Predictions",
+    "SlideLevel",
+    "TypeDifference",
+    "TypeScores",
+    "evaluate",
+]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything: the models' scores (the first is the one reported), by source, by slide, and their comparisons."""
+
+    cell_types: tuple[str, ...]
+    models: tuple[ModelScores, ...]
+    sources: tuple[tuple[str, ModelScores], ...]
+    slide_level: SlideLevel | None
+    comparisons: tuple[Comparison, ...]
+    predictions: Predictions
+
+
+def evaluate(predictions: Sequence[Predictions], resamples: int = 2000, seed: int = 0) -> Evaluation:
+    """Score models on the same cells; the first is compared with each of the others.
+
+    Limits are 95%: Wilson's of proportions, DeLong's of AUROC, bootstrap percentiles of the rest.
+
+    Args:
+        predictions: one for each model, the same cells in the same order.
+        resamples: of the bootstrap, which draws slides where they are known, else cells.
+        seed: of the bootstrap.
+
+    Raises:
+        ValueError: no predictions, or of other cells.
+    """
+    if not predictions or len(predictions[0].truth) == 0:
+        raise ValueError("there is nothing to evaluate")
+    first = predictions[0]
+    for other in predictions[1:]:
+        if other.cell_types != first.cell_types or not np.array_equal(other.truth, first.truth):
+            raise ValueError(f"the predictions of {first.model} and {other.model} are of other cells")
+    sources = np.asarray(first.sources)
+    named = sorted(set(first.sources) - {""})
+    return Evaluation(
+        cell_types=first.cell_types,
+        models=tuple(score(p, resamples, seed) for p in predictions),
+        sources=tuple((name, score(first.where(sources == name), resamples, seed)) for name in named),
+        slide_level=slide_level(first),
+        comparisons=compare(first, predictions[1:], resamples, seed),
+        predictions=first,
+    )

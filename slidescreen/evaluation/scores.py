@@ -1,0 +1,248 @@
+"""How good one model is, and how sure that is."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen import cells
+from slidescreen.evaluation.predictions import Predictions, clusters
+from slidescreen.statistics import bootstrap, calibration, classification, roc
+from slidescreen.statistics.intervals import Interval, wilson
+
+NAN = float("nan")
+_UNKNOWN = Interval(NAN, NAN, 0.95)
+
+GROUPS: Mapping[str, Sequence[str]] = {**cells.GROUPS, "other_objects": cells.OTHER_OBJECTS}
+_IMMATURE = cells.BLASTS + cells.IMMATURE_GRANULOCYTES
+CONTRASTS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
+    "myeloblast_against_lymphoblast": (("myeloblast",), ("lymphoblast",)),
+    "immature_against_mature": (_IMMATURE, tuple(name for name in cells.LEUKOCYTES if name not in _IMMATURE)),
+}
+"""Pairs of groups, told apart among the cells that truly are of one of them; the first counts as positive."""
+
+
+@dataclass(frozen=True)
+class TypeScores:
+    """One cell type or group against the rest, or against another one. Rates are 0–1, NaN where undefined.
+
+    `support` counts the cells truly of it, `predicted` those called so.
+    """
+
+    name: str
+    support: int
+    predicted: int
+    precision: float
+    precision_limits: Interval[float]
+    recall: float
+    recall_limits: Interval[float]
+    specificity: float
+    f1: float
+    f1_limits: Interval[float]
+    auroc: float
+    auroc_limits: Interval[float]
+    average_precision: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How far probabilities can be believed; every cell called. Curves are (x, y) pairs."""
+
+    expected_error: float
+    brier: float
+    negative_log_likelihood: float
+    reliability: tuple[tuple[float, float], ...]
+    risk_coverage: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class ModelScores:
+    """One model's scores. Unless said otherwise they are of the cells it called."""
+
+    model: str
+    cells: int
+    called: int
+    accuracy: float
+    accuracy_limits: Interval[float]
+    accuracy_every_cell_called: float
+    balanced_accuracy: float
+    kappa: float
+    kappa_limits: Interval[float]
+    macro_precision: float
+    macro_recall: float
+    macro_f1: float
+    macro_f1_limits: Interval[float]
+    types_with_support: int
+    micro_f1: float
+    weighted_f1: float
+    leukocyte_macro_f1: float
+    top_2_accuracy: float
+    macro_auroc: float
+    limits_by: str
+    types: tuple[TypeScores, ...]
+    groups: tuple[TypeScores, ...]
+    contrasts: tuple[TypeScores, ...]
+    calibration: Calibration | None
+    confusion: NDArray[np.int64]
+
+
+def score(predictions: Predictions, resamples: int, seed: int) -> ModelScores:
+    """Score one model; see `evaluate`."""
+    kept = predictions.called >= 0
+    truth, called = predictions.truth[kept], predictions.called[kept]
+    types = predictions.cell_types
+    matrix = classification.confusion_matrix(truth, called, len(types))
+    scores = classification.per_type(matrix)
+    macro = classification.macro(scores.f1)
+    drawn, limits_by = clusters(predictions.where(kept).slides)
+    samples = bootstrap.bootstrap_matrices(truth, called, len(types), drawn, resamples, seed) if len(truth) else None
+    probabilities = None if predictions.probabilities is None else predictions.probabilities[kept]
+    judge = _Judge(types, matrix, samples, truth, probabilities)
+    of_types = tuple(judge.against_rest(name, (i,)) for i, name in enumerate(types))
+    leukocytes = cells.indices(types, cells.LEUKOCYTES)
+    right = int((truth == called).sum())
+    return ModelScores(
+        model=predictions.model,
+        cells=len(kept),
+        called=len(truth),
+        accuracy=classification.accuracy(matrix),
+        accuracy_limits=wilson(right, len(truth)),
+        accuracy_every_cell_called=float((predictions.forced() == predictions.truth).mean()),
+        balanced_accuracy=classification.balanced_accuracy(matrix),
+        kappa=classification.cohen_kappa(matrix),
+        kappa_limits=_limits(samples, "kappa"),
+        macro_precision=classification.macro(scores.precision).value,
+        macro_recall=classification.macro(scores.recall).value,
+        macro_f1=macro.value,
+        macro_f1_limits=_limits(samples, "macro_f1"),
+        types_with_support=macro.n_types,
+        micro_f1=classification.micro_f1(matrix),
+        weighted_f1=classification.weighted(scores.f1, scores.support),
+        leukocyte_macro_f1=classification.macro(scores.f1[leukocytes]).value,
+        top_2_accuracy=NAN if probabilities is None else classification.top_k_accuracy(truth, probabilities, 2),
+        macro_auroc=classification.macro([t.auroc for t in of_types]).value,
+        limits_by=limits_by,
+        types=of_types,
+        groups=tuple(judge.against_rest(name, inside) for name, inside in _members(types, GROUPS)),
+        contrasts=tuple(judge.contrast(name, *sides) for name, *sides in _contrasts(types)),
+        calibration=_calibration(predictions),
+        confusion=matrix,
+    )
+
+
+def _members(types: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Each group that the types hold, with its positions among them."""
+    for name, members in groups.items():
+        inside = tuple(cells.indices(types, members))
+        if inside:
+            yield name, inside
+
+
+def _contrasts(types: Sequence[str]) -> Iterator[tuple[str, tuple[int, ...], tuple[int, ...]]]:
+    for name, sides in CONTRASTS.items():
+        positive, negative = (tuple(cells.indices(types, side)) for side in sides)
+        if positive and negative:
+            yield name, positive, negative
+
+
+def _limits(samples: NDArray[np.int64] | None, statistic: bootstrap.ScalarStatistic) -> Interval[float]:
+    return _UNKNOWN if samples is None else bootstrap.statistic_interval(samples, statistic)
+
+
+@dataclass(frozen=True)
+class _Judge:
+    """One model's called cells, ready to be looked at from the side of any group.
+
+    Attributes:
+        types: the K types.
+        matrix: confusion matrix (K, K).
+        samples: resampled confusion matrices (R, K, K); None without cells.
+        truth: (N,) indices.
+        probabilities: (N, K) or None.
+    """
+
+    types: Sequence[str]
+    matrix: NDArray[np.int64]
+    samples: NDArray[np.int64] | None
+    truth: NDArray[np.int64]
+    probabilities: NDArray[np.float64] | None
+
+    def against_rest(self, name: str, inside: tuple[int, ...]) -> TypeScores:
+        """A group against every other type."""
+        rest = tuple(i for i in range(len(self.types)) if i not in inside)
+        ranked = None if self.probabilities is None else self.probabilities[:, list(inside)].sum(axis=1)
+        return self._scores(name, inside, rest, np.isin(self.truth, inside), ranked)
+
+    def contrast(self, name: str, positive: tuple[int, ...], negative: tuple[int, ...]) -> TypeScores:
+        """A group against another; counts are of cells that were called one of the two."""
+        among = np.isin(self.truth, positive + negative)
+        ranked = None
+        if self.probabilities is not None:
+            first, second = (self.probabilities[among][:, list(side)].sum(axis=1) for side in (positive, negative))
+            ranked = first / np.maximum(first + second, 1e-300)
+        return self._scores(name, positive, negative, np.isin(self.truth[among], positive), ranked)
+
+    def _scores(
+        self,
+        name: str,
+        inside: tuple[int, ...],
+        outside: tuple[int, ...],
+        positive: NDArray[np.bool_],
+        ranked: NDArray[np.float64] | None,
+    ) -> TypeScores:
+        table = _two_by_two(self.matrix[np.newaxis], inside, outside)[0]
+        (_, false), (missed, hit) = table.tolist()
+        scores = classification.binary_scores(table)
+        rankable = ranked if 0 < positive.sum() < len(positive) else None
+        return TypeScores(
+            name=name,
+            support=hit + missed,
+            predicted=hit + false,
+            precision=scores.precision,
+            precision_limits=wilson(hit, hit + false),
+            recall=scores.sensitivity,
+            recall_limits=wilson(hit, hit + missed),
+            specificity=scores.specificity,
+            f1=scores.f1 if hit + missed else NAN,
+            f1_limits=self._f1_limits(inside, outside) if hit + missed else _UNKNOWN,
+            auroc=NAN if rankable is None else roc.auroc(positive, rankable),
+            auroc_limits=_UNKNOWN if rankable is None else roc.delong_interval(positive, rankable),
+            average_precision=NAN if rankable is None else roc.average_precision(positive, rankable),
+        )
+
+    def _f1_limits(self, inside: tuple[int, ...], outside: tuple[int, ...]) -> Interval[float]:
+        if self.samples is None:
+            return _UNKNOWN
+        tables = _two_by_two(self.samples, inside, outside)
+        false, missed, hit = tables[:, 0, 1], tables[:, 1, 0], tables[:, 1, 1]
+        of_type = hit + missed > 0
+        f1 = np.divide(2 * hit, 2 * hit + false + missed, out=np.full(len(tables), NAN), where=of_type)
+        return bootstrap.percentile_interval(f1)
+
+
+def _two_by_two(matrices: NDArray[np.int64], inside: tuple[int, ...], outside: tuple[int, ...]) -> NDArray[np.int64]:
+    """Confusion matrices (R, K, K) of two sides alone: (R, 2, 2), the negative side first."""
+    sides = (list(outside), list(inside))
+    return np.stack(
+        [np.stack([matrices[:, true][:, :, called].sum(axis=(1, 2)) for called in sides], axis=1) for true in sides],
+        axis=1,
+    )
+
+
+def _calibration(predictions: Predictions) -> Calibration | None:
+    probabilities = predictions.probabilities
+    if probabilities is None:
+        return None
+    confidence = probabilities.max(axis=1)
+    correct = predictions.forced() == predictions.truth
+    curve = calibration.reliability_curve(confidence, correct)
+    risk = calibration.risk_coverage(confidence, correct)
+    chosen = np.unique(np.linspace(0, len(risk.coverage) - 1, 200).astype(int))
+    return Calibration(
+        expected_error=calibration.expected_calibration_error(confidence, correct),
+        brier=calibration.brier_score(predictions.truth, probabilities),
+        negative_log_likelihood=calibration.negative_log_likelihood(predictions.truth, probabilities),
+        reliability=tuple(zip(curve.confidence.tolist(), curve.accuracy.tolist(), strict=True)),
+        risk_coverage=tuple(zip(risk.coverage[chosen].tolist(), risk.risk[chosen].tolist(), strict=True)),
+    )

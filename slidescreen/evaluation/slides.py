@@ -1,0 +1,125 @@
+"""The slide's differential by the model against the one by truth: how far they agree, and what would be missed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen import cells
+from slidescreen.evaluation.predictions import Predictions
+from slidescreen.statistics.agreement import BlandAltman, PassingBablok, bland_altman, passing_bablok
+from slidescreen.statistics.intervals import Interval, clopper_pearson
+from slidescreen.thresholds import Thresholds
+
+LEAST_LEUKOCYTES = 20
+_LEAST_SLIDES = 3
+_LIMITS = Thresholds()
+CUT_OFFS: Mapping[str, float] = {"blasts": _LIMITS.blasts_workup, "immature_granulocytes": _LIMITS.ig_raised}
+"""A slide has such cells if they are at least so many percent of its leukocytes."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """One type or group over all slides, in percent of the leukocytes: measured minus true.
+
+    `true` and `measured` hold a value for each slide, in the order of `SlideLevel.slides`.
+    """
+
+    name: str
+    true: tuple[float, ...]
+    measured: tuple[float, ...]
+    bland_altman: BlandAltman
+    passing_bablok: PassingBablok
+
+
+@dataclass(frozen=True)
+class Detection:
+    """Slides that have blasts (or IG) by truth against those that have by the model. Limits are exact, 95%."""
+
+    name: str
+    cut_off: float
+    both: int
+    missed: int
+    false: int
+    neither: int
+    sensitivity: float
+    sensitivity_limits: Interval[float]
+    specificity: float
+    specificity_limits: Interval[float]
+
+
+@dataclass(frozen=True)
+class SlideLevel:
+    """The slides with enough leukocytes, and what they show."""
+
+    slides: tuple[str, ...]
+    agreements: tuple[Agreement, ...]
+    detections: tuple[Detection, ...]
+
+
+def slide_level(predictions: Predictions) -> SlideLevel | None:
+    """Compare differentials; None where fewer than three slides have 20 leukocytes by truth and by the model.
+
+    The true differential is of all leukocytes of a slide, the measured one of those that the model called; both
+    leave out other objects.
+    """
+    leukocytes = cells.indices(predictions.cell_types, cells.LEUKOCYTES)
+    names = np.asarray(predictions.slides)
+    found: list[str] = []
+    rows: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
+    for slide in sorted(set(predictions.slides) - {""}):
+        here = names == slide
+        true, called = (_counts(side[here], leukocytes) for side in (predictions.truth, predictions.called))
+        if min(true.sum(), called.sum()) >= LEAST_LEUKOCYTES:
+            found.append(slide)
+            rows.append((true, called))
+    if len(found) < _LEAST_SLIDES:
+        return None
+    true, called = (np.stack(side) for side in zip(*rows, strict=True))
+    types = [predictions.cell_types[i] for i in leukocytes]
+    groups = {**{name: (name,) for name in types}, **cells.GROUPS}
+    shares = {name: (_percent(true, types, m), _percent(called, types, m)) for name, m in groups.items()}
+    return SlideLevel(
+        slides=tuple(found),
+        agreements=tuple(_agreement(name, *sides) for name, sides in shares.items()),
+        detections=tuple(_detection(name, *shares[name], cut_off) for name, cut_off in CUT_OFFS.items()),
+    )
+
+
+def _counts(indices: NDArray[np.int64], leukocytes: list[int]) -> NDArray[np.int64]:
+    return np.asarray([(indices == i).sum() for i in leukocytes], dtype=np.int64)
+
+
+def _percent(counts: NDArray[np.int64], types: list[str], members: tuple[str, ...]) -> NDArray[np.float64]:
+    """Of (slides, types) counts, the percentage that `members` are of each slide."""
+    inside = counts[:, cells.indices(types, members)].sum(axis=1)
+    return np.asarray(100 * inside / counts.sum(axis=1))
+
+
+def _agreement(name: str, true: NDArray[np.float64], measured: NDArray[np.float64]) -> Agreement:
+    return Agreement(
+        name=name,
+        true=tuple(true.tolist()),
+        measured=tuple(measured.tolist()),
+        bland_altman=bland_altman(measured, true),
+        passing_bablok=passing_bablok(true, measured),
+    )
+
+
+def _detection(name: str, true: NDArray[np.float64], measured: NDArray[np.float64], cut_off: float) -> Detection:
+    has, seen = true >= cut_off, measured >= cut_off
+    both, missed = int((has & seen).sum()), int((has & ~seen).sum())
+    false, neither = int((~has & seen).sum()), int((~has & ~seen).sum())
+    return Detection(
+        name=name,
+        cut_off=cut_off,
+        both=both,
+        missed=missed,
+        false=false,
+        neither=neither,
+        sensitivity=both / (both + missed) if both + missed else float("nan"),
+        sensitivity_limits=clopper_pearson(both, both + missed),
+        specificity=neither / (neither + false) if neither + false else float("nan"),
+        specificity_limits=clopper_pearson(neither, neither + false),
+    )

@@ -1,0 +1,119 @@
+"""An evaluation as files: JSON and CSV for scripts, pictures, and the page that shows them all."""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from slidescreen import __version__
+from slidescreen.evaluation import Comparison, Evaluation, ModelScores, SlideLevel
+from slidescreen.files import write_text
+from slidescreen.reporting.evaluation import render_evaluation
+from slidescreen.reporting.plots import draw_plots
+from slidescreen.reporting.tables import to_csv
+
+_PER_TYPE = ("precision", "recall", "specificity", "f1", "auroc", "average_precision")
+_WITH_LIMITS = ("precision", "recall", "f1", "auroc")
+
+Rows = Iterable[Sequence[str]]
+
+
+def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
+    """Write every file of an evaluation into a folder that exists; each appears whole."""
+    write_text(folder / "metrics.json", json.dumps(to_dict(evaluation), indent=2, allow_nan=False) + "\n")
+    write_text(folder / "per_type.csv", to_csv(_per_type_rows(evaluation)))
+    write_text(folder / "confusion_matrix.csv", to_csv(_confusion_rows(evaluation)))
+    if evaluation.comparisons:
+        write_text(folder / "comparison.csv", to_csv(_comparison_rows(evaluation.comparisons)))
+    if evaluation.slide_level:
+        write_text(folder / "slides.csv", to_csv(_slide_rows(evaluation.slide_level)))
+    pictures = draw_plots(evaluation, folder)
+    write_text(folder / "evaluation.html", render_evaluation(evaluation, folder, pictures))
+
+
+def to_dict(evaluation: Evaluation) -> dict[str, Any]:
+    """The evaluation under stable keys, those of the dataclasses in `slidescreen.evaluation`.
+
+    Undefined values are null, limits are {low, high, level}. `sources` maps each source of the data to the first
+    model's scores on it.
+    """
+    return {
+        "slidescreen": __version__,
+        "cell_types": list(evaluation.cell_types),
+        "models": [_model_to_dict(model) for model in evaluation.models],
+        "sources": {name: _model_to_dict(model) for name, model in evaluation.sources},
+        "slide_level": None if evaluation.slide_level is None else _plain(asdict(evaluation.slide_level)),
+        "comparisons": [_plain(asdict(comparison)) for comparison in evaluation.comparisons],
+    }
+
+
+def _model_to_dict(model: ModelScores) -> dict[str, Any]:
+    content = asdict(model)
+    content["confusion"] = model.confusion.tolist()
+    result: dict[str, Any] = _plain(content)
+    return result
+
+
+def _plain(value: Any) -> Any:
+    """As JSON can hold it: undefined and unbounded numbers become null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def _per_type_rows(evaluation: Evaluation) -> Rows:
+    yield [
+        "model", "cell_type", "support", "predicted", *_PER_TYPE,
+        *(f"{name}_{end}" for name in _WITH_LIMITS for end in ("low", "high")),
+    ]  # fmt: skip
+    for model in evaluation.models:
+        for scores in (*model.types, *model.groups, *model.contrasts):
+            limits = [getattr(scores, f"{name}_limits") for name in _WITH_LIMITS]
+            known = [not math.isnan(getattr(scores, name)) for name in _WITH_LIMITS]
+            yield [
+                model.model, scores.name, str(scores.support), str(scores.predicted),
+                *(_exact(getattr(scores, name)) for name in _PER_TYPE),
+                *(_exact(end) if is_known else "" for limit, is_known in zip(limits, known, strict=True)
+                  for end in (limit.low, limit.high)),
+            ]  # fmt: skip
+
+
+def _confusion_rows(evaluation: Evaluation) -> Rows:
+    yield ["true\\predicted", *evaluation.cell_types]
+    for name, row in zip(evaluation.cell_types, evaluation.models[0].confusion.tolist(), strict=True):
+        yield [name, *map(str, row)]
+
+
+def _comparison_rows(comparisons: Sequence[Comparison]) -> Rows:
+    """One row for each test; `difference` is in cells, or of the statistic that `of` names."""
+    yield ["model", "other", "test", "of", "difference", "p", "p_holm"]
+    for c in comparisons:
+        pair = [c.model, c.other]
+        alone = str(c.only_first_right - c.only_other_right)
+        yield [*pair, "McNemar", "correctness", alone, _exact(c.mcnemar_p), _exact(c.mcnemar_p_holm)]
+        gap = _exact(c.macro_f1_difference)
+        yield [*pair, "bootstrap", "macro_f1", gap, _exact(c.macro_f1_p), _exact(c.macro_f1_p_holm)]
+        yield [*pair, "Stuart-Maxwell", "calls", "", _exact(c.stuart_maxwell_p), _exact(c.stuart_maxwell_p_holm)]
+        yield [*pair, "Bowker", "calls", "", _exact(c.bowker_p), _exact(c.bowker_p_holm)]
+        for t in c.types:
+            alone = str(t.only_first_right - t.only_other_right)
+            yield [*pair, "McNemar", f"recall {t.name}", alone, _exact(t.mcnemar_p), _exact(t.mcnemar_p_holm)]
+        for t in c.types:
+            yield [*pair, "DeLong", f"auroc {t.name}", *map(_exact, (t.auroc_difference, t.auroc_p, t.auroc_p_holm))]
+
+
+def _slide_rows(level: SlideLevel) -> Rows:
+    """Each slide's differential by truth and by the model, in percent of its leukocytes."""
+    yield ["slide", *(f"{a.name}_{side}" for a in level.agreements for side in ("true", "measured"))]
+    for number, slide in enumerate(level.slides):
+        yield [slide, *(f"{side[number]:.4f}" for a in level.agreements for side in (a.true, a.measured))]
+
+
+def _exact(value: float | None) -> str:
+    return "" if value is None or math.isnan(value) else f"{value:.10g}"
