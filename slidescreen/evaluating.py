@@ -94,5 +94,5 @@ def _holds_predictions(path: Path) -> bool:
         with path.open(encoding="utf-8-sig", newline="") as file:
             header = file.readline().rstrip("\r\n").split(",")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{printable(path)} is no UTF-8 CSV file: {error}") from error
+        raise InputError(f"{printable(path)} is no readable CSV file in UTF-8: {error}") from error
     return "truth" in [name.strip('"') for name in header]

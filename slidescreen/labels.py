@@ -94,7 +94,7 @@ def read_rows(source: Path, required: Collection[str]) -> list[dict[str, str]]:
     except OSError as error:
         raise InputError(f"cannot read {printable(source)}: {error.strerror}") from error
     except (ValueError, pd.errors.ParserError) as error:  # UnicodeDecodeError is a ValueError
-        raise InputError(f"{printable(source)} is no UTF-8 CSV file: {error}") from error
+        raise InputError(f"{printable(source)} is no readable CSV file in UTF-8: {error}") from error
     missing = [name for name in required if name not in table.columns]
     if missing:
         raise InputError(f"{printable(source)} lacks the column {', '.join(missing)}")

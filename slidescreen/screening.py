@@ -177,7 +177,8 @@ def _judge_quality(differential: Differential, thresholds: Thresholds) -> tuple[
     flags, remarks = [], []
     if differential.leukocytes < thresholds.least_leukocytes:
         flags.append("too_few_cells")
-        remarks.append(f"only {differential.leukocytes} leukocytes were classified")
+        counted = "1 leukocyte was" if differential.leukocytes == 1 else f"{differential.leukocytes} leukocytes were"
+        remarks.append(f"only {counted} classified")
     elif differential.leukocytes < thresholds.usual_leukocytes:
         remarks.append(f"{differential.leukocytes} leukocytes are fewer than the usual {thresholds.usual_leukocytes}")
     unusable = differential.unidentified + differential.unreadable

@@ -1,7 +1,7 @@
 """Where predictions with a known truth come from: a run and its labels, a table, or labelled images."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,8 +106,8 @@ def _read_table(path: Path, rules: LabelRules) -> _Table:
         try:
             truth = rules.resolve(denature(row["truth"]))
             called = rules.resolve(denature(row["cell_type"])) if row["cell_type"] else ""
-            values = _probabilities([row[f"p_{name}"] for name in types])
-        except (InputError, ValueError) as error:
+            values = _probabilities({name: row[f"p_{name}"] for name in types})
+        except InputError as error:
             raise InputError(f"{printable(path)}, line {number}: {error}") from error
         if truth is not None and called is not None:
             judged.append(_Judged(truth, called, values, row.get("slide", ""), row.get("source", "")))
@@ -118,11 +118,16 @@ def _read_table(path: Path, rules: LabelRules) -> _Table:
     return _Table(types or _vocabulary(judged), judged, keys)
 
 
-def _probabilities(texts: Sequence[str]) -> tuple[float, ...]:
-    values = tuple(float(text) for text in texts)
+def _probabilities(texts: Mapping[str, str]) -> tuple[float, ...]:
+    values = []
+    for name, text in texts.items():
+        try:
+            values.append(float(text))
+        except ValueError:
+            raise InputError(f"p_{name} is no number: {text!r}") from None
     if values and not (all(0 <= value <= 1 for value in values) and sum(values) > 0):
-        raise ValueError("probabilities must be numbers from 0 to 1, not all 0")
-    return values
+        raise InputError("the probabilities must lie between 0 and 1, and not all be 0")
+    return tuple(values)
 
 
 def of_images(

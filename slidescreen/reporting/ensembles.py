@@ -1,38 +1,28 @@
 """An ensemble on the terminal: progress while it is measured, then its members side by side."""
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from slidescreen.ensemble import Ensemble
 from slidescreen.files import printable
 from slidescreen.networks import BACKBONES
+from slidescreen.reporting.progress import ProgressDisplay
 
 
-class EnsembleDisplay:
-    """A progress bar on standard error."""
+class EnsembleDisplay(ProgressDisplay):
+    """Shows how many images are done."""
 
     def __init__(self, what: str = "measuring") -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=Console(stderr=True))
-        self._task = self._progress.add_task(what, total=None, visible=False)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
+        super().__init__(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        self._task = self._bar.add_task(what, total=None)
 
     def progress(self, done: int, total: int) -> None:
-        self._progress.update(self._task, completed=done, total=total, visible=True)
+        self._bar.update(self._task, completed=done, total=total)
+        self.show()
 
 
 def show_comparison(ensemble: Ensemble, folder: Path) -> None:

@@ -3,17 +3,17 @@
 import time
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from slidescreen.calls import Status
 from slidescreen.differential import Share
 from slidescreen.files import printable
+from slidescreen.reporting.progress import ProgressDisplay
 from slidescreen.runs import Run, SlideResult
 from slidescreen.screening import Verdict
 
@@ -25,32 +25,21 @@ _STYLES = {
 }
 
 
-class RunDisplay:
-    """Progress on standard error, where it harms no script: cells per second, slides done, time left."""
+class RunDisplay(ProgressDisplay):
+    """Shows a run: cells per second, slides done, time left."""
 
     def __init__(self, quiet: bool = False) -> None:
-        self.console = Console(stderr=True, highlight=False, quiet=quiet)
-        self._progress = Progress(
+        super().__init__(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.completed:.0f}/{task.total:.0f} cells"),
             TextColumn("{task.fields[detail]}"),
             TimeRemainingColumn(),
-            console=self.console,
-            disable=quiet,
+            quiet=quiet,
         )
         self._slides_done = self._slides = 0
         self._started = time.monotonic()
-        self._task = self._progress.add_task("classifying", total=0, detail="", visible=False)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
+        self._task = self._bar.add_task("classifying", total=0, detail="")
 
     def note(self, text: str) -> None:
         self.console.print(escape(text))
@@ -58,14 +47,16 @@ class RunDisplay:
     def start(self, slides: int, cells: int) -> None:
         """Begin: so many slides and cell images are to be classified."""
         self._slides, self._started = slides, time.monotonic()
-        self._progress.update(self._task, total=cells, visible=cells > 0)
+        self._bar.update(self._task, total=cells)
+        if cells:
+            self.show()
 
     def cells(self, count: int) -> None:
         """So many more cells are done."""
-        self._progress.advance(self._task, count)
-        done = self._progress.tasks[0].completed
+        self._bar.advance(self._task, count)
+        done = self._bar.tasks[0].completed
         rate = done / max(time.monotonic() - self._started, 1e-9)
-        self._progress.update(self._task, detail=f"{rate:.0f} cells/s · slide {self._slides_done}/{self._slides}")
+        self._bar.update(self._task, detail=f"{rate:.0f} cells/s · slide {self._slides_done}/{self._slides}")
 
     def slide(self) -> None:
         """One more slide is done."""

@@ -2,53 +2,41 @@
 
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from slidescreen.files import printable
 from slidescreen.networks import BACKBONES
+from slidescreen.reporting.progress import ProgressDisplay
 from slidescreen.training.loop import EpochResult, Trainer
 
 _LOG_EVERY = 120.0  # seconds between lines where no progress bar can be shown
 
 
-class TrainingDisplay:
-    """Shows a training on standard error, where a progress bar harms no script."""
+class TrainingDisplay(ProgressDisplay):
+    """Shows a training: notes, the progress of an epoch, a line for each."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
-        self._progress = Progress(
+        super().__init__(
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[detail]}"),
             TimeRemainingColumn(),
-            console=self._console,
         )
-        self._reading = self._progress.add_task("reading images", total=None, detail="", visible=False)
-        self._epoch = self._progress.add_task("epoch", total=None, detail="", visible=False)
+        self._reading = self._bar.add_task("reading images", total=None, detail="")
+        self._epoch = self._bar.add_task("epoch", total=None, detail="", visible=False)
         self._trainer: Trainer | None = None
         self._started, self._first = time.monotonic(), 0
         self._last_line = self._started
 
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._progress.stop()
-
     def note(self, text: str) -> None:
-        self._console.print(escape(text), soft_wrap=not self._console.is_terminal)
+        self.console.print(escape(text), soft_wrap=not self.console.is_terminal)
 
     def reading(self, done: int, total: int) -> None:
-        self._progress.update(self._reading, completed=done, total=total, visible=True)
+        self._bar.update(self._reading, completed=done, total=total)
+        self.show()
 
     def start(self, trainer: Trainer) -> None:
         self._trainer = trainer
@@ -58,7 +46,7 @@ class TrainingDisplay:
             f"training {BACKBONES[options.backbone]} on {trainer.device.type} in {precision}, "
             f"{options.preprocessing.image_size} pixels a side, {len(options.cell_types)} cell types"
         )
-        self._progress.update(self._reading, visible=False)
+        self._bar.update(self._reading, visible=False)
         self._start_epoch(trainer.next_batch)
 
     def batch(self, epoch: int, done: int, total: int, loss: float) -> None:
@@ -66,8 +54,8 @@ class TrainingDisplay:
         seen = (done - self._first) * self._trainer.options.batch_size
         rate = seen / max(time.monotonic() - self._started, 1e-9)
         name, detail = f"epoch {epoch + 1}/{self._trainer.options.epochs}", f"loss {loss:.3f} · {rate:.1f} images/s"
-        self._progress.update(self._epoch, description=name, completed=done, total=total, detail=detail)
-        if not self._console.is_terminal and time.monotonic() - self._last_line > _LOG_EVERY:
+        self._bar.update(self._epoch, description=name, completed=done, total=total, detail=detail)
+        if not self.console.is_terminal and time.monotonic() - self._last_line > _LOG_EVERY:
             self._last_line = time.monotonic()
             self.note(f"{name}  batch {done}/{total}  {detail}")
 
@@ -80,9 +68,9 @@ class TrainingDisplay:
         self._start_epoch(0)
 
     def finish(self, checkpoint: Path, best: EpochResult) -> None:
-        self._progress.update(self._epoch, visible=False)
+        self._bar.update(self._epoch, visible=False)
         self.note(f"best: epoch {best.epoch}, macro F1 {best.macro_f1:.4f} → {printable(checkpoint)}")
 
     def _start_epoch(self, first_batch: int) -> None:
         self._started, self._first = time.monotonic(), first_batch
-        self._progress.reset(self._epoch, visible=True)
+        self._bar.reset(self._epoch, visible=True)

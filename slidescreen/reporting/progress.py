@@ -1,0 +1,28 @@
+"""What the progress displays share: a bar on standard error, where it harms no script."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import Progress, ProgressColumn
+
+
+class ProgressDisplay:
+    """A progress bar that appears with the first call of `show`, so that an early error stands alone."""
+
+    def __init__(self, *columns: ProgressColumn, quiet: bool = False) -> None:
+        self.console = Console(stderr=True, highlight=False, quiet=quiet)
+        self._bar = Progress(*columns, console=self.console, disable=quiet)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar.live.is_started:
+            self._bar.stop()
+
+    def show(self) -> None:
+        """Let the bar appear; later calls change nothing."""
+        self._bar.start()
