@@ -257,8 +257,8 @@ def test_all_pictures_and_the_page_are_written(tmp_path: Path, capsys: pytest.Ca
     show_evaluation(evaluation, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "bland_altman.png", "comparison.csv", "confusion_matrix.csv", "confusion_matrix.png",
-        "confusion_matrix_percent.png", "evaluation.html", "metrics.json", "per_type.csv", "precision_recall.png", "reliability.png",
-        "risk_coverage.png", "roc.png", "slides.csv",
+        "confusion_matrix_percent.png", "evaluation.html", "metrics.json", "per_type.csv",
+        "precision_recall.png", "reliability.png", "risk_coverage.png", "roc.png", "slides.csv",
     ]  # fmt: skip
     page = (tmp_path / "evaluation.html").read_text()
     assert "<b>" not in page
