@@ -5,7 +5,7 @@ import os
 import platform
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,7 +20,7 @@ from slidescreen.reporting.page import render_run
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.runs import Ledger, Run, SlideResult, judge
 from slidescreen.slides import Slide, discover
-from slidescreen.thresholds import Thresholds
+from slidescreen.thresholds import Thresholds, default_thresholds
 
 if TYPE_CHECKING:
     from slidescreen.engine.pytorch import TorchEngine
@@ -41,6 +41,7 @@ class Request:
     workers: int | None = None
     slide_depth: int | None = None
     overwrite: bool = False
+    thresholds: Thresholds = field(default_factory=default_thresholds)
 
 
 class Display(Protocol):
@@ -72,7 +73,7 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
     _check_out(request)
     results: dict[str, SlideResult] = {}
     ledger = Ledger(request.out, ensemble, request.precision)
-    remaining = [slide for slide in slides if not _recalled(slide, ledger, results, ensemble)]
+    remaining = [slide for slide in slides if not _recalled(slide, ledger, results, ensemble, request.thresholds)]
     if results:
         display.note(f"{len(results)} slides were finished by an earlier run and are unchanged")
     engines, device = _engines(request, ensemble) if remaining else ([], "")
@@ -83,7 +84,7 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         pipeline = Pipeline(ensemble, engines, request.batch_size, workers, display.cells)
         for slide, calls in pipeline.run(remaining):
             ledger.keep(slide, calls)
-            results[slide.name] = judge(slide, calls, ensemble, Thresholds())
+            results[slide.name] = judge(slide, calls, ensemble, request.thresholds)
             display.slide()
     except KeyboardInterrupt:
         _write(_run(request, ensemble, results, started, slides, device="", complete=False), request.out)
@@ -118,10 +119,12 @@ def _check_out(request: Request) -> None:
             )
 
 
-def _recalled(slide: Slide, ledger: Ledger, results: dict[str, SlideResult], ensemble: Ensemble) -> bool:
+def _recalled(
+    slide: Slide, ledger: Ledger, results: dict[str, SlideResult], ensemble: Ensemble, thresholds: Thresholds
+) -> bool:
     calls = ledger.recall(slide)
     if calls is not None:
-        results[slide.name] = judge(slide, calls, ensemble, Thresholds())
+        results[slide.name] = judge(slide, calls, ensemble, thresholds)
     return calls is not None
 
 
@@ -160,7 +163,7 @@ def _run(
             "precision": request.precision,
             "batch_size": request.batch_size,
             "slide_depth": request.slide_depth,
-            "thresholds": asdict(Thresholds()),
+            "thresholds": asdict(request.thresholds),
         },
         "device": device,
         "versions": {"slidescreen": __version__, **_versions()},

@@ -10,7 +10,7 @@ from slidescreen import cells
 from slidescreen.differential import Differential, Share, corrected_draws
 from slidescreen.ensemble import Ensemble
 from slidescreen.false_calls import false_call_rates, others, tail_probability
-from slidescreen.thresholds import Thresholds
+from slidescreen.thresholds import Thresholds, default_thresholds
 
 
 class Verdict(StrEnum):
@@ -55,8 +55,9 @@ def urgency(differential: Differential, finding: Finding) -> tuple[int, float, f
     return list(Verdict).index(finding.verdict), -blasts, -immature, differential.slide
 
 
-def screen(differential: Differential, ensemble: Ensemble, thresholds: Thresholds = Thresholds()) -> Finding:
-    """Judge one slide. It names what to look for, and never a diagnosis."""
+def screen(differential: Differential, ensemble: Ensemble, thresholds: Thresholds | None = None) -> Finding:
+    """Judge one slide, by the default thresholds unless told otherwise. It never names a diagnosis."""
+    thresholds = thresholds or default_thresholds()
     blasts = excess(differential, ensemble, "blasts", cells.BLASTS)
     immature = excess(differential, ensemble, "immature_granulocytes", cells.IMMATURE_GRANULOCYTES)
     flags: list[str] = []

@@ -14,13 +14,13 @@ from slidescreen.errors import InputError
 from slidescreen.reporting.tables import read_calls, read_differentials, write_cells, write_differentials
 from slidescreen.runs import SlideResult, judge
 from slidescreen.slides import Slide
-from slidescreen.thresholds import Thresholds
+from slidescreen.thresholds import default_thresholds
 
 LEADING = ("slide", "images", "classified", "unidentified", "unreadable", "duplicates", "leukocytes")
 
 
 def result(calls: list[Call], name: str = "S1") -> SlideResult:
-    return judge(Slide(name, Path("/somewhere") / "x", ()), tuple(calls), ensemble(measured()), Thresholds())
+    return judge(Slide(name, Path("/somewhere") / "x", ()), tuple(calls), ensemble(measured()), default_thresholds())
 
 
 def blast_slide(name: str = "S1") -> SlideResult:

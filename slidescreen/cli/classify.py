@@ -28,6 +28,12 @@ def classify(
             min=0,
         ),
     ] = None,
+    thresholds: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file with the laboratory's own limits. \\[default: those of slidescreen/thresholds.toml]"
+        ),
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run of another folder in --out.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")] = False,
     output: FormatOption = Format.TEXT,
@@ -40,6 +46,7 @@ def classify(
     from slidescreen import batch
     from slidescreen import ensemble as ensembles
     from slidescreen.reporting.terminal import RunDisplay, run_to_dict, show_run
+    from slidescreen.thresholds import default_thresholds, read_thresholds
 
     folder = ensemble or default_ensemble()
     name = path.resolve().name or "root"
@@ -53,6 +60,7 @@ def classify(
         workers=workers,
         slide_depth=slide_depth,
         overwrite=overwrite,
+        thresholds=read_thresholds(thresholds) if thresholds else default_thresholds(),
     )
     with RunDisplay(quiet) as display:
         run = batch.classify_folder(request, ensembles.load(folder), display)

@@ -10,11 +10,11 @@ from slidescreen import cells
 from slidescreen.evaluation.predictions import Predictions
 from slidescreen.statistics.agreement import BlandAltman, PassingBablok, bland_altman, passing_bablok
 from slidescreen.statistics.intervals import Interval, clopper_pearson
-from slidescreen.thresholds import Thresholds
+from slidescreen.thresholds import default_thresholds
 
 LEAST_LEUKOCYTES = 20
 _LEAST_SLIDES = 3
-_LIMITS = Thresholds()
+_LIMITS = default_thresholds()
 CUT_OFFS: Mapping[str, float] = {"blasts": _LIMITS.blasts_workup, "immature_granulocytes": _LIMITS.ig_raised}
 """A slide has such cells if they are at least so many percent of its leukocytes."""
 

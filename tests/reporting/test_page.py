@@ -15,7 +15,7 @@ from slidescreen.calls import Call, Status
 from slidescreen.reporting.page import FLAGS, MOST_PICTURES, render_run
 from slidescreen.runs import Run, SlideResult, judge
 from slidescreen.slides import Slide
-from slidescreen.thresholds import Thresholds
+from slidescreen.thresholds import default_thresholds
 
 HOSTILE = "<script>alert(1)</script>\"'&.jpg"
 
@@ -49,7 +49,7 @@ def slide(name: str, counts: dict[str, int], folder: Path = Path("/nowhere"), re
         for kind, k in counts.items()
         for n in range(k)
     ]
-    return judge(Slide(name, folder, ()), tuple(calls), ensemble(measured()), Thresholds())
+    return judge(Slide(name, folder, ()), tuple(calls), ensemble(measured()), default_thresholds())
 
 
 def page(*slides: SlideResult) -> str:
@@ -71,7 +71,7 @@ def test_hostile_names_do_nothing(tmp_path: Path) -> None:
         Call(HOSTILE, Status.UNREADABLE, reason=HOSTILE),
         Call(HOSTILE, Status.UNIDENTIFIED, "", 0.2, "", (0.2, *[0.8 / 15] * 15)),
     )
-    result = judge(Slide(HOSTILE, tmp_path, ()), calls, ensemble(measured()), Thresholds())
+    result = judge(Slide(HOSTILE, tmp_path, ()), calls, ensemble(measured()), default_thresholds())
     text = page(result)
     assert "<script" not in text
     assert text.count("&lt;script&gt;alert(1)") >= 4
