@@ -27,6 +27,11 @@ BLASTS: tuple[str, ...] = ("myeloblast", "lymphoblast")
 IMMATURE_GRANULOCYTES: tuple[str, ...] = ("promyelocyte", "myelocyte", "metamyelocyte")
 GROUPS: dict[str, tuple[str, ...]] = {"blasts": BLASTS, "immature_granulocytes": IMMATURE_GRANULOCYTES}
 
+BLAST_EQUIVALENTS: tuple[str, ...] = (*BLASTS, "promyelocyte")
+"""Leukaemic promyelocytes (APL) and blasts are one continuum, which a classifier splits unevenly."""
+TESTED_GROUPS: dict[str, tuple[str, ...]] = {**GROUPS, "blast_equivalents": BLAST_EQUIVALENTS}
+"""Groups whose calls on a slide are tested against the classifier's own false calls."""
+
 UNSPECIFIED_BLAST = "blast"
 """What a laboratory that reports "Blast, no lineage spec" has called: a blast, of neither lineage."""
 

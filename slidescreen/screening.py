@@ -10,6 +10,7 @@ from slidescreen import cells
 from slidescreen.differential import Differential, Share, corrected_draws
 from slidescreen.ensemble import Ensemble
 from slidescreen.false_calls import false_call_rates, others, tail_probability
+from slidescreen.statistics.intervals import trials_to_decide
 from slidescreen.thresholds import Thresholds, default_thresholds
 
 
@@ -58,15 +59,16 @@ def urgency(differential: Differential, finding: Finding) -> tuple[int, float, f
 def screen(differential: Differential, ensemble: Ensemble, thresholds: Thresholds | None = None) -> Finding:
     """Judge one slide, by the default thresholds unless told otherwise. It never names a diagnosis."""
     thresholds = thresholds or default_thresholds()
-    blasts = excess(differential, ensemble, "blasts", cells.BLASTS)
-    immature = excess(differential, ensemble, "immature_granulocytes", cells.IMMATURE_GRANULOCYTES)
+    blasts, immature, equivalents = (excess(differential, ensemble, group) for group in cells.TESTED_GROUPS)
     flags: list[str] = []
     reasons: list[str] = []
     if blasts.significant(thresholds.error_rate):
         _grade_blasts(differential, ensemble, thresholds, blasts, flags, reasons)
     if immature.significant(thresholds.error_rate):
         _grade_immature(differential, thresholds, immature, flags, reasons)
-    urgent = bool({"blasts", "apl"} & set(flags))
+    if equivalents.significant(thresholds.error_rate):
+        _grade_equivalents(differential, ensemble, thresholds, flags, reasons)
+    urgent = bool({"blasts", "blast_equivalents", "apl"} & set(flags))
     review = bool(flags)
     quality, remarks = _judge_quality(differential, thresholds)
     if urgent:
@@ -83,7 +85,7 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
     return Finding(verdict, tuple(flags), tuple(reasons))
 
 
-def excess(differential: Differential, ensemble: Ensemble, group: str, members: Sequence[str]) -> Excess:
+def excess(differential: Differential, ensemble: Ensemble, group: str) -> Excess:
     """Test a group's calls against "no more than the ensemble's own errors explain".
 
     The expected rate of false calls is that of each other cell type on the validation split, weighed by the
@@ -93,9 +95,9 @@ def excess(differential: Differential, ensemble: Ensemble, group: str, members: 
     Args:
         differential: of the slide.
         ensemble: that called it.
-        group: its name, a key of `Calibration.slide_correlation`.
-        members: the cell types of the group.
+        group: one of `cells.TESTED_GROUPS`.
     """
+    members = cells.TESTED_GROUPS[group]
     count = sum(differential.shares[name].count for name in members)
     matrix = ensemble.calibration.confusion_matrix
     composition = differential.composition
@@ -128,6 +130,7 @@ def _grade_blasts(
     elif percent >= thresholds.blasts_workup:
         flags.append("blasts_5")
         reasons.append(f"blasts above {thresholds.blasts_workup:g}%: work-up")
+    reasons += _undecided(share, differential, (thresholds.blasts_workup, thresholds.blasts_acute))
     lineage = _lineage(differential, ensemble, thresholds)
     if lineage:
         flags.append(f"lineage_{lineage}")
@@ -159,6 +162,7 @@ def _grade_immature(
         )
         if percent >= thresholds.ig_high:
             reasons.append(f"immature granulocytes above {thresholds.ig_high:g}%")
+        reasons += _undecided(shares["immature_granulocytes"], differential, (thresholds.ig_raised,))
     shifted = percent + best_percent(shares["band_neutrophil"])
     if "ig" in flags and shifted >= thresholds.left_shift:
         flags.append("left_shift")
@@ -171,6 +175,41 @@ def _grade_immature(
     if "left_shift" in flags and basophils >= thresholds.cml_basophils:
         flags.append("cml")
         reasons.append(f"basophils {basophils:.1f}% with a left shift: consider CML")
+
+
+def _grade_equivalents(
+    differential: Differential, ensemble: Ensemble, thresholds: Thresholds, flags: list[str], reasons: list[str]
+) -> None:
+    """Blasts and promyelocytes together, where they reach the acute range and blasts alone do not."""
+    percent = group_percent(differential, cells.BLAST_EQUIVALENTS, ensemble.cell_types)
+    if percent >= thresholds.blasts_acute and "blasts_20" not in flags:
+        flags.append("blast_equivalents")
+        reasons.append(
+            f"blasts and promyelocytes together {percent:.1f}%: in the range of acute leukaemia "
+            f"(from {thresholds.blasts_acute:g}%) if the promyelocytes are leukaemic"
+        )
+
+
+def group_percent(differential: Differential, members: Sequence[str], types: Sequence[str]) -> float:
+    """The percentage of several types together, corrected where it can be."""
+    composition = differential.composition
+    positions = cells.indices(types, members)
+    if composition is None or not composition.supported[positions].all():
+        return sum(differential.shares[name].percent or 0.0 for name in members)
+    leukocytes = composition.shares[cells.indices(types, cells.LEUKOCYTES)].sum()
+    return float(100 * composition.shares[positions].sum() / leukocytes) if leukocytes > 0 else 0.0
+
+
+def _undecided(share: Share, differential: Differential, cut_offs: Sequence[float]) -> list[str]:
+    """How many leukocytes it would take to tell a percentage from the cut-off that lies within its exact limits."""
+    if share.percent is None or share.low is None or share.high is None:
+        return []
+    for cut_off in cut_offs:
+        if share.low < cut_off < share.high:
+            needed = trials_to_decide(share.percent / 100, cut_off / 100)
+            count = f"about {needed}" if needed else "more than 5000"
+            return [f"to tell it from {cut_off:g}% would take {count} leukocytes, not {differential.leukocytes}"]
+    return []
 
 
 def _judge_quality(differential: Differential, thresholds: Thresholds) -> tuple[list[str], list[str]]:

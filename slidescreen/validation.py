@@ -112,7 +112,7 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
         group: slide_correlation(
             truth, called, slides, false_call_rates(matrix, ensemble.cell_types, members), ensemble.cell_types, members
         )
-        for group, members in cells.GROUPS.items()
+        for group, members in cells.TESTED_GROUPS.items()
     }
     measured = {
         "images": len(kept),

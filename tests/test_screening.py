@@ -77,6 +77,20 @@ def test_many_promyelocytes_are_urgent() -> None:
     assert "apl" in found.flags
 
 
+def test_promyelocytes_that_a_classifier_splits_from_blasts_are_graded_with_them() -> None:
+    found = judge({**NORMAL, "myeloblast": 28, "promyelocyte": 30})
+    assert "blasts_20" not in found.flags
+    assert "blast_equivalents" in found.flags
+    assert any("blasts and promyelocytes together" in reason for reason in found.reasons)
+    assert "blast_equivalents" not in judge({**NORMAL, "myeloblast": 150, "promyelocyte": 30}).flags
+    assert "blast_equivalents" not in judge({**NORMAL, "promyelocyte": 10}).flags
+
+
+def test_a_percentage_near_a_cut_off_says_how_many_cells_would_decide() -> None:
+    assert any("to tell it from 5% would take about" in reason for reason in judge({**NORMAL, "myeloblast": 8}).reasons)
+    assert not any("would take" in reason for reason in judge({**NORMAL, "myeloblast": 150}).reasons)
+
+
 def test_basophils_with_a_left_shift_point_to_cml() -> None:
     found = judge({**NORMAL, "basophil": 16, "myelocyte": 25, "metamyelocyte": 20, "band_neutrophil": 20})
     assert "cml" in found.flags

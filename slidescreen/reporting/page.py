@@ -18,6 +18,7 @@ FLAGS = {
     "blasts": "blasts beyond the classifier's own errors",
     "blasts_5": "blasts above 5%",
     "blasts_20": "blasts in the range of acute leukaemia",
+    "blast_equivalents": "blasts and promyelocytes together in the range of acute leukaemia",
     "ig": "immature granulocytes raised",
     "left_shift": "left shift",
     "lineage_myeloid": "blasts look myeloid",

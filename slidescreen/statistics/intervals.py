@@ -106,6 +106,32 @@ def clopper_pearson(
     return _interval(successes, n, level, limits)
 
 
+def trials_to_decide(share: float, cut_off: float, level: float = 0.95, most: int = 5000) -> int | None:
+    """The fewest trials, in tens, at which the exact limits about `share` leave out `cut_off`.
+
+    Args:
+        share: the observed proportion, kept as near as whole counts allow.
+        cut_off: the proportion to tell it from.
+        level: confidence level.
+        most: where to stop looking.
+
+    Returns:
+        The number, or None where even `most` trials do not suffice.
+
+    Raises:
+        ValueError: a share, cut-off or level that is no fraction.
+
+    >>> trials_to_decide(0.0, 0.05)
+    80
+    """
+    fraction(share, "share", ends=True)
+    fraction(cut_off, "cut_off", ends=True)
+    trials = np.arange(10, most + 1, 10)
+    limits = clopper_pearson(np.rint(share * trials).astype(np.int64), trials, level)
+    decided = np.flatnonzero((limits.low > cut_off) | (limits.high < cut_off))
+    return int(trials[decided[0]]) if decided.size else None
+
+
 def _interval(
     successes: Counts | Count,
     n: Counts | Count,

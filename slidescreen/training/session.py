@@ -209,10 +209,12 @@ def _check_unchanged(notes: dict[str, Any], trainer: Trainer) -> None:
         raise InputError(
             "the labelled images have changed since this training was interrupted: say --overwrite to start anew"
         )
-    before, now = notes["options"], _plain(trainer.options.to_dict())
-    different = sorted(key for key in now if now[key] != before.get(key))
+    # An option that a later release added counts as its default: so the interrupted training had it.
+    before = {**_plain(TrainingOptions().to_dict()), **notes["options"]}
+    now = _plain(trainer.options.to_dict())
+    different = sorted(key for key in now if now[key] != before[key])
     if different:
-        changed = ", ".join(f"{key} was {before.get(key)} and is {now[key]}" for key in different)
+        changed = ", ".join(f"{key} was {before[key]} and is {now[key]}" for key in different)
         raise InputError(f"the interrupted training had other options: {changed}")
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from slidescreen.statistics.intervals import Interval, clopper_pearson, normal_quantile, wilson
+from slidescreen.statistics.intervals import Interval, clopper_pearson, normal_quantile, trials_to_decide, wilson
 
 METHODS = {"wilson": wilson, "beta": clopper_pearson}
 quick = settings(max_examples=30, deadline=None, derandomize=True, database=None)
@@ -122,3 +122,13 @@ def test_impossible_counts_are_refused(name, successes, n, message):
 def test_a_level_that_is_no_fraction_is_refused(name, level):
     with pytest.raises(ValueError, match="level must be between 0 and 1, both excluded, received"):
         METHODS[name](1, 2, level)
+
+
+def test_the_fewest_trials_that_tell_two_proportions_apart():
+    for share, cut_off in ((0.0, 0.02), (0.03, 0.05), (0.4, 0.2)):
+        needed = trials_to_decide(share, cut_off)
+        limits = clopper_pearson(round(share * needed), needed)
+        assert not limits.low <= cut_off <= limits.high
+        before = clopper_pearson(round(share * (needed - 10)), needed - 10)
+        assert before.low <= cut_off <= before.high
+    assert trials_to_decide(0.05, 0.05) is None
