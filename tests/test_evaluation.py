@@ -223,6 +223,19 @@ def test_prediction_files_are_compared_cell_by_cell_whatever_their_order(tmp_pat
     assert found.types[0].auroc_p == pytest.approx(expected.types[0].auroc_p)
 
 
+def test_an_evaluations_predictions_can_be_evaluated_again(tmp_path: Path) -> None:
+    p = random_model(1)
+    unsure = replace(p, called=np.where(np.arange(400) % 9 == 0, -1, p.called), images=tuple(map(str, range(400))))
+    first = evaluate([unsure], resamples=50)
+    write_evaluation(first, tmp_path)
+    again = evaluate(of_tables([tmp_path / "predictions.csv"], LabelRules()), resamples=50)
+    assert again.models[0].called == first.models[0].called == 355
+    assert again.models[0].macro_f1 == first.models[0].macro_f1
+    assert again.models[0].macro_auroc == pytest.approx(first.models[0].macro_auroc, abs=1e-4)
+    assert [name for name, _ in again.sources] == ["A", "B"]
+    assert again.predictions.images == unsure.images
+
+
 def test_prediction_files_of_other_cells_are_refused(tmp_path: Path) -> None:
     p = random_model(1)
     whole = write_predictions(tmp_path / "whole.csv", p, np.arange(400))
@@ -258,7 +271,7 @@ def test_all_pictures_and_the_page_are_written(tmp_path: Path, capsys: pytest.Ca
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "bland_altman.png", "comparison.csv", "confusion_matrix.csv", "confusion_matrix.png",
         "confusion_matrix_percent.png", "evaluation.html", "metrics.json", "per_type.csv",
-        "precision_recall.png", "reliability.png", "risk_coverage.png", "roc.png", "slides.csv",
+        "precision_recall.png", "predictions.csv", "reliability.png", "risk_coverage.png", "roc.png", "slides.csv",
     ]  # fmt: skip
     page = (tmp_path / "evaluation.html").read_text()
     assert "<b>" not in page

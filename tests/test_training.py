@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import draw_cell
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from slidescreen import cells
 from slidescreen.errors import InputError
@@ -21,6 +22,7 @@ from slidescreen.training.dataset import class_weights, epoch_order, group_weigh
 from slidescreen.training.loop import EpochResult, Trainer
 from slidescreen.training.options import Augmentation, Stage, TrainingOptions, study_recipe
 from slidescreen.training.session import Request, run_training
+from slidescreen.training.state import read_notes
 
 TYPES = ("neutrophil", "lymphocyte", "myeloblast")
 OPTIONS = TrainingOptions(
@@ -85,6 +87,22 @@ def test_an_interrupted_training_ends_as_if_it_had_not_stopped(data: Path, tmp_p
         assert all(torch.equal(whole[name], stopped[name]) for name in whole)
         rows = [list(csv.DictReader((f / "history.csv").open())) for f in (tmp_path / "whole", out)]
         assert [{**r, "seconds": ""} for r in rows[0]] == [{**r, "seconds": ""} for r in rows[1]]
+
+
+def test_an_option_that_a_later_release_added_does_not_stop_a_training_from_going_on(
+    data: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_training(request(data, tmp_path / "out"), Silent((0, 1)))
+    path = tmp_path / "out" / "training-state.safetensors"
+    notes = read_notes(path)
+    del notes["options"]["teacher_weight"]
+    save_file(load_file(path), path, metadata={"training": json.dumps(notes)})
+    with pytest.raises(InputError, match=r"teacher_weight was 0.5 and is 0.9"):
+        run_training(request(data, tmp_path / "out", replace(OPTIONS, teacher_weight=0.9), resume=True), Silent())
+    display = Silent()
+    run_training(request(data, tmp_path / "out", resume=True), display)
+    assert len(display.results) == 2
 
 
 def test_a_training_leaves_a_checkpoint_its_history_and_its_curves(data: Path, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ class Predictions:
         probabilities: (N, K), rows adding up to 1; None where only the calls are known.
         slides: (N,) slide names; empty strings where not known.
         sources: (N,) names of the data's sources; empty strings where not known.
+        images: (N,) names of the images; empty where none is known.
     """
 
     model: str
@@ -28,6 +29,7 @@ class Predictions:
     probabilities: NDArray[np.float64] | None
     slides: tuple[str, ...]
     sources: tuple[str, ...]
+    images: tuple[str, ...] = ()
 
     def forced(self) -> NDArray[np.int64]:
         """(N,) calls without abstention: the most probable type where probabilities are known."""
@@ -43,6 +45,7 @@ class Predictions:
             probabilities=None if self.probabilities is None else self.probabilities[chosen],
             slides=tuple(self.slides[p] for p in positions),
             sources=tuple(self.sources[p] for p in positions),
+            images=tuple(self.images[p] for p in positions) if self.images else (),
         )
 
 

@@ -29,6 +29,7 @@ class _Judged:
     probabilities: tuple[float, ...] = ()
     slide: str = ""
     source: str = ""
+    image: str = ""
 
 
 def of_run(run: Run, truth: Path | None, rules: LabelRules, split: str | None) -> Predictions:
@@ -78,7 +79,7 @@ def of_tables(paths: Sequence[Path], rules: LabelRules) -> list[Predictions]:
 
 @dataclass
 class _Table:
-    """A file of predictions; `keys` are (slide, image) of each row, empty without a column image."""
+    """A file of predictions; `keys` are (slide, image) of the rows that name an image."""
 
     types: tuple[str, ...]
     judged: list[_Judged]
@@ -87,7 +88,11 @@ class _Table:
 
 def _put_in_order(table: _Table, first: _Table) -> bool:
     """Bring a table's rows into the order of the first's. Returns whether both are then of the same cells."""
-    if first.keys and sorted(first.keys) == sorted(table.keys) and len(set(first.keys)) == len(first.keys):
+    if (
+        len(first.keys) == len(first.judged)
+        and sorted(first.keys) == sorted(table.keys)
+        and len(set(first.keys)) == len(first.keys)
+    ):
         row_of = dict(zip(table.keys, table.judged, strict=True))
         table.judged = [row_of[key] for key in first.keys]
     return [j.truth for j in table.judged] == [j.truth for j in first.judged]
@@ -110,9 +115,10 @@ def _read_table(path: Path, rules: LabelRules) -> _Table:
         except InputError as error:
             raise InputError(f"{printable(path)}, line {number}: {error}") from error
         if truth is not None and called is not None:
-            judged.append(_Judged(truth, called, values, row.get("slide", ""), row.get("source", "")))
-            if "image" in row:
-                keys.append((row.get("slide", ""), row["image"]))
+            slide, source, image = (row.get(name, "") for name in ("slide", "source", "image"))
+            judged.append(_Judged(truth, called, values, slide, source, image))
+            if image:
+                keys.append((slide, image))
     if not judged:
         raise InputError(f"{printable(path)} holds no cells to compare")
     return _Table(types or _vocabulary(judged), judged, keys)
@@ -159,9 +165,10 @@ def of_images(
     combined = ensemble.combine(found.members)
     kept = combined.max(axis=1) >= ensemble.calibration.rejection_threshold
     slides, sources = tuple(i.slide for i in images), tuple(i.source for i in images)
+    names = tuple(printable(os.path.relpath(i.path, source if source.is_dir() else source.parent)) for i in images)
 
     def of_model(name: str, probabilities: NDArray[np.float64], called: NDArray[np.int64]) -> Predictions:
-        return Predictions(name, ensemble.cell_types, found.truth, called, probabilities, slides, sources)
+        return Predictions(name, ensemble.cell_types, found.truth, called, probabilities, slides, sources, names)
 
     models = [of_model("ensemble", combined, np.where(kept, combined.argmax(axis=1), -1))]
     if len(ensemble.members) > 1:
@@ -199,7 +206,7 @@ def _reported(slide: SlideResult, rules: LabelRules) -> list[_Judged]:
                 "say --unspecified-blasts myeloblast (or lymphoblast)"
             )
         if truth and truth not in rules.left_out and _looked_at(call):
-            judged.append(_Judged(truth, call.cell_type, call.probabilities, slide.name))
+            judged.append(_Judged(truth, call.cell_type, call.probabilities, slide.name, image=call.image))
     return judged
 
 
@@ -222,7 +229,9 @@ def _labelled(slide: SlideResult, labels: dict[str, LabelledImage]) -> list[_Jud
         path = slide.folder / call.image
         image = labels.get(str(path)) or labels.get("/".join(path.parts[-2:]))
         if image is not None and _looked_at(call):
-            judged.append(_Judged(image.label, call.cell_type, call.probabilities, slide.name, image.source))
+            judged.append(
+                _Judged(image.label, call.cell_type, call.probabilities, slide.name, image.source, call.image)
+            )
     return judged
 
 
@@ -252,4 +261,5 @@ def _predictions(model: str, types: tuple[str, ...], judged: Sequence[_Judged]) 
         probabilities=probabilities,
         slides=tuple(j.slide for j in judged),
         sources=tuple(j.source for j in judged),
+        images=tuple(j.image for j in judged),
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from slidescreen import __version__
-from slidescreen.evaluation import Comparison, Evaluation, ModelScores, SlideLevel
-from slidescreen.files import write_text
+from slidescreen.evaluation import Comparison, Evaluation, ModelScores, Predictions, SlideLevel
+from slidescreen.files import neutralise, write_text
 from slidescreen.reporting.evaluation import render_evaluation
 from slidescreen.reporting.plots import draw_plots
 from slidescreen.reporting.tables import to_csv
@@ -29,6 +29,8 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
         write_text(folder / "comparison.csv", to_csv(_comparison_rows(evaluation.comparisons)))
     if evaluation.slide_level:
         write_text(folder / "slides.csv", to_csv(_slide_rows(evaluation.slide_level)))
+    if evaluation.predictions.probabilities is not None:
+        write_text(folder / "predictions.csv", to_csv(_prediction_rows(evaluation.predictions)))
     pictures = draw_plots(evaluation, folder)
     write_text(folder / "evaluation.html", render_evaluation(evaluation, folder, pictures))
 
@@ -113,6 +115,19 @@ def _slide_rows(level: SlideLevel) -> Rows:
     yield ["slide", *(f"{a.name}_{side}" for a in level.agreements for side in ("true", "measured"))]
     for number, slide in enumerate(level.slides):
         yield [slide, *(f"{side[number]:.4f}" for a in level.agreements for side in (a.true, a.measured))]
+
+
+def _prediction_rows(predictions: Predictions) -> Rows:
+    """What the first model made of each cell, as `report` reads it again; an empty call is an abstention."""
+    types, probabilities = predictions.cell_types, predictions.probabilities
+    assert probabilities is not None
+    images = predictions.images or ("",) * len(predictions.truth)
+    yield ["slide", "image", "source", "truth", "cell_type", *(f"p_{name}" for name in types)]
+    for number, row in enumerate(probabilities):
+        called = int(predictions.called[number])
+        place = (predictions.slides[number], images[number], predictions.sources[number])
+        names = [types[predictions.truth[number]], types[called] if called >= 0 else ""]
+        yield [*map(neutralise, place), *names, *(f"{p:.6f}" for p in row)]
 
 
 def _exact(value: float | None) -> str:
