@@ -115,7 +115,7 @@ def _read_table(path: Path, rules: LabelRules) -> _Table:
         except InputError as error:
             raise InputError(f"{printable(path)}, line {number}: {error}") from error
         if truth is not None and called is not None:
-            slide, source, image = (row.get(name, "") for name in ("slide", "source", "image"))
+            slide, source, image = (denature(row.get(name, "")) for name in ("slide", "source", "image"))
             judged.append(_Judged(truth, called, values, slide, source, image))
             if image:
                 keys.append((slide, image))
