@@ -1,0 +1,250 @@
+"""What the verdict and the corrected differential are worth: by simulation, and on real slides. Prints Markdown.
+
+    python benchmarks/verdict.py simulate
+    slidescreen report cells.csv --split test --out evaluation
+    python benchmarks/verdict.py slides evaluation/predictions.csv
+
+`simulate` draws slides from the errors of the shipped ensemble and of the reference study (its published confusion
+matrix). `slides` judges the slides of a file of predictions as `classify` would, and normal slides composed from the
+single cells of one of its sources.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from slidescreen import cells
+from slidescreen import ensemble as ensembles
+from slidescreen.calls import Call, Status
+from slidescreen.cli.shared import default_ensemble
+from slidescreen.differential import NAMES, Differential, count_slide, members_of
+from slidescreen.ensemble import Calibration, Ensemble, Member
+from slidescreen.evaluation.predictions import Predictions
+from slidescreen.evaluation.truth import of_tables
+from slidescreen.images import Preprocessing
+from slidescreen.labels import LabelRules
+from slidescreen.networks import Checkpoint
+from slidescreen.screening import Finding, screen
+from slidescreen.statistics.intervals import Interval, clopper_pearson
+
+NORMAL = {"neutrophil": 0.60, "lymphocyte": 0.30, "monocyte": 0.06, "eosinophil": 0.03, "basophil": 0.01}
+SIZES = (100, 200, 400)
+BLASTS = (0.0, 0.02, 0.05, 0.20)
+
+STUDY_TYPES = (
+    "eosinophil", "lymphocyte", "variant_lymphocyte", "monocyte", "neutrophil", "band_neutrophil",
+    "basophil", "myeloblast", "lymphoblast", "metamyelocyte", "myelocyte", "promyelocyte",
+)  # fmt: skip
+STUDY_MATRIX = np.array([
+    [65, 0, 0, 0, 5, 0, 0, 0, 0, 0, 2, 0],
+    [0, 2178, 46, 6, 4, 0, 1, 46, 42, 9, 36, 1],
+    [0, 54, 94, 10, 4, 0, 0, 9, 3, 3, 8, 2],
+    [0, 0, 5, 422, 3, 1, 0, 16, 0, 7, 7, 4],
+    [16, 18, 3, 9, 3398, 71, 2, 0, 0, 22, 12, 2],
+    [0, 0, 0, 0, 99, 77, 0, 0, 0, 4, 0, 0],
+    [0, 3, 0, 1, 3, 0, 46, 0, 0, 0, 0, 0],
+    [0, 28, 3, 10, 0, 0, 0, 697, 5, 2, 13, 2],
+    [0, 33, 0, 1, 0, 0, 0, 6, 265, 1, 22, 0],
+    [0, 14, 4, 24, 12, 4, 0, 9, 5, 57, 21, 3],
+    [0, 35, 11, 12, 4, 0, 0, 20, 13, 12, 155, 9],
+    [0, 0, 1, 4, 0, 0, 0, 8, 1, 3, 14, 56],
+])  # fmt: skip
+"""Park et al. 2024, DOI 10.1177/20552076241258079: 8,478 test images by the ensemble, rows true."""
+
+EnsembleOption = Annotated[Path | None, typer.Option(help="Ensemble folder; the one that ships if not given.")]
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A slide with its true shares of the leukocytes, and what was made of it."""
+
+    true: Mapping[str, float]
+    differential: Differential
+    finding: Finding
+
+
+@app.command()
+def simulate(
+    ensemble: EnsembleOption = None,
+    slides: Annotated[int, typer.Option(help="Slides for each line.")] = 300,
+    seed: int = 0,
+) -> None:
+    """Slides drawn from measured errors: false alarms, power, coverage of the corrected limits."""
+    shipped = ensembles.load(ensemble or default_ensemble())
+    for title, model in (("the shipped ensemble", shipped), ("the reference study", study())):
+        print(f"### Errors of {title}\n")
+        print("| blasts | leukocytes | blasts flagged | IG flagged | corrected limits hold the blasts | … the IG |")
+        print("| --- | --- | --- | --- | --- | --- |")
+        for share in BLASTS:
+            for size in SIZES:
+                generator = np.random.default_rng([seed, size, round(1000 * share)])
+                print(_simulated_row(share, size, [_drawn(model, share, size, generator) for _ in range(slides)]))
+        print()
+
+
+def study() -> Ensemble:
+    """The reference study as an ensemble: its errors are known, its weights are not. Slides do not differ in it."""
+    checkpoint = Checkpoint("efficientnet_b1", STUDY_TYPES, Preprocessing(256))
+    member = Member(Path("unpublished"), 1.0, "", checkpoint)
+    return Ensemble((member,), calibration=Calibration(confusion_matrix=STUDY_MATRIX))
+
+
+def _drawn(model: Ensemble, blasts: float, size: int, generator: np.random.Generator) -> Judged:
+    """One slide: normal cells, myeloblasts among them, called with the model's errors as they vary between slides."""
+    matrix = model.calibration.confusion_matrix
+    assert matrix is not None
+    shares = {name: share * (1 - blasts) for name, share in NORMAL.items()} | {"myeloblast": blasts}
+    true = generator.multinomial(size, list(shares.values()))
+    correlation = max(model.calibration.slide_correlation.get("blasts", 0.0), 1e-4)
+    calls = np.zeros(len(matrix), np.int64)
+    for name, count in zip(shares, true.tolist(), strict=True):
+        row = matrix[model.cell_types.index(name)]
+        own = generator.dirichlet((row + 1e-9) / row.sum() * (1 / correlation - 1))
+        calls += generator.multinomial(count, own)
+    names = [name for name, count in zip(model.cell_types, calls.tolist(), strict=True) for _ in range(count)]
+    return _judge("simulated", names, shares, model)
+
+
+def _judge(slide: str, called: Sequence[str], true: Mapping[str, float], model: Ensemble) -> Judged:
+    calls = [Call(str(n), Status.CLASSIFIED if name else Status.UNIDENTIFIED, name) for n, name in enumerate(called)]
+    differential = count_slide(slide, calls, model)
+    return Judged(true, differential, screen(differential, model))
+
+
+def _simulated_row(share: float, size: int, judged: Sequence[Judged]) -> str:
+    def among(holds: Callable[[Judged], bool]) -> str:
+        return _rate(sum(holds(j) for j in judged), len(judged))
+
+    def covered(group: str) -> Callable[[Judged], bool]:
+        def holds(j: Judged) -> bool:
+            found = j.differential.shares[group]
+            assert found.corrected_low is not None
+            assert found.corrected_high is not None
+            return found.corrected_low - 1e-9 <= _percent(j.true, group) <= found.corrected_high + 1e-9
+
+        return holds
+
+    columns = (
+        among(lambda j: "blasts" in j.finding.flags), among(lambda j: "ig" in j.finding.flags),
+        among(covered("blasts")), among(covered("immature_granulocytes")),
+    )  # fmt: skip
+    return f"| {100 * share:g}% | {size} | " + " | ".join(columns) + " |"
+
+
+@app.command()
+def slides(
+    predictions: Annotated[Path, typer.Argument(help="predictions.csv of an evaluation.")],
+    ensemble: EnsembleOption = None,
+    normal_source: Annotated[str, typer.Option(help="Source whose normal cells make normal slides.")] = "pbc",
+    normal_slides: int = 50,
+    least: Annotated[int, typer.Option(help="Leukocytes by truth that a slide must have.")] = 50,
+    seed: int = 0,
+) -> None:
+    """Real slides and composed normal ones, judged as `classify` would."""
+    model = ensembles.load(ensemble or default_ensemble())
+    (found,) = of_tables([predictions], LabelRules())
+    real = list(_real_slides(found, model, least))
+    normal = list(_normal_slides(found, model, normal_source, normal_slides, np.random.default_rng(seed)))
+    _print_slides(real)
+    _print_rates(real, normal)
+    _print_errors("real slides", real)
+    _print_errors("composed normal slides", normal)
+
+
+def _real_slides(found: Predictions, model: Ensemble, least: int) -> Iterator[Judged]:
+    slides = np.asarray(found.slides)
+    for slide in sorted(set(found.slides) - {""}):
+        here = found.where(slides == slide)
+        true = [found.cell_types[i] for i in here.truth.tolist()]
+        leukocytes = [name for name in true if name in cells.LEUKOCYTES]
+        if len(leukocytes) >= least:
+            shares = {name: leukocytes.count(name) / len(leukocytes) for name in cells.LEUKOCYTES}
+            yield _judge(slide, _names(here.called, found.cell_types), shares, model)
+
+
+def _normal_slides(
+    found: Predictions, model: Ensemble, source: str, count: int, generator: np.random.Generator, size: int = 200
+) -> Iterator[Judged]:
+    """Slides of 200 normal cells, none twice in one."""
+    sources = np.asarray(found.sources)
+    for number in range(count):
+        chosen: list[int] = []
+        for name, share in NORMAL.items():
+            own = np.flatnonzero((sources == source) & (found.truth == found.cell_types.index(name)))
+            chosen += generator.choice(own, round(share * size), replace=False).tolist()
+        yield _judge(f"normal {number + 1}", _names(found.called[chosen], found.cell_types), NORMAL, model)
+
+
+def _names(called: NDArray[np.int64], types: Sequence[str]) -> list[str]:
+    return [types[i] if i >= 0 else "" for i in called.tolist()]
+
+
+def _print_slides(judged: Sequence[Judged]) -> None:
+    print(
+        "| slide | leukocytes | blasts: true, counted, corrected % | IG: true, counted, corrected % | verdict | flags |"
+    )
+    print("| --- | --- | --- | --- | --- | --- |")
+    for j in judged:
+        d = j.differential
+        groups = " | ".join(_three(j, group) for group in cells.GROUPS)
+        print(f"| {d.slide} | {d.leukocytes} | {groups} | {j.finding.verdict} | {', '.join(j.finding.flags)} |")
+    print()
+
+
+def _three(j: Judged, group: str) -> str:
+    share = j.differential.shares[group]
+    corrected = "–" if share.corrected_percent is None else f"{share.corrected_percent:.1f}"
+    return f"{_percent(j.true, group):.1f}, {share.percent or 0:.1f}, {corrected}"
+
+
+def _print_rates(real: Sequence[Judged], normal: Sequence[Judged]) -> None:
+    print("| slides | flagged for blasts | urgent or review |")
+    print("| --- | --- | --- |")
+    chosen = {
+        "real, blasts ≥ 10%": [j for j in real if _percent(j.true, "blasts") >= 10],
+        "real, blasts 0–10%": [j for j in real if 0 < _percent(j.true, "blasts") < 10],
+        "real, no blasts": [j for j in real if _percent(j.true, "blasts") == 0],
+        "composed, normal": list(normal),
+    }
+    for title, judged in chosen.items():
+        blasts = sum("blasts" in j.finding.flags for j in judged)
+        seen = sum(j.finding.verdict in ("urgent", "review") for j in judged)
+        print(f"| {title} | {_rate(blasts, len(judged))} | {_rate(seen, len(judged))} |")
+    print()
+
+
+def _print_errors(title: str, judged: Sequence[Judged]) -> None:
+    print(f"Mean absolute error in percentage points, {len(judged)} {title}:\n")
+    print("| type or group | mean true % | counted | corrected |")
+    print("| --- | --- | --- | --- |")
+    for name in NAMES:
+        true = np.asarray([_percent(j.true, name) for j in judged])
+        shares = [j.differential.shares[name] for j in judged]
+        counted = np.asarray([s.percent or 0.0 for s in shares])
+        corrected = np.asarray(
+            [s.percent or 0.0 if s.corrected_percent is None else s.corrected_percent for s in shares]
+        )
+        errors = (np.abs(side - true).mean() for side in (counted, corrected))
+        print(f"| {cells.DISPLAY_NAMES[name]} | {true.mean():.1f} | " + " | ".join(f"{e:.2f}" for e in errors) + " |")
+    print()
+
+
+def _percent(true: Mapping[str, float], name: str) -> float:
+    return 100 * sum(true.get(member, 0.0) for member in members_of(name))
+
+
+def _rate(count: int, total: int) -> str:
+    if not total:
+        return "–"
+    limits: Interval[float] = clopper_pearson(count, total)
+    return f"{count} of {total} ({100 * limits.low:.1f}–{100 * limits.high:.1f}%)"
+
+
+if __name__ == "__main__":
+    app()
