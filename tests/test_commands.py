@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Command, draw_cell, write_cells
+from reference_study import MATRIX, PRECISION_RECALL_F1, TYPES
 
 from slidescreen import cells
 
@@ -126,6 +127,19 @@ def test_predictions_in_a_table_are_measured(command: Command) -> None:
     per_type = {row["cell_type"]: row for row in rows(Path("e/per_type.csv"))}
     assert float(per_type["monocyte"]["recall"]) == pytest.approx(0.5)
     assert per_type["eosinophil"]["recall"] == ""
+
+
+def test_the_reference_studys_tables_come_back_from_its_predictions(command: Command) -> None:
+    pairs = [(true, called) for true in range(12) for called in range(12) for _ in range(MATRIX[true, called])]
+    lines = [f"{TYPES[true]},{TYPES[called]}" for true, called in pairs]
+    Path("study.csv").write_text("truth,cell_type\n" + "\n".join(lines) + "\n")
+    assert command("report", "study.csv", "--out", "e").code == 0
+    model = json.loads(Path("e/metrics.json").read_text())["models"][0]
+    table_2 = [round(model[key], 4) for key in ("accuracy", "macro_precision", "macro_recall", "macro_f1")]
+    assert table_2 == [0.8858, 0.7423, 0.7331, 0.7361]
+    per_type = {row["cell_type"]: row for row in rows(Path("e/per_type.csv"))}
+    for name, figures in PRECISION_RECALL_F1.items():
+        assert tuple(round(float(per_type[name][key]), 4) for key in ("precision", "recall", "f1")) == figures
 
 
 def labelled(folder: str, types: tuple[str, ...] = ("neutrophil", "lymphocyte")) -> Path:

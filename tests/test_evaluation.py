@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from reference_study import MATRIX, PRECISION_RECALL_F1, TYPES
 from sklearn import metrics
 
 from slidescreen import cells
@@ -18,40 +19,11 @@ from slidescreen.labels import LabelRules
 from slidescreen.reporting.evaluation import show_evaluation
 from slidescreen.reporting.evaluation_files import to_dict, write_evaluation
 
-STUDY_TYPES = (
-    "eosinophil", "lymphocyte", "variant_lymphocyte", "monocyte", "neutrophil", "band_neutrophil",
-    "basophil", "myeloblast", "lymphoblast", "metamyelocyte", "myelocyte", "promyelocyte",
-)  # fmt: skip
-# Park et al. 2024, test images: rows true, columns predicted, in the order above.
-STUDY = np.array([
-    [65, 0, 0, 0, 5, 0, 0, 0, 0, 0, 2, 0],
-    [0, 2178, 46, 6, 4, 0, 1, 46, 42, 9, 36, 1],
-    [0, 54, 94, 10, 4, 0, 0, 9, 3, 3, 8, 2],
-    [0, 0, 5, 422, 3, 1, 0, 16, 0, 7, 7, 4],
-    [16, 18, 3, 9, 3398, 71, 2, 0, 0, 22, 12, 2],
-    [0, 0, 0, 0, 99, 77, 0, 0, 0, 4, 0, 0],
-    [0, 3, 0, 1, 3, 0, 46, 0, 0, 0, 0, 0],
-    [0, 28, 3, 10, 0, 0, 0, 697, 5, 2, 13, 2],
-    [0, 33, 0, 1, 0, 0, 0, 6, 265, 1, 22, 0],
-    [0, 14, 4, 24, 12, 4, 0, 9, 5, 57, 21, 3],
-    [0, 35, 11, 12, 4, 0, 0, 20, 13, 12, 155, 9],
-    [0, 0, 1, 4, 0, 0, 0, 8, 1, 3, 14, 56],
-])  # fmt: skip
-# Table 3: precision, recall, F1.
-TABLE_3 = {
-    "neutrophil": (0.9621, 0.9564, 0.9592), "band_neutrophil": (0.5033, 0.4278, 0.4625),
-    "eosinophil": (0.8025, 0.9028, 0.8497), "basophil": (0.9388, 0.8679, 0.9020),
-    "monocyte": (0.8457, 0.9075, 0.8755), "lymphocyte": (0.9217, 0.9194, 0.9205),
-    "variant_lymphocyte": (0.5629, 0.5027, 0.5311), "myeloblast": (0.8594, 0.9171, 0.8873),
-    "lymphoblast": (0.7934, 0.8079, 0.8006), "myelocyte": (0.5345, 0.5720, 0.5526),
-    "metamyelocyte": (0.4750, 0.3725, 0.4176), "promyelocyte": (0.7089, 0.6437, 0.6747),
-}  # fmt: skip
-
 
 def study() -> Predictions:
-    true, called = np.nonzero(STUDY)
-    repeats = STUDY[true, called]
-    order = [cells.LEUKOCYTES.index(name) for name in STUDY_TYPES]
+    true, called = np.nonzero(MATRIX)
+    repeats = MATRIX[true, called]
+    order = [cells.LEUKOCYTES.index(name) for name in TYPES]
     truth, calls = (np.repeat([order[i] for i in side], repeats) for side in (true, called))
     empty = ("",) * len(truth)
     return Predictions("study", cells.LEUKOCYTES, truth, calls, None, empty, empty)
@@ -78,14 +50,14 @@ def test_the_studys_table_3_comes_back_in_the_files(tmp_path: Path) -> None:
     write_evaluation(evaluate([study()], resamples=50), tmp_path)
     with (tmp_path / "per_type.csv").open() as file:
         found = {row["cell_type"]: row for row in csv.DictReader(file)}
-    for name, expected in TABLE_3.items():
+    for name, expected in PRECISION_RECALL_F1.items():
         assert tuple(round(float(found[name][key]), 4) for key in ("precision", "recall", "f1")) == expected
     written = json.loads((tmp_path / "metrics.json").read_text())["models"][0]
     assert round(written["macro_f1"], 4) == 0.7361
     with (tmp_path / "confusion_matrix.csv").open() as file:
         matrix = {row["true\\predicted"]: row for row in csv.DictReader(file)}
-    for i, true in enumerate(STUDY_TYPES):
-        assert [int(matrix[true][called]) for called in STUDY_TYPES] == STUDY[i].tolist()
+    for i, true in enumerate(TYPES):
+        assert [int(matrix[true][called]) for called in TYPES] == MATRIX[i].tolist()
 
 
 def test_scores_agree_with_scikit_learn() -> None:
