@@ -160,6 +160,14 @@ def test_progressive_sizes_are_obeyed(data: Path, tmp_path: Path) -> None:
     display = Silent()
     run_training(request(data, tmp_path / "out", options), display)
     assert [result.image_size for result in display.results] == [32, 48]
+    assert read_checkpoint(tmp_path / "out" / "efficientnet_b1.safetensors").preprocessing.image_size == 48
+
+
+def test_a_checkpoint_says_the_size_it_was_best_at(data: Path, tmp_path: Path) -> None:
+    options = replace(OPTIONS, preprocessing=Preprocessing(48), stages=(Stage(32, 1),))
+    with pytest.raises(KeyboardInterrupt):
+        run_training(request(data, tmp_path / "out", options), Silent((1, 1)))
+    assert read_checkpoint(tmp_path / "out" / "efficientnet_b1.safetensors").preprocessing.image_size == 32
 
 
 def test_a_pixel_store_too_large_for_memory_gives_the_same_training(data: Path, tmp_path: Path) -> None:

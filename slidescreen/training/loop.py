@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -235,7 +235,9 @@ class Trainer:
 
     def _save_best(self, network: nn.Module, result: EpochResult) -> None:
         provenance = {**self.provenance, "epochs": result.epoch, "validation": asdict(result)}
-        checkpoint = Checkpoint(self.options.backbone, self.options.cell_types, self.options.preprocessing, provenance)
+        # Best at this size: a checkpoint from before the last stage is to be used at its own.
+        preprocessing = replace(self.options.preprocessing, image_size=result.image_size)
+        checkpoint = Checkpoint(self.options.backbone, self.options.cell_types, preprocessing, provenance)
         save_checkpoint(self.checkpoint_path, network.state_dict(), checkpoint, half=True)
 
     def _adapt_rate(self) -> None:
