@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -40,6 +40,10 @@ class EpochResult:
     seconds: float
 
 
+PixelsAt = Callable[[int], tuple[PixelStore, PixelStore]]
+"""Gives the training and the validation pixels, prepared at an image size."""
+
+
 class Watcher(Protocol):
     """Told how a training goes; may raise KeyboardInterrupt to stop it."""
 
@@ -55,8 +59,7 @@ class Trainer:
     options: TrainingOptions
     train_images: Sequence[LabelledImage]
     validation_images: Sequence[LabelledImage]
-    train_pixels: PixelStore
-    validation_pixels: PixelStore
+    pixels_at: PixelsAt
     device: torch.device
     checkpoint_path: Path
     state_path: Path
@@ -84,6 +87,7 @@ class Trainer:
             self.loss_weights = torch.as_tensor(weights, dtype=torch.float32, device=self.device)
         self.learning_rate = options.learning_rate
         self.epoch, self.next_batch, self.loss_sum, self.seconds = 0, 0, 0.0, 0.0
+        self.stores: tuple[int, PixelStore, PixelStore] | None = None
         self.start_average()
 
     def start_average(self) -> None:
@@ -139,14 +143,15 @@ class Trainer:
         order = dataset.epoch_order(len(self.train_images), self.draw_weights, self.options.seed, self.epoch)
         batches = [order[start : start + size] for start in range(0, len(order), size)]
         self.network.train()
+        pixels_of, _ = self._pixels()
         last_save = started = time.monotonic()
         before = self.seconds
         with ThreadPoolExecutor(1) as ahead:
-            pending = ahead.submit(self.train_pixels.batch, batches[self.next_batch]) if self._left(batches) else None
+            pending = ahead.submit(pixels_of.batch, batches[self.next_batch]) if self._left(batches) else None
             while pending is not None:
                 number, pixels = self.next_batch, pending.result()
                 after = number + 1
-                pending = ahead.submit(self.train_pixels.batch, batches[after]) if after < len(batches) else None
+                pending = ahead.submit(pixels_of.batch, batches[after]) if after < len(batches) else None
                 loss = self._step(pixels, self.labels[batches[number]], len(batches))
                 self.loss_sum += loss * len(pixels)
                 self.next_batch = after
@@ -155,6 +160,14 @@ class Trainer:
                     self.save()
                     last_save = time.monotonic()
                 watcher.batch(self.epoch, after, len(batches), loss)
+
+    def _pixels(self) -> tuple[PixelStore, PixelStore]:
+        """Training and validation pixels at the epoch's size, prepared as an image to be classified would be."""
+        size = self.options.size_at(self.epoch)
+        if self.stores is None or self.stores[0] != size:
+            self.stores = None  # the former stage's pixels make room first
+            self.stores = (size, *self.pixels_at(size))
+        return self.stores[1:]
 
     def _left(self, batches: Sequence[NDArray[np.int64]]) -> bool:
         return self.next_batch < len(batches)
@@ -165,8 +178,7 @@ class Trainer:
         generator = torch.Generator().manual_seed(self.options.seed * 1_000_003 + step)
         torch.manual_seed(self.options.seed * 1_000_003 + step)
         self._set_rate(step, batches)
-        images = as_batch(pixels, self.device, self.options.size_at(self.epoch))
-        images = augment(images, self.options.augmentation, generator)
+        images = augment(as_batch(pixels, self.device), self.options.augmentation, generator)
         self.optimizer.zero_grad(set_to_none=True)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
             images = self._normalised(images)
@@ -263,11 +275,11 @@ class Trainer:
     @torch.no_grad()
     def _predict(self, network: nn.Module) -> NDArray[np.float64]:
         network.eval()
+        _, pixels_of = self._pixels()
         parts = []
         for start in range(0, len(self.validation_images), self.options.batch_size):
             stop = min(start + self.options.batch_size, len(self.validation_images))
-            pixels = self.validation_pixels.batch(np.arange(start, stop))
-            images = as_batch(pixels, self.device, self.options.size_at(self.epoch))
+            images = as_batch(pixels_of.batch(np.arange(start, stop)), self.device)
             with torch.autocast(self.device.type, torch.bfloat16, enabled=self.autocast):
                 logits = network(self._normalised(images))
             parts.append(logits.double().softmax(1).cpu().numpy())
@@ -279,12 +291,9 @@ class Trainer:
         return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def as_batch(pixels: NDArray[np.uint8], device: torch.device, side: int) -> Tensor:
-    """Pixels (N, S, S, 3) as a float batch (N, 3, side, side), 0–1, smaller with anti-aliasing where asked."""
-    batch = torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() / 255
-    if batch.shape[-1] != side:
-        batch = functional.interpolate(batch, size=(side, side), mode="bilinear", antialias=True)
-    return batch
+def as_batch(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Pixels (N, S, S, 3) as a float batch (N, 3, S, S), 0–1."""
+    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() / 255
 
 
 def fast_bf16(device: torch.device) -> bool:

@@ -86,13 +86,16 @@ def run_training(request: Request, display: Display) -> None:
     validation = [image for image in images if image.split == "validation"]
     _check_support(train, validation, request.options, display)
     make_folder(request.out)
-    stores = [
-        PixelStore(part, request.options.preprocessing, request.memory // 2, workers) for part in (train, validation)
-    ]
-    if not stores[0].in_memory:
-        display.note("the decoded images exceed --memory and are decoded anew for each epoch")
+
+    def pixels_at(size: int) -> tuple[PixelStore, PixelStore]:
+        preprocessing = replace(request.options.preprocessing, image_size=size)
+        stores = [PixelStore(part, preprocessing, request.memory // 2, workers) for part in (train, validation)]
+        if not stores[0].in_memory:
+            display.note(f"at {size} pixels the images exceed --memory: they are decoded anew for each epoch")
+        return stores[0], stores[1]
+
     trainer = Trainer(
-        request.options, train, validation, stores[0], stores[1], device,
+        request.options, train, validation, pixels_at, device,
         request.checkpoint_path, request.state_path, provenance, teacher,
     )  # fmt: skip
     _begin(trainer, request, display)
