@@ -11,7 +11,7 @@ from slidescreen.evaluation import truth as truths
 from slidescreen.files import make_folder, printable, write_text
 from slidescreen.labels import LabelRules
 from slidescreen.reporting.evaluation_files import write_evaluation
-from slidescreen.reporting.page import render_run
+from slidescreen.reporting.page import Heat, render_run
 from slidescreen.reporting.run_folder import is_run, read_run
 from slidescreen.runs import Run
 
@@ -35,10 +35,10 @@ def is_plain_run(request: Request) -> bool:
     return request.truth is None and not others and source.is_dir() and is_run(source)
 
 
-def renew_page(folder: Path) -> Run:
-    """Write a run's `report.html` anew from its other files."""
+def renew_page(folder: Path, explain: Callable[[Run], Heat] | None = None) -> Run:
+    """Write a run's `report.html` anew from its other files, with the heat maps that `explain` makes."""
     run = read_run(folder)
-    write_text(folder / "report.html", render_run(run))
+    write_text(folder / "report.html", render_run(run, explain(run)) if explain else render_run(run))
     return run
 
 

@@ -9,6 +9,7 @@ from conftest import Command, draw_cell, write_cells
 from reference_study import MATRIX, PRECISION_RECALL_F1, TYPES
 
 from slidescreen import cells
+from slidescreen import ensemble as ensembles
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -102,6 +103,26 @@ def test_a_report_of_a_run_is_made_anew(command: Command, night: Path) -> None:
     page.unlink()
     assert command("report", "run").code == 0
     assert page.read_text() == before
+
+
+def test_the_page_shows_on_demand_where_the_networks_looked(command: Command, night: Path) -> None:
+    command("classify", night, "--out", "run", "--quiet")
+    plain = Path("run/report.html").read_text().count("<img ")
+    assert command("report", "run", "--explain").code == 0
+    page = Path("run/report.html").read_text()
+    assert page.count('alt="heat map of') == plain > 0
+    assert "LayerCAM" in page
+    assert command("report", "run").code == 0
+    assert "heat map of" not in Path("run/report.html").read_text()
+
+
+def test_another_ensemble_cannot_explain_a_run(command: Command, night: Path, checkpoints: tuple[Path, Path]) -> None:
+    command("classify", night, "--out", "run", "--quiet")
+    other = ensembles.Ensemble((ensembles.member_of(checkpoints[0], 1.0),))
+    ensembles.save(Path("other"), other)
+    refused = command("report", "run", "--explain", "--ensemble", "other")
+    assert (refused.code, "not the ensemble that made this run" in refused.err) == (2, True)
+    assert "--explain goes with" in command("report", "run", "--explain", "--truth", "reported").err
 
 
 def test_a_run_is_measured_against_labels_and_against_the_laboratory(command: Command, night: Path) -> None:

@@ -1,5 +1,6 @@
 """`slidescreen report`: a readable page of a run, or predictions measured against the truth."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from slidescreen.cli.shared import (
     UnspecifiedBlastsOption,
     default_ensemble,
 )
+from slidescreen.errors import InputError
 
 
 def report(
@@ -40,6 +42,10 @@ def report(
     ensemble: EnsembleOption = None,
     leave_out: LeaveOutOption = None,
     unspecified_blasts: UnspecifiedBlastsOption = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="For a run's page: show where in each suspicious cell the networks looked."),
+    ] = False,
     device: DeviceOption = "auto",
 ) -> None:
     """Make the readable report of a run, or evaluate predictions against the truth.
@@ -60,10 +66,16 @@ def report(
         device=device,
     )
     if evaluating.is_plain_run(request):
+        from slidescreen.explaining import explain_run
         from slidescreen.reporting.terminal import show_run
 
-        show_run(evaluating.renew_page(sources[0]), sources[0])
+        with EnsembleDisplay("explaining") as display:
+            maps = partial(explain_run, ensemble_folder=ensemble, device=device, progress=display.progress)
+            run = evaluating.renew_page(sources[0], maps if explain else None)
+        show_run(run, sources[0])
         return
+    if explain:
+        raise InputError("--explain goes with the page of a run: give a run's folder, without --truth")
     from slidescreen.reporting.evaluation import show_evaluation
 
     with EnsembleDisplay("classifying") as display:

@@ -1,7 +1,8 @@
 """`report.html`: one self-contained page of a run. It needs no network and carries no script."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from jinja2 import Environment, PackageLoader
 
@@ -11,6 +12,9 @@ from slidescreen.differential import NAMES, Share
 from slidescreen.reporting.thumbnails import thumbnail
 from slidescreen.runs import Run, SlideResult
 from slidescreen.screening import Verdict
+
+Heat = Mapping[tuple[str, str], str]
+"""Heat maps as data URIs, by slide and image."""
 
 MOST_PICTURES = 24
 _SYMBOLS = {Verdict.URGENT: "▲", Verdict.REVIEW: "◆", Verdict.INSUFFICIENT: "○", Verdict.CLEAR: "✓"}
@@ -44,6 +48,7 @@ class _Picture:
     """A suspicious cell."""
 
     source: str | None
+    heat: str | None
     image: str
     called: str
     probability: float
@@ -68,9 +73,10 @@ class _Section:
     unreadable: tuple[Call, ...]
 
 
-def render_run(run: Run) -> str:
-    """The page of a run: the worklist on top, then each slide with its evidence."""
-    sections = [_section(number, slide, run.cell_types) for number, slide in enumerate(run.worklist(), start=1)]
+def render_run(run: Run, heat: Heat = MappingProxyType({})) -> str:
+    """The page of a run: the worklist on top, then each slide with its evidence, and heat maps where there are any."""
+    worklist = enumerate(run.worklist(), start=1)
+    sections = [_section(number, slide, run.cell_types, heat) for number, slide in worklist]
     environment = Environment(
         loader=PackageLoader("slidescreen.reporting"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
@@ -82,39 +88,50 @@ def render_run(run: Run) -> str:
         symbols=_SYMBOLS,
         flags=FLAGS,
         names=cells.DISPLAY_NAMES,
+        explained=bool(heat),
         images=sum(section.slide.differential.images for section in sections),
     )
 
 
-def _section(number: int, slide: SlideResult, cell_types: Sequence[str]) -> _Section:
+def suspicious(slide: SlideResult) -> list[tuple[str, list[Call]]]:
+    """The cells that the page shows of a slide, under their titles: the most certain first, not too many of each."""
+    return [(title, calls[:MOST_PICTURES]) for title, calls in _suspicious(slide)]
+
+
+def _suspicious(slide: SlideResult) -> list[tuple[str, list[Call]]]:
+    def of(members: Sequence[str]) -> list[Call]:
+        return [call for call in slide.calls if call.cell_type in members]
+
+    found = [
+        ("Blasts", of(cells.BLASTS)),
+        ("Immature granulocytes", of(cells.IMMATURE_GRANULOCYTES)),
+        ("Unidentified", [call for call in slide.calls if call.status is Status.UNIDENTIFIED]),
+    ]
+    return [(title, sorted(calls, key=lambda c: -(c.probability or 0.0))) for title, calls in found if calls]
+
+
+def _section(number: int, slide: SlideResult, cell_types: Sequence[str], heat: Heat) -> _Section:
     shares = slide.differential.shares
     bars = tuple(_Bar(cells.DISPLAY_NAMES[name], shares[name], name in cells.GROUPS) for name in NAMES)
-    galleries = (
-        _gallery("Blasts", slide, cell_types, cells.BLASTS),
-        _gallery("Immature granulocytes", slide, cell_types, cells.IMMATURE_GRANULOCYTES),
-        _gallery("Unidentified", slide, cell_types, None),
+    galleries = tuple(
+        _Gallery(
+            title,
+            tuple(_picture(slide, call, cell_types, heat) for call in calls[:MOST_PICTURES]),
+            max(0, len(calls) - MOST_PICTURES),
+        )
+        for title, calls in _suspicious(slide)
     )
     unreadable = tuple(call for call in slide.calls if call.status is Status.UNREADABLE)
-    return _Section(number, slide, bars, tuple(g for g in galleries if g.pictures), unreadable)
+    return _Section(number, slide, bars, galleries, unreadable)
 
 
-def _gallery(title: str, slide: SlideResult, cell_types: Sequence[str], members: Sequence[str] | None) -> _Gallery:
-    """The cells called one of `members`, or those left unidentified; the most certain first."""
-    if members is None:
-        chosen = [call for call in slide.calls if call.status is Status.UNIDENTIFIED]
-    else:
-        chosen = [call for call in slide.calls if call.cell_type in members]
-    chosen.sort(key=lambda call: -(call.probability or 0.0))
-    pictures = tuple(_picture(slide, call, cell_types) for call in chosen[:MOST_PICTURES])
-    return _Gallery(title, pictures, len(chosen) - len(pictures))
-
-
-def _picture(slide: SlideResult, call: Call, cell_types: Sequence[str]) -> _Picture:
+def _picture(slide: SlideResult, call: Call, cell_types: Sequence[str], heat: Heat) -> _Picture:
     ranked = sorted(zip(call.probabilities, cell_types, strict=True), reverse=True)
     called = call.cell_type or "unidentified"
     others = [(cells.DISPLAY_NAMES[name], p) for p, name in ranked if name != call.cell_type]
     return _Picture(
         source=thumbnail(slide.folder / call.image),
+        heat=heat.get((slide.name, call.image)),
         image=call.image,
         called=cells.DISPLAY_NAMES.get(called, "Unidentified"),
         probability=call.probability or 0.0,

@@ -4,6 +4,8 @@ import base64
 import io
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from slidescreen.errors import UnreadableImageError
@@ -18,6 +20,21 @@ def thumbnail(path: Path) -> str | None:
         image = decode(read_bytes(path))
     except UnreadableImageError:
         return None
+    return _encoded(image)
+
+
+def heat_thumbnail(image: Image.Image, heat: NDArray[np.float32]) -> str:
+    """A cell image, greyed, under its heat map (h, w), 0–1: the brighter, the more that place counted."""
+    from matplotlib import colormaps
+
+    grey = np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BICUBIC), np.float32)[..., None] / 255
+    shown = np.asarray(Image.fromarray(heat).resize((SIDE, SIDE), Image.Resampling.BICUBIC)).clip(0, 1)
+    colours = colormaps["inferno"](shown)[..., :3]
+    mixed = 0.45 * grey + 0.55 * colours
+    return _encoded(Image.fromarray((255 * mixed).round().astype(np.uint8)))
+
+
+def _encoded(image: Image.Image) -> str:
     image.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=80)
