@@ -243,7 +243,8 @@ def test_all_pictures_and_the_page_are_written(tmp_path: Path, capsys: pytest.Ca
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "bland_altman.png", "comparison.csv", "confusion_matrix.csv", "confusion_matrix.png",
         "confusion_matrix_percent.png", "evaluation.html", "metrics.json", "per_type.csv",
-        "precision_recall.png", "predictions.csv", "reliability.png", "risk_coverage.png", "roc.png", "slides.csv",
+        "precision_recall.png", "predictions.csv", "reliability.png", "risk_coverage.png", "roc.png",
+        "slides.csv", "summary.md",
     ]  # fmt: skip
     page = (tmp_path / "evaluation.html").read_text()
     assert "<b>" not in page

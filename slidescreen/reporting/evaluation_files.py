@@ -11,6 +11,7 @@ from slidescreen import __version__
 from slidescreen.evaluation import Comparison, Evaluation, ModelScores, Predictions, SlideLevel
 from slidescreen.files import neutralise, write_text
 from slidescreen.reporting.evaluation import render_evaluation
+from slidescreen.reporting.evaluation_markdown import render_markdown
 from slidescreen.reporting.plots import draw_plots
 from slidescreen.reporting.tables import to_csv
 
@@ -31,6 +32,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
         write_text(folder / "slides.csv", to_csv(_slide_rows(evaluation.slide_level)))
     if evaluation.predictions.probabilities is not None:
         write_text(folder / "predictions.csv", to_csv(_prediction_rows(evaluation.predictions)))
+    write_text(folder / "summary.md", render_markdown(evaluation))
     pictures = draw_plots(evaluation, folder)
     write_text(folder / "evaluation.html", render_evaluation(evaluation, folder, pictures))
 
