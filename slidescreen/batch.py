@@ -25,8 +25,6 @@ from slidescreen.thresholds import Thresholds, default_thresholds
 if TYPE_CHECKING:
     from slidescreen.engine.pytorch import TorchEngine
 
-RUN_FILES = ("cells.csv", "differential.csv", "report.html", "run.json")
-
 
 @dataclass(frozen=True)
 class Request:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slidescreen import cells
 from slidescreen.errors import InputError
 from slidescreen.files import make_folder, printable, sha256_of, write_text, write_whole
 from slidescreen.networks import Checkpoint, read_checkpoint
+from slidescreen.statistics.calibration import apply_temperature
 
 FORMAT_VERSION = 1
 RULES = ("soft", "hard")
@@ -97,7 +97,8 @@ class Ensemble:
         Returns:
             (N, K), rows adding up to 1.
         """
-        return sharpen(vote(probabilities, self.weights, self.rule), self.calibration.temperature)
+        voted = vote(probabilities, self.weights, self.rule)
+        return apply_temperature(voted, self.calibration.temperature)
 
 
 def vote(probabilities: Sequence[Probabilities], weights: Sequence[float], rule: str) -> Probabilities:
@@ -107,15 +108,6 @@ def vote(probabilities: Sequence[Probabilities], weights: Sequence[float], rule:
         votes = np.eye(member.shape[1])[member.argmax(1)] if rule == "hard" else member
         total += weight * votes
     return total / sum(weights)
-
-
-def sharpen(probabilities: Probabilities, temperature: float) -> Probabilities:
-    """Raise probabilities (N, K) to 1/temperature and scale rows to 1; the calls stay the same."""
-    if temperature == 1.0:
-        return probabilities
-    logs = np.log(np.maximum(probabilities, 1e-30)) / temperature
-    raised = np.exp(logs - logs.max(axis=1, keepdims=True))
-    return np.asarray(raised / raised.sum(axis=1, keepdims=True))
 
 
 def member_of(path: Path, weight: float) -> Member:
@@ -235,8 +227,3 @@ def _calibration(content: dict[str, Any]) -> Calibration:
         {str(k): float(v) for k, v in content["slide_correlation"].items()},
         content["measured"],
     )
-
-
-def leukocyte_indices(cell_types: Sequence[str]) -> list[int]:
-    """Positions of the differential's twelve types among `cell_types`."""
-    return cells.indices(cell_types, cells.LEUKOCYTES)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from slidescreen import cells
 from slidescreen.engine.pipeline import Engine
-from slidescreen.ensemble import Calibration, Ensemble, sharpen, vote
+from slidescreen.ensemble import Calibration, Ensemble, vote
 from slidescreen.errors import InputError, UnreadableImageError
 from slidescreen.false_calls import false_call_rates, slide_correlation
 from slidescreen.files import printable
@@ -100,7 +100,7 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
     """The ensemble with its temperature, rejection threshold and errors measured on `predictions`."""
     voted = vote(predictions.members, ensemble.weights, ensemble.rule)
     temperature = calibrating.fit_temperature(voted, predictions.truth)
-    probabilities = sharpen(voted, temperature)
+    probabilities = calibrating.apply_temperature(voted, temperature)
     called = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
     threshold = _threshold(confidence, called == predictions.truth, targets)

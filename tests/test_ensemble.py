@@ -12,6 +12,7 @@ from hypothesis.extra.numpy import arrays
 
 from slidescreen import ensemble as ensembles
 from slidescreen.errors import InputError
+from slidescreen.statistics.calibration import apply_temperature
 
 rows = arrays(np.float64, (4, 3), elements=st.floats(0.001, 1)).map(lambda a: a / a.sum(axis=1, keepdims=True))
 
@@ -31,7 +32,7 @@ def test_votes_are_probabilities_and_temperature_changes_no_call(
     a: np.ndarray, b: np.ndarray, weight: float, temperature: float
 ) -> None:
     voted = ensembles.vote([a, b], [weight, 1 - weight], "soft")
-    sharp = ensembles.sharpen(voted, temperature)
+    sharp = apply_temperature(voted, temperature)
     assert np.allclose(sharp.sum(axis=1), 1)
     best = voted.argmax(axis=1)
     assert np.allclose(sharp[np.arange(4), best], sharp.max(axis=1))
