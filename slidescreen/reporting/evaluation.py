@@ -106,7 +106,6 @@ def render_evaluation(evaluation: Evaluation, folder: Path, pictures: Sequence[s
     encoded = [(name, base64.b64encode((folder / name).read_bytes()).decode("ascii")) for name in pictures]
     return environment.get_template("evaluation.html.j2").render(
         evaluation=evaluation,
-        with_limits=with_limits,
         sentences=[comparison_sentence(c) for c in evaluation.comparisons],
         pictures=encoded,
         version=__version__,
