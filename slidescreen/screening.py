@@ -122,7 +122,7 @@ def _grade_blasts(
 ) -> None:
     share = differential.shares["blasts"]
     flags.append("blasts")
-    reasons.append(_excess_sentence("blasts", differential, share, blasts))
+    reasons.append(_excess_sentence("blast", differential, share, blasts))
     percent = best_percent(share)
     if percent >= thresholds.blasts_acute:
         flags += ["blasts_5", "blasts_20"]
@@ -158,7 +158,7 @@ def _grade_immature(
     if percent >= thresholds.ig_raised:
         flags.append("ig")
         reasons.append(
-            _excess_sentence("immature granulocytes", differential, shares["immature_granulocytes"], immature)
+            _excess_sentence("immature granulocyte", differential, shares["immature_granulocytes"], immature)
         )
         if percent >= thresholds.ig_high:
             reasons.append(f"immature granulocytes above {thresholds.ig_high:g}%")
@@ -217,8 +217,8 @@ def _judge_quality(differential: Differential, thresholds: Thresholds) -> tuple[
     flags, remarks = [], []
     if differential.leukocytes < thresholds.least_leukocytes:
         flags.append("too_few_cells")
-        counted = "1 leukocyte was" if differential.leukocytes == 1 else f"{differential.leukocytes} leukocytes were"
-        remarks.append(f"only {counted} classified")
+        verb = "was" if differential.leukocytes == 1 else "were"
+        remarks.append(f"only {_number_of(differential.leukocytes, 'leukocyte')} {verb} classified")
     elif differential.leukocytes < thresholds.usual_leukocytes:
         remarks.append(f"{differential.leukocytes} leukocytes are fewer than the usual {thresholds.usual_leukocytes}")
     unusable = differential.unidentified + differential.unreadable
@@ -236,7 +236,8 @@ def best_percent(share: Share) -> float:
 
 
 def _excess_sentence(what: str, differential: Differential, share: Share, found: Excess) -> str:
-    text = f"{found.count} {what} among {differential.leukocytes} leukocytes ({share.percent:.1f}%"
+    among = _number_of(differential.leukocytes, "leukocyte")
+    text = f"{_number_of(found.count, what)} among {among} ({share.percent:.1f}%"
     if share.corrected_percent is not None:
         text += f", corrected {share.corrected_percent:.1f}%, {share.corrected_low:.1f}–{share.corrected_high:.1f}"
     text += ")"
@@ -246,12 +247,15 @@ def _excess_sentence(what: str, differential: Differential, share: Share, found:
 
 
 def _nothing_found(differential: Differential, blasts: Excess, immature: Excess, thresholds: Thresholds) -> str:
-    counted = (
-        f"{blasts.count} blasts and {immature.count} immature granulocytes among {differential.leukocytes} leukocytes: "
-    )
+    found = (_number_of(blasts.count, "blast"), _number_of(immature.count, "immature granulocyte"))
+    counted = f"{' and '.join(found)} among {_number_of(differential.leukocytes, 'leukocyte')}: "
     if immature.significant(thresholds.error_rate):
         return f"{counted}the latter below {thresholds.ig_raised:g}%, the former no more than errors alone explain"
     return f"{counted}no more than errors alone explain"
+
+
+def _number_of(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _p_text(p: float) -> str:
