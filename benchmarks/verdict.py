@@ -143,6 +143,7 @@ def slides(
     ensemble: EnsembleOption = None,
     normal_source: Annotated[str, typer.Option(help="Source whose normal cells make normal slides.")] = "pbc",
     normal_slides: int = 50,
+    normal_size: Annotated[int, typer.Option(help="Cells of a normal slide; none twice in one.")] = 160,
     least: Annotated[int, typer.Option(help="Leukocytes by truth that a slide must have.")] = 50,
     seed: int = 0,
 ) -> None:
@@ -150,7 +151,7 @@ def slides(
     model = ensembles.load(ensemble or default_ensemble())
     (found,) = of_tables([predictions], LabelRules())
     real = list(_real_slides(found, model, least))
-    normal = list(_normal_slides(found, model, normal_source, normal_slides, np.random.default_rng(seed)))
+    normal = list(_normal_slides(found, model, normal_source, normal_slides, normal_size, np.random.default_rng(seed)))
     _print_slides(real)
     _print_rates(real, normal)
     _print_errors("real slides", real)
@@ -169,14 +170,18 @@ def _real_slides(found: Predictions, model: Ensemble, least: int) -> Iterator[Ju
 
 
 def _normal_slides(
-    found: Predictions, model: Ensemble, source: str, count: int, generator: np.random.Generator, size: int = 200
+    found: Predictions, model: Ensemble, source: str, count: int, size: int, generator: np.random.Generator
 ) -> Iterator[Judged]:
-    """Slides of 200 normal cells, none twice in one."""
+    """Slides of `size` normal cells, none twice in one."""
     sources = np.asarray(found.sources)
     for number in range(count):
         chosen: list[int] = []
         for name, share in NORMAL.items():
             own = np.flatnonzero((sources == source) & (found.truth == found.cell_types.index(name)))
+            if len(own) < round(share * size):
+                raise typer.BadParameter(
+                    f"{source} has only {len(own)} cells of {name}: choose a smaller --normal-size"
+                )
             chosen += generator.choice(own, round(share * size), replace=False).tolist()
         yield _judge(f"normal {number + 1}", _names(found.called[chosen], found.cell_types), NORMAL, model)
 

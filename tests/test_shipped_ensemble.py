@@ -1,0 +1,47 @@
+"""The ensemble that ships, on the sample slides that ship."""
+
+import csv
+import json
+from pathlib import Path
+
+from conftest import Command
+from safetensors import safe_open
+
+from slidescreen import cells
+from slidescreen import ensemble as ensembles
+
+ROOT = Path(__file__).parents[1]
+DEFAULT = ROOT / "weights" / "default"
+
+
+def test_it_is_both_backbones_in_half_precision_and_small() -> None:
+    shipped = ensembles.load(DEFAULT)
+    assert [m.checkpoint.backbone for m in shipped.members] == ["efficientnet_b1", "efficientnetv2_b2"]
+    assert shipped.cell_types == cells.CELL_TYPES
+    assert sum(m.path.stat().st_size for m in shipped.members) <= 40e6
+    for member in shipped.members:
+        with safe_open(member.path, "numpy") as file:
+            assert file.get_tensor("conv_stem.weight").dtype == "float16"
+
+
+def test_it_knows_its_own_errors() -> None:
+    calibration = ensembles.load(DEFAULT).calibration
+    assert calibration.confusion_matrix is not None
+    assert calibration.confusion_matrix.sum() > 2000
+    assert set(calibration.slide_correlation) == set(cells.TESTED_GROUPS)
+    assert 0 < calibration.rejection_threshold < 1
+
+
+def test_it_reads_the_sample_slides_sensibly(command: Command) -> None:
+    outcome = command("classify", ROOT / "sample_data", "--ensemble", DEFAULT, "--format", "json", "--out", "run")
+    assert outcome.code == 3, outcome.err  # two files are broken on purpose
+    found = {slide["slide"]: slide for slide in json.loads(outcome.out)["worklist"]}
+    assert found["blasts_01"]["verdict"] == "urgent"
+    assert "blasts_20" in found["blasts_01"]["flags"]
+    assert found["normal_01"]["verdict"] == "clear"
+    assert "blasts" not in found["left_shift_01"]["flags"]
+    with Path("run/cells.csv").open(newline="", encoding="utf-8") as file:
+        listed = {f"{row['slide']}/{row['image']}" for row in csv.DictReader(file)}
+    assert listed == {
+        path.relative_to(ROOT / "sample_data").as_posix() for path in (ROOT / "sample_data").rglob("*.jpg")
+    }
