@@ -84,7 +84,8 @@ def simulate(
         for share in BLASTS:
             for size in SIZES:
                 generator = np.random.default_rng([seed, size, round(1000 * share)])
-                print(_simulated_row(share, size, [_drawn(model, share, size, generator) for _ in range(slides)]))
+                drawn = {g: [_drawn(model, share, size, g, generator) for _ in range(slides)] for g in cells.GROUPS}
+                print(_simulated_row(share, size, drawn), flush=True)
         print()
 
 
@@ -95,13 +96,13 @@ def study() -> Ensemble:
     return Ensemble((member,), calibration=Calibration(confusion_matrix=STUDY_MATRIX))
 
 
-def _drawn(model: Ensemble, blasts: float, size: int, generator: np.random.Generator) -> Judged:
-    """One slide: normal cells, myeloblasts among them, called with the model's errors as they vary between slides."""
+def _drawn(model: Ensemble, blasts: float, size: int, group: str, generator: np.random.Generator) -> Judged:
+    """One slide: normal cells, myeloblasts among them, called with the model's errors as a group's vary by slide."""
     matrix = model.calibration.confusion_matrix
     assert matrix is not None
     shares = {name: share * (1 - blasts) for name, share in NORMAL.items()} | {"myeloblast": blasts}
     true = generator.multinomial(size, list(shares.values()))
-    correlation = max(model.calibration.slide_correlation.get("blasts", 0.0), 1e-4)
+    correlation = max(model.calibration.slide_correlation.get(group, 0.0), 1e-4)
     calls = np.zeros(len(matrix), np.int64)
     for name, count in zip(shares, true.tolist(), strict=True):
         row = matrix[model.cell_types.index(name)]
@@ -117,9 +118,9 @@ def _judge(slide: str, called: Sequence[str], true: Mapping[str, float], model: 
     return Judged(true, differential, screen(differential, model))
 
 
-def _simulated_row(share: float, size: int, judged: Sequence[Judged]) -> str:
-    def among(holds: Callable[[Judged], bool]) -> str:
-        return _rate(sum(holds(j) for j in judged), len(judged))
+def _simulated_row(share: float, size: int, drawn: Mapping[str, Sequence[Judged]]) -> str:
+    def among(group: str, holds: Callable[[Judged], bool]) -> str:
+        return _rate(sum(holds(j) for j in drawn[group]), len(drawn[group]))
 
     def covered(group: str) -> Callable[[Judged], bool]:
         def holds(j: Judged) -> bool:
@@ -131,8 +132,9 @@ def _simulated_row(share: float, size: int, judged: Sequence[Judged]) -> str:
         return holds
 
     columns = (
-        among(lambda j: "blasts" in j.finding.flags), among(lambda j: "ig" in j.finding.flags),
-        among(covered("blasts")), among(covered("immature_granulocytes")),
+        among("blasts", lambda j: "blasts" in j.finding.flags),
+        among("immature_granulocytes", lambda j: "ig" in j.finding.flags),
+        *(among(group, covered(group)) for group in cells.GROUPS),
     )  # fmt: skip
     return f"| {100 * share:g}% | {size} | " + " | ".join(columns) + " |"
 

@@ -113,6 +113,8 @@ def _share(
     low, high = np.quantile(corrected_draws(composition, members, types), (0.025, 0.975))
     # The draws scatter about the estimate, but at a border they may leave it outside of their limits.
     low, high = min(low, estimate), max(high, estimate)
+    if count == 0:  # resampling calls that are none shows no spread: as many may have been missed as by counting alone
+        high = max(high, limits.high)
     return Share(count, raw.percent, raw.low, raw.high, 100 * float(estimate), 100 * float(low), 100 * float(high))
 
 

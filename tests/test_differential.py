@@ -130,3 +130,12 @@ def test_the_correction_is_the_same_every_time() -> None:
 
 def test_nothing_called_gives_no_composition() -> None:
     assert unmix(np.zeros(4, np.int64), confusion(0.1)) is None
+
+
+def test_no_call_at_all_does_not_mean_none_beyond_doubt() -> None:
+    matrix = np.diag([500] * 16) + 5
+    blasts = count({"neutrophil": 60, "lymphocyte": 40}, matrix).shares["blasts"]
+    assert blasts.corrected_percent == pytest.approx(0, abs=0.1)
+    assert blasts.corrected_high is not None
+    assert blasts.high is not None
+    assert blasts.corrected_high >= blasts.high > 3
