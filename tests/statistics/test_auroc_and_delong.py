@@ -288,3 +288,25 @@ def test_the_second_score_is_checked_under_its_own_name():
 def test_a_level_that_is_no_fraction_is_refused(level):
     with pytest.raises(ValueError, match="level must be between 0 and 1"):
         roc.delong_interval([True, False], [0.1, 0.2], level)
+
+
+def test_delong_gives_the_values_published_with_proc():
+    """WFNS grade against outcome of 113 patients with subarachnoid haemorrhage (aSAH, Turck et al., Intensive Care
+    Medicine 2010; 36: 107-115), as in the example of pROC (Robin et al., BMC Bioinformatics 2011; 12: 77)."""
+    good, poor = (37, 20, 3, 8, 4), (2, 12, 1, 8, 18)
+    grades = np.repeat([1, 2, 3, 4, 5] * 2, good + poor)
+    truth = np.repeat([False, True], [sum(good), sum(poor)])
+    assert roc.auroc(truth, grades) == pytest.approx(0.8236789, abs=5e-8)
+    assert roc.delong_variance(truth, grades) == pytest.approx(0.00146991470882, abs=1e-14)
+
+
+def test_the_paired_test_gives_the_values_of_proc():
+    """Fourteen cells, two scores: areas, z and p as printed by roc.test of pROC 1.18.0."""
+    truth = np.repeat([False, True], [8, 6])
+    a = [0.1, 0.2, 0.2, 0.35, 0.4, 0.5, 0.55, 0.7, 0.3, 0.5, 0.6, 0.65, 0.8, 0.9]
+    b = [0.3, 0.1, 0.25, 0.6, 0.2, 0.45, 0.7, 0.4, 0.2, 0.35, 0.5, 0.75, 0.55, 0.8]
+    found = roc.delong_test(truth, a, b)
+    assert found.difference == pytest.approx(0.8020833333333334 - 0.6979166666666666, abs=1e-12)
+    assert abs(found.z) == pytest.approx(0.9747072836582813, abs=1e-12)
+    assert found.p == pytest.approx(0.3297054789476887, abs=1e-12)
+    assert roc.delong_variance(truth, a) == pytest.approx(0.0159164186507936, abs=1e-14)
