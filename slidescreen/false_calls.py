@@ -11,6 +11,7 @@ from slidescreen import cells
 LEAST_CORRELATION = 1e-4
 _GREATEST_CORRELATION = 0.3
 _LEAST_CELLS = 20  # on a slide, to say anything of its own rate
+_LEAST_FALSE = 2  # in all: whether they cluster cannot be seen of fewer
 
 
 def others(cell_types: Sequence[str], members: Sequence[str]) -> list[int]:
@@ -59,7 +60,8 @@ def slide_correlation(
         cell_types, members: as there.
 
     Returns:
-        The intra-slide correlation, from 0.0001 to 0.3; the least where no slide has enough cells.
+        The intra-slide correlation, from 0.0001 to 0.3; the least where no slide has enough cells, or hardly
+        any call is false.
     """
     rows = others(cell_types, members)
     rate_of = dict(zip(rows, rates.tolist(), strict=True))
@@ -74,6 +76,8 @@ def slide_correlation(
         return LEAST_CORRELATION
     totals = np.asarray([len(values) for values in usable])
     false = np.asarray([sum(wrong for _, wrong in values) for values in usable])
+    if false.sum() < _LEAST_FALSE:
+        return LEAST_CORRELATION
     means = np.asarray([np.mean([rate for rate, _ in values]) for values in usable])
 
     def loss(log_correlation: float) -> float:

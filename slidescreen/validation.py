@@ -109,10 +109,7 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
     matrix = classification.confusion_matrix(truth, called, len(ensemble.cell_types))
     slides = [image.slide for image, keep in zip(predictions.images, kept, strict=True) if keep]
     correlations = {
-        group: slide_correlation(
-            truth, called, slides, false_call_rates(matrix, ensemble.cell_types, members), ensemble.cell_types, members
-        )
-        for group, members in cells.TESTED_GROUPS.items()
+        group: _correlation(group, truth, called, slides, matrix, ensemble) for group in cells.TESTED_GROUPS
     }
     measured = {
         "images": len(kept),
@@ -122,6 +119,27 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
         "models": compare(ensemble, predictions),
     }
     return replace(ensemble, calibration=Calibration(temperature, threshold, matrix, correlations, measured))
+
+
+def _correlation(
+    group: str,
+    truth: NDArray[np.int64],
+    called: NDArray[np.int64],
+    slides: Sequence[str],
+    matrix: NDArray[np.int64],
+    ensemble: Ensemble,
+) -> float:
+    """How false calls of a group cluster on slides.
+
+    For blasts, promyelocytes are left out: they are called blasts on some slides and on others not, and would hide
+    blasts on all slides. A slide with many of them is urgent by itself, whatever its blasts.
+    """
+    types, members = ensemble.cell_types, cells.TESTED_GROUPS[group]
+    rates = false_call_rates(matrix, types, members)
+    passed_over = cells.indices(types, cells.BLAST_EQUIVALENTS) if group == "blasts" else []
+    looked_at = ~np.isin(truth, passed_over)
+    names = [slide for slide, chosen in zip(slides, looked_at.tolist(), strict=True) if chosen]
+    return slide_correlation(truth[looked_at], called[looked_at], names, rates, types, members)
 
 
 def compare(ensemble: Ensemble, predictions: MemberPredictions) -> list[dict[str, Any]]:

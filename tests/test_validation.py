@@ -1,0 +1,73 @@
+"""What an ensemble learns of itself on the validation split."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slidescreen import cells
+from slidescreen.ensemble import Ensemble, Member
+from slidescreen.false_calls import LEAST_CORRELATION
+from slidescreen.images import Preprocessing
+from slidescreen.labels import LabelledImage
+from slidescreen.networks import Checkpoint
+from slidescreen.validation import MemberPredictions, Targets, calibrate, search_weights
+
+TYPES = cells.CELL_TYPES
+CHECKPOINT = Checkpoint("efficientnet_b1", TYPES, Preprocessing(64))
+PAIR = Ensemble((Member(Path("a"), 0.4, "0", CHECKPOINT), Member(Path("b"), 0.6, "1", CHECKPOINT)))
+
+
+def probabilities(truth: np.ndarray, sharpness: float, seed: int) -> np.ndarray:
+    logits = np.random.default_rng(seed).normal(size=(len(truth), len(TYPES))) + sharpness * np.eye(len(TYPES))[truth]
+    return np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+
+
+def predictions(*sharpness: float, count: int = 800) -> MemberPredictions:
+    truth = np.arange(count) % len(TYPES)
+    images = tuple(LabelledImage(Path(str(n)), TYPES[t], f"S{n % 10}") for n, t in enumerate(truth.tolist()))
+    return MemberPredictions(images, truth, tuple(probabilities(truth, s, n) for n, s in enumerate(sharpness)))
+
+
+def test_the_search_gives_the_better_member_the_greater_weight() -> None:
+    weights = search_weights(predictions(1.0, 4.0), "soft")
+    assert sum(weights) == pytest.approx(1)
+    assert weights[1] > weights[0]
+    assert search_weights(predictions(4.0, 1.0), "soft")[0] > 0.5
+
+
+def test_the_threshold_reaches_the_accuracy_and_gives_up_no_more_than_allowed() -> None:
+    found = predictions(3.0, 3.5)
+    generous = calibrate(PAIR, found, Targets(0.97, 0.5))
+    combined = generous.combine(found.members)
+    kept = combined.max(axis=1) >= generous.calibration.rejection_threshold
+    assert (combined.argmax(axis=1) == found.truth)[kept].mean() >= 0.97
+    assert generous.calibration.confusion_matrix is not None
+    assert generous.calibration.confusion_matrix.sum() == kept.sum()
+    strict = calibrate(PAIR, found, Targets(0.9999, 0.05))
+    assert strict.calibration.measured["unidentified"] == pytest.approx(0.05 * 800, abs=1)
+
+
+def test_the_temperature_makes_the_probabilities_honest() -> None:
+    found = predictions(2.0, 2.0)
+    flattened = tuple(p**0.4 / (p**0.4).sum(axis=1, keepdims=True) for p in found.members)
+    calibrated = calibrate(PAIR, replace(found, members=flattened), Targets())
+    assert calibrated.calibration.temperature < 0.7
+    combined = calibrated.combine(flattened)
+    assert combined.max(axis=1).mean() == pytest.approx((combined.argmax(axis=1) == found.truth).mean(), abs=0.03)
+
+
+def test_promyelocytes_called_blasts_on_some_slides_do_not_count_as_clustering_of_false_blasts() -> None:
+    """Ten slides of 60 neutrophils and 40 promyelocytes; on two of them every promyelocyte is called a blast."""
+    neutrophil, promyelocyte, blast = (TYPES.index(n) for n in ("neutrophil", "promyelocyte", "myeloblast"))
+    truth = np.tile(np.repeat([neutrophil, promyelocyte], [60, 40]), 10)
+    slides = np.repeat(np.arange(10), 100)
+    called = np.where((truth == promyelocyte) & (slides < 2), blast, truth)
+    images = tuple(
+        LabelledImage(Path(str(n)), TYPES[t], f"S{s}") for n, (t, s) in enumerate(zip(truth, slides, strict=True))
+    )
+    certain = 0.9 * np.eye(len(TYPES))[called] + 0.1 / len(TYPES)
+    found = calibrate(PAIR, MemberPredictions(images, truth, (certain, certain)), Targets(0.0, 0.0)).calibration
+    assert found.slide_correlation["blasts"] == pytest.approx(LEAST_CORRELATION, rel=0.1)
+    assert set(found.slide_correlation) == set(cells.TESTED_GROUPS)
