@@ -98,7 +98,7 @@ def test_undefined_values_are_empty_or_null_and_never_nan(tmp_path: Path) -> Non
     write_evaluation(evaluate([random_model(1)], resamples=50), tmp_path)
     for name in ("metrics.json", "per_type.csv", "evaluation.html"):
         text = (tmp_path / name).read_text().split("</style>")[-1]
-        assert not re.search(r"[>,:]\s*(nan|inf|none)\b", text, re.IGNORECASE)
+        assert not re.search(r"[>,:–]\s*-?(nan|inf|none)\b", text, re.IGNORECASE)
     found = json.loads((tmp_path / "metrics.json").read_text())["models"][0]["types"]
     assert next(t for t in found if t["name"] == "myelocyte")["recall"] is None
 

@@ -13,6 +13,7 @@ from slidescreen import __version__, cells
 from slidescreen.evaluation import Evaluation, ModelScores, SlideLevel
 from slidescreen.files import printable
 from slidescreen.reporting.wording import (
+    as_limit,
     as_number,
     comparison_sentence,
     display_name,
@@ -102,7 +103,13 @@ def render_evaluation(evaluation: Evaluation, folder: Path, pictures: Sequence[s
     environment = Environment(
         loader=PackageLoader("slidescreen.reporting"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"number": as_number, "display": display_name, "model": model_name, "p": p_text}
+    environment.filters |= {
+        "limit": as_limit,
+        "number": as_number,
+        "display": display_name,
+        "model": model_name,
+        "p": p_text,
+    }
     encoded = [(name, base64.b64encode((folder / name).read_bytes()).decode("ascii")) for name in pictures]
     return environment.get_template("evaluation.html.j2").render(
         evaluation=evaluation,

@@ -35,7 +35,12 @@ def with_limits(value: float, limits: Interval[float]) -> str:
     """A figure and its limits."""
     if math.isnan(value) or math.isnan(limits.low):
         return as_number(value)
-    return f"{value:.4f} ({limits.low:.3f}–{limits.high:.3f})"
+    return f"{value:.4f} ({as_limit(limits.low)}–{as_limit(limits.high)})"
+
+
+def as_limit(value: float) -> str:
+    """Three digits, or infinity where a limit is unbounded."""
+    return f"{round(value, 3) + 0.0:.3f}".replace("inf", "∞")  # + 0.0: no minus before a zero
 
 
 def p_text(value: float) -> str:
