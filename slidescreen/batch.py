@@ -71,7 +71,11 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
     _check_out(request)
     results: dict[str, SlideResult] = {}
     ledger = Ledger(request.out, ensemble, request.precision)
-    remaining = [slide for slide in slides if not _recalled(slide, ledger, results, ensemble, request.thresholds)]
+    for slide in slides:
+        recalled = ledger.recall(slide)
+        if recalled is not None:
+            results[slide.name] = judge(slide, recalled, ensemble, request.thresholds)
+    remaining = [slide for slide in slides if slide.name not in results]
     if results:
         display.note(f"{len(results)} slides were finished by an earlier run and are unchanged")
     engines, device = _engines(request, ensemble) if remaining else ([], "")
@@ -117,25 +121,13 @@ def _check_out(request: Request) -> None:
             )
 
 
-def _recalled(
-    slide: Slide, ledger: Ledger, results: dict[str, SlideResult], ensemble: Ensemble, thresholds: Thresholds
-) -> bool:
-    calls = ledger.recall(slide)
-    if calls is not None:
-        results[slide.name] = judge(slide, calls, ensemble, thresholds)
-    return calls is not None
-
-
 def _engines(request: Request, ensemble: Ensemble) -> "tuple[list[TorchEngine], str]":
     """An engine for each member, and the device in words."""
-    from slidescreen.allocator import keep_memory
-    from slidescreen.engine.devices import choose_device, describe
-    from slidescreen.engine.pytorch import TorchEngine
+    from slidescreen.engine.devices import describe
+    from slidescreen.engine.pytorch import load_engines
 
-    keep_memory()
-    device = choose_device(request.device)
-    engines = [TorchEngine(member.path, device, request.precision) for member in ensemble.members]
-    return engines, describe(device, engines[0].dtype)
+    engines = load_engines([member.path for member in ensemble.members], request.device, request.precision)
+    return engines, describe(engines[0].device, engines[0].dtype)
 
 
 def _run(

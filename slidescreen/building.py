@@ -5,9 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from slidescreen.allocator import keep_memory
-from slidescreen.engine.devices import choose_device
-from slidescreen.engine.pytorch import TorchEngine
+from slidescreen.engine.pytorch import load_engines
 from slidescreen.ensemble import Ensemble, default_weights, member_of
 from slidescreen.errors import InputError
 from slidescreen.files import printable
@@ -48,9 +46,7 @@ def build_ensemble(request: Request, progress: Callable[[int, int], None]) -> En
     weighted = tuple(replace(m, weight=w) for m, w in zip(members, weights, strict=True))
     ensemble = Ensemble(weighted, request.rule)
     images = _validation_images(request, ensemble)
-    keep_memory()
-    device = choose_device(request.device)
-    engines = [TorchEngine(member.path, device) for member in ensemble.members]
+    engines = load_engines([member.path for member in ensemble.members], request.device)
     predictions = predict(ensemble, engines, images, request.batch_size, os.cpu_count() or 1, progress)
     if request.search:
         found = search_weights(predictions, request.rule)

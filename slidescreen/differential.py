@@ -92,6 +92,14 @@ def members_of(name: str) -> tuple[str, ...]:
     return cells.GROUPS.get(name, (name,))
 
 
+def corrected_share(composition: Composition | None, members: Sequence[str], types: Sequence[str]) -> float | None:
+    """The most likely share of `members` among the leukocytes, 0–1; None where errors are not known well enough."""
+    positions = cells.indices(types, members)
+    if composition is None or not positions or not composition.supported[positions].all():
+        return None
+    return float(_among_leukocytes(composition.shares[None], members, types)[0])
+
+
 def corrected_draws(composition: Composition, members: Sequence[str], types: Sequence[str]) -> NDArray[np.float64]:
     """Draws (D,) of the true share of `members` among the leukocytes, 0–1."""
     return _among_leukocytes(composition.draws, members, types)
@@ -106,16 +114,15 @@ def _share(
         return Share(count, None, None, None)
     limits = clopper_pearson(count, leukocytes)
     raw = Share(count, 100 * count / leukocytes, 100 * limits.low, 100 * limits.high)
-    positions = cells.indices(types, members)
-    if composition is None or not positions or not composition.supported[positions].all():
+    estimate = corrected_share(composition, members, types)
+    if composition is None or estimate is None:
         return raw
-    estimate = _among_leukocytes(composition.shares[None], members, types)[0]
     low, high = np.quantile(corrected_draws(composition, members, types), (0.025, 0.975))
     # The draws scatter about the estimate, but at a border they may leave it outside of their limits.
     low, high = min(low, estimate), max(high, estimate)
     if count == 0:  # resampling calls that are none shows no spread: as many may have been missed as by counting alone
         high = max(high, limits.high)
-    return Share(count, raw.percent, raw.low, raw.high, 100 * float(estimate), 100 * float(low), 100 * float(high))
+    return Share(count, raw.percent, raw.low, raw.high, 100 * estimate, 100 * float(low), 100 * float(high))
 
 
 def _among_leukocytes(shares: NDArray[np.float64], members: Sequence[str], types: Sequence[str]) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 
 from slidescreen import cells
-from slidescreen.differential import Differential, Share, corrected_draws
+from slidescreen.differential import Differential, Share, corrected_draws, corrected_share
 from slidescreen.ensemble import Ensemble
 from slidescreen.false_calls import false_call_rates, others, tail_probability
 from slidescreen.statistics.intervals import trials_to_decide
@@ -192,12 +192,10 @@ def _grade_equivalents(
 
 def group_percent(differential: Differential, members: Sequence[str], types: Sequence[str]) -> float:
     """The percentage of several types together, corrected where it can be."""
-    composition = differential.composition
-    positions = cells.indices(types, members)
-    if composition is None or not composition.supported[positions].all():
+    corrected = corrected_share(differential.composition, members, types)
+    if corrected is None:
         return sum(differential.shares[name].percent or 0.0 for name in members)
-    leukocytes = composition.shares[cells.indices(types, cells.LEUKOCYTES)].sum()
-    return float(100 * composition.shares[positions].sum() / leukocytes) if leukocytes > 0 else 0.0
+    return 100 * corrected
 
 
 def _undecided(share: Share, differential: Differential, cut_offs: Sequence[float]) -> list[str]:

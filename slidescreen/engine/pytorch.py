@@ -1,11 +1,14 @@
 """Inference with PyTorch, on an NVIDIA GPU or on the CPU."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from slidescreen.allocator import keep_memory
+from slidescreen.engine.devices import choose_device
 from slidescreen.errors import InputError
 from slidescreen.images import Pixels
 from slidescreen.networks import load_network
@@ -78,6 +81,17 @@ class TorchEngine:
             logits = self._network(images)
         result: NDArray[np.float64] = logits.double().softmax(dim=1).cpu().numpy()
         return result
+
+
+def load_engines(checkpoints: Sequence[Path], device: str, precision: str = "auto") -> list[TorchEngine]:
+    """An engine for each checkpoint, on the device that `auto`, `cuda` or `cpu` means here.
+
+    Raises:
+        InputError: a file is no checkpoint, the device is not there, or the precision is unknown.
+    """
+    keep_memory()
+    where = choose_device(device)
+    return [TorchEngine(path, where, precision) for path in checkpoints]
 
 
 def _dtype(precision: str, device: torch.device) -> torch.dtype:

@@ -111,6 +111,7 @@ def _right(predictions: Predictions) -> NDArray[np.bool_]:
 def _type_tests(first: Predictions, other: Predictions) -> list[_TypeTests]:
     """For each type that has cells: McNemar's test on them, and DeLong's on the type against the rest."""
     tests = []
+    first_right, other_right = _right(first), _right(other)
     for position, name in enumerate(first.cell_types):
         positive = first.truth == position
         if not positive.any():
@@ -118,7 +119,7 @@ def _type_tests(first: Predictions, other: Predictions) -> list[_TypeTests]:
         area = None
         if first.probabilities is not None and other.probabilities is not None and not positive.all():
             area = roc.delong_test(positive, first.probabilities[:, position], other.probabilities[:, position])
-        tests.append(_TypeTests(name, paired.mcnemar(_right(first)[positive], _right(other)[positive]), area))
+        tests.append(_TypeTests(name, paired.mcnemar(first_right[positive], other_right[positive]), area))
     return tests
 
 

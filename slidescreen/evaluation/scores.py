@@ -86,6 +86,11 @@ class ModelScores:
     calibration: Calibration | None
     confusion: NDArray[np.int64]
 
+    @property
+    def rows(self) -> tuple[TypeScores, ...]:
+        """Types, groups and contrasts, as every table lists them."""
+        return (*self.types, *self.groups, *self.contrasts)
+
 
 def score(predictions: Predictions, resamples: int, seed: int) -> ModelScores:
     """Score one model; see `evaluate`."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from slidescreen import cells
 from slidescreen.evaluation.predictions import Predictions
+from slidescreen.statistics import classification
 from slidescreen.statistics.agreement import BlandAltman, PassingBablok, bland_altman, passing_bablok
 from slidescreen.statistics.intervals import Interval, clopper_pearson
 from slidescreen.thresholds import default_thresholds
@@ -108,9 +109,9 @@ def _agreement(name: str, true: NDArray[np.float64], measured: NDArray[np.float6
 
 
 def _detection(name: str, true: NDArray[np.float64], measured: NDArray[np.float64], cut_off: float) -> Detection:
-    has, seen = true >= cut_off, measured >= cut_off
-    both, missed = int((has & seen).sum()), int((has & ~seen).sum())
-    false, neither = int((~has & seen).sum()), int((~has & ~seen).sum())
+    table = classification.confusion_matrix((true >= cut_off).astype(int), (measured >= cut_off).astype(int), 2)
+    (neither, false), (missed, both) = table.tolist()
+    scores = classification.binary_scores(table)
     return Detection(
         name=name,
         cut_off=cut_off,
@@ -118,8 +119,8 @@ def _detection(name: str, true: NDArray[np.float64], measured: NDArray[np.float6
         missed=missed,
         false=false,
         neither=neither,
-        sensitivity=both / (both + missed) if both + missed else float("nan"),
+        sensitivity=scores.sensitivity,
         sensitivity_limits=clopper_pearson(both, both + missed),
-        specificity=neither / (neither + false) if neither + false else float("nan"),
+        specificity=scores.specificity,
         specificity_limits=clopper_pearson(neither, neither + false),
     )

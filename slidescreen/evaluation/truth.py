@@ -149,18 +149,14 @@ def of_images(
     Raises:
         InputError: the images or labels cannot be used.
     """
-    from slidescreen.allocator import keep_memory
-    from slidescreen.engine.devices import choose_device
-    from slidescreen.engine.pytorch import TorchEngine
+    from slidescreen.engine.pytorch import load_engines
     from slidescreen.validation import predict
 
     labelled = chosen(read_labelled(source, rules), split)
     images = [image for image in labelled if image.label in ensemble.cell_types]
     if not images:
         raise InputError(f"{printable(source)} holds no images of the ensemble's cell types")
-    keep_memory()
-    where = choose_device(device)
-    engines = [TorchEngine(member.path, where) for member in ensemble.members]
+    engines = load_engines([member.path for member in ensemble.members], device)
     found = predict(ensemble, engines, images, 32, os.cpu_count() or 1, progress)
     combined = ensemble.combine(found.members)
     kept = combined.max(axis=1) >= ensemble.calibration.rejection_threshold

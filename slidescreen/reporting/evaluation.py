@@ -64,7 +64,7 @@ def _sources_table(evaluation: Evaluation) -> Table:
 
 def _types_table(model: ModelScores) -> Table:
     table = _table("cell type", "cells", "precision", "recall", "F1", "AUROC")
-    for number, scores in enumerate((*model.types, *model.groups, *model.contrasts)):
+    for number, scores in enumerate(model.rows):
         if number == len(model.types):
             table.add_section()
         table.add_row(

@@ -77,7 +77,7 @@ def _per_type_rows(evaluation: Evaluation) -> Rows:
         *(f"{name}_{end}" for name in _WITH_LIMITS for end in ("low", "high")),
     ]  # fmt: skip
     for model in evaluation.models:
-        for scores in (*model.types, *model.groups, *model.contrasts):
+        for scores in model.rows:
             limits = [getattr(scores, f"{name}_limits") for name in _WITH_LIMITS]
             known = [not math.isnan(getattr(scores, name)) for name in _WITH_LIMITS]
             yield [

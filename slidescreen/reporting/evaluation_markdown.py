@@ -37,7 +37,7 @@ def _scores(model: ModelScores) -> list[str]:
 
 
 def _type_rows(model: ModelScores) -> Iterator[Sequence[str]]:
-    for scores in (*model.types, *model.groups, *model.contrasts):
+    for scores in model.rows:
         if scores.support:
             yield [
                 display_name(scores), str(scores.support), as_number(scores.precision),
