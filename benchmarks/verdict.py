@@ -17,6 +17,7 @@ from typing import Annotated
 import numpy as np
 import typer
 from numpy.typing import NDArray
+from reference_study import MATRIX, TYPES
 
 from slidescreen import cells
 from slidescreen import ensemble as ensembles
@@ -35,26 +36,6 @@ from slidescreen.statistics.intervals import Interval, clopper_pearson
 NORMAL = {"neutrophil": 0.60, "lymphocyte": 0.30, "monocyte": 0.06, "eosinophil": 0.03, "basophil": 0.01}
 SIZES = (100, 200, 400)
 BLASTS = (0.0, 0.02, 0.05, 0.20)
-
-STUDY_TYPES = (
-    "eosinophil", "lymphocyte", "variant_lymphocyte", "monocyte", "neutrophil", "band_neutrophil",
-    "basophil", "myeloblast", "lymphoblast", "metamyelocyte", "myelocyte", "promyelocyte",
-)  # fmt: skip
-STUDY_MATRIX = np.array([
-    [65, 0, 0, 0, 5, 0, 0, 0, 0, 0, 2, 0],
-    [0, 2178, 46, 6, 4, 0, 1, 46, 42, 9, 36, 1],
-    [0, 54, 94, 10, 4, 0, 0, 9, 3, 3, 8, 2],
-    [0, 0, 5, 422, 3, 1, 0, 16, 0, 7, 7, 4],
-    [16, 18, 3, 9, 3398, 71, 2, 0, 0, 22, 12, 2],
-    [0, 0, 0, 0, 99, 77, 0, 0, 0, 4, 0, 0],
-    [0, 3, 0, 1, 3, 0, 46, 0, 0, 0, 0, 0],
-    [0, 28, 3, 10, 0, 0, 0, 697, 5, 2, 13, 2],
-    [0, 33, 0, 1, 0, 0, 0, 6, 265, 1, 22, 0],
-    [0, 14, 4, 24, 12, 4, 0, 9, 5, 57, 21, 3],
-    [0, 35, 11, 12, 4, 0, 0, 20, 13, 12, 155, 9],
-    [0, 0, 1, 4, 0, 0, 0, 8, 1, 3, 14, 56],
-])  # fmt: skip
-"""Park et al. 2024, DOI 10.1177/20552076241258079: 8,478 test images by the ensemble, rows true."""
 
 EnsembleOption = Annotated[Path | None, typer.Option(help="Ensemble folder; the one that ships if not given.")]
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -91,9 +72,9 @@ def simulate(
 
 def study() -> Ensemble:
     """The reference study as an ensemble: its errors are known, its weights are not. Slides do not differ in it."""
-    checkpoint = Checkpoint("efficientnet_b1", STUDY_TYPES, Preprocessing(256))
+    checkpoint = Checkpoint("efficientnet_b1", TYPES, Preprocessing(256))
     member = Member(Path("unpublished"), 1.0, "", checkpoint)
-    return Ensemble((member,), calibration=Calibration(confusion_matrix=STUDY_MATRIX))
+    return Ensemble((member,), calibration=Calibration(confusion_matrix=MATRIX))
 
 
 def _drawn(model: Ensemble, blasts: float, size: int, group: str, generator: np.random.Generator) -> Judged:

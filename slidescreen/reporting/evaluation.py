@@ -4,7 +4,6 @@ import base64
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -12,6 +11,7 @@ from rich.table import Table
 from slidescreen import __version__, cells
 from slidescreen.evaluation import Evaluation, ModelScores, SlideLevel
 from slidescreen.files import printable
+from slidescreen.reporting.templating import template
 from slidescreen.reporting.wording import (
     as_limit,
     as_number,
@@ -100,18 +100,11 @@ def _slides_table(level: SlideLevel) -> Table:
 
 def render_evaluation(evaluation: Evaluation, folder: Path, pictures: Sequence[str]) -> str:
     """The page of an evaluation whose pictures lie in `folder`."""
-    environment = Environment(
-        loader=PackageLoader("slidescreen.reporting"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    page = template(
+        "evaluation.html.j2", limit=as_limit, number=as_number, display=display_name, model=model_name, p=p_text
     )
-    environment.filters |= {
-        "limit": as_limit,
-        "number": as_number,
-        "display": display_name,
-        "model": model_name,
-        "p": p_text,
-    }
     encoded = [(name, base64.b64encode((folder / name).read_bytes()).decode("ascii")) for name in pictures]
-    return environment.get_template("evaluation.html.j2").render(
+    return page.render(
         evaluation=evaluation,
         sentences=[comparison_sentence(c) for c in evaluation.comparisons],
         pictures=encoded,

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from jinja2 import Environment, PackageLoader
-
 from slidescreen import cells
 from slidescreen.calls import Call, Status
 from slidescreen.differential import NAMES, Share
+from slidescreen.reporting.templating import template
 from slidescreen.reporting.thumbnails import thumbnail
 from slidescreen.runs import Run, SlideResult
 from slidescreen.screening import Verdict
@@ -77,11 +76,7 @@ def render_run(run: Run, heat: Heat = MappingProxyType({})) -> str:
     """The page of a run: the worklist on top, then each slide with its evidence, and heat maps where there are any."""
     worklist = enumerate(run.worklist(), start=1)
     sections = [_section(number, slide, run.cell_types, heat) for number, slide in worklist]
-    environment = Environment(
-        loader=PackageLoader("slidescreen.reporting"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["percent"] = _percent
-    return environment.get_template("run.html.j2").render(
+    return template("run.html.j2", percent=_percent).render(
         info=run.info,
         sections=sections,
         totals=[(verdict, sum(s.slide.finding.verdict == verdict for s in sections)) for verdict in Verdict],

@@ -1,0 +1,15 @@
+"""The templates of pages: whatever is put into one is escaped."""
+
+from collections.abc import Callable
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, Template
+
+
+def template(name: str, **filters: Callable[..., Any]) -> Template:
+    """A template of `templates/`, with filters under the names it calls them by."""
+    environment = Environment(
+        loader=PackageLoader("slidescreen.reporting"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= filters
+    return environment.get_template(name)
