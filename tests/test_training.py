@@ -288,23 +288,33 @@ def test_augmentation_is_drawn_from_its_generator_alone() -> None:
 
 
 def test_augmentation_of_strength_zero_changes_nothing() -> None:
-    off = Augmentation(rotation=0, flips=False, scale=1, colour=0, blur=0)
+    off = Augmentation(rotation=0, flips=False, scale=1, colour=0, focus=0)
     assert torch.equal(augment(batch(), off, torch.Generator()), batch())
 
 
 def test_flips_alone_are_exact_mirror_images() -> None:
-    flips = Augmentation(rotation=0, flips=True, scale=1, colour=0, blur=0)
+    flips = Augmentation(rotation=0, flips=True, scale=1, colour=0, focus=0)
     original = batch(16)
     for before, after in zip(original, augment(original, flips, torch.Generator().manual_seed(0)), strict=True):
         mirrors = [before, before.flip(1), before.flip(2), before.flip(1, 2)]
         assert min(float((after - mirror).abs().max()) for mirror in mirrors) < 1e-4
 
 
-def test_colour_and_blur_keep_the_cell_where_it_is() -> None:
+def test_colour_and_focus_keep_the_cell_where_it_is() -> None:
     painted = augment(batch(8), Augmentation(0, False, 1, 1, 1), torch.Generator().manual_seed(1))
     for before, after in zip(batch(8), painted, strict=True):
         pair = torch.stack([before.mean(0).flatten(), after.mean(0).flatten()])
         assert torch.corrcoef(pair)[0, 1] > 0.8
+
+
+def test_focus_both_softens_and_sharpens() -> None:
+    def detail(images: torch.Tensor) -> torch.Tensor:
+        return images.diff(dim=3).abs().mean((1, 2, 3))
+
+    changed = augment(batch(16), Augmentation(0, False, 1, 0, 3), torch.Generator().manual_seed(1))
+    ratio = detail(changed) / detail(batch(16))
+    assert ratio.min() < 0.9
+    assert ratio.max() > 1.1
 
 
 IMAGES = [LabelledImage(Path(str(n)), "monocyte" if n < 90 else "basophil", source="A") for n in range(100)]

@@ -120,8 +120,8 @@ def train(
     colour: Annotated[
         float, typer.Option(help="Strength of random stain and light.", min=0, max=4, rich_help_panel=_BEYOND)
     ] = 1.0,
-    blur: Annotated[
-        float, typer.Option(help="Largest random loss of focus.", min=0, max=4, rich_help_panel=_BEYOND)
+    focus: Annotated[
+        float, typer.Option(help="Largest random loss of focus, or sharpening.", min=0, max=4, rich_help_panel=_BEYOND)
     ] = 1.0,
     white_balance: Annotated[
         bool,
@@ -188,7 +188,7 @@ def train(
         plateau_factor=plateau_factor,
         plateau_patience=plateau_patience,
         patience=patience,
-        augmentation=Augmentation(rotation, flips, scale, colour, blur),
+        augmentation=Augmentation(rotation, flips, scale, colour, focus),
         balance=balance,
         balance_power=balance_power,
         label_smoothing=label_smoothing,

@@ -14,7 +14,7 @@ _DARKEST = 1 / 255
 
 
 def augment(batch: Tensor, options: Augmentation, generator: torch.Generator) -> Tensor:
-    """Turn, flip, scale, blur and recolour each image of a batch by chance.
+    """Turn, flip, scale, recolour and refocus each image of a batch by chance.
 
     Args:
         batch: (N, 3, H, W), 0–1.
@@ -27,8 +27,8 @@ def augment(batch: Tensor, options: Augmentation, generator: torch.Generator) ->
     batch = _move(batch, options, generator)
     if options.colour > 0:
         batch = _restain(batch, options.colour, generator)
-    if options.blur > 0:
-        batch = _defocus(batch, options.blur, generator)
+    if options.focus > 0:
+        batch = _refocus(batch, options.focus, generator)
     return batch
 
 
@@ -67,9 +67,9 @@ def _restain(batch: Tensor, strength: float, generator: torch.Generator) -> Tens
     return torch.exp(-density).clamp(0, 1).view_as(batch)
 
 
-def _defocus(batch: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Mix half of the images with a Gaussian blur of themselves."""
-    share = _uniform(len(batch), -1, 1, generator).clamp_min(0).view(-1, 1, 1, 1).to(batch.device)
+def _refocus(batch: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    """Move each image towards a Gaussian blur of itself or away from it: out of focus, or sharpened."""
+    share = _uniform(len(batch), -1, 1, generator).view(-1, 1, 1, 1).to(batch.device)
     sigma = strength * batch.shape[-2] / 128
     side = 2 * max(1, math.ceil(2 * sigma)) + 1
-    return torch.lerp(batch, gaussian_blur(batch, [side, side], [sigma, sigma]), share)
+    return torch.lerp(batch, gaussian_blur(batch, [side, side], [sigma, sigma]), share).clamp(0, 1)

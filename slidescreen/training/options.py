@@ -36,8 +36,8 @@ class Augmentation:
     """Largest enlargement; the smallest is its inverse."""
     colour: float = 1.0
     """Strength of the change of stain and light (1: standard deviations of 0.08 in optical density)."""
-    blur: float = 1.0
-    """Largest loss of focus: standard deviation in pixels at 128 pixels a side."""
+    focus: float = 1.0
+    """Largest loss of focus, or sharpening by as much: standard deviation in pixels at 128 pixels a side."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def study_recipe(options: TrainingOptions) -> TrainingOptions:
         options,
         preprocessing=replace(options.preprocessing, white_balance=False),
         cell_types=cells.LEUKOCYTES,
-        augmentation=Augmentation(scale=1.0, colour=0.0, blur=0.0),
+        augmentation=Augmentation(scale=1.0, colour=0.0, focus=0.0),
         balance="none",
         label_smoothing=0.0,
         weight_average=0.0,
