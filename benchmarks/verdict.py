@@ -16,7 +16,6 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from numpy.typing import NDArray
 from reference_study import MATRIX, TYPES
 
 from slidescreen import cells
@@ -65,7 +64,7 @@ def simulate(
         for share in BLASTS:
             for size in SIZES:
                 generator = np.random.default_rng([seed, size, round(1000 * share)])
-                drawn = {g: [_drawn(model, share, size, g, generator) for _ in range(slides)] for g in cells.GROUPS}
+                drawn = [_drawn(model, share, size, generator) for _ in range(slides)]
                 print(_simulated_row(share, size, drawn), flush=True)
         print()
 
@@ -77,31 +76,46 @@ def study() -> Ensemble:
     return Ensemble((member,), calibration=Calibration(confusion_matrix=MATRIX))
 
 
-def _drawn(model: Ensemble, blasts: float, size: int, group: str, generator: np.random.Generator) -> Judged:
-    """One slide: normal cells, myeloblasts among them, called with the model's errors as a group's vary by slide."""
-    matrix = model.calibration.confusion_matrix
+def _drawn(model: Ensemble, blasts: float, size: int, generator: np.random.Generator) -> Judged:
+    """One slide: normal cells, myeloblasts among them, called with the model's errors as they vary between slides."""
+    calibration = model.calibration
+    matrix = calibration.confusion_matrix
     assert matrix is not None
     shares = {name: share * (1 - blasts) for name, share in NORMAL.items()} | {"myeloblast": blasts}
     true = generator.multinomial(size, list(shares.values()))
-    correlation = max(model.calibration.slide_correlation.get(group, 0.0), 1e-4)
-    calls = np.zeros(len(matrix), np.int64)
+    called: list[Call] = []
     for name, count in zip(shares, true.tolist(), strict=True):
-        row = matrix[model.cell_types.index(name)]
-        own = generator.dirichlet((row + 1e-9) / row.sum() * (1 / correlation - 1))
-        calls += generator.multinomial(count, own)
-    names = [name for name, count in zip(model.cell_types, calls.tolist(), strict=True) for _ in range(count)]
-    return _judge("simulated", names, shares, model)
+        position = model.cell_types.index(name)
+        row = matrix[position] / matrix[position].sum()
+        if calibration.call_correlation:
+            row = generator.dirichlet((row + 1e-9) * (1 / calibration.call_correlation - 1))
+        calls = generator.multinomial(count, row)
+        for k, times in enumerate(calls.tolist()):
+            called += [_simulated_call(model, position, k, generator) for _ in range(times)]
+    return _judge("simulated", called, shares, model)
 
 
-def _judge(slide: str, called: Sequence[str], true: Mapping[str, float], model: Ensemble) -> Judged:
-    calls = [Call(str(n), Status.CLASSIFIED if name else Status.UNIDENTIFIED, name) for n, name in enumerate(called)]
+def _simulated_call(model: Ensemble, true: int, called: int, generator: np.random.Generator) -> Call:
+    """A call as certain, or not, as validation cells so called were."""
+    name = model.cell_types[called]
+    probabilities = np.zeros(len(model.cell_types))
+    matrix = model.calibration.confusion_matrix
+    group = next((group for group, members in cells.GROUPS.items() if name in members), "")
+    found = model.calibration.false_calls.get(group)
+    if found is not None and matrix is not None:
+        so_called = matrix[true, cells.indices(model.cell_types, cells.GROUPS[group])].sum()
+        probabilities[called] = generator.random() < found.counted[true] / so_called
+    return Call(name, Status.CLASSIFIED, name, probabilities=tuple(probabilities.tolist()))
+
+
+def _judge(slide: str, calls: Sequence[Call], true: Mapping[str, float], model: Ensemble) -> Judged:
     differential = count_slide(slide, calls, model)
     return Judged(true, differential, screen(differential, model))
 
 
-def _simulated_row(share: float, size: int, drawn: Mapping[str, Sequence[Judged]]) -> str:
-    def among(group: str, holds: Callable[[Judged], bool]) -> str:
-        return _rate(sum(holds(j) for j in drawn[group]), len(drawn[group]))
+def _simulated_row(share: float, size: int, drawn: Sequence[Judged]) -> str:
+    def among(holds: Callable[[Judged], bool]) -> str:
+        return _rate(sum(holds(j) for j in drawn), len(drawn))
 
     def covered(group: str) -> Callable[[Judged], bool]:
         def holds(j: Judged) -> bool:
@@ -113,9 +127,9 @@ def _simulated_row(share: float, size: int, drawn: Mapping[str, Sequence[Judged]
         return holds
 
     columns = (
-        among("blasts", lambda j: "blasts" in j.finding.flags),
-        among("immature_granulocytes", lambda j: "ig" in j.finding.flags),
-        *(among(group, covered(group)) for group in cells.GROUPS),
+        among(lambda j: "blasts" in j.finding.flags),
+        among(lambda j: "ig" in j.finding.flags),
+        *(among(covered(group)) for group in cells.GROUPS),
     )  # fmt: skip
     return f"| {100 * share:g}% | {size} | " + " | ".join(columns) + " |"
 
@@ -149,7 +163,7 @@ def _real_slides(found: Predictions, model: Ensemble, least: int) -> Iterator[Ju
         leukocytes = [name for name in true if name in cells.LEUKOCYTES]
         if len(leukocytes) >= least:
             shares = {name: leukocytes.count(name) / len(leukocytes) for name in cells.LEUKOCYTES}
-            yield _judge(slide, _names(here.called, found.cell_types), shares, model)
+            yield _judge(slide, _calls(here), shares, model)
 
 
 def _normal_slides(
@@ -166,11 +180,19 @@ def _normal_slides(
                     f"{source} has only {len(own)} cells of {name}: choose a smaller --normal-size"
                 )
             chosen += generator.choice(own, round(share * size), replace=False).tolist()
-        yield _judge(f"normal {number + 1}", _names(found.called[chosen], found.cell_types), NORMAL, model)
+        yield _judge(
+            f"normal {number + 1}", _calls(found.where(np.isin(np.arange(len(found.truth)), chosen))), NORMAL, model
+        )
 
 
-def _names(called: NDArray[np.int64], types: Sequence[str]) -> list[str]:
-    return [types[i] if i >= 0 else "" for i in called.tolist()]
+def _calls(found: Predictions) -> list[Call]:
+    if found.probabilities is None:
+        raise typer.BadParameter("the predictions have no probabilities")
+    names = [found.cell_types[i] if i >= 0 else "" for i in found.called.tolist()]
+    return [
+        Call(name, Status.CLASSIFIED if name else Status.UNIDENTIFIED, name, probabilities=tuple(row))
+        for name, row in zip(names, found.probabilities.tolist(), strict=True)
+    ]
 
 
 def _print_slides(judged: Sequence[Judged]) -> None:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,8 @@ class Differential:
     Attributes:
         shares: for each of `NAMES`: the twelve leukocyte types, blasts, immature granulocytes.
         per_100: each other object's number per 100 leukocytes; None where it is undefined or has no class.
+        certain: for each of `cells.TESTED_GROUPS`, its calls that are certain enough to be tested; empty when read
+            from a file.
         composition: the estimate behind the corrected figures; None where there is none, or when read from a file.
     """
 
@@ -52,6 +54,7 @@ class Differential:
     leukocytes: int
     shares: Mapping[str, Share]
     per_100: Mapping[str, float | None]
+    certain: Mapping[str, int] = field(default_factory=dict)
     composition: Composition | None = None
 
 
@@ -69,7 +72,9 @@ def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differ
     type_counts = np.asarray([called[name] for name in types], dtype=np.int64)
     leukocytes = sum(called[name] for name in cells.LEUKOCYTES)
     matrix = ensemble.calibration.confusion_matrix
-    composition = unmix(type_counts, matrix) if matrix is not None and leukocytes else None
+    composition: Composition | None = None
+    if matrix is not None and leukocytes:
+        composition = unmix(type_counts, matrix, ensemble.calibration.call_correlation)
     return Differential(
         slide=slide,
         images=len(calls),
@@ -83,8 +88,21 @@ def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differ
             name: 100 * called[name] / leukocytes if leukocytes and name in types else None
             for name in cells.OTHER_OBJECTS
         },
+        certain={group: _certain(calls, group, ensemble) for group in cells.TESTED_GROUPS},
         composition=composition,
     )
+
+
+def _certain(calls: Sequence[Call], group: str, ensemble: Ensemble) -> int:
+    """How many calls into a group are as certain as those whose errors were measured."""
+    members = cells.TESTED_GROUPS[group]
+    inside = [call for call in calls if call.status is Status.CLASSIFIED and call.cell_type in members]
+    measured = ensemble.calibration.false_calls.get(group)
+    if measured is None or measured.certainty == 0:
+        return len(inside)
+    positions = cells.indices(ensemble.cell_types, members)
+    certainties = (sum(call.probabilities[p] for p in positions) for call in inside if call.probabilities)
+    return sum(certainty >= measured.certainty for certainty in certainties)
 
 
 def members_of(name: str) -> tuple[str, ...]:

@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen.errors import InputError
+from slidescreen.false_calls import FalseCalls
 from slidescreen.files import make_folder, printable, sha256_of, write_text, write_whole
 from slidescreen.networks import Checkpoint, read_checkpoint
 from slidescreen.statistics.calibration import apply_temperature
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 RULES = ("soft", "hard")
 DEFAULT_WEIGHTS = {"efficientnet_b1": 0.4, "efficientnetv2_b2": 0.6}
 
@@ -41,15 +42,18 @@ class Calibration:
         rejection_threshold: a call less probable than this is `unidentified`.
         confusion_matrix: validation cells, rows true, columns called, in the order of the cell types; None if
             it was not measured.
-        slide_correlation: how strongly false calls of a group (`blasts`, …) cluster on slides: the intra-slide
-            correlation of a beta-binomial distribution, 0–1.
+        call_correlation: how the calls of one true type vary between slides: the intra-slide correlation of a
+            Dirichlet-multinomial distribution, 0–1.
+        false_calls: how often cells of other types are called into a tested group (`blasts`, …), and how that
+            clusters on slides; a group that is absent is judged by the confusion matrix.
         measured: further figures, for people.
     """
 
     temperature: float = 1.0
     rejection_threshold: float = 0.0
     confusion_matrix: NDArray[np.int64] | None = None
-    slide_correlation: Mapping[str, float] = field(default_factory=dict)
+    call_correlation: float = 0.0
+    false_calls: Mapping[str, FalseCalls] = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -163,9 +167,9 @@ def load(folder: Path) -> Ensemble:
         if content["format_version"] != FORMAT_VERSION:
             raise ValueError(f"format version {content['format_version']}, this release reads {FORMAT_VERSION}")
         members = tuple(_read_member(folder, entry) for entry in content["members"])
-        calibration = _calibration(content["validation"])
-        ensemble = Ensemble(members, content["rule"], calibration)
         types = tuple(content["cell_types"])
+        calibration = _calibration(content["validation"], len(types))
+        ensemble = Ensemble(members, content["rule"], calibration)
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{printable(path)} is damaged: {reason}") from error
@@ -192,7 +196,8 @@ def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
             "temperature": calibration.temperature,
             "rejection_threshold": calibration.rejection_threshold,
             "confusion_matrix": None if matrix is None else matrix.tolist(),
-            "slide_correlation": dict(calibration.slide_correlation),
+            "call_correlation": calibration.call_correlation,
+            "false_calls": {group: _false_calls_dict(found) for group, found in calibration.false_calls.items()},
             "measured": dict(calibration.measured),
         },
     }
@@ -213,7 +218,7 @@ def _read_member(folder: Path, entry: dict[str, Any]) -> Member:
     return Member(path, float(entry["weight"]), found, read_checkpoint(path))
 
 
-def _calibration(content: dict[str, Any]) -> Calibration:
+def _calibration(content: dict[str, Any], types: int) -> Calibration:
     matrix = content["confusion_matrix"]
     temperature, threshold = float(content["temperature"]), float(content["rejection_threshold"])
     if not (math.isfinite(temperature) and temperature > 0):
@@ -224,6 +229,23 @@ def _calibration(content: dict[str, Any]) -> Calibration:
         temperature,
         threshold,
         None if matrix is None else np.asarray(matrix, dtype=np.int64),
-        {str(k): float(v) for k, v in content["slide_correlation"].items()},
+        float(content["call_correlation"]),
+        {str(group): _false_calls(entry, types) for group, entry in content["false_calls"].items()},
         content["measured"],
     )
+
+
+def _false_calls(entry: dict[str, Any], types: int) -> FalseCalls:
+    counted, called = (np.asarray(entry[name], dtype=np.int64) for name in ("counted", "called"))
+    if counted.shape != (types,) or called.shape != (types,):
+        raise ValueError(f"its false calls are not of {types} types")
+    return FalseCalls(float(entry["certainty"]), counted, called, float(entry["correlation"]))
+
+
+def _false_calls_dict(found: FalseCalls) -> dict[str, Any]:
+    return {
+        "certainty": found.certainty,
+        "counted": found.counted.tolist(),
+        "called": found.called.tolist(),
+        "correlation": found.correlation,
+    }

@@ -9,7 +9,7 @@ import numpy as np
 from slidescreen import cells
 from slidescreen.differential import Differential, Share, corrected_draws, corrected_share
 from slidescreen.ensemble import Ensemble
-from slidescreen.false_calls import false_call_rates, others, tail_probability
+from slidescreen.false_calls import from_matrix, others, tail_probability
 from slidescreen.statistics.intervals import trials_to_decide
 from slidescreen.thresholds import Thresholds, default_thresholds
 
@@ -27,11 +27,13 @@ class Verdict(StrEnum):
 class Excess:
     """A group's calls against those that the ensemble's errors alone would bring.
 
-    `expected` is a number of calls; `p_value` is the probability of as many calls or more by errors alone, and
-    None where the ensemble's errors were not measured.
+    `count` is of all calls, `certain` of those certain enough to be tested; `expected` is how many of the latter
+    errors alone would bring, `p_value` the probability of as many or more. Both are None where the ensemble's
+    errors were not measured.
     """
 
     count: int
+    certain: int
     expected: float | None
     p_value: float | None
 
@@ -88,9 +90,9 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
 def excess(differential: Differential, ensemble: Ensemble, group: str) -> Excess:
     """Test a group's calls against "no more than the ensemble's own errors explain".
 
-    The expected rate of false calls is that of each other cell type on the validation split, weighed by the
-    slide's own composition; around it, slides scatter as a beta-binomial distribution with the correlation
-    measured on validation slides.
+    Only calls from the certainty on that was chosen on validation cells are tested. The expected rate of false
+    ones is that of each other cell type on the validation split, weighed by the slide's own composition; around
+    it, slides scatter as a beta-binomial distribution with the correlation measured on validation slides.
 
     Args:
         differential: of the slide.
@@ -99,17 +101,18 @@ def excess(differential: Differential, ensemble: Ensemble, group: str) -> Excess
     """
     members = cells.TESTED_GROUPS[group]
     count = sum(differential.shares[name].count for name in members)
+    certain = differential.certain[group]
     matrix = ensemble.calibration.confusion_matrix
     composition = differential.composition
     if matrix is None or composition is None:
-        return Excess(count, None, None)
+        return Excess(count, certain, None, None)
     types = ensemble.cell_types
-    weights = composition.shares[others(types, members)]
-    rates = false_call_rates(matrix, types, members)
-    rate = float(np.average(rates, weights=weights if weights.sum() > 0 else None))
-    correlation = ensemble.calibration.slide_correlation.get(group, 0.0)
-    tail = tail_probability(count, differential.leukocytes, rate, correlation)
-    return Excess(count, rate * differential.leukocytes, tail)
+    found = ensemble.calibration.false_calls.get(group) or from_matrix(matrix, types, members)
+    positions = others(types, members)
+    weights = composition.shares[positions]
+    rate = float(np.average(found.rates(positions), weights=weights if weights.sum() > 0 else None))
+    tail = tail_probability(certain, differential.leukocytes, rate, found.correlation)
+    return Excess(count, certain, rate * differential.leukocytes, tail)
 
 
 def _grade_blasts(
@@ -240,16 +243,25 @@ def _excess_sentence(what: str, differential: Differential, share: Share, found:
         text += f", corrected {share.corrected_percent:.1f}%, {share.corrected_low:.1f}–{share.corrected_high:.1f}"
     text += ")"
     if found.expected is not None and found.p_value is not None:
-        text += f", where errors alone explain {found.expected:.1f} (p {_p_text(found.p_value)})"
+        tested = "" if found.certain == found.count else f"{found.certain} of them certain, "
+        text += f", {tested}where errors alone explain {found.expected:.1f} (p {_p_text(found.p_value)})"
     return text
 
 
 def _nothing_found(differential: Differential, blasts: Excess, immature: Excess, thresholds: Thresholds) -> str:
-    found = (_number_of(blasts.count, "blast"), _number_of(immature.count, "immature granulocyte"))
+    found = (_tested(blasts, "blast"), _tested(immature, "immature granulocyte"))
     counted = f"{' and '.join(found)} among {_number_of(differential.leukocytes, 'leukocyte')}: "
     if immature.significant(thresholds.error_rate):
         return f"{counted}the latter below {thresholds.ig_raised:g}%, the former no more than errors alone explain"
     return f"{counted}no more than errors alone explain"
+
+
+def _tested(found: Excess, what: str) -> str:
+    """A number of calls, and of how many the test took account."""
+    text = _number_of(found.count, what)
+    if found.certain == found.count:
+        return text
+    return f"{text} ({found.certain or 'none'} of them certain)" if found.count > 1 else f"{text} (not certain)"
 
 
 def _number_of(count: int, what: str) -> str:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slidescreen import cells
+from slidescreen import cells, false_calls
+from slidescreen.correction import call_correlation
 from slidescreen.engine.pipeline import Engine
 from slidescreen.ensemble import Calibration, Ensemble, vote
 from slidescreen.errors import InputError, UnreadableImageError
-from slidescreen.false_calls import false_call_rates, slide_correlation
 from slidescreen.files import printable
 from slidescreen.images import decode, prepare, read_bytes
 from slidescreen.labels import LabelledImage
@@ -105,12 +105,14 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
     confidence = probabilities.max(axis=1)
     threshold = _threshold(confidence, called == predictions.truth, targets)
     kept = confidence >= threshold
-    truth, called = predictions.truth[kept], called[kept]
+    truth, called, probabilities = predictions.truth[kept], called[kept], probabilities[kept]
     matrix = classification.confusion_matrix(truth, called, len(ensemble.cell_types))
     slides = [image.slide for image, keep in zip(predictions.images, kept, strict=True) if keep]
-    correlations = {
-        group: _correlation(group, truth, called, slides, matrix, ensemble) for group in cells.TESTED_GROUPS
+    found = {
+        group: false_calls.measure(truth, called, probabilities, slides, ensemble.cell_types, members)
+        for group, members in cells.TESTED_GROUPS.items()
     }
+    correlation = call_correlation(truth, called, slides, matrix)
     measured = {
         "images": len(kept),
         "unidentified": int((~kept).sum()),
@@ -118,28 +120,7 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
         "most_unidentified": targets.most_unidentified,
         "models": compare(ensemble, predictions),
     }
-    return replace(ensemble, calibration=Calibration(temperature, threshold, matrix, correlations, measured))
-
-
-def _correlation(
-    group: str,
-    truth: NDArray[np.int64],
-    called: NDArray[np.int64],
-    slides: Sequence[str],
-    matrix: NDArray[np.int64],
-    ensemble: Ensemble,
-) -> float:
-    """How false calls of a group cluster on slides.
-
-    For blasts, promyelocytes are left out: they are called blasts on some slides and on others not, and would hide
-    blasts on all slides. A slide with many of them is urgent by itself, whatever its blasts.
-    """
-    types, members = ensemble.cell_types, cells.TESTED_GROUPS[group]
-    rates = false_call_rates(matrix, types, members)
-    passed_over = cells.indices(types, cells.BLAST_EQUIVALENTS) if group == "blasts" else []
-    looked_at = ~np.isin(truth, passed_over)
-    names = [slide for slide, chosen in zip(slides, looked_at.tolist(), strict=True) if chosen]
-    return slide_correlation(truth[looked_at], called[looked_at], names, rates, types, members)
+    return replace(ensemble, calibration=Calibration(temperature, threshold, matrix, correlation, found, measured))
 
 
 def compare(ensemble: Ensemble, predictions: MemberPredictions) -> list[dict[str, Any]]:

@@ -80,7 +80,7 @@ def ensemble_folder(checkpoints: tuple[Path, Path], tmp_path_factory: pytest.Tem
     folder = tmp_path_factory.mktemp("ensemble")
     members = tuple(ensembles.member_of(path, weight) for path, weight in zip(checkpoints, (0.4, 0.6), strict=True))
     matrix = np.full((16, 16), 1) + np.diag([200] * 16)
-    calibration = ensembles.Calibration(confusion_matrix=matrix, slide_correlation={"blasts": 0.001})
+    calibration = ensembles.Calibration(confusion_matrix=matrix)
     ensembles.save(folder, ensembles.Ensemble(members, calibration=calibration))
     return folder
 

@@ -105,7 +105,7 @@ def test_limits_of_the_correction_cover_the_truth() -> None:
     truth = np.array([0.6, 0.3, 0.08, 0.02])
     covered = []
     for seed in range(60):
-        found = unmix(generator.multinomial(200, truth @ rates), matrix, seed)
+        found = unmix(generator.multinomial(200, truth @ rates), matrix, seed=seed)
         assert found is not None
         low, high = np.quantile(found.draws, (0.025, 0.975), axis=0)
         covered.append((low[:3] <= truth[:3]) & (truth[:3] <= high[:3]))
@@ -114,10 +114,27 @@ def test_limits_of_the_correction_cover_the_truth() -> None:
 
 def test_types_with_too_few_validation_cells_are_taken_at_their_word() -> None:
     matrix = confusion(0.1)
-    matrix[3] = [0, 0, 0, 2]
+    matrix[3] = [0, 0, 0, 49]
     found = unmix(np.array([50, 30, 10, 10]), matrix)
     assert found is not None
     assert found.supported.tolist() == [True, True, True, False]
+
+
+def test_types_that_are_mostly_called_something_else_are_taken_at_their_word() -> None:
+    matrix = confusion(0.1)
+    matrix[3] = [0, 0, 2100, 2000]
+    found = unmix(np.array([50, 30, 10, 10]), matrix)
+    assert found is not None
+    assert found.supported.tolist() == [True, True, True, False]
+
+
+def test_errors_that_vary_between_slides_widen_the_limits() -> None:
+    calls, matrix = np.array([100, 60, 20, 20]), confusion(0.2)
+    alike, varying = (unmix(calls, matrix, correlation) for correlation in (0.0, 0.1))
+    assert alike is not None
+    assert varying is not None
+    assert np.array_equal(alike.shares, varying.shares)
+    assert (varying.draws.std(axis=0) > 1.2 * alike.draws.std(axis=0)).all()
 
 
 def test_the_correction_is_the_same_every_time() -> None:

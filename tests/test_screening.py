@@ -1,5 +1,6 @@
 """A differential to a verdict."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from slidescreen import cells
 from slidescreen.calls import Call, Status
 from slidescreen.differential import count_slide
 from slidescreen.ensemble import Calibration, Ensemble, Member
-from slidescreen.false_calls import LEAST_CORRELATION, false_call_rates, slide_correlation, tail_probability
+from slidescreen.false_calls import from_matrix
 from slidescreen.images import Preprocessing
 from slidescreen.networks import Checkpoint
 from slidescreen.screening import Finding, Verdict, screen, urgency
@@ -22,7 +23,10 @@ def measured(error: float = 0.02, correlation: float = 0.002, support: int = 200
     np.fill_diagonal(matrix, round(support * (1 - error)))
     return Calibration(
         confusion_matrix=matrix,
-        slide_correlation={"blasts": correlation, "immature_granulocytes": correlation},
+        false_calls={
+            group: replace(from_matrix(matrix, cells.CELL_TYPES, members), correlation=correlation)
+            for group, members in cells.GROUPS.items()
+        },
     )
 
 
@@ -156,38 +160,23 @@ def test_the_worklist_puts_the_urgent_first_and_more_blasts_before_fewer() -> No
     assert many < few < little < clear
 
 
-def test_false_call_rates_are_by_true_type_among_leukocytes() -> None:
-    matrix = np.zeros((16, 16), np.int64)
-    neutrophil, blast, smudge = (cells.CELL_TYPES.index(n) for n in ("neutrophil", "myeloblast", "smudge_cell"))
-    matrix[neutrophil, [neutrophil, blast, smudge]] = 95, 4, 50
-    rates = false_call_rates(matrix, cells.CELL_TYPES, cells.BLASTS)
-    assert rates[0] == pytest.approx(4.5 / 100)
-    assert rates[1] == 0.5  # nothing known: the prior alone
+def certain(calls: dict[str, int], certainty: float, probability: float) -> Finding:
+    """A slide whose calls into blasts have a probability, where only those from a certainty on are tested."""
+    calibration = measured()
+    found = {group: replace(f, certainty=certainty) for group, f in calibration.false_calls.items()}
+    model = ensemble(replace(calibration, false_calls=found))
+    probabilities = {n: tuple(probability * (n == t) for t in cells.CELL_TYPES) for n in calls}
+    listed = [
+        Call(f"{n}{i}", Status.CLASSIFIED, n, 0.9, probabilities=probabilities[n])
+        for n, times in calls.items()
+        for i in range(times)
+    ]
+    return screen(count_slide("S", listed, model), model)
 
 
-def test_clustering_on_slides_is_measured() -> None:
-    generator = np.random.default_rng(5)
-    neutrophil, blast = cells.CELL_TYPES.index("neutrophil"), cells.CELL_TYPES.index("myeloblast")
-    rates = np.full(10, 0.1)
-
-    def estimate(correlation: float) -> float:
-        scale = 1 / correlation - 1
-        means = generator.beta(0.1 * scale, 0.9 * scale, 80)
-        called = np.concatenate([np.where(generator.random(100) < m, blast, neutrophil) for m in means])
-        slides = [f"S{n // 100}" for n in range(8000)]
-        return slide_correlation(np.full(8000, neutrophil), called, slides, rates, cells.CELL_TYPES, cells.BLASTS)
-
-    assert estimate(0.1) == pytest.approx(0.1, abs=0.04)
-    assert estimate(0.0005) < 0.01
-
-
-def test_without_slides_nothing_is_said_of_clustering() -> None:
-    ones = np.zeros(100, np.int64)
-    rates = np.full(10, 0.1)
-    assert slide_correlation(ones, ones, [""] * 100, rates, cells.CELL_TYPES, cells.BLASTS) == LEAST_CORRELATION
-
-
-def test_the_tail_is_the_binomials_where_slides_do_not_differ() -> None:
-    from scipy.stats import binom
-
-    assert tail_probability(5, 200, 0.01, 1e-9) == pytest.approx(binom.sf(4, 200, 0.01), rel=0.05)
+def test_only_certain_calls_are_tested_and_the_reason_says_how_many() -> None:
+    found = certain({**NORMAL, "myeloblast": 12}, 0.8, 0.9)
+    assert found.verdict is Verdict.URGENT
+    doubtful = certain({**NORMAL, "myeloblast": 12}, 0.8, 0.7)
+    assert doubtful.verdict is Verdict.CLEAR
+    assert "12 blasts (none of them certain)" in doubtful.reasons[0]

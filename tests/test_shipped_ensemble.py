@@ -28,7 +28,7 @@ def test_it_knows_its_own_errors() -> None:
     calibration = ensembles.load(DEFAULT).calibration
     assert calibration.confusion_matrix is not None
     assert calibration.confusion_matrix.sum() > 2000
-    assert set(calibration.slide_correlation) == set(cells.TESTED_GROUPS)
+    assert set(calibration.false_calls) == set(cells.TESTED_GROUPS)
     assert 0 < calibration.rejection_threshold < 1
 
 

@@ -69,5 +69,5 @@ def test_promyelocytes_called_blasts_on_some_slides_do_not_count_as_clustering_o
     )
     certain = 0.9 * np.eye(len(TYPES))[called] + 0.1 / len(TYPES)
     found = calibrate(PAIR, MemberPredictions(images, truth, (certain, certain)), Targets(0.0, 0.0)).calibration
-    assert found.slide_correlation["blasts"] == pytest.approx(LEAST_CORRELATION, rel=0.1)
-    assert set(found.slide_correlation) == set(cells.TESTED_GROUPS)
+    assert found.false_calls["blasts"].correlation == pytest.approx(LEAST_CORRELATION, rel=0.1)
+    assert set(found.false_calls) == set(cells.TESTED_GROUPS)

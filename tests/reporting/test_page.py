@@ -2,11 +2,13 @@
 
 import re
 import shutil
-import subprocess
+import time
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from browser import Browser, chromium
 from conftest import write_cells
 from test_screening import NORMAL, ensemble, measured
 
@@ -114,14 +116,56 @@ def test_it_says_that_it_is_no_diagnosis() -> None:
     assert "no diagnosis" in text
 
 
-@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs Chromium")
-def test_a_browser_shows_the_page_without_complaint(tmp_path: Path) -> None:
-    (tmp_path / "page.html").write_text(page(slide("S", {**NORMAL, "myeloblast": 30})), encoding="utf-8")
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
-    ended = subprocess.run(
-        ["chromium", *flags, "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'u'}",
-         "--enable-logging=stderr", "--dump-dom", f"file://{tmp_path / 'page.html'}"],
-        capture_output=True, text=True, timeout=120, check=True,
-    )  # fmt: skip
-    assert "Refused to" not in ended.stderr
-    assert 'id="slide-1"' in ended.stdout
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    if shutil.which("chromium") is None:
+        pytest.skip("needs Chromium")
+    with chromium(tmp_path_factory.mktemp("profile")) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page of an urgent slide and a clear one."""
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    urgent, clear = slide("Sick", {**NORMAL, "myeloblast": 30}), slide("Well", NORMAL)
+    path.write_text(page(clear, urgent), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("width", [1280, 800])
+def test_a_browser_shows_the_page_whole_and_without_complaint(browser: Browser, shown: Path, width: int) -> None:
+    browser.open(shown, width)
+    assert browser.complaints == []
+    assert browser.ask("document.documentElement.scrollWidth") <= width
+    sections = "[...document.querySelectorAll('section.slide')]"
+    assert browser.ask(f"{sections}.map(s => s.querySelector('details').open)") == [True, False]
+    assert browser.ask(f"{sections}.map(s => s.querySelector('h2').textContent)") == ["Sick", "Well"]
+
+
+def test_the_page_is_used_by_keyboard(browser: Browser, shown: Path) -> None:
+    browser.open(shown, 1280)
+    reached = []
+    for _ in range(5):
+        browser.press("Tab")
+        reached.append(browser.ask("document.activeElement.textContent.trim().split('\\n')[0]"))
+    assert reached == ["Skip to the worklist", "Sick", "Well", "Sick", "Well"]
+    browser.press("Enter")  # the summary of the clear slide has the focus
+    assert browser.ask("document.querySelector('#slide-2 details').open") is True
+
+
+def test_the_page_prints(browser: Browser, shown: Path) -> None:
+    browser.open(shown, 1280)
+    printed = browser.print()
+    assert printed.startswith(b"%PDF-")
+    assert 2 <= len(re.findall(rb"/Type\s*/Page\b", printed)) <= 6
+
+
+def test_a_page_of_fifty_slides_opens_quickly(browser: Browser, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(
+        page(*(slide(f"S{n}", {**NORMAL, "myeloblast": 30}) for n in range(50))), encoding="utf-8"
+    )
+    started = time.monotonic()
+    browser.open(tmp_path / "page.html", 1280)
+    assert browser.ask("document.querySelectorAll('section.slide').length") == 50
+    assert time.monotonic() - started < 10  # three seconds on a quiet machine

@@ -1,0 +1,95 @@
+"""How often an ensemble's calls are false, and how that clusters on slides."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+from slidescreen import cells
+from slidescreen.correction import call_correlation
+from slidescreen.false_calls import (
+    LEAST_CORRELATION,
+    FalseCalls,
+    from_matrix,
+    measure,
+    slide_correlation,
+    tail_probability,
+)
+
+TYPES = cells.CELL_TYPES
+NEUTROPHIL, MONOCYTE, BLAST = (TYPES.index(n) for n in ("neutrophil", "monocyte", "myeloblast"))
+
+
+def test_false_call_rates_are_by_true_type_among_leukocytes() -> None:
+    matrix = np.zeros((16, 16), np.int64)
+    neutrophil, blast, smudge = (TYPES.index(n) for n in ("neutrophil", "myeloblast", "smudge_cell"))
+    matrix[neutrophil, [neutrophil, blast, smudge]] = 95, 4, 50
+    rates = from_matrix(matrix, TYPES, cells.BLASTS).rates([neutrophil, neutrophil + 1])
+    assert rates[0] == pytest.approx(4.5 / 100)
+    assert rates[1] == 0.5  # nothing known: the prior alone
+
+
+def test_clustering_on_slides_is_measured() -> None:
+    generator = np.random.default_rng(5)
+
+    def estimate(correlation: float) -> float:
+        scale = 1 / correlation - 1
+        means = generator.beta(0.1 * scale, 0.9 * scale, 80)
+        false = np.concatenate([generator.random(100) < mean for mean in means])
+        slides = np.asarray([f"S{n // 100}" for n in range(8000)])
+        return slide_correlation(false, slides, np.full(8000, 0.1))
+
+    assert estimate(0.1) == pytest.approx(0.1, abs=0.04)
+    assert estimate(0.0005) < 0.01
+
+
+def test_without_slides_nothing_is_said_of_clustering() -> None:
+    assert slide_correlation(np.ones(100, bool), np.full(100, ""), np.full(100, 0.1)) == LEAST_CORRELATION
+
+
+def test_the_tail_is_the_binomials_where_slides_do_not_differ() -> None:
+    assert tail_probability(5, 200, 0.01, 1e-9) == pytest.approx(binom.sf(4, 200, 0.01), rel=0.05)
+
+
+def measured(false_certainty: tuple[float, float], true_certainty: tuple[float, float]) -> FalseCalls:
+    """1000 monocytes, a tenth called blasts, and 500 blasts; each call's certainty is drawn between two limits."""
+    generator = np.random.default_rng(1)
+    truth = np.repeat([MONOCYTE, BLAST], [1000, 500])
+    called = truth.copy()
+    called[:100] = BLAST
+    probabilities = np.zeros((1500, len(TYPES)))
+    probabilities[:1000, BLAST] = generator.uniform(*false_certainty, 1000)
+    probabilities[1000:, BLAST] = generator.uniform(*true_certainty, 500)
+    return measure(truth, called, probabilities, [f"S{n % 20}" for n in range(1500)], TYPES, cells.BLASTS)
+
+
+def test_the_certainty_is_where_true_members_stand_out() -> None:
+    found = measured((0.5, 0.7), (0.75, 1.0))
+    assert found.certainty == 0.7
+    assert found.counted[MONOCYTE] == 0
+    assert found.counted[BLAST] == 500
+    assert found.called[MONOCYTE] == 1000
+
+
+def test_where_certainty_tells_nothing_every_call_counts() -> None:
+    found = measured((0.95, 1.0), (0.95, 1.0))
+    assert found.certainty == 0.0
+    assert found.counted[MONOCYTE] == 100
+
+
+def drawn_calls(correlation: float) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str]]:
+    """Forty slides of 50 monocytes, a tenth of them called neutrophils, more on some slides than on others."""
+    generator = np.random.default_rng(3)
+    scale = 1 / correlation - 1
+    shares = generator.beta(0.1 * scale, 0.9 * scale, 40)
+    called = np.concatenate([np.where(generator.random(50) < share, NEUTROPHIL, MONOCYTE) for share in shares])
+    return np.full(2000, MONOCYTE), called, [f"S{n // 50}" for n in range(2000)]
+
+
+@pytest.mark.parametrize("correlation", [0.02, 0.2])
+def test_how_calls_vary_between_slides_is_measured(correlation: float) -> None:
+    truth, called, slides = drawn_calls(correlation)
+    matrix = np.zeros((16, 16), np.int64)
+    np.add.at(matrix, (truth, called), 1)
+    assert call_correlation(truth, called, slides, matrix) == pytest.approx(correlation, rel=0.5)
+    assert call_correlation(truth, called, [""] * 2000, matrix) == 0
