@@ -8,11 +8,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from slidescreen import __version__
 from slidescreen.calls import Status
+from slidescreen.engine.devices import usable_threads
+from slidescreen.engine.interface import NO_ENGINES, EngineOptions, Engines
 from slidescreen.engine.pipeline import Pipeline
+from slidescreen.engine.selection import choose, load_engines
 from slidescreen.ensemble import Ensemble
 from slidescreen.errors import InputError, NothingClassifiedError
 from slidescreen.files import make_folder, printable, write_text
@@ -22,9 +25,6 @@ from slidescreen.runs import Ledger, Run, SlideResult, judge
 from slidescreen.slides import Slide, discover
 from slidescreen.thresholds import Thresholds, default_thresholds
 
-if TYPE_CHECKING:
-    from slidescreen.engine.pytorch import TorchEngine
-
 
 @dataclass(frozen=True)
 class Request:
@@ -33,9 +33,8 @@ class Request:
     path: Path
     out: Path
     ensemble: Path
-    device: str = "auto"
-    precision: str = "auto"
-    batch_size: int = 32
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    batch_size: int | None = None
     workers: int | None = None
     slide_depth: int | None = None
     overwrite: bool = False
@@ -70,7 +69,8 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
     slides = discover(request.path, request.slide_depth)
     _check_out(request)
     results: dict[str, SlideResult] = {}
-    ledger = Ledger(request.out, ensemble, request.precision)
+    choice = choose(request.engine)
+    ledger = Ledger(request.out, ensemble, choice)
     for slide in slides:
         recalled = ledger.recall(slide)
         if recalled is not None:
@@ -78,10 +78,10 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
     remaining = [slide for slide in slides if slide.name not in results]
     if results:
         display.note(f"{len(results)} slides were finished by an earlier run and are unchanged")
-    engines, device = _engines(request, ensemble) if remaining else ([], "")
+    engines = load_engines(ensemble.members, choice, request.engine.threads, display.note) if remaining else NO_ENGINES
     make_folder(request.out)
     display.start(len(remaining), sum(len(slide.images) for slide in remaining))
-    workers = request.workers or min(8, os.cpu_count() or 1)
+    workers = request.workers or min(8, usable_threads())
     try:
         pipeline = Pipeline(ensemble, engines, request.batch_size, workers, display.cells)
         for slide, calls in pipeline.run(remaining):
@@ -89,9 +89,9 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
             results[slide.name] = judge(slide, calls, ensemble, request.thresholds)
             display.slide()
     except KeyboardInterrupt:
-        _write(_run(request, ensemble, results, started, slides, device="", complete=False), request.out)
+        _write(_run(request, ensemble, results, started, slides, engines, complete=False), request.out)
         raise
-    run = _run(request, ensemble, results, started, slides, device, complete=True)
+    run = _run(request, ensemble, results, started, slides, engines, complete=True)
     _write(run, request.out)
     if not any(slide.differential.classified + slide.differential.unidentified for slide in run.slides):
         raise NothingClassifiedError(f"none of the images in {printable(request.path)} could be read; see run.json")
@@ -121,22 +121,13 @@ def _check_out(request: Request) -> None:
             )
 
 
-def _engines(request: Request, ensemble: Ensemble) -> "tuple[list[TorchEngine], str]":
-    """An engine for each member, and the device in words."""
-    from slidescreen.engine.devices import describe
-    from slidescreen.engine.pytorch import load_engines
-
-    engines = load_engines([member.path for member in ensemble.members], request.device, request.precision)
-    return engines, describe(engines[0].device, engines[0].dtype)
-
-
 def _run(
     request: Request,
     ensemble: Ensemble,
     results: dict[str, SlideResult],
     started: datetime,
     slides: Sequence[Slide],
-    device: str,
+    engines: Engines,
     complete: bool,
 ) -> Run:
     ordered = tuple(results[slide.name] for slide in slides if slide.name in results)
@@ -149,13 +140,12 @@ def _run(
         "seconds": round((finished - started).total_seconds(), 3),
         "input": printable(request.path.resolve()),
         "options": {
-            "device": request.device,
-            "precision": request.precision,
+            **asdict(request.engine),
             "batch_size": request.batch_size,
             "slide_depth": request.slide_depth,
             "thresholds": asdict(request.thresholds),
         },
-        "device": device,
+        "engine": engines.description,
         "versions": {"slidescreen": __version__, **_versions()},
         "ensemble": {
             "folder": printable(request.ensemble),
@@ -195,5 +185,5 @@ def _write(run: Run, out: Path) -> None:
 def _versions() -> dict[str, str]:
     from importlib.metadata import version
 
-    packages = ("torch", "timm", "numpy", "pillow")
+    packages = ("torch", "timm", "openvino", "numpy", "pillow")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}

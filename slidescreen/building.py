@@ -5,7 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from slidescreen.engine.pytorch import load_engines
+from slidescreen.engine.interface import EngineOptions
+from slidescreen.engine.selection import choose, load_engines
 from slidescreen.ensemble import Ensemble, default_weights, member_of
 from slidescreen.errors import InputError
 from slidescreen.files import printable
@@ -27,7 +28,6 @@ class Request:
     left_out: frozenset[str]
     unspecified_blasts: str | None
     device: str
-    batch_size: int
     overwrite: bool
 
 
@@ -46,8 +46,8 @@ def build_ensemble(request: Request, progress: Callable[[int, int], None]) -> En
     weighted = tuple(replace(m, weight=w) for m, w in zip(members, weights, strict=True))
     ensemble = Ensemble(weighted, request.rule)
     images = _validation_images(request, ensemble)
-    engines = load_engines([member.path for member in ensemble.members], request.device)
-    predictions = predict(ensemble, engines, images, request.batch_size, os.cpu_count() or 1, progress)
+    engines = load_engines(ensemble.members, choose(EngineOptions(request.device)))
+    predictions = predict(ensemble, engines, images, os.cpu_count() or 1, progress)
     if request.search:
         found = search_weights(predictions, request.rule)
         ensemble = replace(

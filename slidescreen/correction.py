@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are imported when first used: they take most of a second
 from numpy.typing import NDArray
-from scipy import optimize, stats
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -97,9 +97,9 @@ def call_correlation(truth: Counts, called: Counts, slides: Sequence[str], confu
     def loss(log_correlation: float) -> float:
         alphas = np.asarray(means) * (1 / np.exp(log_correlation) - 1)
         totals = np.asarray(counts).sum(axis=1)
-        return -float(stats.dirichlet_multinomial.logpmf(np.asarray(counts), alphas, totals).sum())
+        return -float(scipy.stats.dirichlet_multinomial.logpmf(np.asarray(counts), alphas, totals).sum())
 
-    best = optimize.minimize_scalar(loss, bounds=np.log(_CORRELATIONS), method="bounded")
+    best = scipy.optimize.minimize_scalar(loss, bounds=np.log(_CORRELATIONS), method="bounded")
     return float(np.exp(best.x))
 
 

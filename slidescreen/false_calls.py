@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy  # its parts are imported when first used: they take most of a second
 from numpy.typing import NDArray
-from scipy import optimize, stats
 
 from slidescreen import cells
 
@@ -108,7 +108,7 @@ def _power(false_calls: FalseCalls, inside: Sequence[int], foreign: Sequence[int
         k for k in range(1, _SLIDE + 1) if tail_probability(k, _SLIDE, rate, false_calls.correlation) < _ERROR_RATE
     )
     least = next(limits, _SLIDE + 1)
-    return float(stats.binom.sf(least - 1, _SLIDE, _SHARE * found + (1 - _SHARE) * rate))
+    return float(scipy.stats.binom.sf(least - 1, _SLIDE, _SHARE * found + (1 - _SHARE) * rate))
 
 
 def slide_correlation(false: NDArray[np.bool_], slides: NDArray[np.str_], rates: Floats) -> float:
@@ -133,14 +133,14 @@ def slide_correlation(false: NDArray[np.bool_], slides: NDArray[np.str_], rates:
 
     def loss(log_correlation: float) -> float:
         scale = 1 / np.exp(log_correlation) - 1
-        return -float(stats.betabinom.logpmf(counts, totals, means * scale, (1 - means) * scale).sum())
+        return -float(scipy.stats.betabinom.logpmf(counts, totals, means * scale, (1 - means) * scale).sum())
 
     bounds = (np.log(LEAST_CORRELATION), np.log(_GREATEST_CORRELATION))
-    best = optimize.minimize_scalar(loss, bounds=bounds, method="bounded")
+    best = scipy.optimize.minimize_scalar(loss, bounds=bounds, method="bounded")
     return float(np.exp(best.x))
 
 
 def tail_probability(count: int, total: int, rate: float, correlation: float) -> float:
     """The probability of `count` or more false calls among `total` cells at a mean rate that varies by slide."""
     scale = 1 / max(correlation, LEAST_CORRELATION) - 1
-    return float(stats.betabinom.sf(count - 1, total, rate * scale, (1 - rate) * scale))
+    return float(scipy.stats.betabinom.sf(count - 1, total, rate * scale, (1 - rate) * scale))

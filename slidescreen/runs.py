@@ -9,6 +9,7 @@ from typing import Any
 
 from slidescreen.calls import Call, Status
 from slidescreen.differential import Differential, count_slide
+from slidescreen.engine.interface import Choice
 from slidescreen.ensemble import Ensemble
 from slidescreen.files import make_folder, write_text
 from slidescreen.screening import Finding, screen, urgency
@@ -58,11 +59,11 @@ class Ledger:
     what depends on the calls alone is computed anew from them.
     """
 
-    def __init__(self, run_folder: Path, ensemble: Ensemble, precision: str) -> None:
+    def __init__(self, run_folder: Path, ensemble: Ensemble, choice: Choice) -> None:
         self._folder = run_folder / _FINISHED
         vote = [(member.sha256, member.weight) for member in ensemble.members]
         calibration = ensemble.calibration
-        told = [vote, ensemble.rule, calibration.temperature, calibration.rejection_threshold, precision]
+        told = [vote, ensemble.rule, calibration.temperature, calibration.rejection_threshold, asdict(choice)]
         self._engine_key = json.dumps(told)
 
     def recall(self, slide: Slide) -> tuple[Call, ...] | None:

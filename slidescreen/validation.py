@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from slidescreen import cells, false_calls
 from slidescreen.correction import call_correlation
-from slidescreen.engine.pipeline import Engine
+from slidescreen.engine.interface import Engines
 from slidescreen.ensemble import Calibration, Ensemble, vote
 from slidescreen.errors import InputError, UnreadableImageError
 from slidescreen.files import printable
@@ -43,9 +43,8 @@ class Targets:
 
 def predict(
     ensemble: Ensemble,
-    engines: Sequence[Engine],
+    engines: Engines,
     images: Sequence[LabelledImage],
-    batch_size: int,
     workers: int,
     progress: Callable[[int, int], None],
 ) -> MemberPredictions:
@@ -59,7 +58,7 @@ def predict(
     if foreign:
         raise InputError(f"the ensemble does not know {', '.join(foreign)}: leave these labels out")
     prepared = [member.checkpoint.preprocessing for member in ensemble.members]
-    parts: list[list[Floats]] = [[] for _ in engines]
+    parts: list[list[Floats]] = [[] for _ in engines.members]
     done = 0
 
     def load(image: LabelledImage) -> list[NDArray[np.uint8]]:
@@ -70,9 +69,9 @@ def predict(
         return [prepare(decoded, preprocessing) for preprocessing in prepared]
 
     with ThreadPoolExecutor(workers) as pool:
-        for batch in _batches(images, batch_size):
+        for batch in _batches(images, engines.batch_size):
             loaded = list(pool.map(load, batch))
-            for number, engine in enumerate(engines):
+            for number, engine in enumerate(engines.members):
                 parts[number].append(engine.probabilities(np.stack([pixels[number] for pixels in loaded])))
             done += len(batch)
             progress(done, len(images))

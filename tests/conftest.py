@@ -51,6 +51,12 @@ def write_cells(folder: Path, count: int, first_seed: int = 0, suffix: str = ".j
     return paths
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Tests neither use nor fill the cache of whoever runs them."""
+    os.environ["SLIDESCREEN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A checkpoint of each backbone with random weights, all 16 types, 64 pixels a side."""

@@ -67,7 +67,7 @@ def test_json_goes_to_standard_output_and_nothing_else_does(command: Command, ni
 def test_a_finished_run_is_not_classified_again(command: Command, night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command("classify", night, "--out", "run")
     before = Path("run/cells.csv").read_bytes()
-    monkeypatch.setattr("slidescreen.engine.pytorch.TorchEngine.__init__", None)
+    monkeypatch.setattr("slidescreen.batch.load_engines", None)
     outcome = command("classify", night, "--out", "run")
     assert "2 slides were finished by an earlier run" in outcome.err
     assert Path("run/cells.csv").read_bytes() == before

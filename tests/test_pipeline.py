@@ -5,16 +5,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
 from slidescreen import cells
 from slidescreen.calls import Call, Status
+from slidescreen.engine.interface import Engines
 from slidescreen.engine.pipeline import Pipeline
-from slidescreen.engine.pytorch import TorchEngine
-from slidescreen.ensemble import Calibration, Ensemble, Member, load
-from slidescreen.images import Preprocessing, decode, prepare, read_bytes
+from slidescreen.ensemble import Calibration, Ensemble, Member
+from slidescreen.images import Preprocessing
 from slidescreen.networks import Checkpoint
 from slidescreen.slides import CellImage, Slide, discover
 
@@ -50,7 +49,7 @@ def slide_of(folder: Path, types: list[int]) -> None:
 def run(root: Path, batch_size: int = 8, **engine: float) -> tuple[dict[str, tuple[Call, ...]], GreyReader, int]:
     reader = GreyReader(**engine)
     done: list[int] = []
-    pipeline = Pipeline(ensemble(threshold=0.5), [reader, reader], batch_size, 3, done.append)
+    pipeline = Pipeline(ensemble(threshold=0.5), Engines([reader, reader], ""), batch_size, 3, done.append)
     return {slide.name: calls for slide, calls in pipeline.run(discover(root))}, reader, sum(done)
 
 
@@ -106,7 +105,7 @@ def test_an_unsure_ensemble_abstains(tmp_path: Path) -> None:
 
 def test_a_refused_file_is_not_opened(tmp_path: Path) -> None:
     image = CellImage(tmp_path / "missing.png", "missing.png", refusal="a link")
-    pipeline = Pipeline(ensemble(), [GreyReader(), GreyReader()], 4, 1)
+    pipeline = Pipeline(ensemble(), Engines([GreyReader(), GreyReader()], ""), 4, 1)
     ((_, (call,)),) = pipeline.run([Slide("S", tmp_path, (image,))])
     assert (call.status, call.reason) == (Status.UNREADABLE, "a link")
 
@@ -117,41 +116,6 @@ def test_a_defect_of_the_engine_is_not_swallowed(tmp_path: Path) -> None:
     def fail(_: object) -> None:
         raise RuntimeError("broken")
 
-    pipeline = Pipeline(ensemble(members=1), [SimpleNamespace(probabilities=fail)], 4, 1)
+    pipeline = Pipeline(ensemble(members=1), Engines([SimpleNamespace(probabilities=fail)], ""), 4, 1)
     with pytest.raises(RuntimeError, match="broken"):
         list(pipeline.run(discover(tmp_path)))
-
-
-def test_the_engine_halves_its_batch_when_memory_runs_out(ensemble_folder: Path) -> None:
-    engine = TorchEngine(load(ensemble_folder).members[0].path, torch.device("cpu"))
-    whole = engine._forward
-    sizes: list[int] = []
-
-    def cramped(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-        sizes.append(len(pixels))
-        if len(pixels) > 3:
-            raise torch.cuda.OutOfMemoryError
-        return whole(pixels)
-
-    pixels = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3), dtype=np.uint8)
-    expected = engine.probabilities(pixels)
-    engine._forward = cramped  # type: ignore[method-assign]
-    assert np.allclose(engine.probabilities(pixels), expected, atol=1e-6)
-    assert sizes == [9, 4, 2, 2, 2, 2, 1]
-
-
-def test_the_engine_agrees_with_the_plain_network(ensemble_folder: Path, tmp_path: Path) -> None:
-    """Against timm's own model, fed as the preprocessing is documented."""
-    from conftest import write_cells
-
-    from slidescreen.networks import load_network
-
-    paths = write_cells(tmp_path, 3)
-    for member in load(ensemble_folder).members:
-        checkpoint, network = load_network(member.path)
-        pixels = np.stack([prepare(decode(read_bytes(path)), checkpoint.preprocessing) for path in paths])
-        plain = (pixels / 255 - checkpoint.preprocessing.mean) / checkpoint.preprocessing.std
-        with torch.inference_mode():
-            logits = network(torch.tensor(plain.transpose(0, 3, 1, 2), dtype=torch.float32))
-        got = TorchEngine(member.path, torch.device("cpu")).probabilities(pixels)
-        assert np.allclose(got, logits.double().softmax(1).numpy(), atol=1e-5)

@@ -17,8 +17,21 @@ def classify(
     ] = None,
     ensemble: EnsembleOption = None,
     device: DeviceOption = "auto",
-    precision: Annotated[str, typer.Option(help="auto, fp32, bf16 or fp16.")] = "auto",
-    batch_size: Annotated[int, typer.Option(help="Images per pass; halved when memory runs out.", min=1)] = 32,
+    engine: Annotated[
+        str, typer.Option(help="auto (a GPU with PyTorch, else the processor with OpenVINO), openvino or pytorch.")
+    ] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="auto (what the processor multiplies fast), fp32, bf16, or fp16 (GPU).")
+    ] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(help="Processor threads that classify. \\[default: all]", min=1)
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            help="Images per pass, halved when a GPU's memory runs out. \\[default: what suits the engine]", min=1
+        ),
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Threads that decode images.", min=1)] = None,
     slide_depth: Annotated[
         int | None,
@@ -45,6 +58,7 @@ def classify(
     """
     from slidescreen import batch
     from slidescreen import ensemble as ensembles
+    from slidescreen.engine.interface import EngineOptions
     from slidescreen.reporting.terminal import RunDisplay, run_to_dict, show_run
     from slidescreen.thresholds import default_thresholds, read_thresholds
 
@@ -54,8 +68,7 @@ def classify(
         path=path,
         out=out or Path("slidescreen-out") / name,
         ensemble=folder,
-        device=device,
-        precision=precision,
+        engine=EngineOptions(device, engine, precision, threads),
         batch_size=batch_size,
         workers=workers,
         slide_depth=slide_depth,

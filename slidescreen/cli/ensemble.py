@@ -38,7 +38,6 @@ def ensemble(
     leave_out: LeaveOutOption = None,
     unspecified_blasts: UnspecifiedBlastsOption = None,
     device: DeviceOption = "auto",
-    batch_size: Annotated[int, typer.Option(min=1)] = 32,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an ensemble in --out.")] = False,
 ) -> None:
     """Combine checkpoints into an ensemble, measure it and its members on the validation split, and store it."""
@@ -62,7 +61,6 @@ def ensemble(
         left_out=frozenset(leave_out or ()),
         unspecified_blasts=unspecified_blasts,
         device=device,
-        batch_size=batch_size,
         overwrite=overwrite,
     )
     with EnsembleDisplay() as display:

@@ -1,1 +1,5 @@
-"""Arrays in, probabilities out: batched, in order, in bounded memory."""
+"""Arrays in, probabilities out: in order, in bounded memory, as fast as the processor allows.
+
+`interface` says what an engine is, `selection` which one this machine gets, `pytorch` and `openvino` are the two there
+are, `pipeline` feeds them.
+"""

@@ -1,27 +1,45 @@
-"""Which processor to use."""
+"""Which processors there are."""
 
-import torch
+import ctypes
+import os
+import sys
+from typing import TYPE_CHECKING
 
+from slidescreen.engine.interface import DEVICES
 from slidescreen.errors import InputError
 
-DEVICES = ("auto", "cuda", "cpu")
+if TYPE_CHECKING:
+    import torch
 
 
-def choose_device(name: str) -> torch.device:
+def usable_threads() -> int:
+    """How many processor threads this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def gpu_present() -> bool:
+    """Whether the NVIDIA driver knows of a GPU. Asks the driver itself: importing torch for that takes seconds."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    count = ctypes.c_int(0)
+    return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+
+
+def choose_device(name: str) -> "torch.device":
     """The torch device that `auto`, `cuda` or `cpu` means on this machine.
 
     Raises:
         InputError: another name, or no usable NVIDIA GPU where one was asked for.
     """
+    import torch
+
     if name not in DEVICES:
         raise InputError(f"--device must be one of {', '.join(DEVICES)}, not {name}")
     available = torch.cuda.is_available()
     if name == "cuda" and not available:
         raise InputError("no usable NVIDIA GPU was found; say --device cpu")
     return torch.device("cuda" if available and name != "cpu" else "cpu")
-
-
-def describe(device: torch.device, dtype: torch.dtype) -> str:
-    """The device and its arithmetic in words, for the run's record."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    return f"{name}, {str(dtype).removeprefix('torch.')}"

@@ -2,25 +2,21 @@
 
 import hashlib
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen.calls import Call, Status
+from slidescreen.engine.interface import Engines
 from slidescreen.ensemble import Ensemble
 from slidescreen.errors import UnreadableImageError
 from slidescreen.images import Pixels, decode, prepare, read_bytes
 from slidescreen.slides import CellImage, Slide
 
-
-class Engine(Protocol):
-    """What classifies prepared pixels (N, S, S, 3): returns probabilities (N, K), in order."""
-
-    def probabilities(self, pixels: Pixels) -> NDArray[np.float64]: ...
+_AHEAD = 2  # batches given to the engines before the first one's result is waited for: they never idle
 
 
 @dataclass(frozen=True)
@@ -50,14 +46,22 @@ class _Waiting:
     pixels: tuple[Pixels, ...]
 
 
+@dataclass(frozen=True)
+class _Pending:
+    """A batch under way."""
+
+    batch: list[_Waiting]
+    probabilities: Future[NDArray[np.float64]]
+
+
 class Pipeline:
     """Classifies slides with an ensemble. Memory is bounded by the batch size, whatever the number of slides."""
 
     def __init__(
         self,
         ensemble: Ensemble,
-        engines: Sequence[Engine],
-        batch_size: int,
+        engines: Engines,
+        batch_size: int | None,
         workers: int,
         progress: Callable[[int], None] = lambda _: None,
     ) -> None:
@@ -66,13 +70,13 @@ class Pipeline:
         Args:
             ensemble: whose members `engines` run, in its order.
             engines: one for each member.
-            batch_size: images per pass.
+            batch_size: images per pass; None for what suits the engines.
             workers: threads that decode.
             progress: told how many more images are done.
         """
         self._ensemble = ensemble
         self._engines = engines
-        self._batch_size = batch_size
+        self._batch_size = batch_size or engines.batch_size
         self._workers = workers
         self._progress = progress
         wanted = [member.checkpoint.preprocessing for member in ensemble.members]
@@ -82,18 +86,29 @@ class Pipeline:
     def run(self, slides: Iterable[Slide]) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
         """Yield each slide with one call per image, as soon as its last image is done, in the order given."""
         unfinished: deque[_Open] = deque()
+        pending: deque[_Pending] = deque()
         batch: list[_Waiting] = []
-        with ThreadPoolExecutor(self._workers) as pool:
+        with (
+            ThreadPoolExecutor(self._workers, "decoding") as pool,
+            ThreadPoolExecutor(self._engines.at_once, "batches") as runners,
+        ):
             try:
                 for place, position, loaded in self._load_ahead(slides, pool, unfinished):
                     self._place(place, position, loaded, batch)
                     if len(batch) >= self._batch_size:
-                        self._classify(batch)
+                        pending.append(_Pending(batch, runners.submit(self._classify, batch)))
+                        batch = []
+                        self._collect(pending, _AHEAD)
                     yield from _finished(unfinished)
-                self._classify(batch)
+                if batch:
+                    pending.append(_Pending(batch, runners.submit(self._classify, batch)))
+                while pending:
+                    self._collect(pending, len(pending) - 1)
+                    yield from _finished(unfinished)
                 yield from _finished(unfinished)
             finally:
-                pool.shutdown(wait=False, cancel_futures=True)
+                for executor in (pool, runners):
+                    executor.shutdown(wait=False, cancel_futures=True)
 
     def _load_ahead(
         self, slides: Iterable[Slide], pool: ThreadPoolExecutor, unfinished: deque[_Open]
@@ -136,15 +151,19 @@ class Pipeline:
         place.calls[position] = Call(image.name, status, reported_type=image.reported_type, reason=reason)
         self._progress(1)
 
-    def _classify(self, batch: list[_Waiting]) -> None:
-        if not batch:
-            return
+    def _classify(self, batch: list[_Waiting]) -> NDArray[np.float64]:
         prepared = [np.stack([w.pixels[i] for w in batch]) for i in range(len(self._preprocessings))]
-        members = [e.probabilities(prepared[i]) for e, i in zip(self._engines, self._inputs, strict=True)]
-        for waiting, row in zip(batch, self._ensemble.combine(members), strict=True):
-            waiting.place.calls[waiting.position] = self._call(waiting.place.slide.images[waiting.position], row)
-        self._progress(len(batch))
-        batch.clear()
+        members = [e.probabilities(prepared[i]) for e, i in zip(self._engines.members, self._inputs, strict=True)]
+        return self._ensemble.combine(members)
+
+    def _collect(self, pending: deque[_Pending], most: int) -> None:
+        """Take the results of the first batches, until at most so many are still under way."""
+        while len(pending) > most:
+            batch, rows = pending[0].batch, pending[0].probabilities.result()
+            pending.popleft()
+            for waiting, row in zip(batch, rows, strict=True):
+                waiting.place.calls[waiting.position] = self._call(waiting.place.slide.images[waiting.position], row)
+            self._progress(len(batch))
 
     def _call(self, image: CellImage, probabilities: NDArray[np.float64]) -> Call:
         best = int(probabilities.argmax())

@@ -1,4 +1,4 @@
-"""Inference with PyTorch, on an NVIDIA GPU or on the CPU."""
+"""Inference with PyTorch: on an NVIDIA GPU, and on processors that OpenVINO does not know."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,29 +8,28 @@ import torch
 from numpy.typing import NDArray
 
 from slidescreen.allocator import keep_memory
-from slidescreen.engine.devices import choose_device
-from slidescreen.errors import InputError
+from slidescreen.engine.interface import Engines
+from slidescreen.ensemble import Member
 from slidescreen.images import Pixels
 from slidescreen.networks import load_network
 
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_BATCH = 32
 _SMALLEST_BATCH = 1
 
 
 class TorchEngine:
     """One checkpoint's network, ready to classify batches of prepared pixels."""
 
-    def __init__(self, checkpoint: Path, device: torch.device, precision: str = "auto") -> None:
+    def __init__(self, checkpoint: Path, device: torch.device, precision: str = "fp32") -> None:
         """Load a checkpoint onto a device.
 
         Raises:
-            InputError: the file is no checkpoint, or the precision is unknown.
+            InputError: the file is no checkpoint, or its weights do not fit.
         """
-        if precision not in PRECISIONS:
-            raise InputError(f"--precision must be one of {', '.join(PRECISIONS)}, not {precision}")
         description, network = load_network(checkpoint)
         self.device = device
-        self.dtype = _dtype(precision, device)
+        self.dtype = _DTYPES[precision]
         self._network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         prepared = description.preprocessing
         # (pixel / 255 - mean) / std as one multiplication and one addition
@@ -83,22 +82,27 @@ class TorchEngine:
         return result
 
 
-def load_engines(checkpoints: Sequence[Path], device: str, precision: str = "auto") -> list[TorchEngine]:
-    """An engine for each checkpoint, on the device that `auto`, `cuda` or `cpu` means here.
+def choose_precision(asked: str, device: str) -> str:
+    """The arithmetic that `auto` means on `cuda` or `cpu`: on a GPU half precision."""
+    if asked != "auto":
+        return asked
+    if device == "cpu":
+        return "fp32"
+    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+
+
+def load(members: Sequence[Member], device: str, precision: str, threads: int) -> Engines:
+    """An engine for each member of an ensemble, on `cuda` or `cpu`.
 
     Raises:
-        InputError: a file is no checkpoint, the device is not there, or the precision is unknown.
+        InputError: a file is no checkpoint, or its weights do not fit.
     """
     keep_memory()
-    where = choose_device(device)
-    return [TorchEngine(path, where, precision) for path in checkpoints]
-
-
-def _dtype(precision: str, device: torch.device) -> torch.dtype:
-    """The arithmetic of the convolutions: on a GPU half precision, unless told otherwise."""
-    named = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-    if precision != "auto":
-        return named[precision]
-    if device.type == "cpu":
-        return torch.float32
-    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+    where = torch.device(device)
+    engines = [TorchEngine(member.path, where, precision) for member in members]
+    if device == "cuda":
+        processor = torch.cuda.get_device_name(where)
+    else:
+        torch.set_num_threads(threads)
+        processor = "CPU, 1 thread" if threads == 1 else f"CPU, {threads} threads"
+    return Engines(engines, f"{processor}, PyTorch {torch.__version__.split('+')[0]}, {precision}", _BATCH)

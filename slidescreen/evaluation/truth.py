@@ -149,15 +149,16 @@ def of_images(
     Raises:
         InputError: the images or labels cannot be used.
     """
-    from slidescreen.engine.pytorch import load_engines
+    from slidescreen.engine.interface import EngineOptions
+    from slidescreen.engine.selection import choose, load_engines
     from slidescreen.validation import predict
 
     labelled = chosen(read_labelled(source, rules), split)
     images = [image for image in labelled if image.label in ensemble.cell_types]
     if not images:
         raise InputError(f"{printable(source)} holds no images of the ensemble's cell types")
-    engines = load_engines([member.path for member in ensemble.members], device)
-    found = predict(ensemble, engines, images, 32, os.cpu_count() or 1, progress)
+    engines = load_engines(ensemble.members, choose(EngineOptions(device)))
+    found = predict(ensemble, engines, images, os.cpu_count() or 1, progress)
     combined = ensemble.combine(found.members)
     kept = combined.max(axis=1) >= ensemble.calibration.rejection_threshold
     slides, sources = tuple(i.slide for i in images), tuple(i.source for i in images)

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import optimize, special
+from scipy import special
 
 from slidescreen.statistics.arrays import (
     SUM_TOLERANCE,
@@ -175,7 +176,7 @@ def fit_temperature(probabilities: ArrayLike, true: ArrayLike) -> float:
         return COLDEST
     if surplus(1 / HOTTEST) >= 0:
         return HOTTEST
-    return 1 / float(optimize.brentq(surplus, 1 / HOTTEST, 1 / COLDEST, xtol=1e-12))
+    return 1 / float(scipy.optimize.brentq(surplus, 1 / HOTTEST, 1 / COLDEST, xtol=1e-12))
 
 
 def apply_temperature(probabilities: ArrayLike, temperature: float) -> Floats:

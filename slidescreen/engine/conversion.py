@@ -1,0 +1,41 @@
+"""A checkpoint to a graph that OpenVINO can compile."""
+
+import warnings
+from pathlib import Path
+
+import openvino
+import torch
+from torch import Tensor, nn
+
+from slidescreen.networks import load_network
+
+
+class _FromPixels(nn.Module):
+    """A network that takes pixels as they are prepared, so that nothing is left to do outside of the graph."""
+
+    def __init__(self, network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
+        super().__init__()
+        self.network = network
+        self.mean = 255 * torch.tensor(mean).view(1, 3, 1, 1)
+        self.std = 255 * torch.tensor(std).view(1, 3, 1, 1)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        logits: Tensor = self.network((pixels.permute(0, 3, 1, 2).float() - self.mean) / self.std)
+        return logits
+
+
+def to_openvino(checkpoint: Path) -> openvino.Model:
+    """The graph from pixels (1, S, S, 3), 8 bits, to logits (1, K), at the checkpoint's image size.
+
+    Raises:
+        InputError: the file is no checkpoint, or its weights do not fit.
+    """
+    description, network = load_network(checkpoint)
+    prepared = description.preprocessing
+    side = prepared.image_size
+    pixels = torch.zeros(1, side, side, 3, dtype=torch.uint8)
+    wrapped = _FromPixels(network, prepared.mean, prepared.std).eval()
+    with warnings.catch_warnings(), torch.no_grad():
+        warnings.simplefilter("ignore")  # tracing is said to be superseded; it is what OpenVINO reads fastest
+        traced = torch.jit.trace(wrapped, pixels, check_trace=False)  # type: ignore[no-untyped-call]
+        return openvino.convert_model(traced, example_input=pixels, input=[1, side, side, 3])

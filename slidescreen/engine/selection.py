@@ -1,0 +1,57 @@
+"""Which engine this machine gets: a GPU with PyTorch where there is one, else the processor with OpenVINO."""
+
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+
+from slidescreen.engine.devices import choose_device, gpu_present, usable_threads
+from slidescreen.engine.interface import Choice, EngineOptions, Engines
+from slidescreen.ensemble import Member
+from slidescreen.errors import InputError
+
+
+def choose(options: EngineOptions) -> Choice:
+    """Settle what `auto` means here. Imports torch only where a GPU seems to be there, or PyTorch was asked for.
+
+    Raises:
+        InputError: what was asked for cannot be had on this machine, or not together.
+    """
+    if options.device == "cuda" or (options.device == "auto" and gpu_present()):
+        device = choose_device(options.device).type
+    else:
+        device = "cpu"
+    if options.kind == "openvino" and options.device == "cuda":
+        raise InputError("OpenVINO runs on the CPU: --engine openvino and --device cuda exclude each other")
+    if options.kind == "openvino" or (options.kind == "auto" and device == "cpu" and find_spec("openvino")):
+        from slidescreen.engine import openvino
+
+        return Choice("openvino", "cpu", openvino.choose_precision(options.precision))
+    from slidescreen.engine import pytorch
+
+    return Choice("pytorch", device, pytorch.choose_precision(options.precision, device))
+
+
+def load_engines(
+    members: Sequence[Member],
+    choice: Choice,
+    threads: int | None = None,
+    note: Callable[[str], None] = lambda _: None,
+) -> Engines:
+    """Load an ensemble's networks.
+
+    Args:
+        members: of the ensemble.
+        choice: by `choose`.
+        threads: of the processor; None for all that this process may use.
+        note: told what takes long.
+
+    Raises:
+        InputError: a file is no checkpoint, or its weights do not fit.
+    """
+    threads = threads or usable_threads()
+    if choice.kind == "openvino":
+        from slidescreen.engine import openvino
+
+        return openvino.load(members, choice.precision, threads, note)
+    from slidescreen.engine import pytorch
+
+    return pytorch.load(members, choice.device, choice.precision, threads)

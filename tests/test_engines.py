@@ -1,0 +1,169 @@
+"""The engines: the same answers from each, on whatever machine, and a cache that never does harm."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import write_cells
+from numpy.typing import NDArray
+
+from slidescreen.engine import cache, openvino, selection
+from slidescreen.engine.interface import Choice, EngineOptions
+from slidescreen.engine.pytorch import TorchEngine
+from slidescreen.engine.selection import choose, load_engines
+from slidescreen.ensemble import load
+from slidescreen.errors import InputError
+from slidescreen.images import decode, prepare, read_bytes
+from slidescreen.networks import load_network
+
+EXACT = Choice("openvino", "cpu", "fp32")
+PLAIN = Choice("pytorch", "cpu", "fp32")
+
+
+def test_the_engine_halves_its_batch_when_memory_runs_out(ensemble_folder: Path) -> None:
+    engine = TorchEngine(load(ensemble_folder).members[0].path, torch.device("cpu"))
+    whole = engine._forward
+    sizes: list[int] = []
+
+    def cramped(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        sizes.append(len(pixels))
+        if len(pixels) > 3:
+            raise torch.cuda.OutOfMemoryError
+        return whole(pixels)
+
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3), dtype=np.uint8)
+    expected = engine.probabilities(pixels)
+    engine._forward = cramped  # type: ignore[method-assign]
+    assert np.allclose(engine.probabilities(pixels), expected, atol=1e-6)
+    assert sizes == [9, 4, 2, 2, 2, 2, 1]
+
+
+@pytest.mark.parametrize("choice", [EXACT, PLAIN])
+def test_every_engine_agrees_with_the_plain_network(choice: Choice, ensemble_folder: Path, tmp_path: Path) -> None:
+    """Against timm's own model, fed as the preprocessing is documented."""
+    paths = write_cells(tmp_path, 5)
+    members = load(ensemble_folder).members
+    for member, engine in zip(members, load_engines(members, choice).members, strict=True):
+        checkpoint, network = load_network(member.path)
+        pixels = np.stack([prepare(decode(read_bytes(path)), checkpoint.preprocessing) for path in paths])
+        plain = (pixels / 255 - checkpoint.preprocessing.mean) / checkpoint.preprocessing.std
+        with torch.inference_mode():
+            logits = network(torch.tensor(plain.transpose(0, 3, 1, 2), dtype=torch.float32))
+        assert np.allclose(engine.probabilities(pixels), logits.double().softmax(1).numpy(), atol=1e-5)
+
+
+def test_images_keep_their_order_whatever_the_threads(ensemble_folder: Path) -> None:
+    members = load(ensemble_folder).members[:1]
+    pixels = np.random.default_rng(0).integers(0, 256, (23, 64, 64, 3), dtype=np.uint8)
+    one, many = (load_engines(members, EXACT, threads).members[0].probabilities(pixels) for threads in (1, 3))
+    assert np.allclose(one, many, atol=1e-6)
+    assert len(np.unique(one[:, 0])) == 23
+
+
+def test_the_cache_spares_the_conversion_and_changes_nothing(
+    ensemble_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIDESCREEN_CACHE", str(tmp_path))
+    members = load(ensemble_folder).members[:1]
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    notes: list[str] = []
+    answers = [load_engines(members, EXACT, note=notes.append).members[0].probabilities(pixels) for _ in range(2)]
+    assert len(notes) == 1
+    assert np.array_equal(*answers)
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "empty"])
+def test_a_damaged_cache_is_made_anew(
+    damage: str, ensemble_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIDESCREEN_CACHE", str(tmp_path))
+    members = load(ensemble_folder).members[:1]
+    pixels = np.zeros((1, 64, 64, 3), np.uint8)
+    expected = load_engines(members, EXACT).members[0].probabilities(pixels)
+    (kept,) = tmp_path.iterdir()
+    content = bytearray(kept.read_bytes())
+    content[-1000] ^= 1
+    kept.write_bytes({"cut": bytes(content[:5000]), "changed": bytes(content), "empty": b""}[damage])
+    notes: list[str] = []
+    found = load_engines(members, EXACT, note=notes.append).members[0].probabilities(pixels)
+    assert len(notes) == 1
+    assert np.array_equal(found, expected)
+
+
+def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SLIDESCREEN_CACHE", str(tmp_path / "file" / "below"))
+    assert cache.keep("key", b"content") is False
+    assert cache.recall("key") is None
+
+
+def test_the_cache_keeps_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIDESCREEN_CACHE", str(tmp_path))
+    for number in range(12):
+        assert cache.keep(f"k{number}", str(number).encode())
+        (tmp_path / f"k{number}").touch()
+    assert cache.recall("k11") == b"11"
+    assert cache.recall("k0") is None
+    assert len(list(tmp_path.iterdir())) == 8
+
+
+def test_without_a_gpu_the_processor_works_with_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "gpu_present", lambda: False)
+    found = choose(EngineOptions())
+    assert (found.kind, found.device) == ("openvino", "cpu")
+    assert found.precision in ("fp32", "bf16")
+    assert choose(EngineOptions(kind="pytorch")) == PLAIN
+
+
+def test_half_precision_is_for_processors_that_multiply_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Processor:
+        def get_property(self, device: str, name: str) -> list[str]:
+            return ["FP32", "INT8", "BF16"]
+
+    monkeypatch.setattr(openvino.openvino, "Core", Processor)
+    assert openvino.choose_precision("auto") == "bf16"
+    assert openvino.choose_precision("fp32") == "fp32"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "tpu"}, "--device must be one of auto, cuda, cpu, not tpu"),
+        ({"kind": "onnx"}, "--engine must be one of auto, openvino, pytorch, not onnx"),
+        ({"precision": "int8"}, "--precision must be one of auto, fp32, bf16, fp16, not int8"),
+        ({"kind": "openvino", "precision": "fp16"}, "--precision fp16 needs a GPU"),
+    ],
+)
+def test_what_cannot_be_had_is_named(options: dict[str, str], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        choose(EngineOptions(**options))
+
+
+STARTING = """
+import sys
+from pathlib import Path
+import numpy as np
+from slidescreen.engine.interface import Choice
+from slidescreen.engine.selection import load_engines
+from slidescreen.ensemble import load
+engines = load_engines(load(Path(sys.argv[1])).members, Choice("openvino", "cpu", "fp32"), 2)
+for engine in engines.members:
+    engine.probabilities(np.zeros((8, 64, 64, 3), np.uint8))
+print("torch" in sys.modules)
+"""
+
+
+def test_fresh_processes_start_without_torch_and_never_hang(ensemble_folder: Path) -> None:
+    load_engines(load(ensemble_folder).members, EXACT, 2)  # fills the cache
+    for _ in range(8):
+        ended = subprocess.run(
+            [sys.executable, "-c", STARTING, str(ensemble_folder)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        assert ended.stdout.strip() == "False"
