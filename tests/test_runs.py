@@ -7,6 +7,7 @@ import pytest
 from conftest import write_cells
 
 from slidescreen.calls import Call, Status
+from slidescreen.engine.interface import Choice
 from slidescreen.ensemble import load
 from slidescreen.runs import Ledger
 from slidescreen.slides import Slide, discover
@@ -23,8 +24,8 @@ def slide(tmp_path: Path) -> Slide:
     return discover(tmp_path / "in")[0]
 
 
-def ledger(tmp_path: Path, ensemble_folder: Path, precision: str = "auto") -> Ledger:
-    return Ledger(tmp_path / "out", load(ensemble_folder), precision)
+def ledger(tmp_path: Path, ensemble_folder: Path, precision: str = "fp32") -> Ledger:
+    return Ledger(tmp_path / "out", load(ensemble_folder), Choice("openvino", "cpu", precision))
 
 
 def test_a_finished_slide_is_recalled(slide: Slide, tmp_path: Path, ensemble_folder: Path) -> None:

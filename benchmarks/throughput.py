@@ -1,0 +1,288 @@
+"""How fast slides are classified, end to end, beside the loops that a user would write with timm. Prints Markdown.
+
+    python -m benchmarks.throughput compare SLIDES --image-size 355
+    python -m benchmarks.throughput stages SLIDES
+    python -m benchmarks.throughput scaling SLIDES
+
+Every timing is of a whole process on its own: imports, loading, decoding, classifying, writing. SLIDES is a folder of
+slide folders.
+"""
+
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from slidescreen import ensemble as ensembles
+from slidescreen.cli.shared import default_ensemble
+from slidescreen.engine.interface import Choice
+from slidescreen.engine.selection import load_engines
+from slidescreen.errors import UnreadableImageError
+from slidescreen.images import decode, prepare, read_bytes
+from slidescreen.slides import discover
+
+EnsembleOption = Annotated[Path | None, typer.Option(help="Ensemble folder; the one that ships if not given.")]
+SizeOption = Annotated[int | None, typer.Option(help="Classify at this size, pixels, instead of the ensemble's own.")]
+SlidesArgument = Annotated[Path, typer.Argument(help="Folder of slide folders.")]
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A process: seconds from its start to its end, and the most memory it held, MB."""
+
+    seconds: float
+    megabytes: float
+
+
+@app.command()
+def compare(
+    slides: SlidesArgument,
+    ensemble: EnsembleOption = None,
+    image_size: SizeOption = None,
+    images: Annotated[int, typer.Option(help="Images to classify.")] = 500,
+    repeats: int = 3,
+    precisions: Annotated[str, typer.Option(help="Of slidescreen, joined by commas.")] = "fp32",
+) -> None:
+    """slidescreen against plain loops, taking turns."""
+    with _prepared(slides, ensemble, image_size, images) as (folder, weights, count):
+        ways = {f"slidescreen, {p}": _command(folder, weights, "openvino", p) for p in precisions.split(",")}
+        ways["slidescreen with PyTorch, fp32"] = _command(folder, weights, "pytorch", "fp32")
+        for name, batch, tamed in (
+            ("plain loop, batch 1, channels_last, allocator tamed", 1, True),
+            ("plain loop, batch 32, allocator tamed", 32, True),
+            ("plain loop, batch 32", 32, False),
+        ):
+            ways[name] = [
+                sys.executable,
+                "-m",
+                "benchmarks.plain_loop",
+                str(folder),
+                str(weights),
+                str(batch),
+                str(tamed),
+            ]
+        for precision in precisions.split(","):  # fills the cache of compiled networks
+            load_engines(ensembles.load(weights).members, Choice("openvino", "cpu", precision))
+        times: dict[str, list[Timed]] = {name: [] for name in ways}
+        for _ in range(repeats):
+            for name, command in ways.items():
+                times[name].append(_timed(command))
+        print(_machine(), f"{count} images, {image_size or 'own'} px, {repeats} turns.\n", sep="\n")
+        print("| | seconds, median (range) | images/s | memory, MB | times the plain loop |")
+        print("| --- | ---: | ---: | ---: | ---: |")
+        slowest = statistics.median(t.seconds for t in times["plain loop, batch 32"])
+        for name, found in times.items():
+            middle = statistics.median(t.seconds for t in found)
+            spread = f"{min(t.seconds for t in found):.1f}–{max(t.seconds for t in found):.1f}"
+            memory = max(t.megabytes for t in found)
+            print(
+                f"| {name} | {middle:.1f} ({spread}) | {count / middle:.1f} | {memory:.0f} | {slowest / middle:.1f} |"
+            )
+
+
+@app.command()
+def stages(
+    slides: SlidesArgument, ensemble: EnsembleOption = None, image_size: SizeOption = None, images: int = 200
+) -> None:
+    """What one image costs a single thread in each stage, and how near inference comes to the processor's limit."""
+    with _prepared(slides, ensemble, image_size, images) as (folder, weights, _):
+        model = ensembles.load(weights)
+        paths = [image.path for slide in discover(folder) for image in slide.images]
+        decoded, decoding = [], []
+        for path in paths:
+            started = time.perf_counter()
+            try:
+                decoded.append(decode(read_bytes(path)))
+            except UnreadableImageError:
+                continue
+            decoding.append(time.perf_counter() - started)
+        rows = [("read and decode", statistics.median(decoding))]
+        peak = _matrix_peak()
+        print(_machine(), f"{len(decoded)} images, one thread.\n", sep="\n")
+        engines = load_engines(model.members, Choice("openvino", "cpu", "fp32"), threads=1).members
+        limits = {}
+        for member, engine in zip(model.members, engines, strict=True):
+            backbone, size = member.checkpoint.backbone, member.checkpoint.preprocessing.image_size
+            pixels, seconds = [], []
+            for image in decoded:
+                started = time.perf_counter()
+                pixels.append(prepare(image, member.checkpoint.preprocessing))
+                seconds.append(time.perf_counter() - started)
+            rows.append((f"resize to {size} px, white balance", statistics.median(seconds)))
+            started = time.perf_counter()
+            engine.probabilities(np.stack(pixels))
+            name = f"{backbone}, fp32"
+            rows.append((name, (time.perf_counter() - started) / len(pixels)))
+            limits[name] = _operations(backbone, size)
+        whole = sum(seconds for _, seconds in rows)
+        print("| stage | ms an image | share | GFLOP | of the matrix peak |")
+        print("| --- | ---: | ---: | ---: | ---: |")
+        for name, seconds in rows:
+            work = f"{limits[name] / 1e9:.2f} | {limits[name] / seconds / peak:.0%}" if name in limits else "|"
+            print(f"| {name} | {1000 * seconds:.2f} | {seconds / whole:.0%} | {work} |")
+        print(f"\nMatrix peak of one thread, float32: {peak / 1e9:.0f} GFLOP/s (2048 × 2048 matrices).")
+
+
+@app.command()
+def scaling(
+    slides: SlidesArgument,
+    ensemble: EnsembleOption = None,
+    image_size: SizeOption = None,
+    cells: Annotated[int, typer.Option(help="Images of a slide.")] = 200,
+    counts: Annotated[str, typer.Option(help="Numbers of slides, joined by commas.")] = "1,10,100",
+    threads: Annotated[str, typer.Option(help="Numbers of threads, joined by commas.")] = "1,2",
+) -> None:
+    """Rate and memory by the number of slides and of threads, beside the bare engine's rate."""
+    print(_machine(), "", sep="\n")
+    print("| threads | slides | images | seconds | images/s | of the bare engine | memory, MB |")
+    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for used in map(int, threads.split(",")):
+        with _prepared(slides, ensemble, image_size, cells) as (folder, weights, count):
+            bare = _bare_rate(folder, weights, used)
+            for number in map(int, counts.split(",")):
+                with tempfile.TemporaryDirectory() as copies:
+                    for copy in range(number):
+                        shutil.copytree(folder, Path(copies) / f"S{copy:03d}", copy_function=os.link)
+                    command = [*_command(Path(copies), weights, "openvino", "fp32"), "--threads", str(used)]
+                    found = _timed([*command, "--slide-depth", "1"])
+                rate = number * count / found.seconds
+                print(
+                    f"| {used} | {number} | {number * count} | {found.seconds:.1f} | {rate:.1f} | {rate / bare:.0%} "
+                    f"| {found.megabytes:.0f} |",
+                    flush=True,
+                )
+
+
+@contextmanager
+def _prepared(
+    slides: Path, ensemble: Path | None, image_size: int | None, images: int
+) -> Iterator[tuple[Path, Path, int]]:
+    """A folder with the first readable images, an ensemble of the asked size, and how many images there are."""
+    with tempfile.TemporaryDirectory() as name:
+        folder, weights = Path(name) / "slide", Path(name) / "ensemble"
+        folder.mkdir()
+        found = (image for slide in discover(slides) for image in slide.images)
+        count = 0
+        for image in found:
+            if count == images:
+                break
+            try:
+                decode(read_bytes(image.path))
+            except UnreadableImageError:
+                continue
+            shutil.copy(image.path, folder / f"{count:05d}{image.path.suffix}")
+            count += 1
+        _resize(ensemble or default_ensemble(), weights, image_size)
+        yield folder, weights, count
+
+
+def _resize(source: Path, target: Path, image_size: int | None) -> None:
+    """The ensemble, told to prepare images at another size; its calls are then worth little, its speed is right."""
+    import torch
+    from safetensors.torch import load_file
+
+    from slidescreen.networks import save_checkpoint
+
+    model = ensembles.load(source)
+    target.mkdir()
+    members = []
+    for member in model.members:
+        prepared = member.checkpoint.preprocessing
+        checkpoint = replace(
+            member.checkpoint, preprocessing=replace(prepared, image_size=image_size or prepared.image_size)
+        )
+        path = target / member.path.name
+        state: dict[str, torch.Tensor] = load_file(member.path)
+        save_checkpoint(path, state, checkpoint, half=True)
+        members.append(ensembles.member_of(path, member.weight))
+    ensembles.save(target, replace(model, members=tuple(members)))
+
+
+def _command(folder: Path, weights: Path, engine: str, precision: str) -> list[str]:
+    options = ["--ensemble", str(weights), "--engine", engine, "--precision", precision, "--quiet"]
+    return [sys.executable, "-m", "slidescreen", "classify", str(folder), *options]
+
+
+def _timed(command: Sequence[str]) -> Timed:
+    """Run a process in an empty folder."""
+    with tempfile.TemporaryDirectory() as name:
+        environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+        started = time.perf_counter()
+        process = subprocess.Popen(command, cwd=name, env=environment, stderr=subprocess.PIPE)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - started
+        if status:
+            raise typer.BadParameter(
+                f"{' '.join(command)} failed: {process.stderr.read().decode() if process.stderr else ''}"
+            )
+        return Timed(seconds, usage.ru_maxrss / 1024)
+
+
+def _bare_rate(folder: Path, weights: Path, threads: int) -> float:
+    """Images a second of the engines alone, on prepared pixels."""
+    model = ensembles.load(weights)
+    engines = load_engines(model.members, Choice("openvino", "cpu", "fp32"), threads).members
+    decoded = [decode(read_bytes(image.path)) for slide in discover(folder) for image in slide.images]
+    prepared = [
+        np.stack([prepare(image, member.checkpoint.preprocessing) for image in decoded]) for member in model.members
+    ]
+    started = time.perf_counter()
+    for engine, pixels in zip(engines, prepared, strict=True):
+        engine.probabilities(pixels)
+    return len(decoded) / (time.perf_counter() - started)
+
+
+def _operations(backbone: str, size: int) -> float:
+    """Floating-point operations for one image, a multiplication and an addition being two."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from slidescreen.networks import build
+
+    network = build(backbone, 16).eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(torch.zeros(1, 3, size, size))
+    return float(counter.get_total_flops())
+
+
+def _matrix_peak() -> float:
+    """Operations a second of one thread multiplying large float32 matrices."""
+    import torch
+
+    torch.set_num_threads(1)
+    side = 2048
+    first, second = torch.rand(side, side), torch.rand(side, side)
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        torch.mm(first, second)
+        seconds.append(time.perf_counter() - started)
+    return 2 * side**3 / min(seconds)
+
+
+def _machine() -> str:
+    import openvino
+    import torch
+
+    name = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME").strip()
+    return (
+        f"{name}, {len(os.sched_getaffinity(0))} threads, Python {platform.python_version()}, "
+        f"OpenVINO {openvino.get_version().split('-')[0]}, PyTorch {torch.__version__.split('+')[0]}."
+    )
+
+
+if __name__ == "__main__":
+    app()
