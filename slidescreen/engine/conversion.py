@@ -24,8 +24,8 @@ class _FromPixels(nn.Module):
         return logits
 
 
-def to_openvino(checkpoint: Path) -> openvino.Model:
-    """The graph from pixels (1, S, S, 3), 8 bits, to logits (1, K), at the checkpoint's image size.
+def to_openvino(checkpoint: Path, batch: int = 1) -> openvino.Model:
+    """The graph from pixels (B, S, S, 3), 8 bits, to logits (B, K), at a batch size and the checkpoint's image size.
 
     Raises:
         InputError: the file is no checkpoint, or its weights do not fit.
@@ -38,4 +38,6 @@ def to_openvino(checkpoint: Path) -> openvino.Model:
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")  # tracing is said to be superseded; it is what OpenVINO reads fastest
         traced = torch.jit.trace(wrapped, pixels, check_trace=False)  # type: ignore[no-untyped-call]
-        return openvino.convert_model(traced, example_input=pixels, input=[1, side, side, 3])
+        graph = openvino.convert_model(traced, example_input=pixels, input=[1, side, side, 3])
+    graph.reshape([batch, side, side, 3])
+    return graph

@@ -1,7 +1,7 @@
 """Inference with OpenVINO, on the CPU. Imports no torch where a network's compiled form is in the cache.
 
-Images go through one by one, each thread of the processor working on an image of its own: measured faster than
-batches, whose activations do not fit the processor's caches.
+Each thread of the processor works on images of its own, on several small ones at once or on a single large one: the
+activations of more do not fit the processor's caches.
 """
 
 import io
@@ -21,7 +21,10 @@ from slidescreen.images import Pixels
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
 _GRAPH = 1  # to be raised when the graph made from a checkpoint changes
-_BATCH = 16
+# Images that a thread takes at once, up to an image size: measured in steps of a power of two at 96 to 355 pixels,
+# 1.3 to 1.7 times faster at 96 and 128 pixels than one by one, and slower from 224 on.
+_TOGETHER = ((128, 8), (199, 4))
+_LEAST_BATCH = 16
 
 
 class OpenVinoEngine:
@@ -31,14 +34,15 @@ class OpenVinoEngine:
         """Set up.
 
         Args:
-            compiled: from pixels (1, S, S, 3) to logits (1, K).
+            compiled: from pixels (B, S, S, 3) to logits (B, K).
             pool: whose threads compute; members of an ensemble share one.
         """
         self._compiled = compiled
         self._pool = pool
+        self.together, *self._shape = tuple(compiled.input(0).shape)
         self._own = threading.local()
         # A first inference on two threads at once hung in some processes (OpenVINO 2026.4): this one is alone.
-        self._logits(np.zeros(tuple(compiled.input(0).shape)[1:], np.uint8))
+        self._logits(np.zeros((self.together, *self._shape), np.uint8))
 
     def probabilities(self, pixels: Pixels) -> NDArray[np.float64]:
         """Classify a batch.
@@ -49,15 +53,20 @@ class OpenVinoEngine:
         Returns:
             (N, K), rows adding up to 1.
         """
-        logits = np.stack(list(self._pool.map(self._logits, pixels))).astype(np.float64)
+        parts = [pixels[start : start + self.together] for start in range(0, len(pixels), self.together)]
+        logits = np.concatenate(list(self._pool.map(self._logits, parts))).astype(np.float64)
         powers = np.exp(logits - logits.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
-    def _logits(self, image: Pixels) -> NDArray[np.float32]:
+    def _logits(self, part: Pixels) -> NDArray[np.float32]:
+        whole = part
+        if len(part) < self.together:  # the graph takes so many and no fewer
+            whole = np.zeros((self.together, *self._shape), np.uint8)
+            whole[: len(part)] = part
         request = getattr(self._own, "request", None)
         if request is None:
             request = self._own.request = self._compiled.create_infer_request()
-        result: NDArray[np.float32] = request.infer([image[None]], share_inputs=True)[0][0]
+        result: NDArray[np.float32] = request.infer([whole], share_inputs=True)[0][: len(part)]
         return result
 
 
@@ -87,7 +96,8 @@ def load(members: Sequence[Member], precision: str, threads: int, note: Callable
     counted = "1 thread" if threads == 1 else f"{threads} threads"
     description = f"{processor}, {counted}, OpenVINO {_version()}, {precision}"
     # Two batches at once, so that no thread idles while the last images of one are being classified.
-    return Engines(engines, description, batch_size=_BATCH, at_once=2)
+    batch = max(_LEAST_BATCH, threads * max(engine.together for engine in engines))
+    return Engines(engines, description, batch, at_once=2)
 
 
 def _compiled(
@@ -101,14 +111,16 @@ def _compiled(
         "PERFORMANCE_HINT": "THROUGHPUT",
     }
     processor = core.get_property("CPU", "FULL_DEVICE_NAME"), *core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    key = cache.key_of(member.sha256, _GRAPH, openvino.get_version(), processor, sorted(options.items()))
+    side = member.checkpoint.preprocessing.image_size
+    together = next((count for largest, count in _TOGETHER if side <= largest), 1)
+    key = cache.key_of(member.sha256, _GRAPH, together, openvino.get_version(), processor, sorted(options.items()))
     kept = cache.recall(key)
     if kept is not None:
         return core.import_model(kept, "CPU", options)
     note(f"preparing {member.path.name} for this processor, once")
     from slidescreen.engine.conversion import to_openvino
 
-    compiled = core.compile_model(to_openvino(member.path), "CPU", options)
+    compiled = core.compile_model(to_openvino(member.path, together), "CPU", options)
     exported = io.BytesIO()
     compiled.export_model(exported)
     cache.keep(key, exported.getvalue())
