@@ -1,56 +1,24 @@
 """The night's work: every slide of a folder classified, judged and written down."""
 
 import json
-import os
-import platform
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+import time
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any, Protocol
 
-from slidescreen import __version__
-from slidescreen.calls import Status
+from slidescreen.drift import add_to_history, compare, figures_of, read_history
 from slidescreen.engine.devices import usable_threads
-from slidescreen.engine.interface import NO_ENGINES, EngineOptions, Engines
+from slidescreen.engine.interface import NO_ENGINES
 from slidescreen.engine.pipeline import Pipeline
 from slidescreen.engine.selection import choose, load_engines
 from slidescreen.ensemble import Ensemble
 from slidescreen.errors import InputError, NothingClassifiedError
-from slidescreen.files import make_folder, printable, write_text
-from slidescreen.reporting.page import render_run
-from slidescreen.reporting.tables import write_cells, write_differentials
+from slidescreen.files import make_folder, printable, sweep
+from slidescreen.locking import locked
+from slidescreen.record import Night, Request, describe, write
+from slidescreen.recording import Display, Recorder, recording
 from slidescreen.runs import Ledger, Run, SlideResult, judge
 from slidescreen.slides import Slide, discover
-from slidescreen.thresholds import Thresholds, default_thresholds
-
-
-@dataclass(frozen=True)
-class Request:
-    """What the user asked for."""
-
-    path: Path
-    out: Path
-    ensemble: Path
-    engine: EngineOptions = field(default_factory=EngineOptions)
-    batch_size: int | None = None
-    workers: int | None = None
-    slide_depth: int | None = None
-    overwrite: bool = False
-    thresholds: Thresholds = field(default_factory=default_thresholds)
-
-
-class Display(Protocol):
-    """Shows a person how a run goes."""
-
-    def note(self, text: str) -> None: ...
-
-    def start(self, slides: int, cells: int) -> None: ...
-
-    def cells(self, count: int) -> None: ...
-
-    def slide(self) -> None: ...
 
 
 def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> Run:
@@ -60,7 +28,7 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
     the same command continues.
 
     Raises:
-        InputError: the folder or the options do not allow it; nothing was written then.
+        InputError: the folder or the options do not allow it, or another process is at work in `out`.
         OutputError: the disk is full, say; files that were there are as they were, finished slides are kept.
         NothingClassifiedError: not one image could be classified.
         KeyboardInterrupt: as it came, after the files were written.
@@ -68,33 +36,39 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
     started = datetime.now(UTC)
     slides = discover(request.path, request.slide_depth)
     _check_out(request)
-    results: dict[str, SlideResult] = {}
     choice = choose(request.engine)
-    ledger = Ledger(request.out, ensemble, choice)
-    for slide in slides:
-        recalled = ledger.recall(slide)
-        if recalled is not None:
-            results[slide.name] = judge(slide, recalled, ensemble, request.thresholds)
-    remaining = [slide for slide in slides if slide.name not in results]
-    if results:
-        display.note(f"{len(results)} slides were finished by an earlier run and are unchanged")
-    engines = load_engines(ensemble.members, choice, request.engine.threads, display.note) if remaining else NO_ENGINES
     make_folder(request.out)
-    display.start(len(remaining), sum(len(slide.images) for slide in remaining))
-    workers = request.workers or min(8, usable_threads())
-    try:
-        pipeline = Pipeline(ensemble, engines, request.batch_size, workers, display.cells)
-        for slide, calls in pipeline.run(remaining):
-            ledger.keep(slide, calls)
-            results[slide.name] = judge(slide, calls, ensemble, request.thresholds)
-            display.slide()
-    except KeyboardInterrupt:
-        _write(_run(request, ensemble, results, started, slides, engines, complete=False), request.out)
-        raise
-    run = _run(request, ensemble, results, started, slides, engines, complete=True)
-    _write(run, request.out)
-    if not any(slide.differential.classified + slide.differential.unidentified for slide in run.slides):
-        raise NothingClassifiedError(f"none of the images in {printable(request.path)} could be read; see run.json")
+    with locked(request.out), recording(display, request.log_file) as recorder:
+        sweep(request.out)
+        ledger = Ledger(request.out, ensemble, choice)
+        results = _finished(request, ensemble, ledger, slides, recorder)
+        waiting = [s.name for s in slides if s.name not in results and _unsettled(s, request.settle)]
+        remaining = [slide for slide in slides if slide.name not in results and slide.name not in waiting]
+        _tell(recorder, results, waiting)
+        recorder.follow(request.out / "status.json")
+        threads = request.engine.threads
+        engines = load_engines(ensemble.members, choice, threads, recorder.note) if remaining else NO_ENGINES
+        night = Night(request, ensemble, engines.description, started, [slide.name for slide in slides], waiting)
+        recorder.start(len(remaining), sum(len(slide.images) for slide in remaining))
+        workers = request.workers or min(8, usable_threads())
+        pipeline = Pipeline(ensemble, engines, request.batch_size, workers, recorder.cells, request.time_limit)
+        try:
+            for slide, calls in pipeline.run(remaining):
+                results[slide.name] = judge(slide, calls, ensemble, request.thresholds)
+                ledger.keep(slide, calls)
+                recorder.slide(results[slide.name])
+        except KeyboardInterrupt:
+            write(describe(night, results), request.out)
+            raise
+        drift = _look_back(request, ensemble, started, [results[slide.name] for slide in remaining], recorder)
+        run = describe(replace(night, drift=drift), results)
+        write(run, request.out)
+        if (
+            slides
+            and not waiting
+            and not any(s.differential.classified + s.differential.unidentified for s in run.slides)
+        ):
+            raise NothingClassifiedError(f"none of the images in {printable(request.path)} could be read; see run.json")
     return run
 
 
@@ -107,8 +81,13 @@ def _check_out(request: Request) -> None:
     path, out = request.path.resolve(), request.out.resolve()
     if out.is_relative_to(path):
         raise InputError(f"--out must not lie inside {printable(request.path)}: the input is never written to")
+    if request.log_file is not None and request.log_file.resolve().is_relative_to(path):
+        raise InputError(f"--log-file must not lie inside {printable(request.path)}: the input is never written to")
+    if request.history is not None and request.history.resolve().is_relative_to(path):
+        raise InputError(f"--history must not lie inside {printable(request.path)}: the input is never written to")
     if out.exists() and not out.is_dir():
         raise InputError(f"{printable(request.out)} is a file; --out must be a folder")
+    read_history(request.history or out / "history.csv")  # refuses what is none before hours of work
     record = out / "run.json"
     if record.is_file() and not request.overwrite:
         try:
@@ -121,69 +100,58 @@ def _check_out(request: Request) -> None:
             )
 
 
-def _run(
-    request: Request,
-    ensemble: Ensemble,
-    results: dict[str, SlideResult],
-    started: datetime,
-    slides: Sequence[Slide],
-    engines: Engines,
-    complete: bool,
-) -> Run:
-    ordered = tuple(results[slide.name] for slide in slides if slide.name in results)
-    status = Counter(call.status for slide in ordered for call in slide.calls)
-    finished = datetime.now(UTC)
-    info: dict[str, Any] = {
-        "complete": complete,
-        "started": started.isoformat(timespec="seconds"),
-        "finished": finished.isoformat(timespec="seconds"),
-        "seconds": round((finished - started).total_seconds(), 3),
-        "input": printable(request.path.resolve()),
-        "options": {
-            **asdict(request.engine),
-            "batch_size": request.batch_size,
-            "slide_depth": request.slide_depth,
-            "thresholds": asdict(request.thresholds),
-        },
-        "engine": engines.description,
-        "versions": {"slidescreen": __version__, **_versions()},
-        "ensemble": {
-            "folder": printable(request.ensemble),
-            "rule": ensemble.rule,
-            "temperature": ensemble.calibration.temperature,
-            "rejection_threshold": ensemble.calibration.rejection_threshold,
-            "members": [
-                {"file": m.path.name, "backbone": m.checkpoint.backbone, "weight": w, "sha256": m.sha256}
-                for m, w in zip(ensemble.members, ensemble.weights, strict=True)
-            ],
-        },
-        "counts": {"slides": len(ordered), **{state: status[state] for state in Status}},
-        "unfinished_slides": [slide.name for slide in slides if slide.name not in results],
-        "failures": list(_failures(ordered)),
-        "slides": [
-            {"slide": slide.name, "folder": os.fsencode(slide.folder).decode("utf-8", "replace")} for slide in ordered
-        ],
-    }
-    return Run(ordered, ensemble.cell_types, info)
-
-
-def _failures(slides: Sequence[SlideResult]) -> Iterator[dict[str, str]]:
+def _finished(
+    request: Request, ensemble: Ensemble, ledger: Ledger, slides: Sequence[Slide], recorder: Recorder
+) -> dict[str, SlideResult]:
+    """The results of slides that an earlier run finished, those that have vanished since among them."""
+    results: dict[str, SlideResult] = {}
     for slide in slides:
-        for call in slide.calls:
-            if call.status is Status.UNREADABLE:
-                yield {"slide": slide.name, "image": call.image, "reason": call.reason}
+        recalled = ledger.recall(slide)
+        if recalled is not None and not request.force:
+            results[slide.name] = judge(slide, recalled, ensemble, request.thresholds)
+    for slide, calls in ledger.vanished({slide.name for slide in slides}):
+        judged = judge(slide, calls, ensemble, request.thresholds)
+        finding = replace(
+            judged.finding,
+            flags=(*judged.finding.flags, "vanished"),
+            reasons=(*judged.finding.reasons, "its folder is no longer there: this is what an earlier run found"),
+        )
+        results[slide.name] = replace(judged, finding=finding)
+        recorder.event("vanished", slide=slide.name)
+    return results
 
 
-def _write(run: Run, out: Path) -> None:
-    """Each file appears whole; `run.json`, the last, says that the others are of one run."""
-    write_cells(out / "cells.csv", run.slides, run.cell_types)
-    write_differentials(out / "differential.csv", run.slides)
-    write_text(out / "report.html", render_run(run))
-    write_text(out / "run.json", json.dumps(run.info, indent=2) + "\n")
+def _look_back(
+    request: Request, ensemble: Ensemble, started: datetime, slides: Sequence[SlideResult], recorder: Recorder
+) -> list[str]:
+    """Compare what this run classified with the runs before it, and add it to their history."""
+    night = figures_of(slides)
+    if not night:
+        return []
+    history = request.history or request.out / "history.csv"
+    drift = compare(night, read_history(history), ensemble.calibration.appearance)
+    for remark in drift:
+        recorder.event("drift", remark=remark)
+    add_to_history(history, started.isoformat(timespec="seconds"), slides, night)
+    return drift
 
 
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
+def _unsettled(slide: Slide, settle: float) -> bool:
+    """Whether an image of the slide has changed within so many seconds: it may still be being exported."""
+    if settle <= 0:
+        return False
+    limit = time.time() - settle
+    for image in slide.images:
+        try:
+            if image.path.stat().st_mtime > limit:
+                return True
+        except OSError:
+            continue
+    return False
 
-    packages = ("torch", "timm", "openvino", "numpy", "pillow")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+def _tell(recorder: Recorder, results: dict[str, SlideResult], waiting: Sequence[str]) -> None:
+    if results:
+        recorder.note(f"{len(results)} slides were finished by an earlier run and are unchanged")
+    if waiting:
+        recorder.note(f"{len(waiting)} slides are still being exported and wait for the next run: {', '.join(waiting)}")

@@ -26,6 +26,8 @@ class Call:
         reported_type: the laboratory's own call; empty where there is none.
         probabilities: one for each of the ensemble's cell types, in its order; empty where not looked at.
         reason: why an image is unreadable; else empty.
+        digest: SHA-256 of the file's content, in hexadecimal; empty where it was not read, or not by this process.
+        appearance: how the image looks, by `appearance.measure`; empty where it was not measured.
     """
 
     image: str
@@ -35,3 +37,5 @@ class Call:
     reported_type: str = ""
     probabilities: tuple[float, ...] = ()
     reason: str = ""
+    digest: str = ""
+    appearance: tuple[float, ...] = ()

@@ -46,6 +46,7 @@ class Calibration:
             Dirichlet-multinomial distribution, 0–1.
         false_calls: how often cells of other types are called into a tested group (`blasts`, …), and how that
             clusters on slides; a group that is absent is judged by the confusion matrix.
+        appearance: for each of `appearance.MEASURES`, between which values 98% of the validation images lie.
         measured: further figures, for people.
     """
 
@@ -54,6 +55,7 @@ class Calibration:
     confusion_matrix: NDArray[np.int64] | None = None
     call_correlation: float = 0.0
     false_calls: Mapping[str, FalseCalls] = field(default_factory=dict)
+    appearance: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -198,6 +200,7 @@ def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
             "confusion_matrix": None if matrix is None else matrix.tolist(),
             "call_correlation": calibration.call_correlation,
             "false_calls": {group: _false_calls_dict(found) for group, found in calibration.false_calls.items()},
+            "appearance": {name: list(limits) for name, limits in calibration.appearance.items()},
             "measured": dict(calibration.measured),
         },
     }
@@ -231,6 +234,7 @@ def _calibration(content: dict[str, Any], types: int) -> Calibration:
         None if matrix is None else np.asarray(matrix, dtype=np.int64),
         float(content["call_correlation"]),
         {str(group): _false_calls(entry, types) for group, entry in content["false_calls"].items()},
+        {str(name): (float(low), float(high)) for name, (low, high) in content["appearance"].items()},
         content["measured"],
     )
 

@@ -58,6 +58,12 @@ def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def sweep(folder: Path) -> None:
+    """Remove the temporary files that a killed process left in a folder nobody else writes to now."""
+    for path in folder.glob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text whole; newlines as given."""
     write_whole(path, lambda temporary: temporary.write_bytes(text.encode("utf-8")))

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ from slidescreen.calls import Call, Status
 from slidescreen.differential import Differential, count_slide
 from slidescreen.engine.interface import Choice
 from slidescreen.ensemble import Ensemble
-from slidescreen.files import make_folder, write_text
+from slidescreen.errors import UnreadableImageError
+from slidescreen.files import make_folder, sweep, write_text
+from slidescreen.images import read_bytes
 from slidescreen.screening import Finding, screen, urgency
-from slidescreen.slides import Slide
+from slidescreen.slides import CellImage, Slide
 from slidescreen.thresholds import Thresholds
 
 _FINISHED = ".finished"
@@ -55,8 +57,8 @@ def judge(slide: Slide, calls: tuple[Call, ...], ensemble: Ensemble, thresholds:
 class Ledger:
     """The calls of finished slides, one file each in the run's folder.
 
-    A slide counts as finished while its images (names, sizes, times of change) and the ensemble are the same;
-    what depends on the calls alone is computed anew from them.
+    A slide counts as finished while its images and the ensemble are the same. An image is the same while its size
+    and time of change are, or else its content. What depends on the calls alone is computed anew from them.
     """
 
     def __init__(self, run_folder: Path, ensemble: Ensemble, choice: Choice) -> None:
@@ -64,20 +66,23 @@ class Ledger:
         vote = [(member.sha256, member.weight) for member in ensemble.members]
         calibration = ensemble.calibration
         told = [vote, ensemble.rule, calibration.temperature, calibration.rejection_threshold, asdict(choice)]
-        self._engine_key = json.dumps(told)
+        self._key = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+        sweep(self._folder)
+        self._states: dict[str, list[str]] = {}  # of the images, before anyone read them
 
     def recall(self, slide: Slide) -> tuple[Call, ...] | None:
         """The calls of a finished slide; None if it is new, changed, or was called by another ensemble."""
-        path = self._path(slide)
-        if not path.is_file():
+        self._states[slide.name] = [_state(image) for image in slide.images]
+        content = self._read(self._path(slide.name))
+        if content is None:
             return None
         try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if content["fingerprint"] != self._fingerprint(slide):
+            images = zip(slide.images, content["calls"], content["states"], strict=True)
+            if not all(_same(image, call, state) for image, call, state in images):
                 return None
             return tuple(_call(entry) for entry in content["calls"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None  # a damaged record is no record: the slide is classified again
+        except (ValueError, KeyError, TypeError):
+            return None
 
     def keep(self, slide: Slide, calls: tuple[Call, ...]) -> None:
         """Record a finished slide.
@@ -88,26 +93,61 @@ class Ledger:
         make_folder(self._folder)
         content = {
             "slide": slide.name,
-            "fingerprint": self._fingerprint(slide),
+            "folder": str(slide.folder),
+            "key": self._key,
             "calls": [asdict(call) for call in calls],
+            "states": self._states.get(slide.name) or [_state(image) for image in slide.images],
         }
-        write_text(self._path(slide), json.dumps(content))
+        write_text(self._path(slide.name), json.dumps(content))
 
-    def _path(self, slide: Slide) -> Path:
-        return self._folder / f"{hashlib.sha256(slide.name.encode()).hexdigest()[:32]}.json"
-
-    def _fingerprint(self, slide: Slide) -> str:
-        digest = hashlib.sha256(self._engine_key.encode())
-        for image in slide.images:
+    def vanished(self, present: Collection[str]) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
+        """Slides finished earlier whose folder is no longer there, by their names; `present` are passed over."""
+        records = (self._read(path) for path in sorted(self._folder.glob("*.json")))
+        for content in sorted((c for c in records if c is not None), key=lambda c: str(c.get("slide"))):
             try:
-                status = image.path.stat()
-                state = f"{status.st_size},{status.st_mtime_ns}"
-            except OSError:
-                state = "gone"
-            digest.update(json.dumps([image.name, image.reported_type, image.refusal, state]).encode())
-        return digest.hexdigest()
+                slide = Slide(content["slide"], Path(content["folder"]), ())
+                calls = tuple(_call(entry) for entry in content["calls"])
+            except (ValueError, KeyError, TypeError):
+                continue
+            if slide.name not in present and not slide.folder.is_dir():
+                yield slide, calls
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
+
+    def _read(self, path: Path) -> dict[str, Any] | None:
+        """A record of this ensemble; a damaged one is none: the slide is classified again."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            return content if content["key"] == self._key else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+
+def _state(image: CellImage) -> str:
+    try:
+        status = image.path.stat()
+    except OSError:
+        return ""
+    return f"{status.st_size},{status.st_mtime_ns}"
+
+
+def _same(image: CellImage, call: dict[str, Any], state: str) -> bool:
+    """Whether an image is the one that was called, and would be called so again."""
+    if (image.name, image.reported_type) != (call["image"], call["reported_type"]):
+        return False
+    if image.refusal:
+        return bool(image.refusal == call["reason"])
+    digest = call["digest"]
+    if digest and state and _state(image) == state:
+        return True
+    try:
+        return bool(hashlib.sha256(read_bytes(image.path)).hexdigest() == digest)
+    except UnreadableImageError as error:  # still what it was, if it could not be read then
+        return not digest and str(error) == call["reason"]
 
 
 def _call(entry: dict[str, Any]) -> Call:
     known = {**entry, "status": Status(entry["status"]), "probabilities": tuple(entry["probabilities"])}
+    known["appearance"] = tuple(entry["appearance"])
     return Call(**known)

@@ -10,7 +10,7 @@ from slidescreen.errors import InputError
 from slidescreen.files import printable
 from slidescreen.images import SUFFIXES
 
-_PASSED_OVER = {"thumbs.db", "desktop.ini"}
+_PASSED_OVER = {"thumbs.db", "desktop.ini", "lost+found", "$recycle.bin", "system volume information"}
 _EXPORT_FOLDERS = {"signed slides", "unsigned slides"}  # the analyser's own: what is below is one slide's
 _PLAIN_CONTAINERS = {"wbc", "leukocytes", "cells", "images"}  # the same, if they hold cells and no slides
 
@@ -40,12 +40,20 @@ class Slide:
 
 
 @dataclass(frozen=True)
-class _Folder:
-    """What a folder directly holds."""
+class _Found:
+    """An image file, or a folder that could not be looked into and why."""
 
     path: Path
-    files: tuple[os.DirEntry[str], ...]
-    folders: tuple[Path, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """What a folder directly holds; a folder that cannot be looked into holds itself, as a problem."""
+
+    path: Path
+    files: tuple[_Found, ...]
+    folders: tuple[Path, ...] = ()
 
 
 def discover(path: Path, depth: int | None = None) -> list[Slide]:
@@ -60,11 +68,14 @@ def discover(path: Path, depth: int | None = None) -> list[Slide]:
         depth: slide folders lie exactly so many levels below `path`, and all below one belongs to it.
 
     Raises:
-        InputError: no such folder, or no images in it.
+        InputError: no such folder, no images in it, or it cannot be looked into. A folder below it that cannot is
+            a slide of one unreadable image, or one such image of its slide.
     """
     if not path.is_dir():
         raise InputError(f"{printable(path)} is not a folder" if path.exists() else f"{printable(path)} does not exist")
     root = path.resolve()
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise InputError(f"cannot read the folder {printable(path)}: Permission denied")
     found = _by_layout(root) if depth is None else _at_depth(root, depth)
     slides = [_slide(root, folder, files) for folder, files in found if files]
     if not slides:
@@ -73,14 +84,13 @@ def discover(path: Path, depth: int | None = None) -> list[Slide]:
     return sorted(slides, key=lambda slide: slide.name)
 
 
-def _by_layout(path: Path) -> Iterator[tuple[Path, list[Path]]]:
+def _by_layout(path: Path) -> Iterator[tuple[Path, list[_Found]]]:
     here = _look(path)
-    own = [Path(entry.path) for entry in here.files]
     named = [folder for folder in here.folders if cells.resolve(folder.name)]
     containers = [folder for folder in here.folders if _is_container(folder)]
     belonging = here.folders if named else containers
     others = [folder for folder in here.folders if folder not in belonging]
-    yield path, own + [file for folder in belonging for file in _below(folder)]
+    yield path, [*here.files] + [file for folder in belonging for file in _below(folder)]
     for folder in others:
         yield from _by_layout(folder)
 
@@ -93,17 +103,19 @@ def _is_container(folder: Path) -> bool:
     return name in _EXPORT_FOLDERS
 
 
-def _at_depth(path: Path, depth: int) -> Iterator[tuple[Path, list[Path]]]:
+def _at_depth(path: Path, depth: int) -> Iterator[tuple[Path, list[_Found]]]:
     if depth == 0:
         yield path, list(_below(path))
         return
-    for folder in _look(path).folders:
+    here = _look(path)
+    yield path, [file for file in here.files if file.problem]
+    for folder in here.folders:
         yield from _at_depth(folder, depth - 1)
 
 
-def _below(path: Path) -> Iterator[Path]:
+def _below(path: Path) -> Iterator[_Found]:
     here = _look(path)
-    yield from (Path(entry.path) for entry in here.files)
+    yield from here.files
     for folder in here.folders:
         yield from _below(folder)
 
@@ -111,30 +123,32 @@ def _below(path: Path) -> Iterator[Path]:
 def _look(path: Path) -> _Folder:
     try:
         with os.scandir(path) as entries:
-            visible = sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+            visible = sorted((e for e in entries if not _is_passed_over(e.name)), key=lambda e: e.name)
     except OSError as error:
-        raise InputError(f"cannot read the folder {printable(path)}: {error.strerror}") from error
+        return _Folder(path, (_Found(path, f"the folder cannot be read: {error.strerror}"),))
     folders = tuple(Path(entry.path) for entry in visible if entry.is_dir(follow_symlinks=False))
-    files = tuple(entry for entry in visible if _is_image(entry))
-    return _Folder(path, files, folders)
+    return _Folder(path, tuple(_Found(Path(entry.path)) for entry in visible if _is_image(entry)), folders)
+
+
+def _is_passed_over(name: str) -> bool:
+    return name.startswith(".") or name.casefold() in _PASSED_OVER
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:
-    if entry.name.casefold() in _PASSED_OVER or entry.is_dir():
-        return False
-    return Path(entry.name).suffix.lower() in SUFFIXES
+    return not entry.is_dir() and Path(entry.name).suffix.lower() in SUFFIXES
 
 
-def _slide(root: Path, folder: Path, files: list[Path]) -> Slide:
+def _slide(root: Path, folder: Path, files: list[_Found]) -> Slide:
     name = printable(folder.name if folder == root else folder.relative_to(root).as_posix())
     images = (_cell_image(root, folder, file) for file in files)
     return Slide(name, folder, tuple(sorted(images, key=lambda image: image.name)))
 
 
-def _cell_image(root: Path, folder: Path, file: Path) -> CellImage:
+def _cell_image(root: Path, folder: Path, found: _Found) -> CellImage:
+    file = found.path
     inside = file.relative_to(folder)
     reported = cells.resolve(inside.parent.name) if len(inside.parts) > 1 else None
-    refusal = ""
-    if file.is_symlink() and not file.resolve().is_relative_to(root):
+    refusal = found.problem
+    if not refusal and file.is_symlink() and not file.resolve().is_relative_to(root):
         refusal = "a link to a file outside of the folder, which is not followed"
     return CellImage(file, printable(inside.as_posix()), reported or "", refusal)

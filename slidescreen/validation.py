@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen import cells, false_calls
+from slidescreen.appearance import MEASURES, measure
 from slidescreen.correction import call_correlation
 from slidescreen.engine.interface import Engines
 from slidescreen.ensemble import Calibration, Ensemble, vote
@@ -26,11 +27,12 @@ _WEIGHT_STEPS = 20
 
 @dataclass(frozen=True)
 class MemberPredictions:
-    """Each member's probabilities (N, K) for the same N labelled images, before any vote."""
+    """Each member's probabilities (N, K) for the same N labelled images, before any vote, and how the images look."""
 
     images: tuple[LabelledImage, ...]
     truth: NDArray[np.int64]
     members: tuple[Floats, ...]
+    appearances: tuple[tuple[float, ...], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -59,24 +61,26 @@ def predict(
         raise InputError(f"the ensemble does not know {', '.join(foreign)}: leave these labels out")
     prepared = [member.checkpoint.preprocessing for member in ensemble.members]
     parts: list[list[Floats]] = [[] for _ in engines.members]
+    appearances: list[tuple[float, ...]] = []
     done = 0
 
-    def load(image: LabelledImage) -> list[NDArray[np.uint8]]:
+    def load(image: LabelledImage) -> tuple[tuple[float, ...], list[NDArray[np.uint8]]]:
         try:
             decoded = decode(read_bytes(image.path))
         except UnreadableImageError as error:
             raise InputError(f"{printable(image.path)}: {error}") from error
-        return [prepare(decoded, preprocessing) for preprocessing in prepared]
+        return measure(decoded), [prepare(decoded, preprocessing) for preprocessing in prepared]
 
     with ThreadPoolExecutor(workers) as pool:
         for batch in _batches(images, engines.batch_size):
             loaded = list(pool.map(load, batch))
             for number, engine in enumerate(engines.members):
-                parts[number].append(engine.probabilities(np.stack([pixels[number] for pixels in loaded])))
+                parts[number].append(engine.probabilities(np.stack([pixels[number] for _, pixels in loaded])))
+            appearances += [appearance for appearance, _ in loaded]
             done += len(batch)
             progress(done, len(images))
     truth = np.asarray([types.index(image.label) for image in images], dtype=np.int64)
-    return MemberPredictions(tuple(images), truth, tuple(np.concatenate(p) for p in parts))
+    return MemberPredictions(tuple(images), truth, tuple(np.concatenate(p) for p in parts), tuple(appearances))
 
 
 def search_weights(predictions: MemberPredictions, rule: str) -> tuple[float, ...]:
@@ -119,7 +123,16 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
         "most_unidentified": targets.most_unidentified,
         "models": compare(ensemble, predictions),
     }
-    return replace(ensemble, calibration=Calibration(temperature, threshold, matrix, correlation, found, measured))
+    calibration = Calibration(
+        temperature=temperature,
+        rejection_threshold=threshold,
+        confusion_matrix=matrix,
+        call_correlation=correlation,
+        false_calls=found,
+        appearance=_usual(predictions.appearances),
+        measured=measured,
+    )
+    return replace(ensemble, calibration=calibration)
 
 
 def compare(ensemble: Ensemble, predictions: MemberPredictions) -> list[dict[str, Any]]:
@@ -143,6 +156,14 @@ def compare(ensemble: Ensemble, predictions: MemberPredictions) -> list[dict[str
             }
         )
     return rows
+
+
+def _usual(appearances: Sequence[tuple[float, ...]]) -> dict[str, tuple[float, float]]:
+    """Between which values of each measure 98% of the images lie."""
+    if not appearances:
+        return {}
+    lows, highs = np.percentile(np.asarray(appearances), (1, 99), axis=0).tolist()
+    return {name: (low, high) for name, low, high in zip(MEASURES, lows, highs, strict=True)}
 
 
 def _leukocyte_f1(matrix: NDArray[np.int64], cell_types: Sequence[str]) -> float:

@@ -27,6 +27,7 @@ def test_the_exit_codes_are_the_documented_ones() -> None:
         "SOME_UNREADABLE": 3,
         "NOTHING_CLASSIFIED": 4,
         "INTERRUPTED": 130,
+        "TERMINATED": 143,
     }
 
 
@@ -128,7 +129,7 @@ def test_help_and_usage_errors_import_nothing_heavy() -> None:
 
 
 def test_a_terminated_run_keeps_what_was_finished_and_goes_on(ensemble_folder: Path, tmp_path: Path) -> None:
-    """A real process, a real signal: exit 130, whole files, and the same command ends as an undisturbed run."""
+    """A real process, a real signal: exit 143, whole files, and the same command ends as an undisturbed run."""
     import signal
     import time
 
@@ -149,7 +150,7 @@ def test_a_terminated_run_keeps_what_was_finished_and_goes_on(ensemble_folder: P
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130, errors
+    assert process.returncode == 143, errors
     assert "interrupted" in errors
     rows = (tmp_path / "stopped" / "differential.csv").read_text().splitlines()
     assert 2 <= len(rows) < 13  # the signal may come between a slide's end and its row

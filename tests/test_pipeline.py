@@ -119,3 +119,21 @@ def test_a_defect_of_the_engine_is_not_swallowed(tmp_path: Path) -> None:
     pipeline = Pipeline(ensemble(members=1), Engines([SimpleNamespace(probabilities=fail)], ""), 4, 1)
     with pytest.raises(RuntimeError, match="broken"):
         list(pipeline.run(discover(tmp_path)))
+
+
+@pytest.mark.parametrize("slides", [24, pytest.param(500, marks=pytest.mark.soak)])
+def test_memory_and_open_files_do_not_grow_with_the_number_of_slides(slides: int, tmp_path: Path) -> None:
+    """Links to the images of one slide of 200, so that the disk does not grow either."""
+    slide_of(tmp_path / "S", [n % 16 for n in range(200)])
+    (whole,) = discover(tmp_path)
+    copies = [Slide(f"S{n}", whole.folder, whole.images) for n in range(slides)]
+    pipeline = Pipeline(ensemble(), Engines([GreyReader(), GreyReader()], ""), 16, 2)
+    process = Path("/proc/self")
+    held, files = [], []
+    for _, calls in pipeline.run(copies):
+        assert len(calls) == 200
+        held.append(int((process / "statm").read_text().split()[1]))
+        files.append(len(list((process / "fd").iterdir())))
+    early = slides // 4
+    assert max(held[early:]) <= 1.05 * max(held[:early])
+    assert max(files[early:]) <= max(files[:early])

@@ -1,5 +1,6 @@
 """What a batch has finished is kept, and only that."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -12,10 +13,14 @@ from slidescreen.ensemble import load
 from slidescreen.runs import Ledger
 from slidescreen.slides import Slide, discover
 
-CALLS = (
-    Call("cell_000.jpg", Status.CLASSIFIED, "monocyte", 0.75, "", (0.25,) * 16),
-    Call("x", Status.UNREADABLE, reason="r"),
-)
+
+def calls_of(slide: Slide) -> tuple[Call, ...]:
+    """One image classified, one unreadable, as they are now."""
+    digests = [hashlib.sha256(image.path.read_bytes()).hexdigest() for image in slide.images]
+    return (
+        Call("cell_000.jpg", Status.CLASSIFIED, "monocyte", 0.75, "", (0.25,) * 16, digest=digests[0]),
+        Call("cell_001.jpg", Status.UNREADABLE, reason="r", digest=digests[1]),
+    )
 
 
 @pytest.fixture
@@ -30,31 +35,31 @@ def ledger(tmp_path: Path, ensemble_folder: Path, precision: str = "fp32") -> Le
 
 def test_a_finished_slide_is_recalled(slide: Slide, tmp_path: Path, ensemble_folder: Path) -> None:
     assert ledger(tmp_path, ensemble_folder).recall(slide) is None
-    ledger(tmp_path, ensemble_folder).keep(slide, CALLS)
-    assert ledger(tmp_path, ensemble_folder).recall(slide) == CALLS
+    ledger(tmp_path, ensemble_folder).keep(slide, calls_of(slide))
+    assert ledger(tmp_path, ensemble_folder).recall(slide) == calls_of(slide)
 
 
 def test_a_changed_slide_is_new(slide: Slide, tmp_path: Path, ensemble_folder: Path) -> None:
-    ledger(tmp_path, ensemble_folder).keep(slide, CALLS)
+    ledger(tmp_path, ensemble_folder).keep(slide, calls_of(slide))
     write_cells(tmp_path / "in" / "S1", 2, first_seed=50)
     assert ledger(tmp_path, ensemble_folder).recall(discover(tmp_path / "in")[0]) is None
 
 
 def test_a_slide_with_one_more_image_is_new(slide: Slide, tmp_path: Path, ensemble_folder: Path) -> None:
-    ledger(tmp_path, ensemble_folder).keep(slide, CALLS)
+    ledger(tmp_path, ensemble_folder).keep(slide, calls_of(slide))
     write_cells(tmp_path / "in" / "S1", 3)
     assert ledger(tmp_path, ensemble_folder).recall(discover(tmp_path / "in")[0]) is None
 
 
 def test_another_precision_or_ensemble_classifies_anew(slide: Slide, tmp_path: Path, ensemble_folder: Path) -> None:
-    ledger(tmp_path, ensemble_folder).keep(slide, CALLS)
+    ledger(tmp_path, ensemble_folder).keep(slide, calls_of(slide))
     assert ledger(tmp_path, ensemble_folder, "bf16").recall(slide) is None
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"fingerprint": 1}'])
 def test_a_damaged_record_is_no_record(slide: Slide, tmp_path: Path, ensemble_folder: Path, text: str) -> None:
     book = ledger(tmp_path, ensemble_folder)
-    book.keep(slide, CALLS)
+    book.keep(slide, calls_of(slide))
     (record,) = (tmp_path / "out" / ".finished").iterdir()
     json.loads(record.read_text())
     record.write_text(text)

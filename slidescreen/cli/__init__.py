@@ -22,6 +22,8 @@ from slidescreen.errors import NothingClassifiedError, SlidescreenError
 # click's own, or that of the copy of click inside newer releases of typer
 _UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
+_terminated: list[int] = []  # the signals that asked this process to end
+
 app = typer.Typer(
     name="slidescreen",
     no_args_is_help=True,
@@ -70,11 +72,14 @@ def main() -> None:
         code = ExitCode.INTERRUPTED
     if code == ExitCode.INTERRUPTED:
         _say("interrupted; what was finished is kept")
+        if _terminated:
+            code = ExitCode.TERMINATED
     sys.exit(int(code or 0))
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End as Ctrl-C does: what is finished is written first."""
+    """End as Ctrl-C does, with what is finished written first, but for the exit code."""
+    _terminated.append(number)
     raise KeyboardInterrupt
 
 

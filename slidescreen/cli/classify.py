@@ -9,6 +9,8 @@ import typer
 from slidescreen.cli.exit_codes import ExitCode
 from slidescreen.cli.shared import DeviceOption, EnsembleOption, Format, FormatOption, default_ensemble
 
+_NIGHT = "Unattended runs"
+
 
 def classify(
     path: Annotated[Path, typer.Argument(help="A slide's folder of cell images, or a folder of slide folders.")],
@@ -48,6 +50,34 @@ def classify(
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run of another folder in --out.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Classify finished slides again.", rich_help_panel=_NIGHT)
+    ] = False,
+    settle: Annotated[
+        float,
+        typer.Option(
+            help="Slides with an image younger than so many seconds wait for the next run.",
+            min=0,
+            rich_help_panel=_NIGHT,
+        ),
+    ] = 0.0,
+    image_timeout: Annotated[
+        float, typer.Option(help="Seconds that reading one image may take.", min=0.1, rich_help_panel=_NIGHT)
+    ] = 60.0,
+    log_file: Annotated[
+        Path | None, typer.Option(help="Append what happens to this file, as lines of JSON.", rich_help_panel=_NIGHT)
+    ] = None,
+    history: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the figures of each run, by which a change of stain or camera is told. "
+            "\\[default: history.csv in --out]",
+            rich_help_panel=_NIGHT,
+        ),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Name each slide as it is finished, and each unreadable image.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")] = False,
     output: FormatOption = Format.TEXT,
 ) -> None:
@@ -59,12 +89,13 @@ def classify(
     from slidescreen import batch
     from slidescreen import ensemble as ensembles
     from slidescreen.engine.interface import EngineOptions
+    from slidescreen.record import Request
     from slidescreen.reporting.terminal import RunDisplay, run_to_dict, show_run
     from slidescreen.thresholds import default_thresholds, read_thresholds
 
     folder = ensemble or default_ensemble()
     name = path.resolve().name or "root"
-    request = batch.Request(
+    request = Request(
         path=path,
         out=out or Path("slidescreen-out") / name,
         ensemble=folder,
@@ -73,9 +104,14 @@ def classify(
         workers=workers,
         slide_depth=slide_depth,
         overwrite=overwrite,
+        force=force,
+        settle=settle,
+        time_limit=image_timeout,
+        log_file=log_file,
+        history=history,
         thresholds=read_thresholds(thresholds) if thresholds else default_thresholds(),
     )
-    with RunDisplay(quiet) as display:
+    with RunDisplay(quiet, verbose) as display:
         run = batch.classify_folder(request, ensembles.load(folder), display)
     if output is Format.JSON:
         typer.echo(json.dumps(run_to_dict(run)))

@@ -16,3 +16,5 @@ class ExitCode(IntEnum):
     NOTHING_CLASSIFIED = 4
     INTERRUPTED = 130
     """What was finished is kept."""
+    TERMINATED = 143
+    """The same, by SIGTERM."""

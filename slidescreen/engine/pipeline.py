@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from slidescreen.appearance import measure
 from slidescreen.calls import Call, Status
+from slidescreen.engine.decoding import Readers, Task
 from slidescreen.engine.interface import Engines
 from slidescreen.ensemble import Ensemble
 from slidescreen.errors import UnreadableImageError
@@ -21,10 +23,11 @@ _AHEAD = 2  # batches given to the engines before the first one's result is wait
 
 @dataclass(frozen=True)
 class _Loaded:
-    """A file after reading: its content hash and its pixels for each preprocessing, or why it is unreadable."""
+    """A file after reading: its content hash, and its pixels for each preprocessing or why there are none."""
 
     digest: str = ""
     pixels: tuple[Pixels, ...] = ()
+    appearance: tuple[float, ...] = ()
     reason: str = ""
 
 
@@ -43,7 +46,7 @@ class _Waiting:
 
     place: _Open
     position: int
-    pixels: tuple[Pixels, ...]
+    loaded: _Loaded
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Pipeline:
         batch_size: int | None,
         workers: int,
         progress: Callable[[int], None] = lambda _: None,
+        time_limit: float = 60.0,
     ) -> None:
         """Set up.
 
@@ -73,12 +77,14 @@ class Pipeline:
             batch_size: images per pass; None for what suits the engines.
             workers: threads that decode.
             progress: told how many more images are done.
+            time_limit: seconds that reading and decoding one image may take.
         """
         self._ensemble = ensemble
         self._engines = engines
         self._batch_size = batch_size or engines.batch_size
         self._workers = workers
         self._progress = progress
+        self._time_limit = time_limit
         wanted = [member.checkpoint.preprocessing for member in ensemble.members]
         self._preprocessings = tuple(dict.fromkeys(wanted))  # members that prepare alike share the pixels
         self._inputs = [self._preprocessings.index(p) for p in wanted]
@@ -88,12 +94,10 @@ class Pipeline:
         unfinished: deque[_Open] = deque()
         pending: deque[_Pending] = deque()
         batch: list[_Waiting] = []
-        with (
-            ThreadPoolExecutor(self._workers, "decoding") as pool,
-            ThreadPoolExecutor(self._engines.at_once, "batches") as runners,
-        ):
+        readers = Readers(self._load, self._workers, self._time_limit)
+        with ThreadPoolExecutor(self._engines.at_once, "batches") as runners:
             try:
-                for place, position, loaded in self._load_ahead(slides, pool, unfinished):
+                for place, position, loaded in self._load_ahead(slides, readers, unfinished):
                     self._place(place, position, loaded, batch)
                     if len(batch) >= self._batch_size:
                         pending.append(_Pending(batch, runners.submit(self._classify, batch)))
@@ -107,36 +111,44 @@ class Pipeline:
                     yield from _finished(unfinished)
                 yield from _finished(unfinished)
             finally:
-                for executor in (pool, runners):
-                    executor.shutdown(wait=False, cancel_futures=True)
+                readers.close()
+                runners.shutdown(wait=False, cancel_futures=True)
 
     def _load_ahead(
-        self, slides: Iterable[Slide], pool: ThreadPoolExecutor, unfinished: deque[_Open]
+        self, slides: Iterable[Slide], readers: Readers[CellImage, _Loaded], unfinished: deque[_Open]
     ) -> Iterator[tuple[_Open, int, _Loaded]]:
         """Images in order, while a bounded number of later ones is being decoded."""
-        ahead: deque[tuple[_Open, int, Future[_Loaded]]] = deque()
+        ahead: deque[tuple[_Open, int, Task[_Loaded]]] = deque()
         for slide in slides:
             place = _Open(slide)
             unfinished.append(place)
             for position, image in enumerate(slide.images):
-                ahead.append((place, position, pool.submit(self._load, image)))
+                ahead.append((place, position, readers.submit(image)))
                 if len(ahead) > 2 * self._batch_size:
-                    first, number, future = ahead.popleft()
-                    yield first, number, future.result()
+                    first, number, task = ahead.popleft()
+                    yield first, number, self._loaded(readers, task)
         while ahead:
-            first, number, future = ahead.popleft()
-            yield first, number, future.result()
+            first, number, task = ahead.popleft()
+            yield first, number, self._loaded(readers, task)
+
+    def _loaded(self, readers: Readers[CellImage, _Loaded], task: Task[_Loaded]) -> _Loaded:
+        try:
+            return readers.wait(task)
+        except TimeoutError:
+            return _Loaded(reason=f"could not be read within {self._time_limit:g} s")
 
     def _load(self, image: CellImage) -> _Loaded:
         if image.refusal:
             return _Loaded(reason=image.refusal)
+        digest = ""
         try:
             content = read_bytes(image.path)
+            digest = hashlib.sha256(content).hexdigest()
             decoded = decode(content)
         except UnreadableImageError as error:
-            return _Loaded(reason=str(error))
+            return _Loaded(digest, reason=str(error))
         pixels = tuple(prepare(decoded, preprocessing) for preprocessing in self._preprocessings)
-        return _Loaded(hashlib.sha256(content).hexdigest(), pixels)
+        return _Loaded(digest, pixels, measure(decoded) if _is_sampled(digest) else ())
 
     def _place(self, place: _Open, position: int, loaded: _Loaded, batch: list[_Waiting]) -> None:
         image = place.slide.images[position]
@@ -146,13 +158,15 @@ class Pipeline:
             status, reason = Status.DUPLICATE, ""
         else:
             place.digests.add(loaded.digest)
-            batch.append(_Waiting(place, position, loaded.pixels))
+            batch.append(_Waiting(place, position, loaded))
             return
-        place.calls[position] = Call(image.name, status, reported_type=image.reported_type, reason=reason)
+        place.calls[position] = Call(
+            image.name, status, reported_type=image.reported_type, reason=reason, digest=loaded.digest
+        )
         self._progress(1)
 
     def _classify(self, batch: list[_Waiting]) -> NDArray[np.float64]:
-        prepared = [np.stack([w.pixels[i] for w in batch]) for i in range(len(self._preprocessings))]
+        prepared = [np.stack([w.loaded.pixels[i] for w in batch]) for i in range(len(self._preprocessings))]
         members = [e.probabilities(prepared[i]) for e, i in zip(self._engines.members, self._inputs, strict=True)]
         return self._ensemble.combine(members)
 
@@ -162,10 +176,11 @@ class Pipeline:
             batch, rows = pending[0].batch, pending[0].probabilities.result()
             pending.popleft()
             for waiting, row in zip(batch, rows, strict=True):
-                waiting.place.calls[waiting.position] = self._call(waiting.place.slide.images[waiting.position], row)
+                image = waiting.place.slide.images[waiting.position]
+                waiting.place.calls[waiting.position] = self._call(image, row, waiting.loaded)
             self._progress(len(batch))
 
-    def _call(self, image: CellImage, probabilities: NDArray[np.float64]) -> Call:
+    def _call(self, image: CellImage, probabilities: NDArray[np.float64], loaded: _Loaded) -> Call:
         best = int(probabilities.argmax())
         probability = float(probabilities[best])
         sure = probability >= self._ensemble.calibration.rejection_threshold
@@ -176,7 +191,14 @@ class Pipeline:
             probability=probability,
             reported_type=image.reported_type,
             probabilities=tuple(probabilities.tolist()),
+            digest=loaded.digest,
+            appearance=loaded.appearance,
         )
+
+
+def _is_sampled(digest: str) -> bool:
+    """Whether an image is one of the quarter whose appearance is measured: that of all would cost too much."""
+    return int(digest[:2], 16) % 4 == 0
 
 
 def _finished(unfinished: deque[_Open]) -> Iterator[tuple[Slide, tuple[Call, ...]]]:

@@ -30,6 +30,7 @@ FLAGS = {
     "cml": "basophils with a left shift: consider CML",
     "too_few_cells": "too few leukocytes",
     "unreliable": "too many images unidentified or unreadable",
+    "vanished": "its folder is no longer there",
 }
 
 

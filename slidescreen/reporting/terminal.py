@@ -28,7 +28,7 @@ _STYLES = {
 class RunDisplay(ProgressDisplay):
     """Shows a run: cells per second, slides done, time left."""
 
-    def __init__(self, quiet: bool = False) -> None:
+    def __init__(self, quiet: bool = False, verbose: bool = False) -> None:
         super().__init__(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -37,6 +37,7 @@ class RunDisplay(ProgressDisplay):
             TimeRemainingColumn(),
             quiet=quiet,
         )
+        self._verbose = verbose
         self._slides_done = self._slides = 0
         self._started = time.monotonic()
         self._task = self._bar.add_task("classifying", total=0, detail="")
@@ -58,9 +59,14 @@ class RunDisplay(ProgressDisplay):
         rate = done / max(time.monotonic() - self._started, 1e-9)
         self._bar.update(self._task, detail=f"{rate:.0f} cells/s · slide {self._slides_done}/{self._slides}")
 
-    def slide(self) -> None:
+    def slide(self, result: SlideResult) -> None:
         """One more slide is done."""
         self._slides_done += 1
+        if self._verbose:
+            self.console.print(f"{escape(result.name)}: {result.finding.verdict}")
+            for call in result.calls:
+                if call.status is Status.UNREADABLE:
+                    self.console.print(escape(f"  {call.image}: {call.reason}"), soft_wrap=True)
 
 
 def show_run(run: Run, out: Path) -> None:
@@ -88,6 +94,8 @@ def show_run(run: Run, out: Path) -> None:
         f"\n{counts['slides']} slides, {sum(counts[state] for state in Status)} images: "
         + ", ".join(f"{counts[state]} {state}" for state in Status if counts[state]),
     )
+    for remark in run.info["drift"]:
+        console.print(f"[bold yellow]stain or camera changed: check before trusting:[/] {escape(remark)}")
     console.print(f"report: {escape(printable(out / 'report.html'))}", soft_wrap=True)
     console.print("Screening aid for research use only; percentages in brackets allow for the model's errors.")
 

@@ -1,0 +1,126 @@
+"""What a run writes down: its tables, its page, and the record of how it came about."""
+
+import json
+import os
+import platform
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from slidescreen import __version__
+from slidescreen.calls import Status
+from slidescreen.engine.interface import EngineOptions
+from slidescreen.ensemble import Ensemble
+from slidescreen.files import printable, write_text
+from slidescreen.reporting.page import render_run
+from slidescreen.reporting.tables import write_cells, write_differentials
+from slidescreen.runs import Run, SlideResult
+from slidescreen.thresholds import Thresholds, default_thresholds
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for.
+
+    `settle`: slides with an image younger than so many seconds wait for the next run. `time_limit`: seconds that
+    reading one image may take. `force`: classify finished slides again. `history`: of the
+    nights before; None for `history.csv` in `out`.
+    """
+
+    path: Path
+    out: Path
+    ensemble: Path
+    engine: EngineOptions = field(default_factory=EngineOptions)
+    batch_size: int | None = None
+    workers: int | None = None
+    slide_depth: int | None = None
+    overwrite: bool = False
+    force: bool = False
+    settle: float = 0.0
+    time_limit: float = 60.0
+    log_file: Path | None = None
+    history: Path | None = None
+    thresholds: Thresholds = field(default_factory=default_thresholds)
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a run set out to do, and with what. `slides` and `waiting` are names."""
+
+    request: Request
+    ensemble: Ensemble
+    engine: str
+    started: datetime
+    slides: Sequence[str]
+    waiting: Sequence[str]
+    drift: Sequence[str] = ()
+
+
+def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
+    """A run with its record, of the slides that are finished."""
+    request, ensemble = night.request, night.ensemble
+    ordered = tuple(results[name] for name in sorted(results))
+    status = Counter(call.status for slide in ordered for call in slide.calls)
+    finished = datetime.now(UTC)
+    info: dict[str, Any] = {
+        "complete": all(name in results or name in night.waiting for name in night.slides),
+        "started": night.started.isoformat(timespec="seconds"),
+        "finished": finished.isoformat(timespec="seconds"),
+        "seconds": round((finished - night.started).total_seconds(), 3),
+        "input": printable(request.path.resolve()),
+        "options": {
+            **asdict(request.engine),
+            "batch_size": request.batch_size,
+            "slide_depth": request.slide_depth,
+            "settle": request.settle,
+            "image_timeout": request.time_limit,
+            "thresholds": asdict(request.thresholds),
+        },
+        "engine": night.engine,
+        "versions": {"slidescreen": __version__, **_versions()},
+        "ensemble": {
+            "folder": printable(request.ensemble),
+            "rule": ensemble.rule,
+            "temperature": ensemble.calibration.temperature,
+            "rejection_threshold": ensemble.calibration.rejection_threshold,
+            "members": [
+                {"file": m.path.name, "backbone": m.checkpoint.backbone, "weight": w, "sha256": m.sha256}
+                for m, w in zip(ensemble.members, ensemble.weights, strict=True)
+            ],
+        },
+        "counts": {"slides": len(ordered), **{state: status[state] for state in Status}},
+        "unfinished_slides": [name for name in night.slides if name not in results and name not in night.waiting],
+        "waiting_slides": list(night.waiting),
+        "drift": list(night.drift),
+        "vanished_slides": [name for name in sorted(results) if name not in night.slides],
+        "failures": list(_failures(ordered)),
+        "slides": [
+            {"slide": slide.name, "folder": os.fsencode(slide.folder).decode("utf-8", "replace")} for slide in ordered
+        ],
+    }
+    return Run(ordered, ensemble.cell_types, info)
+
+
+def _failures(slides: Sequence[SlideResult]) -> Iterator[dict[str, str]]:
+    for slide in slides:
+        for call in slide.calls:
+            if call.status is Status.UNREADABLE:
+                yield {"slide": slide.name, "image": call.image, "reason": call.reason}
+
+
+def write(run: Run, out: Path) -> None:
+    """Each file appears whole; `run.json`, the last, says that the others are of one run."""
+    write_cells(out / "cells.csv", run.slides, run.cell_types)
+    write_differentials(out / "differential.csv", run.slides)
+    write_text(out / "report.html", render_run(run))
+    write_text(out / "run.json", json.dumps(run.info, indent=2) + "\n")
+
+
+def _versions() -> dict[str, str]:
+    from importlib.metadata import version
+
+    packages = ("torch", "timm", "openvino", "numpy", "pillow")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}

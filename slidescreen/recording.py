@@ -1,0 +1,134 @@
+"""What a run leaves behind while it goes: a log of JSON lines, and a status file for monitoring."""
+
+import contextlib
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from slidescreen.calls import Status
+from slidescreen.errors import OutputError
+from slidescreen.files import printable, write_text
+from slidescreen.runs import SlideResult
+
+_BETWEEN_UPDATES = 2.0  # seconds
+
+
+class Display(Protocol):
+    """Shows a person how a run goes."""
+
+    def note(self, text: str) -> None: ...
+
+    def start(self, slides: int, cells: int) -> None: ...
+
+    def cells(self, count: int) -> None: ...
+
+    def slide(self, result: SlideResult) -> None: ...
+
+
+class Recorder:
+    """A display that writes down what it is told, and passes it on to another."""
+
+    def __init__(self, display: Display, log: IO[str] | None = None) -> None:
+        self._display = display
+        self._log = log
+        self._status_path: Path | None = None
+        self._written = 0.0
+        self._status: dict[str, Any] = {
+            "state": "starting",
+            "process": os.getpid(),
+            "host": platform.node(),
+            "started": _now(),
+            "slides": 0,
+            "slides_done": 0,
+            "images": 0,
+            "images_done": 0,
+        }
+
+    def follow(self, path: Path) -> None:
+        """Keep a status file from here on."""
+        self._status_path = path
+        self._update(at_once=True)
+
+    def event(self, name: str, **details: Any) -> None:
+        """A line of the log."""
+        if self._log is not None:
+            self._log.write(json.dumps({"time": _now(), "event": name, **details}) + "\n")
+            self._log.flush()
+
+    def note(self, text: str) -> None:
+        """A remark for whoever watches."""
+        self._display.note(text)
+        self.event("note", text=text)
+
+    def start(self, slides: int, cells: int) -> None:
+        """Begin: so many slides and cell images are to be classified."""
+        self._display.start(slides, cells)
+        self.event("started", slides=slides, images=cells)
+        self._status.update(state="running", slides=slides, images=cells)
+        self._update(at_once=True)
+
+    def cells(self, count: int) -> None:
+        """So many more cells are done."""
+        self._display.cells(count)
+        self._status["images_done"] += count
+        self._update()
+
+    def slide(self, result: SlideResult) -> None:
+        """One more slide is done."""
+        self._display.slide(result)
+        for call in result.calls:
+            if call.status is Status.UNREADABLE:
+                self.event("unreadable", slide=result.name, image=call.image, reason=call.reason)
+        found = result.differential
+        self.event("slide", slide=result.name, verdict=result.finding.verdict, images=found.images)
+        self._status["slides_done"] += 1
+        self._update(at_once=True)
+
+    def end(self, state: str, **details: Any) -> None:
+        """The run has come to its end: `done`, `interrupted` or `failed`."""
+        self.event(state, **details)
+        self._status.update(state=state, **details)
+        self._update(at_once=True)
+
+    def _update(self, at_once: bool = False) -> None:
+        if self._status_path is None or (not at_once and time.monotonic() - self._written < _BETWEEN_UPDATES):
+            return
+        self._written = time.monotonic()
+        self._status["updated"] = _now()
+        write_text(self._status_path, json.dumps(self._status, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def recording(display: Display, log_file: Path | None) -> Iterator[Recorder]:
+    """A recorder that appends to a log file, if there is to be one, and notes how the run ended.
+
+    Raises:
+        OutputError: the log cannot be written.
+    """
+    with contextlib.ExitStack() as stack:
+        log = None
+        if log_file is not None:
+            try:
+                log = stack.enter_context(log_file.open("a", encoding="utf-8"))
+            except OSError as error:
+                raise OutputError(f"cannot write {printable(log_file)}: {error.strerror}") from error
+        recorder = Recorder(display, log)
+        try:
+            yield recorder
+        except KeyboardInterrupt:
+            recorder.end("interrupted")
+            raise
+        except Exception as error:
+            with contextlib.suppress(OutputError, OSError):  # a full disk must not hide what filled it
+                recorder.end("failed", error=" ".join(str(error).split()))
+            raise
+        recorder.end("done")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,297 @@
+"""Night after night into one folder: what is done again, what is not, and what is never lost."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Command, write_cells
+
+from slidescreen.engine import pipeline
+from slidescreen.images import decode
+from slidescreen.slides import discover
+
+
+@pytest.fixture
+def night() -> Path:
+    """Three slides, all of an hour ago."""
+    root = Path("night")
+    for number in range(3):
+        write_cells(root / f"S{number}", 4, first_seed=10 * number)
+    age(root, 3600)
+    return root
+
+
+def age(root: Path, seconds: float) -> None:
+    for path in root.rglob("*"):
+        os.utime(path, (time.time() - seconds,) * 2)
+
+
+def record(out: str = "run") -> dict[str, object]:
+    return dict(json.loads(Path(out, "run.json").read_text()))
+
+
+def classified_anew(outcome_status: str = "run") -> int:
+    return int(json.loads(Path(outcome_status, "status.json").read_text())["slides_done"])
+
+
+def test_an_unchanged_night_costs_nothing(command: Command, night: Path) -> None:
+    assert command("classify", night, "--out", "run").code == 0
+    assert classified_anew() == 3
+    before = Path("run/cells.csv").read_bytes()
+    assert command("classify", night, "--out", "run").code == 0
+    assert classified_anew() == 0
+    assert Path("run/cells.csv").read_bytes() == before
+
+
+def test_only_what_is_new_or_changed_is_classified(command: Command, night: Path) -> None:
+    command("classify", night, "--out", "run")
+    write_cells(night / "S3", 2, first_seed=90)
+    write_cells(night / "S1", 4, first_seed=70)
+    command("classify", night, "--out", "run")
+    assert classified_anew() == 2
+
+
+def test_an_image_is_the_same_while_its_content_is(command: Command, night: Path) -> None:
+    command("classify", night, "--out", "run")
+    age(night, 60)  # copied anew, say: other times, the same content
+    command("classify", night, "--out", "run")
+    assert classified_anew() == 0
+
+
+def test_force_does_all_again(command: Command, night: Path) -> None:
+    command("classify", night, "--out", "run")
+    command("classify", night, "--out", "run", "--force")
+    assert classified_anew() == 3
+
+
+def test_an_image_that_could_not_be_read_is_tried_again(command: Command, night: Path) -> None:
+    broken = night / "S1" / "z.jpg"
+    broken.touch()
+    assert command("classify", night, "--out", "run").code == 3
+    shutil.copy(night / "S0" / "cell_000.jpg", broken)
+    assert command("classify", night, "--out", "run").code == 0
+    assert classified_anew() == 1
+
+
+def test_a_vanished_slide_is_marked_and_not_forgotten(command: Command, night: Path) -> None:
+    command("classify", night, "--out", "run")
+    cells = Path("run/cells.csv").read_bytes()
+    shutil.rmtree(night / "S1")
+    outcome = command("classify", night, "--out", "run", "--format", "json")
+    assert record()["vanished_slides"] == ["S1"]
+    assert Path("run/cells.csv").read_bytes() == cells
+    flags = {slide["slide"]: slide["flags"] for slide in json.loads(outcome.out)["worklist"]}
+    assert {name for name, found in flags.items() if "vanished" in found} == {"S1"}
+
+
+def test_a_slide_that_is_now_seen_as_part_of_another_is_not_called_vanished(command: Command, night: Path) -> None:
+    command("classify", night, "--out", "run")
+    command("classify", night, "--out", "run", "--slide-depth", "0")
+    assert record()["vanished_slides"] == []
+    assert record()["counts"]["slides"] == 1  # type: ignore[index]
+
+
+def test_a_slide_still_being_exported_waits_and_is_listed(command: Command, night: Path) -> None:
+    write_cells(night / "S1", 1, first_seed=99)
+    outcome = command("classify", night, "--out", "run", "--settle", "60")
+    assert outcome.code == 0
+    assert "1 slides are still being exported and wait for the next run: S1" in outcome.err
+    assert record()["waiting_slides"] == ["S1"]
+    assert record()["complete"] is True
+    age(night, 61)
+    command("classify", night, "--out", "run", "--settle", "60")
+    assert record()["waiting_slides"] == []
+    assert record()["counts"]["slides"] == 3  # type: ignore[index]
+
+
+def test_the_log_and_the_status_tell_what_happened(command: Command, night: Path) -> None:
+    (night / "S2" / "bad.jpg").write_bytes(b"no image")
+    command("classify", night, "--out", "run", "--log-file", "night.log")
+    events = [json.loads(line) for line in Path("night.log").read_text().splitlines()]
+    assert [e["event"] for e in events if e["event"] != "note"] == [
+        "started", "slide", "slide", "unreadable", "slide", "done"
+    ]  # fmt: skip
+    (failure,) = (e for e in events if e["event"] == "unreadable")
+    assert (failure["slide"], failure["image"]) == ("S2", "bad.jpg")
+    status = json.loads(Path("run/status.json").read_text())
+    assert (status["state"], status["images"], status["images_done"]) == ("done", 13, 13)
+
+
+def test_a_failure_is_in_the_log_too(command: Command, night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("slidescreen.batch.write", fail)
+    assert command("classify", night, "--out", "run", "--log-file", "night.log").code == 1
+    last = json.loads(Path("night.log").read_text().splitlines()[-1])
+    assert (last["event"], last["error"]) == ("failed", "broken")
+
+
+def test_the_log_is_never_written_into_the_input(command: Command, night: Path) -> None:
+    outcome = command("classify", night, "--out", "run", "--log-file", night / "x.log")
+    assert outcome.code == 2
+    assert "--log-file must not lie inside" in outcome.err
+
+
+def test_a_folder_that_cannot_be_read_costs_that_slide(
+    command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scan = os.scandir
+
+    def refuse(path: Path) -> object:
+        if Path(path).name == "S1":
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    outcome = command("classify", night, "--out", "run")
+    assert outcome.code == 3
+    (failure,) = record()["failures"]  # type: ignore[misc]
+    assert failure == {"slide": "S1", "image": ".", "reason": "the folder cannot be read: Permission denied"}
+    assert record()["counts"]["classified"] == 8  # type: ignore[index]
+
+
+def test_what_systems_leave_in_shares_is_no_slide(night: Path) -> None:
+    write_cells(night / "lost+found", 1)
+    write_cells(night / "$RECYCLE.BIN", 1)
+    assert [slide.name for slide in discover(night)] == ["S0", "S1", "S2"]
+
+
+def test_an_image_that_hangs_costs_that_image(command: Command, night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stuck = (night / "S1" / "cell_001.jpg").read_bytes()
+    release = threading.Event()
+
+    def hang(content: bytes) -> object:
+        if content == stuck:
+            release.wait(30)
+        return decode(content)
+
+    monkeypatch.setattr(pipeline, "decode", hang)
+    started = time.monotonic()
+    outcome = command("classify", night, "--out", "run", "--workers", "1", "--image-timeout", "0.5")
+    assert time.monotonic() - started < 20
+    release.set()
+    assert outcome.code == 3
+    (failure,) = record()["failures"]  # type: ignore[misc]
+    assert (failure["image"], failure["reason"]) == ("cell_001.jpg", "could not be read within 0.5 s")
+    assert record()["counts"]["classified"] == 11  # type: ignore[index]
+
+
+HOLDING = """
+import sys, time
+from pathlib import Path
+from slidescreen.locking import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_two_runs_do_not_share_a_folder_and_a_dead_ones_lock_is_taken_over(command: Command, night: Path) -> None:
+    Path("run").mkdir()
+    holder = subprocess.Popen([sys.executable, "-c", HOLDING, "run"], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    refused = command("classify", night, "--out", "run")
+    assert refused.code == 2
+    assert f"is in use by process {holder.pid} on " in refused.err
+    holder.kill()
+    holder.wait()
+    assert command("classify", night, "--out", "run").code == 0
+
+
+def start(night: Path, out: str, ensemble_folder: Path) -> subprocess.Popen[bytes]:
+    options = ["--out", out, "--ensemble", str(ensemble_folder), "--quiet", "--threads", "1"]
+    return subprocess.Popen([sys.executable, "-m", "slidescreen", "classify", str(night), *options])
+
+
+def many(root: Path, slides: int, cells: int) -> Path:
+    for number in range(slides):
+        write_cells(root / f"S{number:02d}", cells, first_seed=100 * number)
+    return root
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_run_soon_and_in_order(
+    sent: signal.Signals, code: int, command: Command, ensemble_folder: Path
+) -> None:
+    night = many(Path("night"), 30, 12)
+    child = start(night, "run", ensemble_folder)
+    while not list(Path("run/.finished").glob("*.json")):
+        assert child.poll() is None
+        time.sleep(0.01)
+    child.send_signal(sent)
+    sent_at = time.monotonic()
+    assert child.wait(20) == code
+    assert time.monotonic() - sent_at < 10
+    assert record()["complete"] is False
+    assert json.loads(Path("run/status.json").read_text())["state"] == "interrupted"
+    finished = len(list(Path("run/.finished").glob("*.json")))
+    assert finished <= record()["counts"]["slides"] <= finished + 1  # type: ignore[index]
+    assert command("classify", night, "--out", "run", "--quiet").code == 0
+    assert record()["counts"]["slides"] == 30  # type: ignore[index]
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(60, marks=pytest.mark.soak)])
+def test_a_run_killed_again_and_again_ends_as_if_undisturbed(
+    kills: int, command: Command, ensemble_folder: Path
+) -> None:
+    night = many(Path("night"), 12, 10)
+    assert command("classify", night, "--out", "whole", "--quiet").code == 0
+    generator = random.Random(kills)
+    for _ in range(kills):
+        child = start(night, "run", ensemble_folder)
+        time.sleep(generator.uniform(0.5, 3.0))
+        child.kill()
+        child.wait()
+        if generator.random() < 0.3:  # and begin anew now and then, lest all be finished soon
+            shutil.rmtree("run/.finished", ignore_errors=True)
+    assert command("classify", night, "--out", "run", "--quiet").code == 0
+    for name in ("cells.csv", "differential.csv"):
+        assert Path("run", name).read_bytes() == Path("whole", name).read_bytes()
+    assert {path.name for path in Path("run").rglob("*")} == {path.name for path in Path("whole").rglob("*")}
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+sys.argv = ["slidescreen", *sys.argv[2:]]
+from slidescreen.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("limit", [0, 3_000, 20_000])
+def test_a_disk_that_fills_costs_nothing_that_was_there(
+    limit: int, command: Command, night: Path, ensemble_folder: Path
+) -> None:
+    """No file of the run may grow beyond a limit, as if the disk were full then."""
+    assert command("classify", night, "--out", "whole", "--quiet").code == 0
+    options = ["classify", str(night), "--out", "run", "--ensemble", str(ensemble_folder), "--quiet"]
+    ended = subprocess.run([sys.executable, "-c", LIMITED, str(limit), *options], capture_output=True, text=True)
+    assert ended.returncode == 2, ended.stderr
+    assert ended.stderr.startswith("error: cannot write ")
+    assert len(ended.stderr.strip().splitlines()) == 1
+    if Path("run/cells.csv").exists():  # small enough
+        assert Path("run/cells.csv").read_bytes() == Path("whole/cells.csv").read_bytes()
+    assert command("classify", night, "--out", "run", "--quiet").code == 0
+    assert Path("run/cells.csv").read_bytes() == Path("whole/cells.csv").read_bytes()
+    assert not list(Path("run").rglob(".*.tmp"))
+
+
+def test_the_final_files_stay_whole_when_the_disk_fills(command: Command, night: Path, ensemble_folder: Path) -> None:
+    assert command("classify", night, "--out", "run", "--quiet").code == 0
+    before = {path: path.read_bytes() for path in Path("run").glob("*.csv")}
+    write_cells(night / "S9", 30, first_seed=400)
+    options = ["classify", str(night), "--out", "run", "--ensemble", str(ensemble_folder), "--quiet"]
+    ended = subprocess.run([sys.executable, "-c", LIMITED, "2500", *options], capture_output=True, text=True)
+    assert ended.returncode == 2, ended.stderr
+    assert {path: path.read_bytes() for path in Path("run").glob("*.csv")} == before
