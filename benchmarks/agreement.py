@@ -18,7 +18,8 @@ from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
 from slidescreen.ensemble import Ensemble
-from slidescreen.labels import LabelRules, chosen, read_labelled
+from slidescreen.evaluation.truth import chosen
+from slidescreen.labels import LabelRules, read_labelled
 from slidescreen.statistics import classification
 from slidescreen.validation import MemberPredictions, predict
 

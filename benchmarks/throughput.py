@@ -95,7 +95,7 @@ def compare(
 
 @app.command()
 def stages(
-    slides: SlidesArgument, ensemble: EnsembleOption = None, image_size: SizeOption = None, images: int = 200
+    slides: SlidesArgument, ensemble: EnsembleOption = None, image_size: SizeOption = None, images: int = 100
 ) -> None:
     """What one image costs a single thread in each stage, and how near inference comes to the processor's limit."""
     with _prepared(slides, ensemble, image_size, images) as (folder, weights, _):

@@ -63,11 +63,7 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         drift = _look_back(request, ensemble, started, [results[slide.name] for slide in remaining], recorder)
         run = describe(replace(night, drift=drift), results)
         write(run, request.out)
-        if (
-            slides
-            and not waiting
-            and not any(s.differential.classified + s.differential.unidentified for s in run.slides)
-        ):
+        if not waiting and not any(s.differential.classified + s.differential.unidentified for s in run.slides):
             raise NothingClassifiedError(f"none of the images in {printable(request.path)} could be read; see run.json")
     return run
 
@@ -79,12 +75,9 @@ def unreadable(run: Run) -> int:
 
 def _check_out(request: Request) -> None:
     path, out = request.path.resolve(), request.out.resolve()
-    if out.is_relative_to(path):
-        raise InputError(f"--out must not lie inside {printable(request.path)}: the input is never written to")
-    if request.log_file is not None and request.log_file.resolve().is_relative_to(path):
-        raise InputError(f"--log-file must not lie inside {printable(request.path)}: the input is never written to")
-    if request.history is not None and request.history.resolve().is_relative_to(path):
-        raise InputError(f"--history must not lie inside {printable(request.path)}: the input is never written to")
+    for option, place in (("out", out), ("log-file", request.log_file), ("history", request.history)):
+        if place is not None and place.resolve().is_relative_to(path):
+            raise InputError(f"--{option} must not lie inside {printable(request.path)}: the input is never written to")
     if out.exists() and not out.is_dir():
         raise InputError(f"{printable(request.out)} is a file; --out must be a folder")
     read_history(request.history or out / "history.csv")  # refuses what is none before hours of work
@@ -109,7 +102,7 @@ def _finished(
         recalled = ledger.recall(slide)
         if recalled is not None and not request.force:
             results[slide.name] = judge(slide, recalled, ensemble, request.thresholds)
-    for slide, calls in ledger.vanished({slide.name for slide in slides}):
+    for slide, calls in ledger.vanished({slide.name for slide in slides}, request.path.resolve()):
         judged = judge(slide, calls, ensemble, request.thresholds)
         finding = replace(
             judged.finding,

@@ -12,6 +12,7 @@ Counts = NDArray[np.int64]
 
 _PRIOR = 0.05  # pseudo-cells for each call of each true type: an error not seen on validation is not impossible
 _LEAST_SUPPORT = 50  # an error rate from fewer cells is known to no better than 14 points
+_LEAST_FOUND = 0.5  # a type mostly called something else is known from its calls least of all
 _LEAST_ON_SLIDE = 5  # cells of a type on a slide, to say anything of its own errors
 _CORRELATIONS = (1e-4, 0.3)
 _DRAWS = 400
@@ -27,13 +28,21 @@ class Composition:
         shares: (K,), adding up to 1.
         draws: (D, K), each adding up to 1; they carry the sampling of the slide's cells and what the validation
             cells leave open about the error rates.
-        supported: (K,), False for types with too few validation cells to know their errors, or that are mostly called
-            something else; calls of those are taken as they are.
+        supported: (K,), False for types with too few validation cells to know their errors; calls of those are
+            taken as they are.
+        rates: (K, K) how often each true type is called each type.
     """
 
     shares: Floats
     draws: Floats
     supported: NDArray[np.bool_]
+    rates: Floats
+
+    def identifies(self, positions: list[int]) -> bool:
+        """Whether it says something of the types at `positions` together: none of too few cells, none mostly missed."""
+        if not positions or not self.supported[positions].all():
+            return False
+        return bool((self.rates[np.ix_(positions, positions)].sum(axis=1) >= _LEAST_FOUND).all())
 
 
 def unmix(calls: Counts, confusion: Counts, correlation: float = 0.0, seed: int = 0) -> Composition | None:
@@ -56,8 +65,7 @@ def unmix(calls: Counts, confusion: Counts, correlation: float = 0.0, seed: int 
     total = int(calls.sum())
     if total == 0:
         return None
-    support = confusion.sum(axis=1)
-    supported = (support >= _LEAST_SUPPORT) & (2 * np.diag(confusion) >= support)
+    supported = confusion.sum(axis=1) >= _LEAST_SUPPORT
     concentration = confusion + _PRIOR
     concentration[~supported] = 0
     concentration[~supported, ~supported] = 1  # an unsupported type: taken at its word
@@ -68,7 +76,7 @@ def unmix(calls: Counts, confusion: Counts, correlation: float = 0.0, seed: int 
     drawn_rates = gammas / gammas.sum(axis=2, keepdims=True)
     drawn_calls = generator.multinomial(total, calls / total, size=_DRAWS)
     shares = _most_likely(calls[None].astype(np.float64), rates[None])[0]
-    return Composition(shares, _most_likely(drawn_calls.astype(np.float64), drawn_rates), supported)
+    return Composition(shares, _most_likely(drawn_calls.astype(np.float64), drawn_rates), supported, rates)
 
 
 def call_correlation(truth: Counts, called: Counts, slides: Sequence[str], confusion: Counts) -> float:

@@ -113,7 +113,7 @@ def members_of(name: str) -> tuple[str, ...]:
 def corrected_share(composition: Composition | None, members: Sequence[str], types: Sequence[str]) -> float | None:
     """The most likely share of `members` among the leukocytes, 0–1; None where errors are not known well enough."""
     positions = cells.indices(types, members)
-    if composition is None or not positions or not composition.supported[positions].all():
+    if composition is None or not composition.identifies(positions):
         return None
     return float(_among_leukocytes(composition.shares[None], members, types)[0])
 

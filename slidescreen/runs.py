@@ -100,8 +100,13 @@ class Ledger:
         }
         write_text(self._path(slide.name), json.dumps(content))
 
-    def vanished(self, present: Collection[str]) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
-        """Slides finished earlier whose folder is no longer there, by their names; `present` are passed over."""
+    def vanished(self, present: Collection[str], root: Path) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
+        """Slides finished earlier whose folder below `root` is no longer there, by their names.
+
+        Args:
+            present: names of the slides that there are.
+            root: the input folder; what was finished of another is passed over.
+        """
         records = (self._read(path) for path in sorted(self._folder.glob("*.json")))
         for content in sorted((c for c in records if c is not None), key=lambda c: str(c.get("slide"))):
             try:
@@ -109,7 +114,7 @@ class Ledger:
                 calls = tuple(_call(entry) for entry in content["calls"])
             except (ValueError, KeyError, TypeError):
                 continue
-            if slide.name not in present and not slide.folder.is_dir():
+            if slide.name not in present and slide.folder.is_relative_to(root) and not slide.folder.is_dir():
                 yield slide, calls
 
     def _path(self, name: str) -> Path:

@@ -82,6 +82,7 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
     else:
         verdict = Verdict.CLEAR
         reasons.append(_nothing_found(differential, blasts, immature, thresholds))
+        reasons += _undecided("the blasts", differential.shares["blasts"], differential, (thresholds.blasts_workup,))
     flags += quality
     reasons += remarks
     return Finding(verdict, tuple(flags), tuple(reasons))
@@ -133,7 +134,7 @@ def _grade_blasts(
     elif percent >= thresholds.blasts_workup:
         flags.append("blasts_5")
         reasons.append(f"blasts above {thresholds.blasts_workup:g}%: work-up")
-    reasons += _undecided(share, differential, (thresholds.blasts_workup, thresholds.blasts_acute))
+    reasons += _undecided("the blasts", share, differential, (thresholds.blasts_workup, thresholds.blasts_acute))
     lineage = _lineage(differential, ensemble, thresholds)
     if lineage:
         flags.append(f"lineage_{lineage}")
@@ -143,7 +144,8 @@ def _grade_blasts(
 def _lineage(differential: Differential, ensemble: Ensemble, thresholds: Thresholds) -> str:
     """`myeloid` or `lymphoid` where the two blast types differ beyond their confusion, else nothing."""
     composition = differential.composition
-    if composition is None or not composition.supported[cells.indices(ensemble.cell_types, cells.BLASTS)].all():
+    members = [cells.indices(ensemble.cell_types, (name,)) for name in cells.BLASTS]
+    if composition is None or not all(composition.identifies(positions) for positions in members):
         return ""
     myeloid = corrected_draws(composition, ("myeloblast",), ensemble.cell_types)
     lymphoid = corrected_draws(composition, ("lymphoblast",), ensemble.cell_types)
@@ -165,7 +167,8 @@ def _grade_immature(
         )
         if percent >= thresholds.ig_high:
             reasons.append(f"immature granulocytes above {thresholds.ig_high:g}%")
-        reasons += _undecided(shares["immature_granulocytes"], differential, (thresholds.ig_raised,))
+        share = shares["immature_granulocytes"]
+        reasons += _undecided("the immature granulocytes", share, differential, (thresholds.ig_raised,))
     shifted = percent + best_percent(shares["band_neutrophil"])
     if "ig" in flags and shifted >= thresholds.left_shift:
         flags.append("left_shift")
@@ -201,7 +204,7 @@ def group_percent(differential: Differential, members: Sequence[str], types: Seq
     return 100 * corrected
 
 
-def _undecided(share: Share, differential: Differential, cut_offs: Sequence[float]) -> list[str]:
+def _undecided(what: str, share: Share, differential: Differential, cut_offs: Sequence[float]) -> list[str]:
     """How many leukocytes it would take to tell a percentage from the cut-off that lies within its exact limits."""
     if share.percent is None or share.low is None or share.high is None:
         return []
@@ -209,7 +212,7 @@ def _undecided(share: Share, differential: Differential, cut_offs: Sequence[floa
         if share.low < cut_off < share.high:
             needed = trials_to_decide(share.percent / 100, cut_off / 100)
             count = f"about {needed}" if needed else "more than 5000"
-            return [f"to tell it from {cut_off:g}% would take {count} leukocytes, not {differential.leukocytes}"]
+            return [f"to tell {what} from {cut_off:g}% would take {count} leukocytes, not {differential.leukocytes}"]
     return []
 
 

@@ -120,12 +120,15 @@ def test_types_with_too_few_validation_cells_are_taken_at_their_word() -> None:
     assert found.supported.tolist() == [True, True, True, False]
 
 
-def test_types_that_are_mostly_called_something_else_are_taken_at_their_word() -> None:
+def test_a_type_mostly_called_something_else_is_not_identified_but_with_what_it_is_called() -> None:
     matrix = confusion(0.1)
     matrix[3] = [0, 0, 2100, 2000]
     found = unmix(np.array([50, 30, 10, 10]), matrix)
     assert found is not None
-    assert found.supported.tolist() == [True, True, True, False]
+    assert [found.identifies([k]) for k in range(4)] == [True, True, True, False]
+    assert found.identifies([2, 3])
+    assert not found.identifies([1, 3])
+    assert not found.identifies([])
 
 
 def test_errors_that_vary_between_slides_widen_the_limits() -> None:

@@ -91,7 +91,9 @@ def test_promyelocytes_that_a_classifier_splits_from_blasts_are_graded_with_them
 
 
 def test_a_percentage_near_a_cut_off_says_how_many_cells_would_decide() -> None:
-    assert any("to tell it from 5% would take about" in reason for reason in judge({**NORMAL, "myeloblast": 8}).reasons)
+    assert any(
+        "to tell the blasts from 5% would take about" in reason for reason in judge({**NORMAL, "myeloblast": 8}).reasons
+    )
     assert not any("would take" in reason for reason in judge({**NORMAL, "myeloblast": 150}).reasons)
 
 
