@@ -295,3 +295,19 @@ def test_the_final_files_stay_whole_when_the_disk_fills(command: Command, night:
     ended = subprocess.run([sys.executable, "-c", LIMITED, "2500", *options], capture_output=True, text=True)
     assert ended.returncode == 2, ended.stderr
     assert {path: path.read_bytes() for path in Path("run").glob("*.csv")} == before
+
+
+def test_a_folder_that_disappears_halfway_costs_its_images_alone(
+    command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def vanish(content: bytes) -> object:
+        shutil.rmtree(night / "S1", ignore_errors=True)  # while the first image of S0 is being read
+        return decode(content)
+
+    monkeypatch.setattr(pipeline, "decode", vanish)
+    assert command("classify", night, "--out", "run", "--workers", "1").code == 3
+    failures = record()["failures"]
+    assert {failure["slide"] for failure in failures} == {"S1"}  # type: ignore[attr-defined]
+    assert record()["counts"] == {  # type: ignore[comparison-overlap]
+        "slides": 3, "classified": 8, "unidentified": 0, "duplicate": 0, "unreadable": 4,
+    }  # fmt: skip
