@@ -72,7 +72,10 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
         "seconds": round((finished - night.started).total_seconds(), 3),
         "input": printable(request.path.resolve()),
         "options": {
-            **asdict(request.engine),
+            "device": request.engine.device,
+            "engine": request.engine.kind,
+            "precision": request.engine.precision,
+            "threads": request.engine.threads,
             "batch_size": request.batch_size,
             "slide_depth": request.slide_depth,
             "settle": request.settle,
