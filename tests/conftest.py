@@ -109,6 +109,6 @@ def command(
         captured = capfd.readouterr()
         return Outcome(int(exit_info.value.code or 0), captured.out, captured.err)
 
-    (tmp_path / "work").mkdir()
+    (tmp_path / "work").mkdir(exist_ok=True)
     monkeypatch.chdir(tmp_path / "work")
     return run

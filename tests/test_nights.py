@@ -20,8 +20,10 @@ from slidescreen.slides import discover
 
 
 @pytest.fixture
-def night() -> Path:
-    """Three slides, all of an hour ago."""
+def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three slides, all of an hour ago, in the folder that commands run in."""
+    (tmp_path / "work").mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / "work")
     root = Path("night")
     for number in range(3):
         write_cells(root / f"S{number}", 4, first_seed=10 * number)
