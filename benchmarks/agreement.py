@@ -5,7 +5,6 @@
 Arithmetic that a processor lacks is emulated by OpenVINO: slow, and as exact as the real one.
 """
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -39,7 +38,7 @@ def main(
     images = [i for i in chosen(read_labelled(data, rules), split) if i.label in model.cell_types]
 
     def by(choice: Choice) -> MemberPredictions:
-        return predict(model, load_engines(model.members, choice), images, os.cpu_count() or 1, lambda *_: None)
+        return predict(model, load_engines(model.members, choice), images, lambda *_: None)
 
     expected = by(REFERENCE)
     print(f"{len(images)} images of the {split} split, against PyTorch in float32.\n")

@@ -1,6 +1,5 @@
 """Checkpoints and labelled images to a measured ensemble."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -47,7 +46,7 @@ def build_ensemble(request: Request, progress: Callable[[int, int], None]) -> En
     ensemble = Ensemble(weighted, request.rule)
     images = _validation_images(request, ensemble)
     engines = load_engines(ensemble.members, choose(EngineOptions(request.device)))
-    predictions = predict(ensemble, engines, images, os.cpu_count() or 1, progress)
+    predictions = predict(ensemble, engines, images, progress)
     if request.search:
         found = search_weights(predictions, request.rule)
         ensemble = replace(

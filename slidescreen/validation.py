@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from slidescreen import cells, false_calls
 from slidescreen.appearance import MEASURES, measure
 from slidescreen.correction import call_correlation
+from slidescreen.engine.devices import usable_threads
 from slidescreen.engine.interface import Engines
 from slidescreen.ensemble import Calibration, Ensemble, vote
 from slidescreen.errors import InputError, UnreadableImageError
@@ -47,7 +48,6 @@ def predict(
     ensemble: Ensemble,
     engines: Engines,
     images: Sequence[LabelledImage],
-    workers: int,
     progress: Callable[[int, int], None],
 ) -> MemberPredictions:
     """Classify labelled images with each member.
@@ -71,7 +71,7 @@ def predict(
             raise InputError(f"{printable(image.path)}: {error}") from error
         return measure(decoded), [prepare(decoded, preprocessing) for preprocessing in prepared]
 
-    with ThreadPoolExecutor(workers) as pool:
+    with ThreadPoolExecutor(usable_threads()) as pool:
         for batch in _batches(images, engines.batch_size):
             loaded = list(pool.map(load, batch))
             for number, engine in enumerate(engines.members):

@@ -19,6 +19,11 @@ def usable_threads() -> int:
     return os.cpu_count() or 1
 
 
+def threads_in_words(count: int) -> str:
+    """`1 thread`, `2 threads`."""
+    return "1 thread" if count == 1 else f"{count} threads"
+
+
 def gpu_present() -> bool:
     """Whether the NVIDIA driver knows of a GPU. Asks the driver itself: importing torch for that takes seconds."""
     try:

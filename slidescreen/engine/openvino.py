@@ -12,8 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import openvino
 from numpy.typing import NDArray
+from scipy import special
 
 from slidescreen.engine import cache
+from slidescreen.engine.devices import threads_in_words
 from slidescreen.engine.interface import Engines
 from slidescreen.ensemble import Member
 from slidescreen.errors import InputError
@@ -55,8 +57,7 @@ class OpenVinoEngine:
         """
         parts = [pixels[start : start + self.together] for start in range(0, len(pixels), self.together)]
         logits = np.concatenate(list(self._pool.map(self._logits, parts))).astype(np.float64)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        return np.asarray(special.softmax(logits, axis=1))
 
     def _logits(self, part: Pixels) -> NDArray[np.float32]:
         whole = part
@@ -96,8 +97,7 @@ def load(members: Sequence[Member], precision: str, threads: int, note: Callable
     pool = ThreadPoolExecutor(threads, "inference")
     engines = [OpenVinoEngine(_compiled(core, member, precision, threads, note), pool) for member in members]
     processor = core.get_property("CPU", "FULL_DEVICE_NAME").strip()
-    counted = "1 thread" if threads == 1 else f"{threads} threads"
-    description = f"{processor}, {counted}, OpenVINO {_version()}, {precision}"
+    description = f"{processor}, {threads_in_words(threads)}, OpenVINO {_version()}, {precision}"
     # Two batches at once, so that no thread idles while the last images of one are being classified.
     batch = max(_LEAST_BATCH, threads * max(engine.together for engine in engines))
     return Engines(engines, description, batch, at_once=2)

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from slidescreen.allocator import keep_memory
+from slidescreen.engine.devices import threads_in_words
 from slidescreen.engine.interface import Engines
 from slidescreen.ensemble import Member
 from slidescreen.images import Pixels
@@ -104,5 +105,5 @@ def load(members: Sequence[Member], device: str, precision: str, threads: int) -
         processor = torch.cuda.get_device_name(where)
     else:
         torch.set_num_threads(threads)
-        processor = "CPU, 1 thread" if threads == 1 else f"CPU, {threads} threads"
+        processor = f"CPU, {threads_in_words(threads)}"
     return Engines(engines, f"{processor}, PyTorch {torch.__version__.split('+')[0]}, {precision}", _BATCH)

@@ -158,7 +158,7 @@ def of_images(
     if not images:
         raise InputError(f"{printable(source)} holds no images of the ensemble's cell types")
     engines = load_engines(ensemble.members, choose(EngineOptions(device)))
-    found = predict(ensemble, engines, images, os.cpu_count() or 1, progress)
+    found = predict(ensemble, engines, images, progress)
     combined = ensemble.combine(found.members)
     kept = combined.max(axis=1) >= ensemble.calibration.rejection_threshold
     slides, sources = tuple(i.slide for i in images), tuple(i.source for i in images)

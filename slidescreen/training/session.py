@@ -1,6 +1,5 @@
 """One training from the labelled images on the disk to the checkpoint on the disk."""
 
-import os
 import platform
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from torch import nn
 
 from slidescreen import __version__
 from slidescreen.allocator import keep_memory
-from slidescreen.engine.devices import choose_device
+from slidescreen.engine.devices import choose_device, usable_threads
 from slidescreen.errors import InputError
 from slidescreen.files import make_folder, printable, sha256_of
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled, with_split, without_duplicates
@@ -80,7 +79,7 @@ def run_training(request: Request, display: Display) -> None:
     if request.threads:
         torch.set_num_threads(request.threads)
     _check_folder(request)
-    workers = request.threads or os.cpu_count() or 1
+    workers = request.threads or usable_threads()
     images, provenance = _images(request, display, workers)
     train = [image for image in images if image.split == "train"]
     validation = [image for image in images if image.split == "validation"]
