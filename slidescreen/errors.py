@@ -1,5 +1,19 @@
 """What can go wrong through no defect of the program. Each message is one line that says what to do."""
 
+import errno
+
+_OUT_OF_MEMORY = (
+    "bad_alloc",
+    "can't alloc",
+    "can't start new thread",
+    "Cannot allocate memory",
+    "cannot allocate memory",
+    "failed to map segment",
+    "out of memory",
+    "Resource temporarily unavailable",
+    "Broken promise",  # OpenVINO, of a thread that it could not start
+)
+
 
 class SlidescreenError(Exception):
     """Base of the expected errors: shown as one line, without a traceback."""
@@ -19,3 +33,10 @@ class NothingClassifiedError(SlidescreenError):
 
 class UnreadableImageError(SlidescreenError):
     """One image file could not be used; the message is the reason, without the file's name."""
+
+
+def memory_ran_out(error: BaseException) -> bool:
+    """Whether an error is a want of memory, which libraries tell in many ways."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN)):
+        return True
+    return isinstance(error, RuntimeError | ImportError) and any(text in str(error) for text in _OUT_OF_MEMORY)

@@ -11,6 +11,7 @@ from hypothesis import settings
 from PIL import Image
 
 from slidescreen import cells
+from slidescreen.engine import decoder
 
 settings.register_profile("slidescreen", deadline=None)  # a loaded machine is slow, and no test fails for that
 settings.load_profile("slidescreen")
@@ -27,6 +28,21 @@ class Outcome:
 
 
 Command = Callable[..., Outcome]
+Sabotage = Callable[[str, str], None]
+
+SABOTAGED = """
+import sys
+sys.path[:] = sys.argv[1:]
+import ctypes, os, shutil
+from slidescreen.engine import decoder
+sound = decoder.load
+def load(path, preprocessings):
+    if path.name == {name!r}:
+        {fault}
+    return sound(path, preprocessings)
+decoder.load = load
+decoder.serve()
+"""
 
 
 def draw_cell(seed: int, size: tuple[int, int] = (72, 70)) -> Image.Image:
@@ -89,6 +105,16 @@ def ensemble_folder(checkpoints: tuple[Path, Path], tmp_path_factory: pytest.Tem
     calibration = ensembles.Calibration(confusion_matrix=matrix)
     ensembles.save(folder, ensembles.Ensemble(members, calibration=calibration))
     return folder
+
+
+@pytest.fixture
+def sabotaged(monkeypatch: pytest.MonkeyPatch) -> Sabotage:
+    """From now on decoder processes do something of their own with images of a name."""
+
+    def sabotage(name: str, fault: str) -> None:
+        monkeypatch.setattr(decoder, "_PROGRAM", SABOTAGED.format(name=name, fault=fault))
+
+    return sabotage
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from slidescreen.cli.ensemble import ensemble
 from slidescreen.cli.exit_codes import ExitCode
 from slidescreen.cli.report import report
 from slidescreen.cli.train import train
-from slidescreen.errors import NothingClassifiedError, SlidescreenError
+from slidescreen.errors import NothingClassifiedError, SlidescreenError, memory_ran_out
 
 # click's own, or that of the copy of click inside newer releases of typer
 _UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -97,6 +97,11 @@ def _explain(error: Exception) -> ExitCode:
         return ExitCode.NOTHING_CLASSIFIED
     if isinstance(error, SlidescreenError):
         _say(str(error))
+        return ExitCode.BAD_INPUT
+    if memory_ran_out(error):
+        error.with_traceback(None)  # lets go of what it holds, and nothing is left for a coloured line
+        message = "memory ran out; what was finished is kept: free some, and give the same command again"
+        print("error:", message, file=sys.stderr)
         return ExitCode.BAD_INPUT
     _say(f"a defect of slidescreen, please report it: {type(error).__name__}: {error} (--debug shows where)")
     return ExitCode.DEFECT

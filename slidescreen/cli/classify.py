@@ -34,7 +34,7 @@ def classify(
             help="Images per pass, halved when a GPU's memory runs out. \\[default: what suits the engine]", min=1
         ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="Threads that decode images.", min=1)] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that decode images.", min=1)] = None,
     slide_depth: Annotated[
         int | None,
         typer.Option(

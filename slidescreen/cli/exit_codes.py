@@ -10,7 +10,7 @@ class ExitCode(IntEnum):
     DEFECT = 1
     """A fault of the program itself."""
     BAD_INPUT = 2
-    """A usage error, bad input, or an output that cannot be written."""
+    """A usage error, bad input, an output that cannot be written, or too little memory."""
     SOME_UNREADABLE = 3
     """Finished, but some images or slides could not be read."""
     NOTHING_CLASSIFIED = 4

@@ -5,7 +5,7 @@ activations of more do not fit the processor's caches.
 """
 
 import io
-import threading
+import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -18,7 +18,7 @@ from slidescreen.engine import cache
 from slidescreen.engine.devices import threads_in_words
 from slidescreen.engine.interface import Engines
 from slidescreen.ensemble import Member
-from slidescreen.errors import InputError
+from slidescreen.errors import InputError, memory_ran_out
 from slidescreen.images import Pixels
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
@@ -32,17 +32,22 @@ _LEAST_BATCH = 16
 class OpenVinoEngine:
     """One checkpoint's network, ready to classify batches of prepared pixels."""
 
-    def __init__(self, compiled: openvino.CompiledModel, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, compiled: openvino.CompiledModel, pool: ThreadPoolExecutor, threads: int) -> None:
         """Set up.
 
         Args:
             compiled: from pixels (B, S, S, 3) to logits (B, K).
             pool: whose threads compute; members of an ensemble share one.
+            threads: that compute at once; fewer where memory does not suffice.
+
+        Raises:
+            MemoryError: it does not even suffice for one.
         """
-        self._compiled = compiled
         self._pool = pool
         self.together, *self._shape = tuple(compiled.input(0).shape)
-        self._own = threading.local()
+        self._requests: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
+        for request in _requests(compiled, threads):
+            self._requests.put(request)
         # A first inference on two threads at once hung in some processes (OpenVINO 2026.4): this one is alone.
         self._logits(np.zeros((self.together, *self._shape), np.uint8))
 
@@ -64,11 +69,27 @@ class OpenVinoEngine:
         if len(part) < self.together:  # the graph takes so many and no fewer
             whole = np.zeros((self.together, *self._shape), np.uint8)
             whole[: len(part)] = part
-        request = getattr(self._own, "request", None)
-        if request is None:
-            request = self._own.request = self._compiled.create_infer_request()
-        result: NDArray[np.float32] = request.infer([whole], share_inputs=True)[0][: len(part)]
+        request = self._requests.get()
+        try:
+            result: NDArray[np.float32] = request.infer([whole], share_inputs=True)[0][: len(part)]
+        finally:
+            self._requests.put(request)
         return result
+
+
+def _requests(compiled: openvino.CompiledModel, wanted: int) -> list[openvino.InferRequest]:
+    """As many as memory, which each claims for its activations here and now, allows."""
+    requests: list[openvino.InferRequest] = []
+    for _ in range(wanted):
+        try:
+            requests.append(compiled.create_infer_request())
+        except (RuntimeError, MemoryError) as error:
+            if not memory_ran_out(error):
+                raise
+            if not requests:
+                raise MemoryError("not even one image fits into memory") from error
+            break
+    return requests
 
 
 def choose_precision(asked: str) -> str:
@@ -95,7 +116,7 @@ def load(members: Sequence[Member], precision: str, threads: int, note: Callable
     """
     core = openvino.Core()
     pool = ThreadPoolExecutor(threads, "inference")
-    engines = [OpenVinoEngine(_compiled(core, member, precision, threads, note), pool) for member in members]
+    engines = [OpenVinoEngine(_compiled(core, member, precision, threads, note), pool, threads) for member in members]
     processor = core.get_property("CPU", "FULL_DEVICE_NAME").strip()
     description = f"{processor}, {threads_in_words(threads)}, OpenVINO {_version()}, {precision}"
     # Two batches at once, so that no thread idles while the last images of one are being classified.

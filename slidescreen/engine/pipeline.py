@@ -1,34 +1,23 @@
 """Slides in, calls out: decoding runs ahead of inference, batches fill across slides, order is kept."""
 
-import hashlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slidescreen.appearance import measure
 from slidescreen.calls import Call, Status
-from slidescreen.engine.decoding import Readers, Task
+from slidescreen.engine.decoder import Decoder
 from slidescreen.engine.interface import Engines
+from slidescreen.engine.loading import Loaded
+from slidescreen.engine.readers import Readers, Task
 from slidescreen.ensemble import Ensemble
-from slidescreen.errors import UnreadableImageError
-from slidescreen.images import Pixels, decode, prepare, read_bytes
 from slidescreen.slides import CellImage, Slide
 
 _AHEAD = 2  # batches given to the engines before the first one's result is waited for: they never idle
-
-
-@dataclass(frozen=True)
-class _Loaded:
-    """A file after reading: its content hash, and its pixels for each preprocessing or why there are none."""
-
-    digest: str = ""
-    pixels: tuple[Pixels, ...] = ()
-    appearance: tuple[float, ...] = ()
-    reason: str = ""
 
 
 @dataclass
@@ -46,7 +35,7 @@ class _Waiting:
 
     place: _Open
     position: int
-    loaded: _Loaded
+    loaded: Loaded
 
 
 @dataclass(frozen=True)
@@ -75,7 +64,7 @@ class Pipeline:
             ensemble: whose members `engines` run, in its order.
             engines: one for each member.
             batch_size: images per pass; None for what suits the engines.
-            workers: threads that decode.
+            workers: processes that decode.
             progress: told how many more images are done.
             time_limit: seconds that reading and decoding one image may take.
         """
@@ -94,7 +83,8 @@ class Pipeline:
         unfinished: deque[_Open] = deque()
         pending: deque[_Pending] = deque()
         batch: list[_Waiting] = []
-        readers = Readers(self._load, self._workers, self._time_limit)
+        decoder = partial(Decoder, self._preprocessings, self._time_limit)
+        readers = Readers(decoder, self._workers, self._time_limit)
         with ThreadPoolExecutor(self._engines.at_once, "batches") as runners:
             try:
                 for place, position, loaded in self._load_ahead(slides, readers, unfinished):
@@ -115,42 +105,31 @@ class Pipeline:
                 runners.shutdown(wait=False, cancel_futures=True)
 
     def _load_ahead(
-        self, slides: Iterable[Slide], readers: Readers[CellImage, _Loaded], unfinished: deque[_Open]
-    ) -> Iterator[tuple[_Open, int, _Loaded]]:
+        self, slides: Iterable[Slide], readers: Readers, unfinished: deque[_Open]
+    ) -> Iterator[tuple[_Open, int, Loaded]]:
         """Images in order, while a bounded number of later ones is being decoded."""
-        ahead: deque[tuple[_Open, int, Task[_Loaded]]] = deque()
+        ahead: deque[tuple[_Open, int, Task | None]] = deque()
         for slide in slides:
             place = _Open(slide)
             unfinished.append(place)
             for position, image in enumerate(slide.images):
-                ahead.append((place, position, readers.submit(image)))
+                ahead.append((place, position, None if image.refusal else readers.submit(image.path)))
                 if len(ahead) > 2 * self._batch_size:
                     first, number, task = ahead.popleft()
-                    yield first, number, self._loaded(readers, task)
+                    yield first, number, self._loaded(readers, first.slide.images[number], task)
         while ahead:
             first, number, task = ahead.popleft()
-            yield first, number, self._loaded(readers, task)
+            yield first, number, self._loaded(readers, first.slide.images[number], task)
 
-    def _loaded(self, readers: Readers[CellImage, _Loaded], task: Task[_Loaded]) -> _Loaded:
+    def _loaded(self, readers: Readers, image: CellImage, task: Task | None) -> Loaded:
+        if task is None:
+            return Loaded(reason=image.refusal)
         try:
             return readers.wait(task)
         except TimeoutError:
-            return _Loaded(reason=f"could not be read within {self._time_limit:g} s")
+            return Loaded(reason=f"could not be read within {self._time_limit:g} s")
 
-    def _load(self, image: CellImage) -> _Loaded:
-        if image.refusal:
-            return _Loaded(reason=image.refusal)
-        digest = ""
-        try:
-            content = read_bytes(image.path)
-            digest = hashlib.sha256(content).hexdigest()
-            decoded = decode(content)
-        except UnreadableImageError as error:
-            return _Loaded(digest, reason=str(error))
-        pixels = tuple(prepare(decoded, preprocessing) for preprocessing in self._preprocessings)
-        return _Loaded(digest, pixels, measure(decoded) if _is_sampled(digest) else ())
-
-    def _place(self, place: _Open, position: int, loaded: _Loaded, batch: list[_Waiting]) -> None:
+    def _place(self, place: _Open, position: int, loaded: Loaded, batch: list[_Waiting]) -> None:
         image = place.slide.images[position]
         if loaded.reason:
             status, reason = Status.UNREADABLE, loaded.reason
@@ -180,7 +159,7 @@ class Pipeline:
                 waiting.place.calls[waiting.position] = self._call(image, row, waiting.loaded)
             self._progress(len(batch))
 
-    def _call(self, image: CellImage, probabilities: NDArray[np.float64], loaded: _Loaded) -> Call:
+    def _call(self, image: CellImage, probabilities: NDArray[np.float64], loaded: Loaded) -> Call:
         best = int(probabilities.argmax())
         probability = float(probabilities[best])
         sure = probability >= self._ensemble.calibration.rejection_threshold
@@ -194,11 +173,6 @@ class Pipeline:
             digest=loaded.digest,
             appearance=loaded.appearance,
         )
-
-
-def _is_sampled(digest: str) -> bool:
-    """Whether an image is one of the quarter whose appearance is measured: that of all would cost too much."""
-    return int(digest[:2], 16) % 4 == 0
 
 
 def _finished(unfinished: deque[_Open]) -> Iterator[tuple[Slide, tuple[Call, ...]]]:

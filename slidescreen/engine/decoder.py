@@ -1,0 +1,155 @@
+"""A process of its own for decoding: an image that crashes or hangs the decoder costs that image and nothing else.
+
+The parent writes a path as a line of JSON; the child answers with a line of JSON, and the pixels after it.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from slidescreen.engine.loading import Loaded, load
+from slidescreen.images import Pixels, Preprocessing
+
+# Found where the parent found it; the working folder, which may be anybody's, is no place to import from.
+_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from slidescreen.engine.decoder import serve; serve()"
+_TRIES = 2  # a decoder killed from outside, by a system short of memory say, says nothing of the image
+_GRACE = 30  # seconds after which a child left alone with an image that hangs ends itself
+
+
+class Decoder:
+    """The parent's side: asks a child process, and starts another when it has died."""
+
+    def __init__(self, preprocessings: Sequence[Preprocessing], limit: float) -> None:
+        """Start the child.
+
+        Args:
+            preprocessings: that each image is prepared by.
+            limit: seconds after which the parent will call `stop`; a child whose parent is gone ends itself later.
+        """
+        self._order = {"preprocessings": [asdict(p) for p in preprocessings], "limit": limit}
+        self._lock = threading.Lock()
+        self._stopped = False
+        self._child = self._start()
+
+    def __call__(self, path: Path) -> Loaded:
+        """Load an image. One that the decoder does not survive is unreadable.
+
+        Raises:
+            RuntimeError: no child can be started.
+        """
+        for _ in range(_TRIES):
+            try:
+                return self._ask(path)
+            except (EOFError, BrokenPipeError):
+                status = self._child.wait()
+            with self._lock:
+                if self._stopped:
+                    break
+                self._child = self._start()
+        return Loaded(reason=f"the image decoder {_cause(status)} on it")
+
+    def stop(self) -> None:
+        """End the child, whatever it is doing; may be called from another thread."""
+        with self._lock:
+            self._stopped = True
+            self._child.kill()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-c", _PROGRAM, *(str(Path(place).absolute()) for place in sys.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+            start_new_session=True,  # a Ctrl-C is the parent's to answer
+        )
+        try:
+            _send(_pipe(child.stdin), self._order)
+            _receive(_pipe(child.stdout))
+        except (EOFError, BrokenPipeError) as error:
+            raise RuntimeError(f"the image decoder cannot be started: it {_cause(child.wait())}") from error
+        return child
+
+    def _ask(self, path: Path) -> Loaded:
+        _send(_pipe(self._child.stdin), os.fspath(path))
+        answers = _pipe(self._child.stdout)
+        found = _receive(answers)
+        pixels = []
+        for shape in found["shapes"]:
+            array: Pixels = np.empty(shape, np.uint8)
+            _fill(answers, memoryview(array.data).cast("B"))
+            pixels.append(array)
+        return Loaded(found["digest"], tuple(pixels), tuple(found["appearance"]), found["reason"])
+
+
+def serve() -> None:
+    """The child's side: answer until the parent closes the pipe."""
+    orders = sys.stdin.buffer
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a decoder prints is no answer
+    order = json.loads(orders.readline())
+    preprocessings = [_preprocessing(**fields) for fields in order["preprocessings"]]
+    _send(answers, "ready")
+    for line in orders:
+        if hasattr(signal, "alarm"):
+            signal.alarm(int(order["limit"]) + _GRACE)
+        loaded = load(Path(json.loads(line)), preprocessings)
+        if hasattr(signal, "alarm"):
+            signal.alarm(0)
+        header = {
+            "digest": loaded.digest,
+            "appearance": loaded.appearance,
+            "reason": loaded.reason,
+            "shapes": [p.shape for p in loaded.pixels],
+        }
+        _send(answers, header, *(np.ascontiguousarray(p).data for p in loaded.pixels))
+
+
+def _preprocessing(mean: Sequence[float], std: Sequence[float], **others: Any) -> Preprocessing:
+    return Preprocessing(mean=tuple(mean), std=tuple(std), **others)  # type: ignore[arg-type]
+
+
+def _send(pipe: IO[bytes], message: Any, *arrays: memoryview) -> None:
+    pipe.write(json.dumps(message).encode("ascii") + b"\n")
+    for array in arrays:
+        pipe.write(array.cast("B"))
+    pipe.flush()
+
+
+def _receive(pipe: IO[bytes]) -> Any:
+    line = pipe.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    return json.loads(line)
+
+
+def _fill(pipe: IO[bytes], room: memoryview) -> None:
+    while room:
+        count = pipe.readinto(room)  # type: ignore[attr-defined]
+        if not count:
+            raise EOFError
+        room = room[count:]
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    assert pipe is not None
+    return pipe
+
+
+def _cause(status: int) -> str:
+    """How a child ended, in words."""
+    if status >= 0:
+        return f"ended with exit code {status}"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    return f"was killed ({name})" if name == "SIGKILL" else f"crashed ({name})"

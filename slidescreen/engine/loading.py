@@ -1,0 +1,40 @@
+"""One image file to all that the pipeline needs of it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from slidescreen.appearance import measure
+from slidescreen.errors import UnreadableImageError
+from slidescreen.images import Pixels, Preprocessing, decode, prepare, read_bytes
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A file after reading: its content hash, and its pixels for each preprocessing or why there are none."""
+
+    digest: str = ""
+    pixels: tuple[Pixels, ...] = ()
+    appearance: tuple[float, ...] = ()
+    reason: str = ""
+
+
+def load(path: Path, preprocessings: Sequence[Preprocessing]) -> Loaded:
+    """Read, decode and prepare an image. One that cannot be read is no error: its reason says why."""
+    digest = ""
+    try:
+        content = read_bytes(path)
+        digest = hashlib.sha256(content).hexdigest()
+        decoded = decode(content)
+        pixels = tuple(prepare(decoded, preprocessing) for preprocessing in preprocessings)
+        return Loaded(digest, pixels, measure(decoded) if _is_sampled(digest) else ())
+    except UnreadableImageError as error:
+        return Loaded(digest, reason=str(error))
+    except MemoryError:
+        return Loaded(digest, reason="memory ran out while it was being read")
+
+
+def _is_sampled(digest: str) -> bool:
+    """Whether an image is one of the quarter whose appearance is measured: that of all would cost too much."""
+    return int(digest[:2], 16) % 4 == 0

@@ -1,0 +1,125 @@
+"""Threads that read ahead, each with a decoder of its own, none of which can hold up the others for long."""
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from slidescreen.engine.loading import Loaded
+
+
+class Loader(Protocol):
+    """Loads one image after the other; `stop`, called from another thread, makes it give up the one in hand."""
+
+    def __call__(self, path: Path, /) -> Loaded: ...
+
+    def stop(self) -> None: ...
+
+
+class Task:
+    """One image: waiting, under way or done."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.loader: Loader | None = None
+        self.started: float | None = None
+        self.given_up = False
+        self.result = Loaded()
+        self.error: BaseException | None = None
+
+
+class Readers:
+    """A pool of threads. One that takes too long over an image is given up and replaced, and its loader stopped.
+
+    The threads are daemons: one whose loader cannot be stopped, on a dead network share say, does not keep the
+    process alive.
+    """
+
+    def __init__(self, hire: Callable[[], Loader], threads: int, limit: float) -> None:
+        """Start the threads.
+
+        Args:
+            hire: makes a loader; called by each thread when there is a first image for it.
+            threads: how many at once.
+            limit: seconds that one image may take.
+        """
+        self._hire = hire
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._queue: queue.SimpleQueue[tuple[Path, Task] | None] = queue.SimpleQueue()
+        self._loaders: set[Loader] = set()
+        self._threads = threads
+        self._closed = False
+        for _ in range(threads):
+            self._add_thread()
+
+    def submit(self, path: Path) -> Task:
+        """Queue an image."""
+        task = Task()
+        self._queue.put((path, task))
+        return task
+
+    def wait(self, task: Task) -> Loaded:
+        """What was loaded.
+
+        Raises:
+            TimeoutError: it took longer than the limit; nobody will see its result.
+            BaseException: what the loader raised.
+        """
+        while not task.done.wait(self._left(task)):
+            with self._lock:
+                if self._left(task) <= 0 and not task.done.is_set():
+                    self._give_up(task)
+                    raise TimeoutError
+        if task.error is not None:
+            raise task.error
+        return task.result
+
+    def close(self) -> None:
+        """End the threads and stop their loaders; what is still queued is dropped."""
+        with self._lock:
+            self._closed = True
+            for loader in self._loaders:
+                loader.stop()
+        for _ in range(self._threads):
+            self._queue.put(None)
+
+    def _give_up(self, task: Task) -> None:
+        task.given_up = True
+        if task.loader is not None:
+            task.loader.stop()
+            self._loaders.discard(task.loader)
+        self._add_thread()
+
+    def _left(self, task: Task) -> float:
+        if task.started is None:  # those before it may take their time, but no longer than they may
+            return self._limit
+        return max(0.0, task.started + self._limit - time.monotonic())
+
+    def _add_thread(self) -> None:
+        threading.Thread(target=self._run, name="reading", daemon=True).start()
+
+    def _run(self) -> None:
+        loader = None
+        while (entry := self._queue.get()) is not None and not self._closed:
+            path, task = entry
+            try:
+                loader = loader or self._hired()
+                task.loader, task.started = loader, time.monotonic()
+                task.result = loader(path)
+            except BaseException as error:
+                task.error = error
+            with self._lock:
+                task.done.set()
+                if task.given_up:  # another thread has this one's place
+                    return
+
+    def _hired(self) -> Loader:
+        loader = self._hire()
+        with self._lock:
+            self._loaders.add(loader)
+            if self._closed:
+                loader.stop()
+        return loader

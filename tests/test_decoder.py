@@ -1,0 +1,131 @@
+"""The process that decodes: what it answers, and what becomes of an image that it does not survive."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Sabotage, write_cells
+
+from slidescreen.engine import decoder as module
+from slidescreen.engine import loading
+from slidescreen.engine.decoder import Decoder
+from slidescreen.engine.loading import load
+from slidescreen.images import Preprocessing
+
+WANTED = (Preprocessing(40), Preprocessing(64, white_balance=False, interpolation="bicubic"))
+
+
+@pytest.fixture
+def decoder() -> Iterator[Decoder]:
+    started = Decoder(WANTED, 10.0)
+    yield started
+    started.stop()
+
+
+def test_an_image_is_as_if_decoded_here(decoder: Decoder, tmp_path: Path) -> None:
+    for path in write_cells(tmp_path, 8):
+        there, here = decoder(path), load(path, WANTED)
+        assert (there.digest, there.appearance, there.reason) == (here.digest, here.appearance, "")
+        for one, other in zip(there.pixels, here.pixels, strict=True):
+            assert one.dtype == other.dtype
+            assert np.array_equal(one, other)
+
+
+def test_what_cannot_be_read_says_why(decoder: Decoder, tmp_path: Path) -> None:
+    (tmp_path / "bad.jpg").write_bytes(b"no image")
+    assert decoder(tmp_path / "bad.jpg").reason == load(tmp_path / "bad.jpg", WANTED).reason != ""
+    assert decoder(tmp_path / "none.jpg").reason == "the file has gone or is no regular file"
+
+
+def test_any_name_reaches_the_decoder(decoder: Decoder, tmp_path: Path) -> None:
+    (whole,) = write_cells(tmp_path, 1)
+    for name in (b"a\nb.jpg", b'"quoted" \\.jpg', b"\xff\xfe.jpg", "Färbung ✓.jpg".encode()):
+        path = tmp_path / os.fsdecode(name)
+        path.write_bytes(whole.read_bytes())
+        assert decoder(path).digest == decoder(whole).digest
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("ctypes.string_at(0)", "the image decoder crashed (SIGSEGV) on it"),
+        ("os.abort()", "the image decoder crashed (SIGABRT) on it"),
+        ("os._exit(7)", "the image decoder ended with exit code 7 on it"),
+        ("os.kill(os.getpid(), 9)", "the image decoder was killed (SIGKILL) on it"),
+    ],
+)
+def test_an_image_that_the_decoder_does_not_survive_costs_that_image(
+    fault: str, reason: str, tmp_path: Path, sabotaged: Sabotage
+) -> None:
+    first, bad, last = write_cells(tmp_path, 3)
+    sabotaged(bad.name, fault)
+    decoder = Decoder(WANTED, 10.0)
+    assert [decoder(path).reason for path in (first, bad, last)] == ["", reason, ""]
+    decoder.stop()
+
+
+def test_an_image_for_which_memory_runs_out_costs_that_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run_out(_: bytes) -> None:
+        raise MemoryError
+
+    (path,) = write_cells(tmp_path, 1)
+    monkeypatch.setattr(loading, "decode", run_out)
+    assert load(path, WANTED).reason == "memory ran out while it was being read"
+
+
+def test_a_decoder_killed_from_outside_costs_nothing(decoder: Decoder, tmp_path: Path) -> None:
+    for path in write_cells(tmp_path, 5):
+        os.kill(decoder._child.pid, signal.SIGKILL)
+        assert decoder(path).reason == ""
+
+
+def test_what_a_decoder_prints_is_no_answer(tmp_path: Path, sabotaged: Sabotage) -> None:
+    (path,) = write_cells(tmp_path, 1)
+    sabotaged(path.name, "os.write(1, b'{}' * 10 + b'\\n')")
+    decoder = Decoder(WANTED, 10.0)
+    assert decoder(path).digest == load(path, WANTED).digest
+    decoder.stop()
+
+
+def test_a_decoder_that_hangs_is_stopped(tmp_path: Path, sabotaged: Sabotage) -> None:
+    (path,) = write_cells(tmp_path, 1)
+    sabotaged(path.name, "ctypes.PyDLL(None).sleep(60)")  # as C code does that never comes back
+    decoder = Decoder(WANTED, 10.0)
+    started = time.monotonic()
+    threading.Timer(0.5, decoder.stop).start()
+    assert decoder(path).reason
+    assert time.monotonic() - started < 10
+    assert decoder._child.poll() == -signal.SIGKILL
+
+
+def test_a_decoder_left_alone_with_an_image_that_hangs_ends_itself(tmp_path: Path, sabotaged: Sabotage) -> None:
+    (path,) = write_cells(tmp_path, 1)
+    sabotaged(path.name, "decoder.signal.alarm(1); ctypes.PyDLL(None).sleep(60)")
+    decoder = Decoder(WANTED, 1.0)
+    assert "SIGALRM" in decoder(path).reason
+    decoder.stop()
+
+
+def test_a_decoder_ends_with_its_parent(decoder: Decoder) -> None:
+    child = decoder._child
+    assert child.stdin is not None
+    child.stdin.close()
+    assert child.wait(10) == 0
+
+
+def test_a_decoder_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PROGRAM", "raise SystemExit(5)")
+    with pytest.raises(RuntimeError, match="cannot be started: it ended with exit code 5"):
+        Decoder(WANTED, 10.0)
+
+
+def test_nothing_is_imported_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("numpy.py", "json.py", "PIL.py"):
+        Path(name).write_text("raise SystemExit(9)")
+    Decoder(WANTED, 10.0).stop()
