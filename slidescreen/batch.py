@@ -58,8 +58,9 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
                 ledger.keep(slide, calls)
                 recorder.slide(results[slide.name])
         except KeyboardInterrupt:
-            write(describe(night, results), request.out)
+            write(describe(replace(night, speed=recorder.speed()), results), request.out)
             raise
+        night = replace(night, speed=recorder.speed())
         drift = _look_back(request, ensemble, started, [results[slide.name] for slide in remaining], recorder)
         run = describe(replace(night, drift=drift), results)
         write(run, request.out)

@@ -48,7 +48,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Night:
-    """What a run set out to do, and with what. `slides` and `waiting` are names."""
+    """What a run set out to do, and with what. `slides` and `waiting` are names; `speed`: in images per second."""
 
     request: Request
     ensemble: Ensemble
@@ -57,6 +57,7 @@ class Night:
     slides: Sequence[str]
     waiting: Sequence[str]
     drift: Sequence[str] = ()
+    speed: float | None = None
 
 
 def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
@@ -83,6 +84,7 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
             "thresholds": asdict(request.thresholds),
         },
         "engine": night.engine,
+        "images_per_second": night.speed,
         "versions": {"slidescreen": __version__, **_versions()},
         "ensemble": {
             "folder": printable(request.ensemble),

@@ -38,6 +38,7 @@ class Recorder:
         self._log = log
         self._status_path: Path | None = None
         self._written = 0.0
+        self._begun = time.monotonic()
         self._status: dict[str, Any] = {
             "state": "starting",
             "process": os.getpid(),
@@ -69,6 +70,7 @@ class Recorder:
         """Begin: so many slides and cell images are to be classified."""
         self._display.start(slides, cells)
         self.event("started", slides=slides, images=cells)
+        self._begun = time.monotonic()
         self._status.update(state="running", slides=slides, images=cells)
         self._update(at_once=True)
 
@@ -88,6 +90,11 @@ class Recorder:
         self.event("slide", slide=result.name, verdict=result.finding.verdict, images=found.images)
         self._status["slides_done"] += 1
         self._update(at_once=True)
+
+    def speed(self) -> float | None:
+        """Images per second since the beginning, reading and writing included; None if there were none."""
+        done = self._status["images_done"]
+        return round(done / max(time.monotonic() - self._begun, 1e-3), 1) if done else None
 
     def end(self, state: str, **details: Any) -> None:
         """The run has come to its end: `done`, `interrupted` or `failed`."""

@@ -44,9 +44,11 @@ def classified_anew(outcome_status: str = "run") -> int:
 def test_an_unchanged_night_costs_nothing(command: Command, night: Path) -> None:
     assert command("classify", night, "--out", "run").code == 0
     assert classified_anew() == 3
+    assert record()["images_per_second"] > 0  # type: ignore[operator]
     before = Path("run/cells.csv").read_bytes()
     assert command("classify", night, "--out", "run").code == 0
     assert classified_anew() == 0
+    assert record()["images_per_second"] is None
     assert Path("run/cells.csv").read_bytes() == before
 
 

@@ -69,7 +69,7 @@ class Decoder:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-            start_new_session=True,  # a Ctrl-C is the parent's to answer
+            process_group=0,  # a Ctrl-C is the parent's to answer
         )
         try:
             _send(_pipe(child.stdin), self._order)
