@@ -1,0 +1,129 @@
+"""Does the ensemble look at the cell, or at what lies around it? Prints Markdown.
+
+    python -m benchmarks.background cells.csv --split test --leave-out plasma_cell
+
+The leukocyte lies in the middle of an export's images. A centred disc is taken for the cell and all else for the
+background, after the white balance. A network that goes by the cell falls to chance when it is shown the background
+alone, and calls as before when the background is that of another laboratory's image.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+
+from slidescreen import cells
+from slidescreen import ensemble as ensembles
+from slidescreen.cli.shared import default_ensemble
+from slidescreen.engine.interface import Choice
+from slidescreen.engine.selection import load_engines
+from slidescreen.evaluation.truth import chosen
+from slidescreen.images import Pixels, Preprocessing, decode, prepare, read_bytes
+from slidescreen.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.statistics import classification
+from slidescreen.statistics.intervals import wilson
+
+_PLAIN = 240  # the neutral that the white balance gives backgrounds
+_BATCH = 64
+
+# Of which image is what lies inside the disc, and what lies outside.
+SHOWN = {
+    "as it is": ("own", "own"),
+    "on a plain ground": ("own", "plain"),
+    "on another laboratory's background": ("own", "other"),
+    "background alone": ("plain", "own"),
+}
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="CSV of labelled images.")],
+    ensemble: Annotated[Path | None, typer.Option(help="Ensemble folder; the one that ships if not given.")] = None,
+    split: str = "test",
+    leave_out: Annotated[list[str] | None, typer.Option(help="Pass over images of this label.")] = None,
+    radius: Annotated[float, typer.Option(help="Of the disc, as a share of the image's side.")] = 0.4,
+    seed: int = 0,
+) -> None:
+    """Accuracy on images whose background, or cell, was exchanged."""
+    model = ensembles.load(ensemble or default_ensemble())
+    rules = LabelRules(frozenset(leave_out or ()))
+    images = [i for i in chosen(read_labelled(data, rules), split) if i.label in model.cell_types]
+    engines = load_engines(model.members, Choice("openvino", "cpu", "fp32"))
+    truth = np.asarray([model.cell_types.index(image.label) for image in images])
+    donors = _donors(images, seed)
+    called: dict[str, list[NDArray[np.int64]]] = {name: [] for name in SHOWN}
+    for start in range(0, len(images), _BATCH):
+        part = slice(start, start + _BATCH)
+        pixels = [
+            tuple(_load([i.path for i in side[part]], member.checkpoint.preprocessing) for side in (images, donors))
+            for member in model.members
+        ]
+        for name, (inside, outside) in SHOWN.items():
+            members = []
+            for engine, (own, others) in zip(engines.members, pixels, strict=True):
+                layers = {"own": own, "other": others, "plain": np.full_like(own, _PLAIN)}
+                members.append(engine.probabilities(_mixed(layers[inside], layers[outside], radius)))
+            called[name].append(model.combine(members).argmax(axis=1))
+    print(
+        f"{len(images)} images of the {split} split, every cell called; the disc's radius is {radius:g} of the side.\n"
+    )
+    _show(images, truth, {name: np.concatenate(parts) for name, parts in called.items()}, model.cell_types)
+
+
+def _show(
+    images: Sequence[LabelledImage],
+    truth: NDArray[np.int64],
+    called: dict[str, NDArray[np.int64]],
+    types: Sequence[str],
+) -> None:
+    origin = np.asarray([image.source for image in images])
+    sources = sorted(set(origin.tolist()))
+    print(f"| cell | {' | '.join(f'accuracy, `{name}`' for name in sources)} | recall, mean of leukocyte types |")
+    print(f"| --- | {'---: | ' * (len(sources) + 1)}")
+    for name, found in called.items():
+        shares = [_share(found[origin == source] == truth[origin == source]) for source in sources]
+        print(f"| {name} | {' | '.join(shares)} | {_recall(truth, found, types):.3f} |")
+    commonest = [np.bincount(truth[origin == source]).max() / (origin == source).sum() for source in sources]
+    count = len(set(truth.tolist()) & set(cells.indices(types, cells.LEUKOCYTES)))
+    print(f"| (always the commonest type) | {' | '.join(f'{100 * s:.1f}%' for s in commonest)} | {1 / count:.3f} |")
+
+
+def _share(right: NDArray[np.bool_]) -> str:
+    limits = wilson(int(right.sum()), len(right))
+    return f"{100 * right.mean():.1f}% ({100 * limits.low:.1f}–{100 * limits.high:.1f})"
+
+
+def _recall(truth: NDArray[np.int64], called: NDArray[np.int64], types: Sequence[str]) -> float:
+    matrix = classification.confusion_matrix(truth, called, len(types))
+    recall = classification.per_type(matrix).recall[cells.indices(types, cells.LEUKOCYTES)]
+    return float(np.nanmean(recall))
+
+
+def _donors(images: Sequence[LabelledImage], seed: int) -> list[LabelledImage]:
+    """For each image one of another source, drawn."""
+    generator = np.random.default_rng(seed)
+    sources = sorted({image.source for image in images})
+    if len(sources) < 2:
+        raise typer.BadParameter("images of two sources or more are needed")
+    foreign = {source: [i for i in images if i.source != source] for source in sources}
+    return [foreign[i.source][generator.integers(len(foreign[i.source]))] for i in images]
+
+
+def _load(paths: Sequence[Path], preprocessing: Preprocessing) -> Pixels:
+    return np.stack([prepare(decode(read_bytes(path)), preprocessing) for path in paths])
+
+
+def _mixed(inside: Pixels, outside: Pixels, radius: float) -> Pixels:
+    """Images (N, S, S, 3) of two, one inside a centred disc and one outside; its edge is two pixels wide."""
+    side = inside.shape[1]
+    places = (np.arange(side) + 0.5) / side - 0.5
+    distance = np.hypot(places[:, None], places[None, :])
+    disc = np.clip((radius - distance) * side / 2 + 0.5, 0, 1)[..., None]
+    mixed: Pixels = np.rint(inside * disc + outside * (1 - disc)).astype(np.uint8)
+    return mixed
+
+
+if __name__ == "__main__":
+    typer.run(main)
