@@ -58,7 +58,7 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
                 ledger.keep(slide, calls)
                 recorder.slide(results[slide.name])
         except KeyboardInterrupt:
-            write(describe(replace(night, speed=recorder.speed()), results), request.out)
+            write(describe(replace(night, speed=recorder.speed()), results), request.out, in_haste=True)
             raise
         night = replace(night, speed=recorder.speed())
         drift = _look_back(request, ensemble, started, [results[slide.name] for slide in remaining], recorder)

@@ -115,13 +115,16 @@ def call_correlation(truth: Counts, called: Counts, slides: Sequence[str], confu
 def _most_likely(calls: Floats, rates: Floats) -> Floats:
     """Expectation maximisation for many slides at once: calls (D, K) and rates (D, K, K) to shares (D, K)."""
     shares = np.full(calls.shape, 1 / calls.shape[1])
-    total = calls.sum(axis=1, keepdims=True)
+    left = np.arange(len(calls))  # those that still change
     for _ in range(_STEPS):
-        before = shares
+        before = found = shares[left]
+        called, rate = calls[left], rates[left]
         for _ in range(_BETWEEN_CHECKS):
-            expected = np.matmul(shares[:, None, :], rates)[:, 0]
-            ratio = np.divide(calls, expected, out=np.zeros_like(calls), where=expected > 0)
-            shares = shares * np.matmul(rates, ratio[:, :, None])[:, :, 0] / total
-        if np.abs(shares - before).max() < _CONVERGED:
+            expected = np.matmul(found[:, None, :], rate)[:, 0]
+            ratio = np.divide(called, expected, out=np.zeros_like(called), where=expected > 0)
+            found = found * np.matmul(rate, ratio[:, :, None])[:, :, 0] / called.sum(axis=1, keepdims=True)
+        shares[left] = found
+        left = left[np.abs(found - before).max(axis=1) >= _CONVERGED]
+        if not len(left):
             break
     return shares

@@ -17,8 +17,11 @@ from slidescreen.ensemble import Ensemble
 from slidescreen.files import printable, write_text
 from slidescreen.reporting.page import render_run
 from slidescreen.reporting.tables import write_cells, write_differentials
+from slidescreen.reporting.thumbnails import for_seconds, thumbnail
 from slidescreen.runs import Run, SlideResult
 from slidescreen.thresholds import Thresholds, default_thresholds
+
+_HASTE = 3.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,15 @@ def _failures(slides: Sequence[SlideResult]) -> Iterator[dict[str, str]]:
                 yield {"slide": slide.name, "image": call.image, "reason": call.reason}
 
 
-def write(run: Run, out: Path) -> None:
-    """Each file appears whole; `run.json`, the last, says that the others are of one run."""
+def write(run: Run, out: Path, in_haste: bool = False) -> None:
+    """Each file appears whole; `run.json`, the last, says that the others are of one run.
+
+    `in_haste`: the page's pictures may take a few seconds and no more, as when the user waits for an interrupted run.
+    """
+    picture = for_seconds(_HASTE) if in_haste else thumbnail
     write_cells(out / "cells.csv", run.slides, run.cell_types)
     write_differentials(out / "differential.csv", run.slides)
-    write_text(out / "report.html", render_run(run))
+    write_text(out / "report.html", render_run(run, picture=picture))
     write_text(out / "run.json", json.dumps(run.info, indent=2) + "\n")
 
 

@@ -1,7 +1,8 @@
 """`report.html`: one self-contained page of a run. It needs no network and carries no script."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 from slidescreen import cells
@@ -14,6 +15,9 @@ from slidescreen.screening import Verdict
 
 Heat = Mapping[tuple[str, str], str]
 """Heat maps as data URIs, by slide and image."""
+
+Picture = Callable[[Path], str | None]
+"""From an image file to a data URI, or None where there is to be none."""
 
 MOST_PICTURES = 24
 _SYMBOLS = {Verdict.URGENT: "▲", Verdict.REVIEW: "◆", Verdict.INSUFFICIENT: "○", Verdict.CLEAR: "✓"}
@@ -73,10 +77,13 @@ class _Section:
     unreadable: tuple[Call, ...]
 
 
-def render_run(run: Run, heat: Heat = MappingProxyType({})) -> str:
-    """The page of a run: the worklist on top, then each slide with its evidence, and heat maps where there are any."""
+def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture = thumbnail) -> str:
+    """The page of a run: the worklist on top, then each slide with its evidence, and heat maps where there are any.
+
+    `picture` makes the cells' pictures, those of the slides to be seen first coming first.
+    """
     worklist = enumerate(run.worklist(), start=1)
-    sections = [_section(number, slide, run.cell_types, heat) for number, slide in worklist]
+    sections = [_section(number, slide, run.cell_types, heat, picture) for number, slide in worklist]
     return template("run.html.j2", percent=_percent).render(
         info=run.info,
         sections=sections,
@@ -106,13 +113,13 @@ def _suspicious(slide: SlideResult) -> list[tuple[str, list[Call]]]:
     return [(title, sorted(calls, key=lambda c: -(c.probability or 0.0))) for title, calls in found if calls]
 
 
-def _section(number: int, slide: SlideResult, cell_types: Sequence[str], heat: Heat) -> _Section:
+def _section(number: int, slide: SlideResult, cell_types: Sequence[str], heat: Heat, picture: Picture) -> _Section:
     shares = slide.differential.shares
     bars = tuple(_Bar(cells.DISPLAY_NAMES[name], shares[name], name in cells.GROUPS) for name in NAMES)
     galleries = tuple(
         _Gallery(
             title,
-            tuple(_picture(slide, call, cell_types, heat) for call in calls[:MOST_PICTURES]),
+            tuple(_picture(slide, call, cell_types, heat, picture) for call in calls[:MOST_PICTURES]),
             max(0, len(calls) - MOST_PICTURES),
         )
         for title, calls in _suspicious(slide)
@@ -121,12 +128,12 @@ def _section(number: int, slide: SlideResult, cell_types: Sequence[str], heat: H
     return _Section(number, slide, bars, galleries, unreadable)
 
 
-def _picture(slide: SlideResult, call: Call, cell_types: Sequence[str], heat: Heat) -> _Picture:
+def _picture(slide: SlideResult, call: Call, cell_types: Sequence[str], heat: Heat, picture: Picture) -> _Picture:
     ranked = sorted(zip(call.probabilities, cell_types, strict=True), reverse=True)
     called = call.cell_type or "unidentified"
     others = [(cells.DISPLAY_NAMES[name], p) for p, name in ranked if name != call.cell_type]
     return _Picture(
-        source=thumbnail(slide.folder / call.image),
+        source=picture(slide.folder / call.image),
         heat=heat.get((slide.name, call.image)),
         image=call.image,
         called=cells.DISPLAY_NAMES.get(called, "Unidentified"),

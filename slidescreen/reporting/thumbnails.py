@@ -2,6 +2,8 @@
 
 import base64
 import io
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,12 @@ def thumbnail(path: Path) -> str | None:
     except UnreadableImageError:
         return None
     return _encoded(image)
+
+
+def for_seconds(limit: float) -> Callable[[Path], str | None]:
+    """`thumbnail`, but for what is asked for later than so many seconds from now: that gets none."""
+    deadline = time.monotonic() + limit
+    return lambda path: thumbnail(path) if time.monotonic() < deadline else None
 
 
 def heat_thumbnail(image: Image.Image, heat: NDArray[np.float32]) -> str:

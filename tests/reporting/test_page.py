@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from browser import Browser, chromium
@@ -15,6 +16,7 @@ from test_screening import NORMAL, ensemble, measured
 from slidescreen import cells
 from slidescreen.calls import Call, Status
 from slidescreen.reporting.page import FLAGS, MOST_PICTURES, render_run
+from slidescreen.reporting.thumbnails import for_seconds
 from slidescreen.runs import Run, SlideResult, judge
 from slidescreen.slides import Slide
 from slidescreen.thresholds import default_thresholds
@@ -54,8 +56,12 @@ def slide(name: str, counts: dict[str, int], folder: Path = Path("/nowhere"), re
     return judge(Slide(name, folder, ()), tuple(calls), ensemble(measured()), default_thresholds())
 
 
+def run_of(*slides: SlideResult) -> Run:
+    return Run(slides, cells.CELL_TYPES, {"input": HOSTILE, "started": "2026-01-02T03:04:05+00:00"})
+
+
 def page(*slides: SlideResult) -> str:
-    return render_run(Run(slides, cells.CELL_TYPES, {"input": HOSTILE, "started": "2026-01-02T03:04:05+00:00"}))
+    return render_run(run_of(*slides))
 
 
 def test_the_urgent_come_first() -> None:
@@ -96,6 +102,26 @@ def test_pictures_are_capped_and_the_rest_is_counted() -> None:
     text = page(slide("S", {**NORMAL, "myeloblast": MOST_PICTURES + 7}))
     assert text.count('<span class="missing">') == MOST_PICTURES
     assert "and 7 more, see cells.csv" in text
+
+
+def test_in_haste_the_most_urgent_slides_have_pictures_and_all_have_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr("slidescreen.reporting.thumbnails.time", SimpleNamespace(monotonic=lambda: next(clock)))
+    sick, well = {**NORMAL, "myeloblast": 3}, {**NORMAL, "promyelocyte": 2}
+    slides = [slide(name, counts, tmp_path / name) for name, counts in (("Well", well), ("Sick", sick))]
+    for name in ("Sick", "Well"):
+        (first,) = write_cells(tmp_path / name, 1)
+        for kind, count in {**NORMAL, "myeloblast": 3, "promyelocyte": 2}.items():
+            for number in range(count):
+                shutil.copy(first, tmp_path / name / f"{kind}{number}.jpg")
+    shown = sum(1 for tag, _ in read(render_run(run_of(*slides))).tags if tag == "img")
+    text = render_run(run_of(*slides), picture=for_seconds(3.5))
+    assert shown > 3
+    assert text.count("<img ") == 3
+    assert text.count("picture not available") == shown - 3
+    assert text.index("<img ") < text.index('<h2 id="title-2">')
 
 
 def test_disagreements_with_the_laboratory_are_marked() -> None:
