@@ -79,8 +79,8 @@ def compare(
         times: dict[str, list[Timed]] = {name: [] for name in ways}
         for _ in range(repeats):
             for name, command in ways.items():
-                times[name].append(_timed(command))
-        print(_machine(), f"{count} images, {image_size or 'own'} px, {repeats} turns.\n", sep="\n")
+                times[name].append(timed(command))
+        print(machine(), f"{count} images, {image_size or 'own'} px, {repeats} turns.\n", sep="\n")
         print("| | seconds, median (range) | images/s | memory, MB | times the plain loop |")
         print("| --- | ---: | ---: | ---: | ---: |")
         slowest = statistics.median(t.seconds for t in times["plain loop, batch 32"])
@@ -111,7 +111,7 @@ def stages(
             decoding.append(time.perf_counter() - started)
         rows = [("read and decode", statistics.median(decoding))]
         peak = _matrix_peak()
-        print(_machine(), f"{len(decoded)} images, one thread.\n", sep="\n")
+        print(machine(), f"{len(decoded)} images, one thread.\n", sep="\n")
         engines = load_engines(model.members, Choice("openvino", "cpu", "fp32"), threads=1).members
         limits = {}
         for member, engine in zip(model.members, engines, strict=True):
@@ -146,7 +146,7 @@ def scaling(
     threads: Annotated[str, typer.Option(help="Numbers of threads, joined by commas.")] = "1,2",
 ) -> None:
     """Rate and memory by the number of slides and of threads, beside the bare engine's rate."""
-    print(_machine(), "", sep="\n")
+    print(machine(), "", sep="\n")
     print("| threads | slides | images | seconds | images/s | of the bare engine | memory, MB |")
     print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
     for used in map(int, threads.split(",")):
@@ -157,7 +157,7 @@ def scaling(
                     for copy in range(number):
                         shutil.copytree(folder, Path(copies) / f"S{copy:03d}", copy_function=os.link)
                     command = [*_command(Path(copies), weights, "openvino", "fp32"), "--threads", str(used)]
-                    found = _timed([*command, "--slide-depth", "1"])
+                    found = timed([*command, "--slide-depth", "1"])
                 rate = number * count / found.seconds
                 print(
                     f"| {used} | {number} | {number * count} | {found.seconds:.1f} | {rate:.1f} | {rate / bare:.0%} "
@@ -216,7 +216,7 @@ def _command(folder: Path, weights: Path, engine: str, precision: str) -> list[s
     return [sys.executable, "-m", "slidescreen", "classify", str(folder), *options]
 
 
-def _timed(command: Sequence[str]) -> Timed:
+def timed(command: Sequence[str]) -> Timed:
     """Run a process in an empty folder."""
     with tempfile.TemporaryDirectory() as name:
         environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
@@ -273,7 +273,7 @@ def _matrix_peak() -> float:
     return 2 * side**3 / min(seconds)
 
 
-def _machine() -> str:
+def machine() -> str:
     import openvino
     import torch
 
