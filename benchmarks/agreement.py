@@ -48,7 +48,7 @@ def main(
         found = by(Choice("openvino", "cpu", precision))
         before, after = (model.combine(side.members) for side in (expected, found))
         changed = before.argmax(axis=1) != after.argmax(axis=1)
-        f1 = [_macro_f1(expected.truth, side) for side in (before, after)]
+        f1 = [macro_f1(expected.truth, side) for side in (before, after)]
         pairs = zip(_blasts(model, expected, before), _blasts(model, expected, after), strict=True)
         blasts = max(abs(first - second) for first, second in pairs)
         print(
@@ -58,7 +58,8 @@ def main(
         )
 
 
-def _macro_f1(truth: np.ndarray, probabilities: np.ndarray) -> float:
+def macro_f1(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Of true types (N,) and probabilities (N, K), every cell called."""
     matrix = classification.confusion_matrix(truth, probabilities.argmax(axis=1), probabilities.shape[1])
     return classification.macro(classification.per_type(matrix).f1).value
 
