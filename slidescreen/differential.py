@@ -83,7 +83,10 @@ def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differ
         unreadable=status[Status.UNREADABLE],
         duplicates=status[Status.DUPLICATE],
         leukocytes=leukocytes,
-        shares={name: _share(name, called, leukocytes, composition, types) for name in NAMES},
+        shares={
+            name: _share(name, called, leukocytes, composition if _is_corrected(name, ensemble) else None, types)
+            for name in NAMES
+        },
         per_100={
             name: 100 * called[name] / leukocytes if leukocytes and name in types else None
             for name in cells.OTHER_OBJECTS
@@ -91,6 +94,11 @@ def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differ
         certain={group: _certain(calls, group, ensemble) for group in cells.TESTED_GROUPS},
         composition=composition,
     )
+
+
+def _is_corrected(name: str, ensemble: Ensemble) -> bool:
+    corrected = ensemble.calibration.corrected
+    return corrected is None or name in corrected
 
 
 def _certain(calls: Sequence[Call], group: str, ensemble: Ensemble) -> int:

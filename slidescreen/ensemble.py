@@ -46,6 +46,8 @@ class Calibration:
             Dirichlet-multinomial distribution, 0–1.
         false_calls: how often cells of other types are called into a tested group (`blasts`, …), and how that
             clusters on slides; a group that is absent is judged by the confusion matrix.
+        corrected: types and groups whose percentage the correction improves on validation slides, or leaves as near to
+            the truth; None if it was not measured: then each is corrected whose errors are known.
         appearance: for each of `appearance.MEASURES`, between which values 98% of the validation images lie.
         measured: further figures, for people.
     """
@@ -54,6 +56,7 @@ class Calibration:
     rejection_threshold: float = 0.0
     confusion_matrix: NDArray[np.int64] | None = None
     call_correlation: float = 0.0
+    corrected: frozenset[str] | None = None
     false_calls: Mapping[str, FalseCalls] = field(default_factory=dict)
     appearance: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
@@ -199,6 +202,7 @@ def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
             "rejection_threshold": calibration.rejection_threshold,
             "confusion_matrix": None if matrix is None else matrix.tolist(),
             "call_correlation": calibration.call_correlation,
+            "corrected": None if calibration.corrected is None else sorted(calibration.corrected),
             "false_calls": {group: _false_calls_dict(found) for group, found in calibration.false_calls.items()},
             "appearance": {name: list(limits) for name, limits in calibration.appearance.items()},
             "measured": dict(calibration.measured),
@@ -233,6 +237,7 @@ def _calibration(content: dict[str, Any], types: int) -> Calibration:
         threshold,
         None if matrix is None else np.asarray(matrix, dtype=np.int64),
         float(content["call_correlation"]),
+        None if content.get("corrected") is None else frozenset(map(str, content["corrected"])),
         {str(group): _false_calls(entry, types) for group, entry in content["false_calls"].items()},
         {str(name): (float(low), float(high)) for name, (low, high) in content["appearance"].items()},
         content["measured"],

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from slidescreen import cells, false_calls
 from slidescreen.appearance import MEASURES, measure
-from slidescreen.correction import call_correlation
+from slidescreen.correction import call_correlation, unmix
+from slidescreen.differential import NAMES, members_of
 from slidescreen.engine.devices import usable_threads
 from slidescreen.engine.interface import Engines
 from slidescreen.ensemble import Calibration, Ensemble, vote
@@ -24,6 +25,7 @@ from slidescreen.statistics import classification
 
 Floats = NDArray[np.float64]
 _WEIGHT_STEPS = 20
+_LEAST_CELLS, _LEAST_SLIDES = 50, 5  # to judge by real slides whether a correction helps
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,7 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
         rejection_threshold=threshold,
         confusion_matrix=matrix,
         call_correlation=correlation,
+        corrected=corrected_names(truth, called, slides, ensemble.cell_types),
         false_calls=found,
         appearance=_usual(predictions.appearances),
         measured=measured,
@@ -156,6 +159,46 @@ def compare(ensemble: Ensemble, predictions: MemberPredictions) -> list[dict[str
             }
         )
     return rows
+
+
+def corrected_names(
+    truth: NDArray[np.int64], called: NDArray[np.int64], slides: Sequence[str], types: Sequence[str]
+) -> frozenset[str] | None:
+    """Types and groups whose percentage the correction brings nearer to the truth, or leaves as near.
+
+    Each slide is corrected by what is known of all other cells; the mean absolute error over the slides decides.
+
+    Args:
+        truth, called: (N,) type indices of validation cells that were called.
+        slides: (N,) names, empty where unknown.
+        types: that the indices stand for.
+
+    Returns:
+        Names of the differential; None where there are too few slides to tell.
+    """
+    names = np.asarray(slides)
+    leukocytes = cells.indices(types, cells.LEUKOCYTES)
+    gains = []
+    for slide in sorted(set(names.tolist()) - {""}):
+        here = names == slide
+        true = np.bincount(truth[here], minlength=len(types))
+        if true[leukocytes].sum() < _LEAST_CELLS:
+            continue
+        counted = np.bincount(called[here], minlength=len(types))
+        found = unmix(counted, classification.confusion_matrix(truth[~here], called[~here], len(types)))
+        if found is not None and counted[leukocytes].any():
+            wanted, raw, better = (_among_leukocytes(s, types) for s in (true, counted, found.shares))
+            gains.append(np.abs(raw - wanted) - np.abs(better - wanted))
+    if len(gains) < _LEAST_SLIDES:
+        return None
+    return frozenset(name for name, gain in zip(NAMES, np.mean(gains, axis=0), strict=True) if gain >= 0)
+
+
+def _among_leukocytes(shares: NDArray[Any], types: Sequence[str]) -> Floats:
+    """For each of `NAMES`, 0–1."""
+    parts = [shares[cells.indices(types, members_of(name))].sum() for name in NAMES]
+    whole = shares[cells.indices(types, cells.LEUKOCYTES)].sum()
+    return np.asarray(parts, dtype=np.float64) / float(whole)
 
 
 def _usual(appearances: Sequence[tuple[float, ...]]) -> dict[str, tuple[float, float]]:

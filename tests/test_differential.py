@@ -1,5 +1,6 @@
 """One slide's calls to its differential."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -159,3 +160,13 @@ def test_no_call_at_all_does_not_mean_none_beyond_doubt() -> None:
     assert blasts.corrected_high is not None
     assert blasts.high is not None
     assert blasts.corrected_high >= blasts.high > 3
+
+
+def test_what_the_correction_does_not_improve_is_left_as_counted() -> None:
+    plain = ensemble(np.diag([500] * 16) + 5)
+    chosen = replace(plain, calibration=replace(plain.calibration, corrected=frozenset({"blasts"})))
+    kinds = ["neutrophil"] * 60 + ["lymphocyte"] * 30 + ["myeloblast"] * 10
+    calls = [Call(f"{n}", Status.CLASSIFIED, kind, 0.9) for n, kind in enumerate(kinds)]
+    for model, expected in ((plain, set(NAMES)), (chosen, {"blasts"})):
+        shares = count_slide("S", calls, model).shares
+        assert {name for name, share in shares.items() if share.corrected_percent is not None} == expected

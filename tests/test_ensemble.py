@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,16 @@ def test_an_ensemble_comes_back_as_it_was_saved(ensemble_folder: Path) -> None:
     assert loaded.calibration.confusion_matrix is not None
     assert loaded.calibration.confusion_matrix[3, 3] == 201
     assert [m.checkpoint.backbone for m in loaded.members] == ["efficientnet_b1", "efficientnetv2_b2"]
+
+
+@pytest.mark.parametrize("corrected", [None, frozenset(), frozenset({"blasts", "myelocyte"})])
+def test_what_is_corrected_comes_back_too(
+    corrected: frozenset[str] | None, ensemble_folder: Path, tmp_path: Path
+) -> None:
+    loaded = ensembles.load(ensemble_folder)
+    saved = replace(loaded, calibration=replace(loaded.calibration, corrected=corrected))
+    ensembles.save(tmp_path / "E", saved)
+    assert ensembles.load(tmp_path / "E").calibration.corrected == corrected
 
 
 @pytest.fixture

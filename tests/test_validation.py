@@ -12,7 +12,7 @@ from slidescreen.false_calls import LEAST_CORRELATION
 from slidescreen.images import Preprocessing
 from slidescreen.labels import LabelledImage
 from slidescreen.networks import Checkpoint
-from slidescreen.validation import MemberPredictions, Targets, calibrate, search_weights
+from slidescreen.validation import MemberPredictions, Targets, calibrate, corrected_names, search_weights
 
 TYPES = cells.CELL_TYPES
 CHECKPOINT = Checkpoint("efficientnet_b1", TYPES, Preprocessing(64))
@@ -71,3 +71,22 @@ def test_promyelocytes_called_blasts_on_some_slides_do_not_count_as_clustering_o
     found = calibrate(PAIR, MemberPredictions(images, truth, (certain, certain)), Targets(0.0, 0.0)).calibration
     assert found.false_calls["blasts"].correlation == pytest.approx(LEAST_CORRELATION, rel=0.1)
     assert set(found.false_calls) == set(cells.TESTED_GROUPS)
+
+
+def test_a_correction_is_offered_where_it_helps_on_slides_left_out() -> None:
+    """Bands are called neutrophils on every slide alike; eosinophils basophils on some slides, all or none."""
+    neutrophil, band, eosinophil, basophil = (
+        TYPES.index(n) for n in ("neutrophil", "band_neutrophil", "eosinophil", "basophil")
+    )
+    truth = np.tile(np.repeat([neutrophil, band, eosinophil, basophil], [60, 30, 20, 20]), 10)
+    slides = np.repeat(np.arange(10), 130)
+    called = truth.copy()
+    called[(truth == band) & (np.arange(len(truth)) % 3 == 0)] = neutrophil
+    called[(truth == eosinophil) & (slides == 0)] = basophil
+    names = [f"S{number}" for number in slides]
+    found = corrected_names(truth, called, names, TYPES)
+    assert found is not None
+    assert {"neutrophil", "band_neutrophil"} <= found
+    assert not {"eosinophil", "basophil"} & found
+    assert corrected_names(truth[:500], called[:500], names[:500], TYPES) is None
+    assert corrected_names(truth, called, [""] * len(truth), TYPES) is None
