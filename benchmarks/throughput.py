@@ -185,11 +185,11 @@ def _prepared(
                 continue
             shutil.copy(image.path, folder / f"{count:05d}{image.path.suffix}")
             count += 1
-        _resize(ensemble or default_ensemble(), weights, image_size)
+        resized(ensemble or default_ensemble(), weights, image_size)
         yield folder, weights, count
 
 
-def _resize(source: Path, target: Path, image_size: int | None) -> None:
+def resized(source: Path, target: Path, image_size: int | None) -> None:
     """The ensemble, told to prepare images at another size; its calls are then worth little, its speed is right."""
     import torch
     from safetensors.torch import load_file

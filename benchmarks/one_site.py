@@ -1,0 +1,35 @@
+"""The images of one source in a table of their own, to train on one laboratory's and test on another's.
+
+    python benchmarks/one_site.py cells.csv pbc deepapl
+    slidescreen train pbc.csv --out trained …
+    slidescreen ensemble trained/efficientnet_b1.safetensors --data pbc.csv --out ensemble
+    slidescreen report deepapl.csv --split test --ensemble ensemble --out evaluation
+
+Writes SOURCE.csv for each source, with the leukocyte types that all of them have.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from slidescreen import cells
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="CSV of labelled images with their source.")],
+    sources: Annotated[list[str], typer.Argument(help="Two sources or more.")],
+) -> None:
+    """Write a table for each source."""
+    table = pd.read_csv(data, keep_default_na=False)
+    table["file"] = [str((data.parent / name).absolute()) for name in table["file"]]
+    kinds = set(cells.LEUKOCYTES).intersection(*(table.label[table.source == source] for source in sources))
+    for source in sources:
+        chosen = table[(table.source == source) & table.label.isin(kinds)]
+        chosen.to_csv(f"{source}.csv", index=False)
+        print(f"{source}.csv: {len(chosen)} images of {', '.join(sorted(kinds))}")
+
+
+if __name__ == "__main__":
+    typer.run(main)
