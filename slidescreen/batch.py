@@ -15,7 +15,7 @@ from slidescreen.ensemble import Ensemble
 from slidescreen.errors import InputError, NothingClassifiedError
 from slidescreen.files import make_folder, printable, sweep
 from slidescreen.locking import locked
-from slidescreen.record import Night, Request, describe, write
+from slidescreen.record import Night, Request, describe, earlier_slides, write
 from slidescreen.recording import Display, Recorder, recording
 from slidescreen.runs import Ledger, Run, SlideResult, judge
 from slidescreen.slides import Slide, discover
@@ -99,10 +99,12 @@ def _finished(
 ) -> dict[str, SlideResult]:
     """The results of slides that an earlier run finished, those that have vanished since among them."""
     results: dict[str, SlideResult] = {}
+    earlier = earlier_slides(request.out)
     for slide in slides:
         recalled = ledger.recall(slide)
         if recalled is not None and not request.force:
-            results[slide.name] = judge(slide, recalled, ensemble, request.thresholds)
+            judged = judge(slide, recalled, ensemble, request.thresholds)
+            results[slide.name] = replace(judged, new=slide.name not in earlier)
     for slide, calls in ledger.vanished({slide.name for slide in slides}, request.path.resolve()):
         judged = judge(slide, calls, ensemble, request.thresholds)
         finding = replace(
@@ -110,7 +112,7 @@ def _finished(
             flags=(*judged.finding.flags, "vanished"),
             reasons=(*judged.finding.reasons, "its folder is no longer there: this is what an earlier run found"),
         )
-        results[slide.name] = replace(judged, finding=finding)
+        results[slide.name] = replace(judged, finding=finding, new=slide.name not in earlier)
         recorder.event("vanished", slide=slide.name)
     return results
 

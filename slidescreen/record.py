@@ -103,6 +103,7 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
         "unfinished_slides": [name for name in night.slides if name not in results and name not in night.waiting],
         "waiting_slides": list(night.waiting),
         "drift": list(night.drift),
+        "earlier_slides": [slide.name for slide in ordered if not slide.new],
         "vanished_slides": [name for name in sorted(results) if name not in night.slides],
         "failures": list(_failures(ordered)),
         "slides": [
@@ -117,6 +118,17 @@ def _failures(slides: Sequence[SlideResult]) -> Iterator[dict[str, str]]:
         for call in slide.calls:
             if call.status is Status.UNREADABLE:
                 yield {"slide": slide.name, "image": call.image, "reason": call.reason}
+
+
+def earlier_slides(out: Path) -> frozenset[str]:
+    """Names of the slides that the last complete run into a folder had, by its record; none if there is no record."""
+    try:
+        info = json.loads((out / "run.json").read_text(encoding="utf-8"))
+        if info["complete"]:
+            return frozenset(str(entry["slide"]) for entry in info["slides"])
+        return frozenset(map(str, info.get("earlier_slides", ())))
+    except (OSError, ValueError, KeyError, TypeError):
+        return frozenset()
 
 
 def write(run: Run, out: Path, in_haste: bool = False) -> None:

@@ -23,12 +23,17 @@ _FINISHED = ".finished"
 
 @dataclass(frozen=True)
 class SlideResult:
-    """All that is known of one slide. `folder` is where its images lay; `calls` stand in the order of `cells.csv`."""
+    """All that is known of one slide.
+
+    `folder` is where its images lay; `calls` stand in the order of `cells.csv`; `new` slides are those that the last
+    complete run into the same folder did not have, or not as they are.
+    """
 
     differential: Differential
     finding: Finding
     calls: tuple[Call, ...]
     folder: Path
+    new: bool = True
 
     @property
     def name(self) -> str:
@@ -44,8 +49,12 @@ class Run:
     info: Mapping[str, Any]
 
     def worklist(self) -> list[SlideResult]:
-        """The slides, those to be seen first first."""
-        return sorted(self.slides, key=lambda s: urgency(s.differential, s.finding))
+        """The slides, those to be seen first first: what is new before what earlier runs had."""
+        return sorted(self.slides, key=lambda s: (not s.new, *urgency(s.differential, s.finding)))
+
+    def mixed(self) -> bool:
+        """Whether it holds new slides and earlier ones."""
+        return len({slide.new for slide in self.slides}) > 1
 
 
 def judge(slide: Slide, calls: tuple[Call, ...], ensemble: Ensemble, thresholds: Thresholds) -> SlideResult:

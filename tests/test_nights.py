@@ -60,6 +60,34 @@ def test_only_what_is_new_or_changed_is_classified(command: Command, night: Path
     assert classified_anew() == 2
 
 
+def test_what_is_new_comes_first_and_is_marked(command: Command, night: Path) -> None:
+    command("classify", night, "--out", "run")
+    assert record()["earlier_slides"] == []
+    write_cells(night / "S8", 2, first_seed=90)
+    write_cells(night / "S1", 4, first_seed=70)
+    outcome = command("classify", night, "--out", "run", "--format", "json")
+    assert record()["earlier_slides"] == ["S0", "S2"]
+    worklist = [(slide["slide"], slide["new"]) for slide in json.loads(outcome.out)["worklist"]]
+    assert {name for name, _ in worklist[:2]} == {"S1", "S8"}
+    assert [new for _, new in worklist] == [True, True, False, False]
+    assert Path("run/report.html").read_text().count(">new</em>") == 2
+    shown = command("report", "run").out
+    assert Path("run/report.html").read_text().count(">new</em>") == 2, shown
+    again = command("classify", night, "--out", "run")
+    assert record()["earlier_slides"] == ["S0", "S1", "S2", "S8"]
+    assert " new " not in again.out
+
+
+def test_what_an_interrupted_run_finished_is_still_new(command: Command, night: Path) -> None:
+    command("classify", night, "--out", "run")
+    write_cells(night / "S8", 2, first_seed=90)
+    command("classify", night, "--out", "run")
+    interrupted = {**record(), "complete": False, "earlier_slides": ["S0", "S1", "S2"]}
+    Path("run/run.json").write_text(json.dumps(interrupted))
+    command("classify", night, "--out", "run")
+    assert record()["earlier_slides"] == ["S0", "S1", "S2"]
+
+
 def test_an_image_is_the_same_while_its_content_is(command: Command, night: Path) -> None:
     command("classify", night, "--out", "run")
     age(night, 60)  # copied anew, say: other times, the same content

@@ -20,6 +20,7 @@ Picture = Callable[[Path], str | None]
 """From an image file to a data URI, or None where there is to be none."""
 
 MOST_PICTURES = 24
+MOST_SECTIONS = 200  # slides shown with their evidence: with more, no browser would open the page in seconds
 _SYMBOLS = {Verdict.URGENT: "▲", Verdict.REVIEW: "◆", Verdict.INSUFFICIENT: "○", Verdict.CLEAR: "✓"}
 FLAGS = {
     "blasts": "blasts beyond the classifier's own errors",
@@ -82,18 +83,27 @@ def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture = t
 
     `picture` makes the cells' pictures, those of the slides to be seen first coming first.
     """
-    worklist = enumerate(run.worklist(), start=1)
-    sections = [_section(number, slide, run.cell_types, heat, picture) for number, slide in worklist]
+    worklist = run.worklist()
+    shown = enumerate(worklist[:MOST_SECTIONS], start=1)
+    sections = [_section(number, slide, run.cell_types, heat, picture) for number, slide in shown]
     return template("run.html.j2", percent=_percent).render(
         info=run.info,
+        worklist=worklist,
+        mixed=run.mixed(),
         sections=sections,
-        totals=[(verdict, sum(s.slide.finding.verdict == verdict for s in sections)) for verdict in Verdict],
+        totals=[(verdict, *_totals(worklist, verdict)) for verdict in Verdict],
         symbols=_SYMBOLS,
         flags=FLAGS,
         names=cells.DISPLAY_NAMES,
         explained=bool(heat),
-        images=sum(section.slide.differential.images for section in sections),
+        images=sum(slide.differential.images for slide in worklist),
     )
+
+
+def _totals(slides: Sequence[SlideResult], verdict: Verdict) -> tuple[int, int]:
+    """How many slides have a verdict, and how many of them are new."""
+    found = [slide.new for slide in slides if slide.finding.verdict == verdict]
+    return len(found), sum(found)
 
 
 def suspicious(slide: SlideResult) -> list[tuple[str, list[Call]]]:

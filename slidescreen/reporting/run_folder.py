@@ -27,6 +27,7 @@ def read_run(folder: Path) -> Run:
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
         folders = {entry["slide"]: Path(entry["folder"]) for entry in info["slides"]}
+        earlier = frozenset(map(str, info.get("earlier_slides", ())))
         reasons = {(entry["slide"], entry["image"]): entry["reason"] for entry in info["failures"]}
     except OSError as error:
         raise InputError(f"cannot read {printable(path)}: {error.strerror}") from error
@@ -39,5 +40,5 @@ def read_run(folder: Path) -> Run:
             replace(call, reason=reasons.get((name, call.image), "")) if call.status is Status.UNREADABLE else call
             for call in calls.get(name, ())
         )
-        slides.append(SlideResult(differential, finding, known, folders.get(name, Path(name))))
+        slides.append(SlideResult(differential, finding, known, folders.get(name, Path(name)), name not in earlier))
     return Run(tuple(slides), types, info)

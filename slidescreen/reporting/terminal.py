@@ -24,6 +24,8 @@ _STYLES = {
     Verdict.CLEAR: "green",
 }
 
+_MOST_ROWS = 100
+
 
 class RunDisplay(ProgressDisplay):
     """Shows a run: cells per second, slides done, time left."""
@@ -74,14 +76,18 @@ def show_run(run: Run, out: Path) -> None:
     console = Console(highlight=False)
     table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
     table.add_column("slide", overflow="fold", min_width=8)
+    worklist, mixed = run.worklist(), run.mixed()
+    if mixed:
+        table.add_column("", no_wrap=True)
     for name in ("cells", "blasts %", "IG %"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     table.add_column("why", overflow="fold", ratio=1)
-    for slide in run.worklist():
+    for slide in worklist[:_MOST_ROWS]:
         shares, finding = slide.differential.shares, slide.finding
         table.add_row(
             escape(printable(slide.name)),
+            *(["new" if slide.new else ""] if mixed else []),
             str(slide.differential.leukocytes),
             _percent(shares["blasts"]),
             _percent(shares["immature_granulocytes"]),
@@ -89,6 +95,8 @@ def show_run(run: Run, out: Path) -> None:
             escape("; ".join(finding.reasons)),
         )
     console.print(table)
+    if len(worklist) > _MOST_ROWS:
+        console.print(f"and {len(worklist) - _MOST_ROWS} more slides: see the report")
     counts = run.info["counts"]
     console.print(
         f"\n{counts['slides']} slides, {sum(counts[state] for state in Status)} images: "
@@ -109,6 +117,7 @@ def _slide_to_dict(slide: SlideResult) -> dict[str, Any]:
     found, finding = slide.differential, slide.finding
     return {
         "slide": slide.name,
+        "new": slide.new,
         "verdict": finding.verdict,
         "flags": list(finding.flags),
         "reasons": list(finding.reasons),

@@ -4,6 +4,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -102,6 +103,24 @@ def test_pictures_are_capped_and_the_rest_is_counted() -> None:
     text = page(slide("S", {**NORMAL, "myeloblast": MOST_PICTURES + 7}))
     assert text.count('<span class="missing">') == MOST_PICTURES
     assert "and 7 more, see cells.csv" in text
+
+
+def test_a_page_of_very_many_slides_lists_all_and_shows_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slidescreen.reporting.page.MOST_SECTIONS", 2)
+    text = page(slide("A", NORMAL), slide("B", {**NORMAL, "myeloblast": 80}), slide("C", {"monocyte": 3}))
+    assert text.count('class="slide"') == 2
+    assert all(f">{name}<" in text for name in "BC")
+    assert "<td>A</td>" in text
+    assert "The first 2 slides are shown below" in text
+    assert "3 slides," in text
+
+
+def test_new_slides_come_before_earlier_ones_and_are_marked_only_beside_such() -> None:
+    old = replace(slide("Old", {**NORMAL, "myeloblast": 80}), new=False)
+    text = page(old, slide("New", NORMAL))
+    assert re.findall(r'<h2 id="title-\d+">(.*?)</h2>', text) == ["New", "Old"]
+    assert text.count(">new</em>") == 1
+    assert ">new</em>" not in page(slide("New", NORMAL))
 
 
 def test_in_haste_the_most_urgent_slides_have_pictures_and_all_have_figures(
