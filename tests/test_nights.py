@@ -359,3 +359,28 @@ def test_memory_that_runs_out_is_one_clear_line_and_the_next_run_completes(
     else:
         assert ended.returncode == 0, ended.stderr
     assert Path("run/cells.csv").read_bytes() == Path("whole/cells.csv").read_bytes()
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a file system that nobody can write to")
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_done(command: Command, night: Path) -> None:
+    outcome = command("classify", night, "--out", "/proc/self/run")
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: cannot create the folder /proc/self/run")
+    assert len(outcome.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_an_output_folder_without_permission_is_refused(there: bool, command: Command, night: Path) -> None:
+    if there:
+        assert command("classify", night, "--out", "run", "--quiet").code == 0
+    else:
+        Path("run").mkdir()
+    before = {path: path.read_bytes() for path in Path("run").glob("*.*") if path.is_file()}
+    Path("run").chmod(0o500)
+    if os.access("run", os.W_OK):
+        pytest.skip("this user may write anywhere")
+    outcome = command("classify", night, "--out", "run")
+    Path("run").chmod(0o700)
+    assert outcome.code == 2
+    assert "give permission or choose another" in outcome.err
+    assert {path: path.read_bytes() for path in Path("run").glob("*.*") if path.is_file()} == before
