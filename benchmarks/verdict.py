@@ -36,6 +36,7 @@ NORMAL = {"neutrophil": 0.60, "lymphocyte": 0.30, "monocyte": 0.06, "eosinophil"
 SIZES = (100, 200, 400)
 BLASTS = (0.0, 0.02, 0.05, 0.20)
 
+_PRINTED = 0.05  # percentage points: limits are printed to a tenth, and one printed as 0.0 holds a true 0
 EnsembleOption = Annotated[Path | None, typer.Option(help="Ensemble folder; the one that ships if not given.")]
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -121,7 +122,7 @@ def _simulated_row(share: float, size: int, drawn: Sequence[Judged]) -> str:
         shares = [(j, j.differential.shares[group]) for j in drawn]
         limits = [(j, share.corrected_low, share.corrected_high) for j, share in shares]
         inside = [
-            low - 1e-9 <= _percent(j.true, group) <= high + 1e-9
+            low - _PRINTED <= _percent(j.true, group) <= high + _PRINTED
             for j, low, high in limits
             if low is not None and high is not None
         ]

@@ -161,3 +161,26 @@ def test_fresh_processes_start_without_torch_and_never_hang(ensemble_folder: Pat
             check=True,
         )
         assert ended.stdout.strip() == "False"
+
+
+class Scarce:
+    """A compiled network for which memory runs out after so many requests."""
+
+    def __init__(self, enough_for: int, reason: str = "std::bad_alloc") -> None:
+        self.left, self.reason = enough_for, reason
+
+    def create_infer_request(self) -> object:
+        if self.left == 0:
+            raise RuntimeError(f"Exception from src/core: {self.reason}")
+        self.left -= 1
+        return object()
+
+
+def test_where_memory_lacks_fewer_threads_classify() -> None:
+    from slidescreen.engine.openvino import _requests
+
+    assert [len(_requests(Scarce(enough), 3)) for enough in (1, 2, 3, 9)] == [1, 2, 3, 3]
+    with pytest.raises(MemoryError, match="not even one image"):
+        _requests(Scarce(0), 3)
+    with pytest.raises(RuntimeError, match="a defect"):
+        _requests(Scarce(1, "a defect"), 3)
