@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from slidescreen import cells
 from slidescreen.correction import unmix
-from slidescreen.differential import NAMES, members_of
+from slidescreen.differential import NAMES
 from slidescreen.evaluation.predictions import Predictions
 from slidescreen.evaluation.truth import of_tables
 from slidescreen.labels import LabelRules
 from slidescreen.statistics import classification
+from slidescreen.validation import among_leukocytes
 
 Floats = NDArray[np.float64]
 Method = Callable[[Predictions, Predictions], Floats]
@@ -80,10 +81,10 @@ def main(
         raise typer.BadParameter("the predictions have no probabilities")
     errors: dict[str, list[list[float]]] = {name: [] for name in METHODS}
     for slide, others in _slides(found, least):
-        true = _percentages(np.bincount(slide.truth, minlength=len(found.cell_types)).astype(np.float64), found)
+        true = 100 * among_leukocytes(np.bincount(slide.truth, minlength=len(found.cell_types)), found.cell_types)
         for name, method in METHODS.items():
-            measured = _percentages(method(slide, others), found)
-            errors[name].append([abs(a - b) for a, b in zip(measured, true, strict=True)])
+            measured = 100 * among_leukocytes(method(slide, others), found.cell_types)
+            errors[name].append(np.abs(measured - true).tolist())
     slides = len(errors["counted"])
     print(f"Mean absolute error in percentage points, {slides} slides:\n")
     print("| type or group | " + " | ".join(METHODS) + " |")
@@ -99,12 +100,6 @@ def _slides(found: Predictions, least: int) -> Iterator[tuple[Predictions, Predi
     for name in sorted(set(found.slides) - {""}):
         if np.isin(found.truth[names == name], leukocytes).sum() >= least:
             yield found.where(names == name), found.where(names != name)
-
-
-def _percentages(shares: Floats, found: Predictions) -> list[float]:
-    """Of the leukocytes, for each of `NAMES`."""
-    whole = shares[cells.indices(found.cell_types, cells.LEUKOCYTES)].sum()
-    return [100 * shares[cells.indices(found.cell_types, members_of(name))].sum() / whole for name in NAMES]
 
 
 if __name__ == "__main__":

@@ -187,15 +187,15 @@ def corrected_names(
         counted = np.bincount(called[here], minlength=len(types))
         found = unmix(counted, classification.confusion_matrix(truth[~here], called[~here], len(types)))
         if found is not None and counted[leukocytes].any():
-            wanted, raw, better = (_among_leukocytes(s, types) for s in (true, counted, found.shares))
+            wanted, raw, better = (among_leukocytes(s, types) for s in (true, counted, found.shares))
             gains.append(np.abs(raw - wanted) - np.abs(better - wanted))
     if len(gains) < _LEAST_SLIDES:
         return None
     return frozenset(name for name, gain in zip(NAMES, np.mean(gains, axis=0), strict=True) if gain >= 0)
 
 
-def _among_leukocytes(shares: NDArray[Any], types: Sequence[str]) -> Floats:
-    """For each of `NAMES`, 0–1."""
+def among_leukocytes(shares: NDArray[Any], types: Sequence[str]) -> Floats:
+    """From counts or shares (K,) of the types to the part of the leukocytes that each of `NAMES` has, 0–1."""
     parts = [shares[cells.indices(types, members_of(name))].sum() for name in NAMES]
     whole = shares[cells.indices(types, cells.LEUKOCYTES)].sum()
     return np.asarray(parts, dtype=np.float64) / float(whole)
