@@ -51,7 +51,9 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         night = Night(request, ensemble, engines.description, started, [slide.name for slide in slides], waiting)
         recorder.start(len(remaining), sum(len(slide.images) for slide in remaining))
         workers = request.workers or min(8, usable_threads())
-        pipeline = Pipeline(ensemble, engines, request.batch_size, workers, recorder.cells, request.time_limit)
+        pipeline = Pipeline(
+            ensemble, engines, request.batch_size, workers, recorder.cells, request.time_limit, recorder.note
+        )
         try:
             for slide, calls in pipeline.run(remaining):
                 results[slide.name] = judge(slide, calls, ensemble, request.thresholds)

@@ -14,11 +14,12 @@ from slidescreen.appearance import MEASURES, measure
 from slidescreen.correction import call_correlation, unmix
 from slidescreen.differential import NAMES, members_of
 from slidescreen.engine.devices import usable_threads
-from slidescreen.engine.interface import Engines
+from slidescreen.engine.halving import Halving
+from slidescreen.engine.interface import Engine, Engines
 from slidescreen.ensemble import Calibration, Ensemble, vote
 from slidescreen.errors import InputError, UnreadableImageError
 from slidescreen.files import printable
-from slidescreen.images import decode, prepare, read_bytes
+from slidescreen.images import Pixels, decode, prepare, read_bytes
 from slidescreen.labels import LabelledImage
 from slidescreen.statistics import calibration as calibrating
 from slidescreen.statistics import classification
@@ -62,11 +63,12 @@ def predict(
     if foreign:
         raise InputError(f"the ensemble does not know {', '.join(foreign)}: leave these labels out")
     prepared = [member.checkpoint.preprocessing for member in ensemble.members]
+    classifiers = [Halving(_of_stacked(engine)) for engine in engines.members]
     parts: list[list[Floats]] = [[] for _ in engines.members]
     appearances: list[tuple[float, ...]] = []
     done = 0
 
-    def load(image: LabelledImage) -> tuple[tuple[float, ...], list[NDArray[np.uint8]]]:
+    def load(image: LabelledImage) -> tuple[tuple[float, ...], list[Pixels]]:
         try:
             decoded = decode(read_bytes(image.path))
         except UnreadableImageError as error:
@@ -76,13 +78,17 @@ def predict(
     with ThreadPoolExecutor(usable_threads()) as pool:
         for batch in _batches(images, engines.batch_size):
             loaded = list(pool.map(load, batch))
-            for number, engine in enumerate(engines.members):
-                parts[number].append(engine.probabilities(np.stack([pixels[number] for _, pixels in loaded])))
+            for number, classify in enumerate(classifiers):
+                parts[number].append(classify([pixels[number] for _, pixels in loaded]))
             appearances += [appearance for appearance, _ in loaded]
             done += len(batch)
             progress(done, len(images))
     truth = np.asarray([types.index(image.label) for image in images], dtype=np.int64)
     return MemberPredictions(tuple(images), truth, tuple(np.concatenate(p) for p in parts), tuple(appearances))
+
+
+def _of_stacked(engine: Engine) -> Callable[[Sequence[Pixels]], Floats]:
+    return lambda images: engine.probabilities(np.stack(images))
 
 
 def search_weights(predictions: MemberPredictions, rule: str) -> tuple[float, ...]:

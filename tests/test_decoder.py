@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -67,6 +68,24 @@ def test_an_image_that_the_decoder_does_not_survive_costs_that_image(
     decoder = Decoder(WANTED, 10.0)
     assert [decoder(path).reason for path in (first, bad, last)] == ["", reason, ""]
     decoder.stop()
+
+
+@pytest.mark.parametrize("often", [1, 2])
+def test_memory_that_runs_out_on_the_way_back_is_tried_again_and_then_costs_that_image(
+    often: int, decoder: Decoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = write_cells(tmp_path, 2)
+    fill, left = module._fill, [often]
+
+    def cramped(pipe: IO[bytes], room: memoryview) -> None:
+        if left[0]:
+            left[0] -= 1
+            raise MemoryError
+        fill(pipe, room)
+
+    monkeypatch.setattr(module, "_fill", cramped)
+    assert decoder(first).reason == ("" if often == 1 else "memory ran out while it was being read")
+    assert decoder(second).digest == load(second, WANTED).digest
 
 
 def test_an_image_for_which_memory_runs_out_costs_that_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,9 @@ import numpy as np
 import pytest
 import torch
 from conftest import write_cells
-from numpy.typing import NDArray
 
 from slidescreen.engine import cache, openvino, selection
 from slidescreen.engine.interface import Choice, EngineOptions
-from slidescreen.engine.pytorch import TorchEngine
 from slidescreen.engine.selection import choose, load_engines
 from slidescreen.ensemble import load
 from slidescreen.errors import InputError
@@ -21,24 +19,6 @@ from slidescreen.networks import load_network
 
 EXACT = Choice("openvino", "cpu", "fp32")
 PLAIN = Choice("pytorch", "cpu", "fp32")
-
-
-def test_the_engine_halves_its_batch_when_memory_runs_out(ensemble_folder: Path) -> None:
-    engine = TorchEngine(load(ensemble_folder).members[0].path, torch.device("cpu"))
-    whole = engine._forward
-    sizes: list[int] = []
-
-    def cramped(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
-        sizes.append(len(pixels))
-        if len(pixels) > 3:
-            raise torch.cuda.OutOfMemoryError
-        return whole(pixels)
-
-    pixels = np.random.default_rng(0).integers(0, 256, (9, 64, 64, 3), dtype=np.uint8)
-    expected = engine.probabilities(pixels)
-    engine._forward = cramped  # type: ignore[method-assign]
-    assert np.allclose(engine.probabilities(pixels), expected, atol=1e-6)
-    assert sizes == [9, 4, 2, 2, 2, 2, 1]
 
 
 @pytest.mark.parametrize("choice", [EXACT, PLAIN])

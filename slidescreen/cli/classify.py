@@ -30,9 +30,7 @@ def classify(
     ] = None,
     batch_size: Annotated[
         int | None,
-        typer.Option(
-            help="Images per pass, halved when a GPU's memory runs out. \\[default: what suits the engine]", min=1
-        ),
+        typer.Option(help="Images per pass, halved where memory runs out. \\[default: what suits the engine]", min=1),
     ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that decode images.", min=1)] = None,
     slide_depth: Annotated[

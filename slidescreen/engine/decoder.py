@@ -16,7 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from slidescreen.engine.loading import Loaded, load
+from slidescreen.engine.loading import OUT_OF_MEMORY, Loaded, load
 from slidescreen.images import Pixels, Preprocessing
 
 # Found where the parent found it; the working folder, which may be anybody's, is no place to import from.
@@ -50,12 +50,16 @@ class Decoder:
             try:
                 return self._ask(path)
             except (EOFError, BrokenPipeError):
-                status = self._child.wait()
+                reason = f"the image decoder {_cause(self._child.wait())} on it"
+            except MemoryError:  # on this side: the rest of the answer, which nobody reads, goes with the child
+                reason = OUT_OF_MEMORY
+                self._child.kill()
+                self._child.wait()
             with self._lock:
                 if self._stopped:
                     break
                 self._child = self._start()
-        return Loaded(reason=f"the image decoder {_cause(status)} on it")
+        return Loaded(reason=reason)
 
     def stop(self) -> None:
         """End the child, whatever it is doing; may be called from another thread."""

@@ -9,6 +9,8 @@ from slidescreen.appearance import measure
 from slidescreen.errors import UnreadableImageError
 from slidescreen.images import Pixels, Preprocessing, decode, prepare, read_bytes
 
+OUT_OF_MEMORY = "memory ran out while it was being read"
+
 
 @dataclass(frozen=True)
 class Loaded:
@@ -32,7 +34,7 @@ def load(path: Path, preprocessings: Sequence[Preprocessing]) -> Loaded:
     except UnreadableImageError as error:
         return Loaded(digest, reason=str(error))
     except MemoryError:
-        return Loaded(digest, reason="memory ran out while it was being read")
+        return Loaded(digest, reason=OUT_OF_MEMORY)
 
 
 def _is_sampled(digest: str) -> bool:

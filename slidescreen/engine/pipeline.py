@@ -1,7 +1,7 @@
 """Slides in, calls out: decoding runs ahead of inference, batches fill across slides, order is kept."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from slidescreen.calls import Call, Status
 from slidescreen.engine.decoder import Decoder
+from slidescreen.engine.halving import Halving
 from slidescreen.engine.interface import Engines
 from slidescreen.engine.loading import Loaded
 from slidescreen.engine.readers import Readers, Task
@@ -57,20 +58,23 @@ class Pipeline:
         workers: int,
         progress: Callable[[int], None] = lambda _: None,
         time_limit: float = 60.0,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Set up.
 
         Args:
             ensemble: whose members `engines` run, in its order.
             engines: one for each member.
-            batch_size: images per pass; None for what suits the engines.
+            batch_size: images per pass, halved where memory runs out; None for what suits the engines.
             workers: processes that decode.
             progress: told how many more images are done.
             time_limit: seconds that reading and decoding one image may take.
+            note: told when memory runs out; on another thread than `progress`.
         """
         self._ensemble = ensemble
         self._engines = engines
-        self._batch_size = batch_size or engines.batch_size
+        self._wanted = batch_size or engines.batch_size
+        self._halving = Halving(self._classify, note)
         self._workers = workers
         self._progress = progress
         self._time_limit = time_limit
@@ -90,12 +94,12 @@ class Pipeline:
                 for place, position, loaded in self._load_ahead(slides, readers, unfinished):
                     self._place(place, position, loaded, batch)
                     if len(batch) >= self._batch_size:
-                        pending.append(_Pending(batch, runners.submit(self._classify, batch)))
+                        pending.append(_Pending(batch, runners.submit(self._halving, batch)))
                         batch = []
                         self._collect(pending, _AHEAD)
                     yield from _finished(unfinished)
                 if batch:
-                    pending.append(_Pending(batch, runners.submit(self._classify, batch)))
+                    pending.append(_Pending(batch, runners.submit(self._halving, batch)))
                 while pending:
                     self._collect(pending, len(pending) - 1)
                     yield from _finished(unfinished)
@@ -103,6 +107,10 @@ class Pipeline:
             finally:
                 readers.close()
                 runners.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def _batch_size(self) -> int:
+        return min(self._wanted, self._halving.largest or self._wanted)
 
     def _load_ahead(
         self, slides: Iterable[Slide], readers: Readers, unfinished: deque[_Open]
@@ -114,7 +122,7 @@ class Pipeline:
             unfinished.append(place)
             for position, image in enumerate(slide.images):
                 ahead.append((place, position, None if image.refusal else readers.submit(image.path)))
-                if len(ahead) > 2 * self._batch_size:
+                while len(ahead) > 2 * self._batch_size:
                     first, number, task = ahead.popleft()
                     yield first, number, self._loaded(readers, first.slide.images[number], task)
         while ahead:
@@ -144,7 +152,7 @@ class Pipeline:
         )
         self._progress(1)
 
-    def _classify(self, batch: list[_Waiting]) -> NDArray[np.float64]:
+    def _classify(self, batch: Sequence[_Waiting]) -> NDArray[np.float64]:
         prepared = [np.stack([w.loaded.pixels[i] for w in batch]) for i in range(len(self._preprocessings))]
         members = [e.probabilities(prepared[i]) for e, i in zip(self._engines.members, self._inputs, strict=True)]
         return self._ensemble.combine(members)

@@ -16,7 +16,6 @@ from slidescreen.networks import load_network
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _BATCH = 32
-_SMALLEST_BATCH = 1
 
 
 class TorchEngine:
@@ -37,41 +36,17 @@ class TorchEngine:
         self._scale = torch.tensor([1 / (255 * s) for s in prepared.std], device=device).view(1, 3, 1, 1)
         pairs = zip(prepared.mean, prepared.std, strict=True)
         self._offset = torch.tensor([-m / s for m, s in pairs], device=device).view(1, 3, 1, 1)
-        self._largest_batch: int | None = None
 
+    @torch.inference_mode()
     def probabilities(self, pixels: Pixels) -> NDArray[np.float64]:
-        """Classify a batch; when memory runs out it is halved, and stays so.
+        """Classify a batch.
 
         Args:
             pixels: (N, S, S, 3), prepared as the checkpoint asks.
 
         Returns:
             (N, K), rows adding up to 1.
-
-        Raises:
-            MemoryError: not even one image fits.
         """
-        parts = []
-        start = 0
-        while start < len(pixels):
-            size = min(len(pixels) - start, self._largest_batch or len(pixels))
-            try:
-                parts.append(self._forward(pixels[start : start + size]))
-            except (torch.cuda.OutOfMemoryError, MemoryError) as error:
-                self._halve(size, error)
-                continue
-            start += size
-        return np.concatenate(parts)
-
-    def _halve(self, size: int, error: BaseException) -> None:
-        if size <= _SMALLEST_BATCH:
-            raise MemoryError("not even one image fits into memory") from error
-        self._largest_batch = size // 2
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
-
-    @torch.inference_mode()
-    def _forward(self, pixels: Pixels) -> NDArray[np.float64]:
         batch = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)  # already channels_last
         if self.device.type == "cuda":
             batch = batch.pin_memory().to(self.device, non_blocking=True)
