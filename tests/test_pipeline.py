@@ -1,5 +1,8 @@
 """Slides in, calls out: with an engine that reads its answer from the pixels, so that order can be checked."""
 
+import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,6 +14,7 @@ from PIL import Image
 from slidescreen import cells
 from slidescreen.calls import Call, Status
 from slidescreen.engine.interface import Engines
+from slidescreen.engine.loading import Loaded, load
 from slidescreen.engine.pipeline import Pipeline
 from slidescreen.ensemble import Calibration, Ensemble, Member
 from slidescreen.images import Preprocessing
@@ -108,6 +112,40 @@ def test_a_refused_file_is_not_opened(tmp_path: Path) -> None:
     pipeline = Pipeline(ensemble(), Engines([GreyReader(), GreyReader()], ""), 4, 1)
     ((_, (call,)),) = pipeline.run([Slide("S", tmp_path, (image,))])
     assert (call.status, call.reason) == (Status.UNREADABLE, "a link")
+
+
+class DeadShare:
+    """Reads images but those of slide B from the sixth on, which it waits for until it is stopped."""
+
+    def __init__(self, preprocessings: Sequence[Preprocessing], _: float) -> None:
+        self.preprocessings, self.stopped = preprocessings, threading.Event()
+
+    def __call__(self, path: Path) -> Loaded:
+        if path.parent.name == "B" and int(path.stem) >= 5:
+            self.stopped.wait(20)
+        return load(path, self.preprocessings)
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_folder_that_no_longer_answers_costs_the_rest_of_its_slide_but_not_the_night(
+    workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slidescreen.engine.pipeline.Decoder", DeadShare)
+    for name in ("A", "B", "C"):
+        slide_of(tmp_path / name, [4] * 40)
+    (tmp_path / "B" / "0030.png").unlink()
+    (tmp_path / "B" / "0030.png").symlink_to("/etc/hostname")
+    pipeline = Pipeline(ensemble(), Engines([GreyReader(), GreyReader()], ""), 4, workers, time_limit=0.5)
+    started = time.monotonic()
+    found = {slide.name: [call.reason for call in calls] for slide, calls in pipeline.run(discover(tmp_path))}
+    assert time.monotonic() - started < 10
+    assert found["A"] == found["C"] == [""] * 40
+    assert found["B"][:8] == [""] * 5 + ["could not be read within 0.5 s"] * 3
+    assert set(found["B"][8:30] + found["B"][31:]) == {"not tried: 3 images before it could not be read in time"}
+    assert "link" in found["B"][30]
 
 
 def test_a_defect_of_the_engine_is_not_swallowed(tmp_path: Path) -> None:

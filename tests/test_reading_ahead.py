@@ -86,6 +86,26 @@ def test_an_image_may_take_its_time_while_it_waits_for_others() -> None:
     readers.close()
 
 
+def test_what_is_dropped_holds_up_nobody() -> None:
+    begun, work_done = threading.Event(), list[int]()
+
+    def work(loader: Scripted, number: int) -> None:
+        work_done.append(number)
+        if number == 0:
+            begun.set()
+            loader.stopped.wait(20)
+
+    readers = readers_that(work, 1, 30.0)
+    hanging, queued, wanted = (readers.submit(Path(str(number))) for number in range(3))
+    assert begun.wait(5)
+    assert readers.drop(queued)
+    assert readers.drop(hanging)
+    assert readers.wait(wanted).digest == "2"
+    assert not readers.drop(wanted)
+    assert work_done == [0, 2]
+    readers.close()
+
+
 def test_closing_stops_a_loader_at_work() -> None:
     begun = threading.Event()
 

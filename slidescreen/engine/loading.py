@@ -33,8 +33,8 @@ def load(path: Path, preprocessings: Sequence[Preprocessing]) -> Loaded:
         return Loaded(digest, pixels, measure(decoded) if _is_sampled(digest) else ())
     except UnreadableImageError as error:
         return Loaded(digest, reason=str(error))
-    except MemoryError:
-        return Loaded(digest, reason=OUT_OF_MEMORY)
+    except MemoryError:  # without the digest of an image that is known: the next run is to try again
+        return Loaded(reason=OUT_OF_MEMORY)
 
 
 def _is_sampled(digest: str) -> bool:

@@ -18,6 +18,7 @@ from slidescreen.engine.readers import Readers, Task
 from slidescreen.ensemble import Ensemble
 from slidescreen.slides import CellImage, Slide
 
+_MOST_LATE = 3  # images of a slide, one after the other: as many seconds for each of the others would take all night
 _AHEAD = 2  # batches given to the engines before the first one's result is waited for: they never idle
 
 
@@ -28,6 +29,11 @@ class _Open:
     slide: Slide
     calls: dict[int, Call] = field(default_factory=dict)
     digests: set[str] = field(default_factory=set)
+    late: int = 0  # images in a row that took too long to read
+
+    @property
+    def given_up(self) -> bool:
+        return self.late >= _MOST_LATE
 
 
 @dataclass(frozen=True)
@@ -121,21 +127,28 @@ class Pipeline:
             place = _Open(slide)
             unfinished.append(place)
             for position, image in enumerate(slide.images):
-                ahead.append((place, position, None if image.refusal else readers.submit(image.path)))
+                hopeless = image.refusal or place.given_up
+                ahead.append((place, position, None if hopeless else readers.submit(image.path)))
                 while len(ahead) > 2 * self._batch_size:
-                    first, number, task = ahead.popleft()
-                    yield first, number, self._loaded(readers, first.slide.images[number], task)
+                    yield self._loaded(readers, *ahead.popleft())
         while ahead:
-            first, number, task = ahead.popleft()
-            yield first, number, self._loaded(readers, first.slide.images[number], task)
+            yield self._loaded(readers, *ahead.popleft())
 
-    def _loaded(self, readers: Readers, image: CellImage, task: Task | None) -> Loaded:
-        if task is None:
-            return Loaded(reason=image.refusal)
-        try:
-            return readers.wait(task)
-        except TimeoutError:
-            return Loaded(reason=f"could not be read within {self._time_limit:g} s")
+    def _loaded(self, readers: Readers, place: _Open, position: int, task: Task | None) -> tuple[_Open, int, Loaded]:
+        """Wait for an image, unless those before it show that its slide's folder does not answer."""
+        refusal = place.slide.images[position].refusal
+        if refusal:
+            loaded = Loaded(reason=refusal)
+        elif task is None or (place.given_up and readers.drop(task)):
+            loaded = Loaded(reason=f"not tried: {_MOST_LATE} images before it could not be read in time")
+        else:
+            try:
+                loaded = readers.wait(task)
+                place.late = place.late if place.given_up else 0
+            except TimeoutError:
+                loaded = Loaded(reason=f"could not be read within {self._time_limit:g} s")
+                place.late += 1
+        return place, position, loaded
 
     def _place(self, place: _Open, position: int, loaded: Loaded, batch: list[_Waiting]) -> None:
         image = place.slide.images[position]

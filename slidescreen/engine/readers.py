@@ -26,6 +26,7 @@ class Task:
         self.loader: Loader | None = None
         self.started: float | None = None
         self.given_up = False
+        self.dropped = False
         self.result = Loaded()
         self.error: BaseException | None = None
 
@@ -77,6 +78,16 @@ class Readers:
             raise task.error
         return task.result
 
+    def drop(self, task: Task) -> bool:
+        """Give up an image, begun or not, that nobody will wait for; False if it is already done."""
+        with self._lock:
+            if task.done.is_set():
+                return False
+            task.dropped = True
+            if task.started is not None:
+                self._give_up(task)
+            return True
+
     def close(self) -> None:
         """End the threads and stop their loaders; what is still queued is dropped."""
         with self._lock:
@@ -107,7 +118,10 @@ class Readers:
             path, task = entry
             try:
                 loader = loader or self._hired()
-                task.loader, task.started = loader, time.monotonic()
+                with self._lock:
+                    if task.dropped:
+                        continue
+                    task.loader, task.started = loader, time.monotonic()
                 task.result = loader(path)
             except BaseException as error:
                 task.error = error
