@@ -19,6 +19,7 @@ from slidescreen.record import Night, Request, describe, earlier_slides, write
 from slidescreen.recording import Display, Recorder, recording
 from slidescreen.runs import Ledger, Run, SlideResult, judge
 from slidescreen.slides import Slide, discover
+from slidescreen.waiting import apart
 
 
 def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> Run:
@@ -34,18 +35,19 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         KeyboardInterrupt: as it came, after the files were written.
     """
     started = datetime.now(UTC)
-    slides = discover(request.path, request.slide_depth)
+    slides = apart(lambda: discover(request.path, request.slide_depth))
     _check_out(request)
     choice = choose(request.engine)
     make_folder(request.out)
     with locked(request.out), recording(display, request.log_file) as recorder:
         sweep(request.out)
-        ledger = Ledger(request.out, ensemble, choice)
-        results = _finished(request, ensemble, ledger, slides, recorder)
-        waiting = [s.name for s in slides if s.name not in results and _unsettled(s, request.settle)]
-        remaining = [slide for slide in slides if slide.name not in results and slide.name not in waiting]
-        _tell(recorder, results, waiting)
         recorder.follow(request.out / "status.json")
+        ledger = Ledger(request.out, ensemble, choice)
+        results = apart(lambda: _finished(request, ensemble, ledger, slides, recorder))
+        unknown = [slide for slide in slides if slide.name not in results]
+        waiting = apart(lambda: [slide.name for slide in unknown if _unsettled(slide, request.settle)])
+        remaining = [slide for slide in unknown if slide.name not in waiting]
+        _tell(recorder, results, waiting)
         threads = request.engine.threads
         engines = load_engines(ensemble.members, choice, threads, recorder.note) if remaining else NO_ENGINES
         night = Night(request, ensemble, engines.description, started, [slide.name for slide in slides], waiting)

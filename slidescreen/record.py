@@ -1,6 +1,7 @@
 """What a run writes down: its tables, its page, and the record of how it came about."""
 
 import json
+import math
 import os
 import platform
 from collections import Counter
@@ -17,7 +18,7 @@ from slidescreen.ensemble import Ensemble
 from slidescreen.files import printable, write_text
 from slidescreen.reporting.page import render_run
 from slidescreen.reporting.tables import write_cells, write_differentials
-from slidescreen.reporting.thumbnails import for_seconds, thumbnail
+from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs import Run, SlideResult
 from slidescreen.thresholds import Thresholds, default_thresholds
 
@@ -136,7 +137,7 @@ def write(run: Run, out: Path, in_haste: bool = False) -> None:
 
     `in_haste`: the page's pictures may take a few seconds and no more, as when the user waits for an interrupted run.
     """
-    picture = for_seconds(_HASTE) if in_haste else thumbnail
+    picture = in_time(in_all=_HASTE if in_haste else math.inf)
     write_cells(out / "cells.csv", run.slides, run.cell_types)
     write_differentials(out / "differential.csv", run.slides)
     write_text(out / "report.html", render_run(run, picture=picture))

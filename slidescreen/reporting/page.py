@@ -9,7 +9,7 @@ from slidescreen import cells
 from slidescreen.calls import Call, Status
 from slidescreen.differential import NAMES, Share
 from slidescreen.reporting.templating import template
-from slidescreen.reporting.thumbnails import thumbnail
+from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs import Run, SlideResult
 from slidescreen.screening import Verdict
 
@@ -78,12 +78,12 @@ class _Section:
     unreadable: tuple[Call, ...]
 
 
-def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture = thumbnail) -> str:
+def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture | None = None) -> str:
     """The page of a run: the worklist on top, then each slide with its evidence, and heat maps where there are any.
 
     `picture` makes the cells' pictures, those of the slides to be seen first coming first.
     """
-    worklist = run.worklist()
+    worklist, picture = run.worklist(), picture or in_time()
     shown = enumerate(worklist[:MOST_SECTIONS], start=1)
     sections = [_section(number, slide, run.cell_types, heat, picture) for number, slide in shown]
     return template("run.html.j2", percent=_percent).render(

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image
 
 from slidescreen.errors import UnreadableImageError
 from slidescreen.images import decode, read_bytes
+from slidescreen.waiting import apart
 
 SIDE = 96
 
@@ -25,10 +27,26 @@ def thumbnail(path: Path) -> str | None:
     return _encoded(image)
 
 
-def for_seconds(limit: float) -> Callable[[Path], str | None]:
-    """`thumbnail`, but for what is asked for later than so many seconds from now: that gets none."""
-    deadline = time.monotonic() + limit
-    return lambda path: thumbnail(path) if time.monotonic() < deadline else None
+def in_time(each: float = 10.0, in_all: float = math.inf) -> Callable[[Path], str | None]:
+    """`thumbnail`, until one takes too long or all have taken too long: the rest get none.
+
+    Args:
+        each: seconds. Longer, and the folder lies on a share that no longer answers: it is not to hold up the page.
+        in_all: seconds from now.
+    """
+    deadline = time.monotonic() + in_all
+
+    def picture(path: Path) -> str | None:
+        nonlocal deadline
+        if time.monotonic() >= deadline:
+            return None
+        try:
+            return apart(lambda: thumbnail(path), each)
+        except TimeoutError:
+            deadline = -math.inf
+            return None
+
+    return picture
 
 
 def heat_thumbnail(image: Image.Image, heat: NDArray[np.float32]) -> str:

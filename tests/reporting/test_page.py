@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,8 +17,9 @@ from test_screening import NORMAL, ensemble, measured
 
 from slidescreen import cells
 from slidescreen.calls import Call, Status
-from slidescreen.reporting.page import FLAGS, MOST_PICTURES, render_run
-from slidescreen.reporting.thumbnails import for_seconds
+from slidescreen.images import read_bytes
+from slidescreen.reporting.page import FLAGS, MOST_PICTURES, render_run, suspicious
+from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs import Run, SlideResult, judge
 from slidescreen.slides import Slide
 from slidescreen.thresholds import default_thresholds
@@ -136,11 +138,30 @@ def test_in_haste_the_most_urgent_slides_have_pictures_and_all_have_figures(
             for number in range(count):
                 shutil.copy(first, tmp_path / name / f"{kind}{number}.jpg")
     shown = sum(1 for tag, _ in read(render_run(run_of(*slides))).tags if tag == "img")
-    text = render_run(run_of(*slides), picture=for_seconds(3.5))
+    text = render_run(run_of(*slides), picture=in_time(in_all=3.5))
     assert shown > 3
     assert text.count("<img ") == 3
     assert text.count("picture not available") == shown - 3
     assert text.index("<img ") < text.index('<h2 id="title-2">')
+
+
+def test_a_folder_that_no_longer_answers_holds_up_no_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    result = slide("S", {"myeloblast": 30}, tmp_path)
+    for number, path in enumerate(write_cells(tmp_path, 30)):
+        path.rename(tmp_path / f"myeloblast{number}.jpg")
+    held_up = tmp_path / suspicious(result)[0][1][5].image
+    release = threading.Event()
+
+    def read_held_up(path: Path) -> bytes:
+        if path == held_up:
+            release.wait(30)
+        return read_bytes(path)
+
+    monkeypatch.setattr("slidescreen.reporting.thumbnails.read_bytes", read_held_up)
+    text = render_run(run_of(result), picture=in_time(each=0.5))
+    release.set()
+    assert text.count("<img ") == 5
+    assert text.count("picture not available") > 5
 
 
 def test_disagreements_with_the_laboratory_are_marked() -> None:

@@ -1,0 +1,32 @@
+"""Waits that end, though what is waited for may not: a network share that no longer answers holds whoever reads it."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def apart(function: Callable[[], T], limit: float | None = None) -> T:
+    """Call a function on a thread of its own, so that a signal ends the wait for it.
+
+    The thread is a daemon: if it never comes back it does not keep the process alive.
+
+    Args:
+        function: what to call; what it raises comes out here.
+        limit: seconds to wait at most; None for as long as it takes.
+
+    Raises:
+        TimeoutError: it took longer.
+    """
+    future: Future[T] = Future()
+
+    def call() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=call, name="apart", daemon=True).start()
+    return future.result(limit)
