@@ -15,7 +15,7 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from slidescreen import cells
+from benchmarks.by_source import show
 from slidescreen import ensemble as ensembles
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.interface import Choice
@@ -23,8 +23,6 @@ from slidescreen.engine.selection import load_engines
 from slidescreen.evaluation.truth import chosen
 from slidescreen.images import Pixels, Preprocessing, decode, prepare, read_bytes
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled
-from slidescreen.statistics import classification
-from slidescreen.statistics.intervals import wilson
 
 _PLAIN = 240  # the neutral that the white balance gives backgrounds
 _BATCH = 64
@@ -69,36 +67,7 @@ def main(
     print(
         f"{len(images)} images of the {split} split, every cell called; the disc's radius is {radius:g} of the side.\n"
     )
-    _show(images, truth, {name: np.concatenate(parts) for name, parts in called.items()}, model.cell_types)
-
-
-def _show(
-    images: Sequence[LabelledImage],
-    truth: NDArray[np.int64],
-    called: dict[str, NDArray[np.int64]],
-    types: Sequence[str],
-) -> None:
-    origin = np.asarray([image.source for image in images])
-    sources = sorted(set(origin.tolist()))
-    print(f"| cell | {' | '.join(f'accuracy, `{name}`' for name in sources)} | recall, mean of leukocyte types |")
-    print(f"| --- | {'---: | ' * (len(sources) + 1)}")
-    for name, found in called.items():
-        shares = [_share(found[origin == source] == truth[origin == source]) for source in sources]
-        print(f"| {name} | {' | '.join(shares)} | {_recall(truth, found, types):.3f} |")
-    commonest = [np.bincount(truth[origin == source]).max() / (origin == source).sum() for source in sources]
-    count = len(set(truth.tolist()) & set(cells.indices(types, cells.LEUKOCYTES)))
-    print(f"| (always the commonest type) | {' | '.join(f'{100 * s:.1f}%' for s in commonest)} | {1 / count:.3f} |")
-
-
-def _share(right: NDArray[np.bool_]) -> str:
-    limits = wilson(int(right.sum()), len(right))
-    return f"{100 * right.mean():.1f}% ({100 * limits.low:.1f}–{100 * limits.high:.1f})"
-
-
-def _recall(truth: NDArray[np.int64], called: NDArray[np.int64], types: Sequence[str]) -> float:
-    matrix = classification.confusion_matrix(truth, called, len(types))
-    recall = classification.per_type(matrix).recall[cells.indices(types, cells.LEUKOCYTES)]
-    return float(np.nanmean(recall))
+    show(images, truth, {name: np.concatenate(parts) for name, parts in called.items()}, model.cell_types)
 
 
 def _donors(images: Sequence[LabelledImage], seed: int) -> list[LabelledImage]:

@@ -42,7 +42,10 @@ def _move(batch: Tensor, options: Augmentation, generator: torch.Generator) -> T
     if options.rotation == 0 and not options.flips and options.scale == 1:
         return batch
     angle = _uniform(count, -options.rotation, options.rotation, generator) * (math.pi / 180)
-    zoom = torch.exp(_uniform(count, -1, 1, generator) * math.log(options.scale))
+    # Two draws: small changes come more often than those of another microscope.
+    zoom = torch.exp(
+        (_uniform(count, -0.5, 0.5, generator) + _uniform(count, -0.5, 0.5, generator)) * math.log(options.scale)
+    )
     flip = torch.ones(2, count)
     if options.flips:
         flip = torch.randint(0, 2, (2, count), generator=generator) * 2.0 - 1.0

@@ -33,7 +33,7 @@ class Augmentation:
     """Largest turn, degrees, either way."""
     flips: bool = True
     scale: float = 1.25
-    """Largest enlargement; the smallest is its inverse."""
+    """Largest enlargement; the smallest is its inverse. Those near 1 are the most frequent."""
     colour: float = 1.0
     """Strength of the change of stain and light (1: standard deviations of 0.08 in optical density)."""
     focus: float = 1.0
