@@ -129,7 +129,7 @@ def _look_back(
     if not night:
         return []
     history = request.history or request.out / "history.csv"
-    drift = compare(night, read_history(history), ensemble.calibration.appearance)
+    drift = compare(night, read_history(history), ensemble.calibration.usual)
     for remark in drift:
         recorder.event("drift", remark=remark)
     add_to_history(history, started.isoformat(timespec="seconds"), slides, night)

@@ -58,11 +58,11 @@ def compare(night: Row, past: Sequence[Row], measured: Mapping[str, tuple[float,
     Args:
         night: by `figures_of`.
         past: earlier nights; with fewer than `LEAST_NIGHTS` of them, `measured` is asked instead.
-        measured: for each of `MEASURES`, between which values the images lay that the ensemble was measured on.
+        measured: for some of `FIGURES`, between which values they lay where the ensemble was measured.
     """
     if len(past) < LEAST_NIGHTS:
         return [
-            f"{_name(figure)} {night[figure]:.1f} is outside of {low:.1f}–{high:.1f}, where the ensemble was measured"
+            f"{_name(figure)} {night[figure]:.3g} is outside of {low:.3g}–{high:.3g}, where the ensemble was measured"
             for figure, (low, high) in measured.items()
             if figure in night and not low <= night[figure] <= high
         ]

@@ -48,7 +48,7 @@ class Calibration:
             clusters on slides; a group that is absent is judged by the confusion matrix.
         corrected: types and groups whose percentage the correction improves on validation slides, or leaves as near to
             the truth; None if it was not measured: then each is corrected whose errors are known.
-        appearance: for each of `appearance.MEASURES`, between which values 98% of the validation images lie.
+        usual: for figures of a night (see `drift.FIGURES`), between which values they lay on the validation images.
         measured: further figures, for people.
     """
 
@@ -58,7 +58,7 @@ class Calibration:
     call_correlation: float = 0.0
     corrected: frozenset[str] | None = None
     false_calls: Mapping[str, FalseCalls] = field(default_factory=dict)
-    appearance: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    usual: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -204,7 +204,7 @@ def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
             "call_correlation": calibration.call_correlation,
             "corrected": None if calibration.corrected is None else sorted(calibration.corrected),
             "false_calls": {group: _false_calls_dict(found) for group, found in calibration.false_calls.items()},
-            "appearance": {name: list(limits) for name, limits in calibration.appearance.items()},
+            "usual": {name: list(limits) for name, limits in calibration.usual.items()},
             "measured": dict(calibration.measured),
         },
     }
@@ -239,7 +239,7 @@ def _calibration(content: dict[str, Any], types: int) -> Calibration:
         float(content["call_correlation"]),
         None if content.get("corrected") is None else frozenset(map(str, content["corrected"])),
         {str(group): _false_calls(entry, types) for group, entry in content["false_calls"].items()},
-        {str(name): (float(low), float(high)) for name, (low, high) in content["appearance"].items()},
+        {str(name): (float(low), float(high)) for name, (low, high) in content["usual"].items()},
         content["measured"],
     )
 

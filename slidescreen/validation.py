@@ -26,7 +26,7 @@ from slidescreen.statistics import classification
 
 Floats = NDArray[np.float64]
 _WEIGHT_STEPS = 20
-_LEAST_CELLS, _LEAST_SLIDES = 50, 5  # to judge by real slides whether a correction helps
+_LEAST_CELLS, _LEAST_SLIDES = 50, 5  # to learn anything of how slides differ
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
         call_correlation=correlation,
         corrected=corrected_names(truth, called, slides, ensemble.cell_types),
         false_calls=found,
-        appearance=_usual(predictions.appearances),
+        usual={**_usual_appearance(predictions.appearances), **_usual_certainty(predictions.images, confidence, kept)},
         measured=measured,
     )
     return replace(ensemble, calibration=calibration)
@@ -207,12 +207,31 @@ def among_leukocytes(shares: NDArray[Any], types: Sequence[str]) -> Floats:
     return np.asarray(parts, dtype=np.float64) / float(whole)
 
 
-def _usual(appearances: Sequence[tuple[float, ...]]) -> dict[str, tuple[float, float]]:
+def _usual_appearance(appearances: Sequence[tuple[float, ...]]) -> dict[str, tuple[float, float]]:
     """Between which values of each measure 98% of the images lie."""
     if not appearances:
         return {}
     lows, highs = np.percentile(np.asarray(appearances), (1, 99), axis=0).tolist()
     return {name: (low, high) for name, low, high in zip(MEASURES, lows, highs, strict=True)}
+
+
+def _usual_certainty(
+    images: Sequence[LabelledImage], confidence: Floats, kept: NDArray[np.bool_]
+) -> dict[str, tuple[float, float]]:
+    """How sure the ensemble may be of a night's cells: its mean on slides, three standard deviations either way.
+
+    Images of no known slide count as one slide of their source. There are no limits where there are too few slides.
+    """
+    slides = np.asarray([f"{image.source}/{image.slide}" for image in images])
+    large = [slides == name for name in sorted(set(slides.tolist())) if (slides == name).sum() >= _LEAST_CELLS]
+    if len(large) < _LEAST_SLIDES:
+        return {}
+    sure = np.asarray([confidence[here].mean() for here in large])
+    given_up = np.asarray([100 * (~kept[here]).mean() for here in large])
+    return {
+        "mean_probability": (float(sure.mean() - 3 * sure.std(ddof=1)), 1.0),
+        "unidentified_percent": (0.0, float(given_up.mean() + 3 * given_up.std(ddof=1))),
+    }
 
 
 def _leukocyte_f1(matrix: NDArray[np.int64], cell_types: Sequence[str]) -> float:

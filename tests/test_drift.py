@@ -62,7 +62,16 @@ def test_before_there_is_a_past_the_measured_images_are_asked() -> None:
     limits = {"background_red": (150.0, 250.0), "sharpness": (1.0, 9.0)}
     assert compare({"background_red": 170.0, "sharpness": 4.0}, few, limits) == []
     (remark,) = compare({"background_red": 120.0, "sharpness": 4.0}, few, limits)
-    assert remark == "background red 120.0 is outside of 150.0–250.0, where the ensemble was measured"
+    assert remark == "background red 120 is outside of 150–250, where the ensemble was measured"
+
+
+def test_a_laboratory_whose_cells_the_ensemble_is_less_sure_of_is_told_so_on_the_first_night() -> None:
+    usual = {"mean_probability": (0.732, 1.0), "unidentified_percent": (0.0, 15.8)}
+    assert compare({"mean_probability": 0.81, "unidentified_percent": 9.0}, [], usual) == []
+    assert compare({"mean_probability": 0.7072, "unidentified_percent": 22.61}, [], usual) == [
+        "mean probability 0.707 is outside of 0.732–1, where the ensemble was measured",
+        "unidentified % 22.6 is outside of 0–15.8, where the ensemble was measured",
+    ]
 
 
 def test_the_history_reads_back_what_was_added(tmp_path: Path) -> None:

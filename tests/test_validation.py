@@ -1,5 +1,6 @@
 """What an ensemble learns of itself on the validation split."""
 
+import statistics
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +48,25 @@ def test_the_threshold_reaches_the_accuracy_and_gives_up_no_more_than_allowed() 
     assert generous.calibration.confusion_matrix.sum() == kept.sum()
     strict = calibrate(PAIR, found, Targets(0.9999, 0.05))
     assert strict.calibration.measured["unidentified"] == pytest.approx(0.05 * 800, abs=1)
+
+
+def test_how_sure_it_is_on_slides_is_kept_as_what_is_usual() -> None:
+    found = predictions(2.0, 2.0)
+    calibrated = calibrate(PAIR, found, Targets())
+    confidence = calibrated.combine(found.members).max(axis=1)
+    slides = np.arange(800) % 10
+    means = [confidence[slides == n].mean() for n in range(10)]
+    given_up = [100 * (confidence[slides == n] < calibrated.calibration.rejection_threshold).mean() for n in range(10)]
+    usual = calibrated.calibration.usual
+    assert usual["mean_probability"] == pytest.approx((statistics.mean(means) - 3 * statistics.stdev(means), 1.0))
+    most = statistics.mean(given_up) + 3 * statistics.stdev(given_up)
+    assert usual["unidentified_percent"] == pytest.approx((0.0, most))
+
+
+def test_of_too_few_slides_nothing_is_usual() -> None:
+    found = predictions(2.0, 2.0)
+    one = tuple(replace(image, slide="S") for image in found.images)
+    assert calibrate(PAIR, replace(found, images=one), Targets()).calibration.usual == {}
 
 
 def test_the_temperature_makes_the_probabilities_honest() -> None:
