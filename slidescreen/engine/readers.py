@@ -26,7 +26,6 @@ class Task:
         self.loader: Loader | None = None
         self.started: float | None = None
         self.given_up = False
-        self.dropped = False
         self.result = Loaded()
         self.error: BaseException | None = None
 
@@ -83,9 +82,7 @@ class Readers:
         with self._lock:
             if task.done.is_set():
                 return False
-            task.dropped = True
-            if task.started is not None:
-                self._give_up(task)
+            self._give_up(task)
             return True
 
     def close(self) -> None:
@@ -99,10 +96,10 @@ class Readers:
 
     def _give_up(self, task: Task) -> None:
         task.given_up = True
-        if task.loader is not None:
+        if task.loader is not None:  # the thread that has it in hand may never come back
             task.loader.stop()
             self._loaders.discard(task.loader)
-        self._add_thread()
+            self._add_thread()
 
     def _left(self, task: Task) -> float:
         if task.started is None:  # those before it may take their time, but no longer than they may
@@ -119,7 +116,7 @@ class Readers:
             try:
                 loader = loader or self._hired()
                 with self._lock:
-                    if task.dropped:
+                    if task.given_up:
                         continue
                     task.loader, task.started = loader, time.monotonic()
                 task.result = loader(path)
