@@ -70,6 +70,7 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
         _grade_immature(differential, thresholds, immature, flags, reasons)
     if equivalents.significant(thresholds.error_rate):
         _grade_equivalents(differential, ensemble, thresholds, flags, reasons)
+    _grade_monocytes(differential.shares["monocyte"], thresholds, flags, reasons)
     urgent = bool({"blasts", "blast_equivalents", "apl"} & set(flags))
     review = bool(flags)
     quality, remarks = _judge_quality(differential, thresholds)
@@ -193,6 +194,16 @@ def _grade_equivalents(
         reasons.append(
             f"blasts and promyelocytes together {percent:.1f}%: in the range of acute leukaemia "
             f"(from {thresholds.blasts_acute:g}%) if the promyelocytes are leukaemic"
+        )
+
+
+def _grade_monocytes(share: Share, thresholds: Thresholds, flags: list[str], reasons: list[str]) -> None:
+    """Promonocytes count as blasts, but have no type of their own: they are called monocytes, if anything."""
+    if share.percent is not None and share.low is not None and share.low >= thresholds.monocytes:
+        flags.append("monocytes")
+        reasons.append(
+            f"monocytes {share.percent:.1f}% ({share.low:.1f}–{share.high:.1f}), above {thresholds.monocytes:g}%: "
+            "promonocytes, which count as blasts, may be among them"
         )
 
 

@@ -31,6 +31,7 @@ class Thresholds:
     left_shift: float  # immature_granulocytes.left_shift
     apl_promyelocytes: float  # suspicions.apl_promyelocytes
     cml_basophils: float  # suspicions.cml_basophils
+    monocytes: float  # suspicions.monocytes
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ _KEYS: Mapping[str, Mapping[str, _Key]] = {
     "suspicions": {
         "apl_promyelocytes": _Key("apl_promyelocytes", 0, 100),
         "cml_basophils": _Key("cml_basophils", 0, 100),
+        "monocytes": _Key("monocytes", 0, 100),
     },
 }
 _ASCENDING = (("blasts_workup", "blasts_acute"), ("ig_raised", "ig_high"), ("least_leukocytes", "usual_leukocytes"))

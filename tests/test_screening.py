@@ -102,6 +102,17 @@ def test_basophils_with_a_left_shift_point_to_cml() -> None:
     assert "cml" in found.flags
 
 
+def test_many_monocytes_are_reviewed_for_promonocytes_may_be_among_them() -> None:
+    found = judge({**NORMAL, "monocyte": 80})
+    assert (found.verdict, found.flags) == (Verdict.REVIEW, ("monocytes",))
+    assert found.reasons[0].startswith("monocytes 29.9% (24.4–35.7), above 15%: promonocytes")
+    assert judge({**NORMAL, "monocyte": 35}).verdict is Verdict.CLEAR  # 15.7%: may be less
+
+
+def test_too_few_monocytes_to_be_sure_of_do_not_make_a_review_of_too_few_cells() -> None:
+    assert judge({"neutrophil": 4, "monocyte": 1}).flags == ("too_few_cells",)
+
+
 def test_too_few_cells_are_insufficient_and_never_clear() -> None:
     found = judge({"neutrophil": 20})
     assert (found.verdict, found.flags) == (Verdict.INSUFFICIENT, ("too_few_cells",))

@@ -33,6 +33,7 @@ FLAGS = {
     "lineage_lymphoid": "blasts look lymphoid",
     "apl": "promyelocytes in excess: consider APL",
     "cml": "basophils with a left shift: consider CML",
+    "monocytes": "monocytes in excess",
     "too_few_cells": "too few leukocytes",
     "unreliable": "too many images unidentified or unreadable",
     "vanished": "its folder is no longer there",
@@ -118,6 +119,7 @@ def _suspicious(slide: SlideResult) -> list[tuple[str, list[Call]]]:
     found = [
         ("Blasts", of(cells.BLASTS)),
         ("Immature granulocytes", of(cells.IMMATURE_GRANULOCYTES)),
+        ("Monocytes", of(("monocyte",)) if "monocytes" in slide.finding.flags else []),
         ("Unidentified", [call for call in slide.calls if call.status is Status.UNIDENTIFIED]),
     ]
     return [(title, sorted(calls, key=lambda c: -(c.probability or 0.0))) for title, calls in found if calls]

@@ -77,6 +77,13 @@ def test_the_urgent_come_first() -> None:
     assert order == ["#worklist", "#slide-1", "#slide-2", "#slide-3"]
 
 
+def test_monocytes_are_shown_where_they_are_a_reason() -> None:
+    many, few = slide("many", {**NORMAL, "monocyte": 90}), slide("few", NORMAL)
+    assert [(title, len(calls)) for title, calls in suspicious(many)] == [("Monocytes", MOST_PICTURES)]
+    assert suspicious(few) == []
+    assert page(many).count(FLAGS["monocytes"]) == page(few).count(FLAGS["monocytes"]) + 1  # both explain it
+
+
 def test_hostile_names_do_nothing(tmp_path: Path) -> None:
     calls = (
         Call(HOSTILE, Status.UNREADABLE, reason=HOSTILE),
