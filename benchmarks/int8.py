@@ -8,8 +8,7 @@ Post-training quantisation with cells of the training split for calibration, jud
 
 import logging
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,25 +28,31 @@ from slidescreen.images import Pixels, decode, prepare, read_bytes
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled
 
 _BATCH = 8
-GATES = [".*se.*", ".*Sigmoid.*", ".*conv_stem.*", ".*classifier.*"]
-DEPTHWISE = [*GATES, ".*conv_dw.*"]
 
 
-@dataclass(frozen=True)
-class Way:
-    """A way to quantise: layers that stay as they are, and whether biases are corrected layer by layer."""
-
-    kept: tuple[str, ...] = ()
-    thorough: bool = False
+def _gates(graph: openvino.Model) -> list[str]:
+    """The layers of squeeze and excitation: they keep their names, as those folded with a normalisation do not."""
+    return [op.get_friendly_name() for op in graph.get_ordered_ops() if ".se." in op.get_friendly_name()]
 
 
-WAYS = {
-    "all layers": Way(),
-    "but for gates, first and last layer": Way(tuple(GATES)),
-    "the same, biases corrected one layer after the other": Way(tuple(GATES), thorough=True),
-    "pointwise convolutions alone": Way(tuple(DEPTHWISE)),
-    "the latter, biases corrected one layer after the other": Way(tuple(DEPTHWISE), thorough=True),
+def _ends(graph: openvino.Model) -> list[str]:
+    """The first convolution and the classifier."""
+    first = next(op for op in graph.get_ordered_ops() if op.get_type_name() == "Convolution")
+    last = [op for op in graph.get_ordered_ops() if op.get_type_name() == "MatMul"][-1]
+    return [first.get_friendly_name(), last.get_friendly_name()]
+
+
+def _depthwise(graph: openvino.Model) -> list[str]:
+    return [op.get_friendly_name() for op in graph.get_ordered_ops() if op.get_type_name() == "GroupConvolution"]
+
+
+WAYS: dict[str, tuple[Callable[[openvino.Model], list[str]], ...]] = {
+    "all layers": (),
+    "but for the gates": (_gates,),
+    "… the first and the last layer": (_gates, _ends),
+    "… and the depthwise convolutions": (_gates, _ends, _depthwise),
 }
+"""Ways to quantise: the layers that stay as they are."""
 
 
 def main(
@@ -93,15 +98,16 @@ def _pixels(images: Iterable[LabelledImage], preprocessing: Any) -> Pixels:
     return np.stack([prepare(decode(read_bytes(image.path)), preprocessing) for image in images])
 
 
-def _quantised(graph: openvino.Model, pixels: Pixels, way: Way) -> openvino.Model:
+def _quantised(
+    graph: openvino.Model, pixels: Pixels, kept: Sequence[Callable[[openvino.Model], list[str]]]
+) -> openvino.Model:
     batches = [pixels[start : start + _BATCH] for start in range(0, len(pixels) - _BATCH + 1, _BATCH)]
     return nncf.quantize(
         graph,
         nncf.Dataset(batches),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(batches),
-        fast_bias_correction=not way.thorough,
-        ignored_scope=nncf.IgnoredScope(patterns=list(way.kept), validate=False),
+        ignored_scope=nncf.IgnoredScope(names=[name for part in kept for name in part(graph)], validate=False),
     )
 
 

@@ -45,12 +45,14 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         ledger = Ledger(request.out, ensemble, choice)
         results = apart(lambda: _finished(request, ensemble, ledger, slides, recorder))
         unknown = [slide for slide in slides if slide.name not in results]
-        waiting = apart(lambda: [slide.name for slide in unknown if _unsettled(slide, request.settle)])
-        remaining = [slide for slide in unknown if slide.name not in waiting]
-        _tell(recorder, results, waiting)
+        waiting = apart(lambda: [slide for slide in unknown if _unsettled(slide, request.settle)])
+        waiting_names = [slide.name for slide in waiting]
+        remaining = [slide for slide in unknown if slide.name not in waiting_names]
+        _tell(recorder, results, waiting_names)
+        results |= _outdated(request, ensemble, ledger, waiting)
         threads = request.engine.threads
         engines = load_engines(ensemble.members, choice, threads, recorder.note) if remaining else NO_ENGINES
-        night = Night(request, ensemble, engines.description, started, [slide.name for slide in slides], waiting)
+        night = Night(request, ensemble, engines.description, started, [slide.name for slide in slides], waiting_names)
         recorder.start(len(remaining), sum(len(slide.images) for slide in remaining))
         workers = request.workers or min(8, usable_threads())
         pipeline = Pipeline(
@@ -110,15 +112,25 @@ def _finished(
             judged = judge(slide, recalled, ensemble, request.thresholds)
             results[slide.name] = replace(judged, new=slide.name not in earlier)
     for slide, calls in ledger.vanished({slide.name for slide in slides}, request.path.resolve()):
-        judged = judge(slide, calls, ensemble, request.thresholds)
-        finding = replace(
-            judged.finding,
-            flags=(*judged.finding.flags, "vanished"),
-            reasons=(*judged.finding.reasons, "its folder is no longer there: this is what an earlier run found"),
-        )
-        results[slide.name] = replace(judged, finding=finding, new=slide.name not in earlier)
+        judged = _marked(judge(slide, calls, ensemble, request.thresholds), "vanished", "its folder is no longer there")
+        results[slide.name] = replace(judged, new=slide.name not in earlier)
         recorder.event("vanished", slide=slide.name)
     return results
+
+
+def _outdated(request: Request, ensemble: Ensemble, ledger: Ledger, waiting: Sequence[Slide]) -> dict[str, SlideResult]:
+    """What an earlier run found on slides that are being exported once more: they stay in the worklist meanwhile."""
+    found = [ledger.earlier(slide) for slide in waiting]
+    judged = [judge(slide, calls, ensemble, request.thresholds) for slide, calls in filter(None, found)]
+    reason = "it has changed and may still be being exported"
+    return {result.name: replace(_marked(result, "changing", reason), new=False) for result in judged}
+
+
+def _marked(judged: SlideResult, flag: str, reason: str) -> SlideResult:
+    """A result that is not of this night, and says so."""
+    flags = (*judged.finding.flags, flag)
+    reasons = (*judged.finding.reasons, f"{reason}: this is what an earlier run found")
+    return replace(judged, finding=replace(judged.finding, flags=flags, reasons=reasons))
 
 
 def _look_back(
@@ -152,6 +164,6 @@ def _unsettled(slide: Slide, settle: float) -> bool:
 
 def _tell(recorder: Recorder, results: dict[str, SlideResult], waiting: Sequence[str]) -> None:
     if results:
-        recorder.note(f"{len(results)} slides were finished by an earlier run and are unchanged")
+        recorder.note(f"finished by an earlier run and unchanged: {len(results)}")
     if waiting:
-        recorder.note(f"{len(waiting)} slides are still being exported and wait for the next run: {', '.join(waiting)}")
+        recorder.note(f"still being exported, left to the next run: {', '.join(waiting)}")

@@ -117,14 +117,13 @@ class Ledger:
             root: the input folder; what was finished of another is passed over.
         """
         records = (self._read(path) for path in sorted(self._folder.glob("*.json")))
-        for content in sorted((c for c in records if c is not None), key=lambda c: str(c.get("slide"))):
-            try:
-                slide = Slide(content["slide"], Path(content["folder"]), ())
-                calls = tuple(_call(entry) for entry in content["calls"])
-            except (ValueError, KeyError, TypeError):
-                continue
+        for slide, calls in sorted(filter(None, map(_finished, records)), key=lambda found: found[0].name):
             if slide.name not in present and slide.folder.is_relative_to(root) and not slide.folder.is_dir():
                 yield slide, calls
+
+    def earlier(self, slide: Slide) -> tuple[Slide, tuple[Call, ...]] | None:
+        """A slide as it was when it was finished, whatever has become of it since; None if it never was."""
+        return _finished(self._read(self._path(slide.name)))
 
     def _path(self, name: str) -> Path:
         return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
@@ -136,6 +135,17 @@ class Ledger:
             return content if content["key"] == self._key else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+
+def _finished(content: dict[str, Any] | None) -> tuple[Slide, tuple[Call, ...]] | None:
+    """What a record says of its slide; None where it is none."""
+    if content is None:
+        return None
+    try:
+        slide = Slide(content["slide"], Path(content["folder"]), ())
+        return slide, tuple(_call(entry) for entry in content["calls"])
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def _state(image: CellImage) -> str:

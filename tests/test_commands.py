@@ -69,7 +69,7 @@ def test_a_finished_run_is_not_classified_again(command: Command, night: Path, m
     before = Path("run/cells.csv").read_bytes()
     monkeypatch.setattr("slidescreen.batch.load_engines", None)
     outcome = command("classify", night, "--out", "run")
-    assert "2 slides were finished by an earlier run" in outcome.err
+    assert "finished by an earlier run and unchanged: 2" in outcome.err
     assert Path("run/cells.csv").read_bytes() == before
 
 

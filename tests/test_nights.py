@@ -1,5 +1,6 @@
 """Night after night into one folder: what is done again, what is not, and what is never lost."""
 
+import csv
 import json
 import os
 import random
@@ -132,13 +133,31 @@ def test_a_slide_still_being_exported_waits_and_is_listed(command: Command, nigh
     write_cells(night / "S1", 1, first_seed=99)
     outcome = command("classify", night, "--out", "run", "--settle", "60")
     assert outcome.code == 0
-    assert "1 slides are still being exported and wait for the next run: S1" in outcome.err
+    assert "still being exported, left to the next run: S1" in outcome.err
     assert record()["waiting_slides"] == ["S1"]
     assert record()["complete"] is True
     age(night, 61)
     command("classify", night, "--out", "run", "--settle", "60")
     assert record()["waiting_slides"] == []
     assert record()["counts"]["slides"] == 3  # type: ignore[index]
+
+
+def test_a_slide_exported_once_more_keeps_its_earlier_result_meanwhile(command: Command, night: Path) -> None:
+    def counts() -> list[str]:
+        return [row["leukocytes"] for row in csv.DictReader(Path("run/differential.csv").read_text().splitlines())]
+
+    command("classify", night, "--out", "run")
+    before = counts()
+    write_cells(night / "S1", 1, first_seed=99)
+    outcome = command("classify", night, "--out", "run", "--settle", "60", "--format", "json")
+    flags = {slide["slide"]: slide["flags"] for slide in json.loads(outcome.out)["worklist"]}
+    assert {name for name, found in flags.items() if "changing" in found} == {"S1"}
+    assert record()["waiting_slides"] == ["S1"]
+    assert counts() == before
+    age(night, 61)
+    command("classify", night, "--out", "run", "--settle", "60")
+    assert "changing" not in Path("run/differential.csv").read_text()
+    assert len(counts()) == 3
 
 
 def test_the_log_and_the_status_tell_what_happened(command: Command, night: Path) -> None:

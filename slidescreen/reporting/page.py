@@ -37,6 +37,7 @@ FLAGS = {
     "too_few_cells": "too few leukocytes",
     "unreliable": "too many images unidentified or unreadable",
     "vanished": "its folder is no longer there",
+    "changing": "changed since, and perhaps still being exported",
 }
 
 
