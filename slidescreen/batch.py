@@ -149,13 +149,16 @@ def _look_back(
 
 
 def _unsettled(slide: Slide, settle: float) -> bool:
-    """Whether an image of the slide has changed within so many seconds: it may still be being exported."""
+    """Whether an image of the slide has changed within so many seconds: it may still be being exported.
+
+    A time of change further ahead is an analyser's wrong clock: its slides are not to wait for ever.
+    """
     if settle <= 0:
         return False
-    limit = time.time() - settle
+    now = time.time()
     for image in slide.images:
         try:
-            if image.path.stat().st_mtime > limit:
+            if abs(now - image.path.stat().st_mtime) < settle:
                 return True
         except OSError:
             continue

@@ -142,6 +142,13 @@ def test_a_slide_still_being_exported_waits_and_is_listed(command: Command, nigh
     assert record()["counts"]["slides"] == 3  # type: ignore[index]
 
 
+def test_a_slide_whose_analyser_has_a_wrong_clock_does_not_wait_for_ever(command: Command, night: Path) -> None:
+    age(night, -86400)
+    command("classify", night, "--out", "run", "--settle", "60")
+    assert record()["waiting_slides"] == []
+    assert record()["counts"]["slides"] == 3  # type: ignore[index]
+
+
 def test_a_slide_exported_once_more_keeps_its_earlier_result_meanwhile(command: Command, night: Path) -> None:
     def counts() -> list[str]:
         return [row["leukocytes"] for row in csv.DictReader(Path("run/differential.csv").read_text().splitlines())]
