@@ -233,7 +233,7 @@ def _judge_quality(differential: Differential, thresholds: Thresholds) -> tuple[
     if differential.leukocytes < thresholds.least_leukocytes:
         flags.append("too_few_cells")
         verb = "was" if differential.leukocytes == 1 else "were"
-        remarks.append(f"only {_number_of(differential.leukocytes, 'leukocyte')} {verb} classified")
+        remarks.append(f"only {number_of(differential.leukocytes, 'leukocyte')} {verb} classified")
     elif differential.leukocytes < thresholds.usual_leukocytes:
         remarks.append(f"{differential.leukocytes} leukocytes are fewer than the usual {thresholds.usual_leukocytes}")
     unusable = differential.unidentified + differential.unreadable
@@ -251,8 +251,8 @@ def best_percent(share: Share) -> float:
 
 
 def _excess_sentence(what: str, differential: Differential, share: Share, found: Excess) -> str:
-    among = _number_of(differential.leukocytes, "leukocyte")
-    text = f"{_number_of(found.count, what)} among {among} ({share.percent:.1f}%"
+    among = number_of(differential.leukocytes, "leukocyte")
+    text = f"{number_of(found.count, what)} among {among} ({share.percent:.1f}%"
     if share.corrected_percent is not None:
         text += f", corrected {share.corrected_percent:.1f}%, {share.corrected_low:.1f}–{share.corrected_high:.1f}"
     text += ")"
@@ -264,7 +264,7 @@ def _excess_sentence(what: str, differential: Differential, share: Share, found:
 
 def _nothing_found(differential: Differential, blasts: Excess, immature: Excess, thresholds: Thresholds) -> str:
     found = (_tested(blasts, "blast"), _tested(immature, "immature granulocyte"))
-    counted = f"{' and '.join(found)} among {_number_of(differential.leukocytes, 'leukocyte')}: "
+    counted = f"{' and '.join(found)} among {number_of(differential.leukocytes, 'leukocyte')}: "
     if immature.significant(thresholds.error_rate):
         return f"{counted}the latter below {thresholds.ig_raised:g}%, the former no more than errors alone explain"
     return f"{counted}no more than errors alone explain"
@@ -272,13 +272,14 @@ def _nothing_found(differential: Differential, blasts: Excess, immature: Excess,
 
 def _tested(found: Excess, what: str) -> str:
     """A number of calls, and of how many the test took account."""
-    text = _number_of(found.count, what)
+    text = number_of(found.count, what)
     if found.certain == found.count:
         return text
     return f"{text} ({found.certain or 'none'} of them certain)" if found.count > 1 else f"{text} (not certain)"
 
 
-def _number_of(count: int, what: str) -> str:
+def number_of(count: int, what: str) -> str:
+    """A count and its noun."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 

@@ -11,7 +11,7 @@ from slidescreen.differential import NAMES, Share
 from slidescreen.reporting.templating import template
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs import Run, SlideResult
-from slidescreen.screening import Verdict
+from slidescreen.screening import Verdict, number_of
 
 Heat = Mapping[tuple[str, str], str]
 """Heat maps as data URIs, by slide and image."""
@@ -88,7 +88,7 @@ def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture | N
     worklist, picture = run.worklist(), picture or in_time()
     shown = enumerate(worklist[:MOST_SECTIONS], start=1)
     sections = [_section(number, slide, run.cell_types, heat, picture) for number, slide in shown]
-    return template("run.html.j2", percent=_percent).render(
+    return template("run.html.j2", percent=_percent, number_of=number_of).render(
         info=run.info,
         worklist=worklist,
         mixed=run.mixed(),

@@ -15,7 +15,7 @@ from slidescreen.differential import Share
 from slidescreen.files import printable
 from slidescreen.reporting.progress import ProgressDisplay
 from slidescreen.runs import Run, SlideResult
-from slidescreen.screening import Verdict
+from slidescreen.screening import Verdict, number_of
 
 _STYLES = {
     Verdict.URGENT: "bold red",
@@ -98,8 +98,9 @@ def show_run(run: Run, out: Path) -> None:
     if len(worklist) > _MOST_ROWS:
         console.print(f"and {len(worklist) - _MOST_ROWS} more slides: see the report")
     counts = run.info["counts"]
+    images = sum(counts[state] for state in Status)
     console.print(
-        f"\n{counts['slides']} slides, {sum(counts[state] for state in Status)} images: "
+        f"\n{number_of(counts['slides'], 'slide')}, {number_of(images, 'image')}: "
         + ", ".join(f"{counts[state]} {state}" for state in Status if counts[state]),
     )
     for remark in run.info["drift"]:
