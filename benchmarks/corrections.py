@@ -1,11 +1,11 @@
 """Which correction of a slide's percentages is best on real slides. Prints Markdown.
 
     slidescreen report cells.csv --split validation --out evaluation
-    python benchmarks/corrections.py evaluation/predictions.csv
+    python benchmarks/corrections.py evaluation/predictions.csv --tested test/predictions.csv
 
-Each slide is corrected by what is known of the other slides of the file: by expectation maximisation over the counts of
-calls (what slidescreen does), or over the cells' probabilities (Saerens, Latinne and Decaestecker 2002), started from
-the other slides' own composition or from none.
+Each slide is corrected by what is known of the other slides of its file, those of the tested file by the first alone:
+by expectation maximisation over the counts of calls (what slidescreen does), or over the cells' probabilities (Saerens,
+Latinne and Decaestecker 2002), started from the other slides' own composition or from none.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,6 +30,8 @@ Method = Callable[[Predictions, Predictions], Floats]
 """From a slide and the cells of all others to the shares of the K types, 0–1."""
 
 _STEPS = 400
+_RESAMPLES = 10_000
+_PRINTED = 0.05  # percentage points: what a change must reach to be seen in a tenth
 
 
 def counted(slide: Predictions, _: Predictions) -> Floats:
@@ -73,25 +75,40 @@ METHODS: dict[str, Method] = {
 
 def main(
     predictions: Annotated[Path, typer.Argument(help="predictions.csv of an evaluation.")],
+    tested: Annotated[Path | None, typer.Option(help="Another, whose slides nothing is learnt from.")] = None,
     least: Annotated[int, typer.Option(help="Leukocytes by truth that a slide must have.")] = 50,
 ) -> None:
-    """Mean absolute errors of the corrections, over the slides of a file of predictions."""
-    (found,) = of_tables([predictions], LabelRules())
-    if found.probabilities is None:
-        raise typer.BadParameter("the predictions have no probabilities")
-    errors: dict[str, list[list[float]]] = {name: [] for name in METHODS}
-    for slide, others in _slides(found, least):
-        true = 100 * among_leukocytes(np.bincount(slide.truth, minlength=len(found.cell_types)), found.cell_types)
-        for name, method in METHODS.items():
-            measured = 100 * among_leukocytes(method(slide, others), found.cell_types)
-            errors[name].append(np.abs(measured - true).tolist())
-    slides = len(errors["counted"])
-    print(f"Mean absolute error in percentage points, {slides} slides:\n")
-    print("| type or group | " + " | ".join(METHODS) + " |")
-    print("| --- |" + " ---: |" * len(METHODS))
+    """Mean absolute errors of the corrections over slides, and what that over the counts gains, with limits."""
+    known = _read(predictions)
+    pairs = list(_slides(known, least))
+    if tested is not None:
+        pairs += [(slide, known) for slide, _ in _slides(_read(tested), least)]
+    found = {name: np.array([_errors(method, *pair) for pair in pairs]) for name, method in METHODS.items()}
+    gains = found["counted"] - found["over counts"]
+    drawn = np.random.default_rng(0).integers(len(pairs), size=(_RESAMPLES, len(pairs)))
+    limits = np.quantile(gains[drawn].mean(axis=1), (0.025, 0.975), axis=0)
+    print(f"Mean absolute error in percentage points, {len(pairs)} slides:\n")
+    print("| type or group | " + " | ".join(METHODS) + " | gain over counts (95%) | slides nearer, farther |")
+    print("| --- |" + " ---: |" * (len(METHODS) + 2))
     for row, type_or_group in enumerate(NAMES):
-        means = (np.mean([slide[row] for slide in errors[name]]) for name in METHODS)
-        print(f"| {cells.DISPLAY_NAMES[type_or_group]} | " + " | ".join(f"{mean:.2f}" for mean in means) + " |")
+        means = " | ".join(f"{found[name][:, row].mean():.2f}" for name in METHODS)
+        gain = f"{gains[:, row].mean():+.2f} ({limits[0, row]:+.2f} to {limits[1, row]:+.2f})"
+        moved = f"{(gains[:, row] > _PRINTED).sum()}, {(gains[:, row] < -_PRINTED).sum()}"
+        print(f"| {cells.DISPLAY_NAMES[type_or_group]} | {means} | {gain} | {moved} |")
+
+
+def _read(path: Path) -> Predictions:
+    (found,) = of_tables([path], LabelRules())
+    if found.probabilities is None:
+        raise typer.BadParameter(f"{path} has no probabilities")
+    return found
+
+
+def _errors(method: Method, slide: Predictions, others: Predictions) -> Floats:
+    """Of a method on a slide, for each of `NAMES`, in percentage points."""
+    true = np.bincount(slide.truth, minlength=len(slide.cell_types))
+    parts = [among_leukocytes(shares, slide.cell_types) for shares in (method(slide, others), true)]
+    return 100 * np.abs(parts[0] - parts[1])
 
 
 def _slides(found: Predictions, least: int) -> Iterator[tuple[Predictions, Predictions]]:
