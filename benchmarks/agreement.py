@@ -8,18 +8,15 @@ Arithmetic that a processor lacks is emulated by OpenVINO: slow, and as exact as
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from slidescreen import cells
 from slidescreen import ensemble as ensembles
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
-from slidescreen.ensemble import Ensemble
 from slidescreen.evaluation.truth import chosen
+from slidescreen.exactness import agreement, macro_f1
 from slidescreen.labels import LabelRules, read_labelled
-from slidescreen.statistics import classification
 from slidescreen.validation import MemberPredictions, predict
 
 REFERENCE = Choice("pytorch", "cpu", "fp32")
@@ -41,42 +38,27 @@ def main(
         return predict(model, load_engines(model.members, choice), images, lambda *_: None)
 
     expected = by(REFERENCE)
+    exact = model.combine(expected.members)
+    before = macro_f1(expected.truth, exact)
     print(f"{len(images)} images of the {split} split, against PyTorch in float32.\n")
     print("| engine | probability, largest difference | calls changed | macro F1 | a slide's blasts, largest change |")
     print("| --- | ---: | ---: | ---: | ---: |")
     for precision in precisions.split(","):
-        found = by(Choice("openvino", "cpu", precision))
-        before, after = (model.combine(side.members) for side in (expected, found))
-        changed = before.argmax(axis=1) != after.argmax(axis=1)
-        f1 = [macro_f1(expected.truth, side) for side in (before, after)]
-        pairs = zip(_blasts(model, expected, before), _blasts(model, expected, after), strict=True)
-        blasts = max(abs(first - second) for first, second in pairs)
+        found = agreement(
+            exact,
+            model.combine(by(Choice("openvino", "cpu", precision)).members),
+            expected.truth,
+            [image.slide for image in images],
+            model.cell_types,
+            model.calibration.rejection_threshold,
+        )
         print(
-            f"| OpenVINO, {precision} | {np.abs(after - before).max():.1e} | {changed.sum()} ({changed.mean():.2%}) "
-            f"| {f1[1]:.4f} ({f1[1] - f1[0]:+.4f}) | {blasts:.2f} percentage points |",
+            f"| OpenVINO, {precision} | {found.largest_difference:.1e} "
+            f"| {round(found.calls_changed * found.images)} ({found.calls_changed:.2%}) "
+            f"| {before + found.macro_f1_change:.4f} ({found.macro_f1_change:+.4f}) "
+            f"| {found.blasts_change:.2f} percentage points |",
             flush=True,
         )
-
-
-def macro_f1(truth: np.ndarray, probabilities: np.ndarray) -> float:
-    """Of true types (N,) and probabilities (N, K), every cell called."""
-    matrix = classification.confusion_matrix(truth, probabilities.argmax(axis=1), probabilities.shape[1])
-    return classification.macro(classification.per_type(matrix).f1).value
-
-
-def _blasts(model: Ensemble, found: MemberPredictions, probabilities: np.ndarray) -> list[float]:
-    """Each slide's blasts in percent of its leukocytes, unidentified cells left out."""
-    called = np.where(
-        probabilities.max(axis=1) >= model.calibration.rejection_threshold, probabilities.argmax(axis=1), -1
-    )
-    names = np.asarray([image.slide for image in found.images])
-    shares = []
-    for name in sorted(set(names.tolist()) - {""}):
-        here = called[names == name]
-        leukocytes = np.isin(here, cells.indices(model.cell_types, cells.LEUKOCYTES)).sum()
-        if leukocytes:
-            shares.append(100 * np.isin(here, cells.indices(model.cell_types, cells.BLASTS)).sum() / leukocytes)
-    return shares
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from benchmarks.agreement import macro_f1
 from benchmarks.throughput import resized
 from slidescreen import ensemble as ensembles
 from slidescreen.cli.shared import default_ensemble
@@ -25,6 +24,7 @@ from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
 from slidescreen.ensemble import Ensemble
 from slidescreen.evaluation.truth import chosen
+from slidescreen.exactness import macro_f1
 from slidescreen.images import decode, prepare, read_bytes
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled
 

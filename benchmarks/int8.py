@@ -7,6 +7,7 @@ Post-training quantisation with cells of the training split for calibration, jud
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -19,11 +20,11 @@ import typer
 from numpy.typing import NDArray
 from scipy import special
 
-from benchmarks.agreement import macro_f1
 from slidescreen import ensemble as ensembles
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.conversion import to_openvino
 from slidescreen.evaluation.truth import chosen
+from slidescreen.exactness import macro_f1
 from slidescreen.images import Pixels, decode, prepare, read_bytes
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled
 
@@ -31,8 +32,8 @@ _BATCH = 8
 
 
 def _gates(graph: openvino.Model) -> list[str]:
-    """The layers of squeeze and excitation: they keep their names, as those folded with a normalisation do not."""
-    return [op.get_friendly_name() for op in graph.get_ordered_ops() if ".se." in op.get_friendly_name()]
+    """The layers of squeeze and excitation, and where they multiply: these keep their names in the graph."""
+    return [name for op in graph.get_ordered_ops() if re.search(r"\.se[./]", name := op.get_friendly_name())]
 
 
 def _ends(graph: openvino.Model) -> list[str]:

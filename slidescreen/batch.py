@@ -37,7 +37,7 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
     started = datetime.now(UTC)
     slides = apart(lambda: discover(request.path, request.slide_depth))
     _check_out(request)
-    choice = choose(request.engine)
+    choice = choose(request.engine, ensemble.calibration.precisions)
     make_folder(request.out)
     with locked(request.out), recording(display, request.log_file) as recorder:
         sweep(request.out)
@@ -52,7 +52,9 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         results |= _outdated(request, ensemble, ledger, waiting)
         threads = request.engine.threads
         engines = load_engines(ensemble.members, choice, threads, recorder.note) if remaining else NO_ENGINES
-        night = Night(request, ensemble, engines.description, started, [slide.name for slide in slides], waiting_names)
+        night = Night(
+            request, ensemble, choice, engines.description, started, [slide.name for slide in slides], waiting_names
+        )
         recorder.start(len(remaining), sum(len(slide.images) for slide in remaining))
         workers = request.workers or min(8, usable_threads())
         pipeline = Pipeline(

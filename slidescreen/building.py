@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from slidescreen.engine.interface import EngineOptions
+from slidescreen.engine.interface import Choice, EngineOptions
 from slidescreen.engine.selection import choose, load_engines
 from slidescreen.ensemble import Ensemble, default_weights, member_of
 from slidescreen.errors import InputError
+from slidescreen.exactness import agreement
 from slidescreen.files import printable
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled, with_split
-from slidescreen.validation import Targets, calibrate, predict, search_weights
+from slidescreen.validation import MemberPredictions, Targets, calibrate, predict, search_weights
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,31 @@ def build_ensemble(request: Request, progress: Callable[[int, int], None]) -> En
     weighted = tuple(replace(m, weight=w) for m, w in zip(members, weights, strict=True))
     ensemble = Ensemble(weighted, request.rule)
     images = _validation_images(request, ensemble)
-    engines = load_engines(ensemble.members, choose(EngineOptions(request.device)))
+    choice = choose(EngineOptions(request.device))
+    engines = load_engines(ensemble.members, choice)
     predictions = predict(ensemble, engines, images, progress)
     if request.search:
         found = search_weights(predictions, request.rule)
         ensemble = replace(
             ensemble, members=tuple(replace(m, weight=w) for m, w in zip(ensemble.members, found, strict=True))
         )
-    return calibrate(ensemble, predictions, request.targets)
+    calibrated = calibrate(ensemble, predictions, request.targets)
+    return _with_bf16(calibrated, predictions, progress) if choice.kind == "openvino" else calibrated
+
+
+def _with_bf16(ensemble: Ensemble, exact: MemberPredictions, progress: Callable[[int, int], None]) -> Ensemble:
+    """The ensemble, which now knows what bfloat16 would change in its calls."""
+    engines = load_engines(ensemble.members, Choice("openvino", "cpu", "bf16"))
+    other = predict(ensemble, engines, exact.images, progress)
+    found = agreement(
+        ensemble.combine(exact.members),
+        ensemble.combine(other.members),
+        exact.truth,
+        [image.slide for image in exact.images],
+        ensemble.cell_types,
+        ensemble.calibration.rejection_threshold,
+    )
+    return replace(ensemble, calibration=replace(ensemble.calibration, precisions={"bf16": found}))
 
 
 def _validation_images(request: Request, ensemble: Ensemble) -> list[LabelledImage]:

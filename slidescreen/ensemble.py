@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen.errors import InputError
+from slidescreen.exactness import Agreement
 from slidescreen.false_calls import FalseCalls
 from slidescreen.files import make_folder, printable, sha256_of, write_text, write_whole
 from slidescreen.networks import Checkpoint, read_checkpoint
@@ -49,6 +50,7 @@ class Calibration:
         corrected: types and groups whose percentage the correction improves on validation slides, or leaves as near to
             the truth; None if it was not measured: then each is corrected whose errors are known.
         usual: for figures of a night (see `drift.FIGURES`), between which values they lay on the validation images.
+        precisions: how the calls in other arithmetic than float32 agree with those in it.
         measured: further figures, for people.
     """
 
@@ -59,6 +61,7 @@ class Calibration:
     corrected: frozenset[str] | None = None
     false_calls: Mapping[str, FalseCalls] = field(default_factory=dict)
     usual: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    precisions: Mapping[str, Agreement] = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -205,6 +208,7 @@ def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
             "corrected": None if calibration.corrected is None else sorted(calibration.corrected),
             "false_calls": {group: _false_calls_dict(found) for group, found in calibration.false_calls.items()},
             "usual": {name: list(limits) for name, limits in calibration.usual.items()},
+            "precisions": {name: asdict(found) for name, found in calibration.precisions.items()},
             "measured": dict(calibration.measured),
         },
     }
@@ -240,6 +244,7 @@ def _calibration(content: dict[str, Any], types: int) -> Calibration:
         None if content.get("corrected") is None else frozenset(map(str, content["corrected"])),
         {str(group): _false_calls(entry, types) for group, entry in content["false_calls"].items()},
         {str(name): (float(low), float(high)) for name, (low, high) in content["usual"].items()},
+        {str(name): Agreement(**entry) for name, entry in content.get("precisions", {}).items()},
         content["measured"],
     )
 

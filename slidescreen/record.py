@@ -13,7 +13,7 @@ from typing import Any
 
 from slidescreen import __version__
 from slidescreen.calls import Status
-from slidescreen.engine.interface import EngineOptions
+from slidescreen.engine.interface import Choice, EngineOptions
 from slidescreen.ensemble import Ensemble
 from slidescreen.files import printable, write_text
 from slidescreen.reporting.page import render_run
@@ -56,6 +56,7 @@ class Night:
 
     request: Request
     ensemble: Ensemble
+    choice: Choice
     engine: str
     started: datetime
     slides: Sequence[str]
@@ -88,6 +89,10 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
             "thresholds": asdict(request.thresholds),
         },
         "engine": night.engine,
+        "precision": {
+            "chosen": night.choice.precision,
+            "measured": {name: asdict(found) for name, found in ensemble.calibration.precisions.items()},
+        },
         "images_per_second": night.speed,
         "versions": {"slidescreen": __version__, **_versions()},
         "ensemble": {

@@ -187,11 +187,15 @@ def test_train_ensemble_classify_and_report_go_hand_in_hand(command: Command) ->
     description = json.loads(Path("mine/ensemble.json").read_text())
     assert [m["weight"] for m in description["members"]] == [0.4, 0.6]
     assert description["validation"]["measured"]["images"] == 4
+    assert description["validation"]["precisions"]["bf16"]["images"] == 4
     searched = command("ensemble", *members, "--data", data, "--out", "searched", "--search")
     assert searched.code == 0
     weights = [m["weight"] for m in json.loads(Path("searched/ensemble.json").read_text())["members"]]
     assert sum(weights) == pytest.approx(1)
     assert "already holds an ensemble" in command("ensemble", *members, "--data", data, "--out", "mine").err
     assert command("classify", "lab", "--ensemble", "mine", "--out", "run").code == 0
+    precision = json.loads(Path("run/run.json").read_text())["precision"]
+    assert precision["chosen"] in ("fp32", "bf16")
+    assert precision["measured"] == description["validation"]["precisions"]
     assert command("report", data, "--split", "validation", "--ensemble", "mine", "--out", "e").code == 0
     assert Path("e/metrics.json").is_file()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from slidescreen.engine.interface import Choice, EngineOptions
 from slidescreen.engine.selection import choose, load_engines
 from slidescreen.ensemble import load
 from slidescreen.errors import InputError
+from slidescreen.exactness import Agreement
 from slidescreen.images import decode, prepare, read_bytes
 from slidescreen.networks import load_network
 
@@ -97,9 +99,31 @@ def test_without_a_gpu_the_processor_works_with_openvino(monkeypatch: pytest.Mon
     assert choose(EngineOptions(kind="pytorch")) == PLAIN
 
 
-def test_half_precision_is_never_chosen_unasked_on_the_cpu() -> None:
-    assert openvino.choose_precision("auto") == "fp32"
-    assert openvino.choose_precision("bf16") == "bf16"
+HARMLESS = Agreement(2000, 0.1, 0.005, -0.002, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("asked", "measured", "processor_has_it", "expected"),
+    [
+        ("auto", HARMLESS, True, "bf16"),
+        ("auto", HARMLESS, False, "fp32"),
+        ("auto", replace(HARMLESS, calls_changed=0.0051), True, "fp32"),
+        ("auto", replace(HARMLESS, macro_f1_change=-0.0021), True, "fp32"),
+        ("auto", None, True, "fp32"),
+        ("bf16", None, False, "bf16"),
+    ],
+)
+def test_bfloat16_is_chosen_unasked_where_it_is_fast_and_was_measured_to_be_harmless(
+    asked: str,
+    measured: Agreement | None,
+    processor_has_it: bool,
+    expected: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(selection, "gpu_present", lambda: False)
+    monkeypatch.setattr(openvino, "_has_bf16", lambda: processor_has_it)
+    known = {} if measured is None else {"bf16": measured}
+    assert choose(EngineOptions(precision=asked), known) == Choice("openvino", "cpu", expected)
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,11 @@ def classify(
         str, typer.Option(help="auto (a GPU with PyTorch, else the processor with OpenVINO), openvino or pytorch.")
     ] = "auto",
     precision: Annotated[
-        str, typer.Option(help="auto (exact: fp32; half precision on a GPU), fp32, bf16, or fp16 (GPU).")
+        str,
+        typer.Option(
+            help="auto (fp32, or bf16 where the processor has it and the ensemble was measured to call the same; "
+            "half precision on a GPU), fp32, bf16, or fp16 (GPU)."
+        ),
     ] = "auto",
     threads: Annotated[
         int | None, typer.Option(help="Processor threads that classify. \\[default: all]", min=1)

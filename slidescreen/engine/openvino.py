@@ -6,7 +6,7 @@ activations of more do not fit the processor's caches.
 
 import io
 import queue
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -19,6 +19,7 @@ from slidescreen.engine.devices import threads_in_words
 from slidescreen.engine.interface import Engines
 from slidescreen.ensemble import Member
 from slidescreen.errors import InputError, memory_ran_out
+from slidescreen.exactness import Agreement
 from slidescreen.images import Pixels
 
 _HINTS = {"fp32": "f32", "bf16": "bf16"}
@@ -92,20 +93,27 @@ def _requests(compiled: openvino.CompiledModel, wanted: int) -> list[openvino.In
     return requests
 
 
-def choose_precision(asked: str) -> str:
-    """The arithmetic that `auto` means here: float32, whatever the processor multiplies fast.
+def choose_precision(asked: str, measured: Mapping[str, Agreement]) -> str:
+    """The arithmetic that `auto` means here: bfloat16 where the processor has it and it was measured to be harmless.
 
-    bfloat16 changed the macro F1 of the ensemble that ships by more than 0.002 (docs/performance.md): it is there for
-    those who have measured theirs.
+    Args:
+        asked: by the user.
+        measured: of the ensemble; what was not measured is not chosen.
 
     Raises:
         InputError: asked for one that OpenVINO has not on a CPU.
     """
     if asked == "auto":
-        return "fp32"
+        harmless = "bf16" in measured and measured["bf16"].harmless
+        return "bf16" if harmless and _has_bf16() else "fp32"
     if asked not in _HINTS:
         raise InputError(f"--precision {asked} needs a GPU; on the CPU there are {' and '.join(_HINTS)}")
     return asked
+
+
+def _has_bf16() -> bool:
+    """Whether the processor multiplies bfloat16 itself; elsewhere OpenVINO emulates it, which is slow."""
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def load(members: Sequence[Member], precision: str, threads: int, note: Callable[[str], None]) -> Engines:

@@ -1,16 +1,21 @@
 """Which engine this machine gets: a GPU with PyTorch where there is one, else the processor with OpenVINO."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 
 from slidescreen.engine.devices import choose_device, gpu_present, usable_threads
 from slidescreen.engine.interface import Choice, EngineOptions, Engines
 from slidescreen.ensemble import Member
 from slidescreen.errors import InputError
+from slidescreen.exactness import Agreement
 
 
-def choose(options: EngineOptions) -> Choice:
+def choose(options: EngineOptions, measured: Mapping[str, Agreement] | None = None) -> Choice:
     """Settle what `auto` means here. Imports torch only where a GPU seems to be there, or PyTorch was asked for.
+
+    Args:
+        options: the user's.
+        measured: how exact the ensemble is in other arithmetic; without it the processor computes in float32.
 
     Raises:
         InputError: what was asked for cannot be had on this machine, or not together.
@@ -24,7 +29,7 @@ def choose(options: EngineOptions) -> Choice:
     if options.kind == "openvino" or (options.kind == "auto" and device == "cpu" and find_spec("openvino")):
         from slidescreen.engine import openvino
 
-        return Choice("openvino", "cpu", openvino.choose_precision(options.precision))
+        return Choice("openvino", "cpu", openvino.choose_precision(options.precision, measured or {}))
     from slidescreen.engine import pytorch
 
     return Choice("pytorch", device, pytorch.choose_precision(options.precision, device))

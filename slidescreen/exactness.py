@@ -1,0 +1,85 @@
+"""How far calls made in other arithmetic depart from those in float32."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen import cells
+from slidescreen.statistics import classification
+
+MOST_CALLS_CHANGED = 0.005
+MOST_F1_CHANGE = 0.002
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Another arithmetic beside float32 on the same labelled images.
+
+    Attributes:
+        images: how many.
+        largest_difference: of any probability, 0–1.
+        calls_changed: share of the images that are called another type, every cell called, 0–1.
+        macro_f1_change: of all types, every cell called.
+        blasts_change: the largest of any slide, in percentage points of its leukocytes; unidentified cells left out.
+    """
+
+    images: int
+    largest_difference: float
+    calls_changed: float
+    macro_f1_change: float
+    blasts_change: float
+
+    @property
+    def harmless(self) -> bool:
+        """Whether this arithmetic may be used unasked: at most 0.5% of the calls and 0.002 of macro F1 change."""
+        return self.calls_changed <= MOST_CALLS_CHANGED and abs(self.macro_f1_change) <= MOST_F1_CHANGE
+
+
+def agreement(
+    exact: NDArray[np.float64],
+    other: NDArray[np.float64],
+    truth: NDArray[np.int64],
+    slides: Sequence[str],
+    cell_types: Sequence[str],
+    rejection_threshold: float,
+) -> Agreement:
+    """Compare an ensemble's probabilities in two kinds of arithmetic.
+
+    Args:
+        exact, other: (N, K) in float32 and in the other.
+        truth: (N,) type indices.
+        slides: (N,) names, empty where unknown.
+        cell_types: that the K columns stand for.
+        rejection_threshold: cells called with less are unidentified.
+    """
+    blasts = [_blasts_by_slide(side, slides, cell_types, rejection_threshold) for side in (exact, other)]
+    return Agreement(
+        images=len(truth),
+        largest_difference=float(np.abs(other - exact).max()),
+        calls_changed=float((exact.argmax(axis=1) != other.argmax(axis=1)).mean()),
+        macro_f1_change=macro_f1(truth, other) - macro_f1(truth, exact),
+        blasts_change=max((abs(blasts[1][name] - share) for name, share in blasts[0].items()), default=0.0),
+    )
+
+
+def macro_f1(truth: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
+    """Of true types (N,) and probabilities (N, K), every cell called."""
+    matrix = classification.confusion_matrix(truth, probabilities.argmax(axis=1), probabilities.shape[1])
+    return classification.macro(classification.per_type(matrix).f1).value
+
+
+def _blasts_by_slide(
+    probabilities: NDArray[np.float64], slides: Sequence[str], cell_types: Sequence[str], threshold: float
+) -> dict[str, float]:
+    """Each named slide's blasts in percent of its leukocytes; 0 where there is no leukocyte."""
+    called = np.where(probabilities.max(axis=1) >= threshold, probabilities.argmax(axis=1), -1)
+    names = np.asarray(slides)
+    shares = {}
+    for name in sorted(set(names.tolist()) - {""}):
+        here = called[names == name]
+        leukocytes = np.isin(here, cells.indices(cell_types, cells.LEUKOCYTES)).sum()
+        blasts = np.isin(here, cells.indices(cell_types, cells.BLASTS)).sum()
+        shares[name] = 100 * float(blasts) / max(1, int(leukocytes))
+    return shares
