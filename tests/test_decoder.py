@@ -1,10 +1,14 @@
 """The process that decodes: what it answers, and what becomes of an image that it does not survive."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import IO
 
@@ -41,6 +45,28 @@ def test_what_cannot_be_read_says_why(decoder: Decoder, tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"no image")
     assert decoder(tmp_path / "bad.jpg").reason == load(tmp_path / "bad.jpg", WANTED).reason != ""
     assert decoder(tmp_path / "none.jpg").reason == "the file has gone or is no regular file"
+
+
+def test_a_decoder_whose_parent_was_killed_ends_without_a_word(tmp_path: Path) -> None:
+    (path,) = write_cells(tmp_path, 1)
+    orders = [{"preprocessings": [asdict(p) for p in WANTED], "limit": 10}, str(path)]
+    child = subprocess.Popen(
+        [sys.executable, "-c", "from slidescreen.engine.decoder import serve; serve()"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    assert child.stderr is not None
+    child.stdin.write(json.dumps(orders[0]).encode() + b"\n")
+    child.stdin.flush()
+    assert child.stdout.readline() == b'"ready"\n'
+    child.stdout.close()
+    child.stdin.write(json.dumps(orders[1]).encode() + b"\n")
+    child.stdin.close()
+    assert child.wait(30) == 0
+    assert child.stderr.read() == b""
 
 
 def test_any_name_reaches_the_decoder(decoder: Decoder, tmp_path: Path) -> None:

@@ -114,7 +114,10 @@ def serve() -> None:
             "reason": loaded.reason,
             "shapes": [p.shape for p in loaded.pixels],
         }
-        _send(answers, header, *(np.ascontiguousarray(p).data for p in loaded.pixels))
+        try:
+            _send(answers, header, *(np.ascontiguousarray(p).data for p in loaded.pixels))
+        except BrokenPipeError:
+            os._exit(0)  # the parent was killed: nobody is left to answer, nor to read a traceback
 
 
 def _preprocessing(mean: Sequence[float], std: Sequence[float], **others: Any) -> Preprocessing:
