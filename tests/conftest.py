@@ -1,6 +1,7 @@
 """What several tests need: drawn cell images, a small ensemble with random weights, and the command."""
 
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,6 +66,13 @@ def write_cells(folder: Path, count: int, first_seed: int = 0, suffix: str = ".j
     for number, path in enumerate(paths):
         draw_cell(first_seed + number).save(path)
     return paths
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> None:
+    """Commands that tests start heed Ctrl-C, even where a shell that started the tests in the background ignores it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
