@@ -18,6 +18,7 @@ from slidescreen.engine.halving import Halving
 from slidescreen.engine.interface import Engine, Engines
 from slidescreen.ensemble import Calibration, Ensemble, vote
 from slidescreen.errors import InputError, UnreadableImageError
+from slidescreen.exactness import macro_f1
 from slidescreen.files import printable
 from slidescreen.images import Pixels, decode, prepare, read_bytes
 from slidescreen.labels import LabelledImage
@@ -95,12 +96,9 @@ def search_weights(predictions: MemberPredictions, rule: str) -> tuple[float, ..
     """The weights, in steps of 0.05, of the highest macro F1; of several, those nearest to equal."""
     count = len(predictions.members)
     grid = [w for w in product(range(_WEIGHT_STEPS + 1), repeat=count) if sum(w) == _WEIGHT_STEPS]
-    types = predictions.members[0].shape[1]
 
     def quality(weights: tuple[int, ...]) -> tuple[float, float]:
-        called = vote(predictions.members, weights, rule).argmax(axis=1)
-        matrix = classification.confusion_matrix(predictions.truth, called, types)
-        score = classification.macro(classification.per_type(matrix).f1).value
+        score = macro_f1(predictions.truth, vote(predictions.members, weights, rule))
         return score, -float(np.var(weights))
 
     best = max(grid, key=quality)

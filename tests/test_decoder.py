@@ -1,6 +1,5 @@
 """The process that decodes: what it answers, and what becomes of an image that it does not survive."""
 
-import json
 import os
 import signal
 import subprocess
@@ -49,7 +48,6 @@ def test_what_cannot_be_read_says_why(decoder: Decoder, tmp_path: Path) -> None:
 
 def test_a_decoder_whose_parent_was_killed_ends_without_a_word(tmp_path: Path) -> None:
     (path,) = write_cells(tmp_path, 1)
-    orders = [{"preprocessings": [asdict(p) for p in WANTED], "limit": 10}, str(path)]
     child = subprocess.Popen(
         [sys.executable, "-c", "from slidescreen.engine.decoder import serve; serve()"],
         stdin=subprocess.PIPE,
@@ -59,11 +57,10 @@ def test_a_decoder_whose_parent_was_killed_ends_without_a_word(tmp_path: Path) -
     assert child.stdin is not None
     assert child.stdout is not None
     assert child.stderr is not None
-    child.stdin.write(json.dumps(orders[0]).encode() + b"\n")
-    child.stdin.flush()
+    module._send(child.stdin, {"preprocessings": [asdict(p) for p in WANTED], "limit": 10})
     assert child.stdout.readline() == b'"ready"\n'
     child.stdout.close()
-    child.stdin.write(json.dumps(orders[1]).encode() + b"\n")
+    module._send(child.stdin, str(path))
     child.stdin.close()
     assert child.wait(30) == 0
     assert child.stderr.read() == b""
