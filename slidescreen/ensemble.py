@@ -244,7 +244,7 @@ def _calibration(content: dict[str, Any], types: int) -> Calibration:
         None if content.get("corrected") is None else frozenset(map(str, content["corrected"])),
         {str(group): _false_calls(entry, types) for group, entry in content["false_calls"].items()},
         {str(name): (float(low), float(high)) for name, (low, high) in content["usual"].items()},
-        {str(name): Agreement(**entry) for name, entry in content.get("precisions", {}).items()},
+        {str(name): _agreement(entry) for name, entry in content.get("precisions", {}).items()},
         content["measured"],
     )
 
@@ -254,6 +254,16 @@ def _false_calls(entry: dict[str, Any], types: int) -> FalseCalls:
     if counted.shape != (types,) or called.shape != (types,):
         raise ValueError(f"its false calls are not of {types} types")
     return FalseCalls(float(entry["certainty"]), counted, called, float(entry["correlation"]))
+
+
+def _agreement(entry: dict[str, Any]) -> Agreement:
+    return Agreement(
+        images=int(entry["images"]),
+        largest_difference=float(entry["largest_difference"]),
+        calls_changed=float(entry["calls_changed"]),
+        macro_f1_change=float(entry["macro_f1_change"]),
+        blasts_change=float(entry["blasts_change"]),
+    )
 
 
 def _false_calls_dict(found: FalseCalls) -> dict[str, Any]:

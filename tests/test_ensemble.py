@@ -105,6 +105,14 @@ def test_a_damaged_description_is_one_clear_error(copy: Path, changes: dict[str,
         ensembles.load(copy)
 
 
+@pytest.mark.parametrize("entry", [{}, "none", {"images": 2, "calls_changed": "few"}])
+def test_damaged_figures_of_a_precision_are_one_clear_error(copy: Path, entry: object) -> None:
+    validation = json.loads((copy / "ensemble.json").read_text())["validation"]
+    change(copy, validation={**validation, "precisions": {"bf16": entry}})
+    with pytest.raises(InputError, match="damaged"):
+        ensembles.load(copy)
+
+
 def test_a_folder_without_an_ensemble_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no ensemble folder"):
         ensembles.load(tmp_path)
