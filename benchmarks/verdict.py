@@ -80,8 +80,9 @@ def study() -> Ensemble:
 def _drawn(model: Ensemble, blasts: float, size: int, generator: np.random.Generator) -> Judged:
     """One slide: normal cells, myeloblasts among them, called with the model's errors as they vary between slides."""
     calibration = model.calibration
-    matrix = calibration.confusion_matrix
+    matrix = calibration.graded_matrix
     assert matrix is not None
+    types = len(model.cell_types)
     shares = {name: share * (1 - blasts) for name, share in NORMAL.items()} | {"myeloblast": blasts}
     true = generator.multinomial(size, list(shares.values()))
     called: list[Call] = []
@@ -92,21 +93,25 @@ def _drawn(model: Ensemble, blasts: float, size: int, generator: np.random.Gener
             row = generator.dirichlet((row + 1e-9) * (1 / calibration.call_correlation - 1))
         calls = generator.multinomial(count, row)
         for k, times in enumerate(calls.tolist()):
-            called += [_simulated_call(model, position, k, generator) for _ in range(times)]
+            called += [_simulated_call(model, position, k % types, k < types, generator) for _ in range(times)]
     return _judge("simulated", called, shares, model)
 
 
-def _simulated_call(model: Ensemble, true: int, called: int, generator: np.random.Generator) -> Call:
-    """A call as certain, or not, as validation cells so called were."""
+def _simulated_call(model: Ensemble, true: int, called: int, sure: bool, generator: np.random.Generator) -> Call:
+    """A call that counts, or not, in the test of its group as often as validation cells so called did."""
     name = model.cell_types[called]
     probabilities = np.zeros(len(model.cell_types))
-    matrix = model.calibration.confusion_matrix
+    calibration = model.calibration
     group = next((group for group, members in cells.GROUPS.items() if name in members), "")
-    found = model.calibration.false_calls.get(group)
-    if found is not None and matrix is not None:
-        so_called = matrix[true, cells.indices(model.cell_types, cells.GROUPS[group])].sum()
-        probabilities[called] = generator.random() < found.counted[true] / so_called
-    return Call(name, Status.CLASSIFIED, name, probabilities=tuple(probabilities.tolist()))
+    found = calibration.false_calls.get(group)
+    if found is not None and calibration.confusion_matrix is not None and calibration.sure_matrix is not None:
+        inside = cells.indices(model.cell_types, cells.GROUPS[group])
+        of_all, of_sure = (int(m[true, inside].sum()) for m in (calibration.confusion_matrix, calibration.sure_matrix))
+        counted = int(found.counted[true])
+        # The sure calls are the first to be certain enough, then the others.
+        share = min(1.0, counted / of_sure) if sure else max(0.0, counted - of_sure) / (of_all - of_sure)
+        probabilities[called] = generator.random() < share
+    return Call(name, Status.CLASSIFIED, name, float(sure), probabilities=tuple(probabilities.tolist()))
 
 
 def _judge(slide: str, calls: Sequence[Call], true: Mapping[str, float], model: Ensemble) -> Judged:
@@ -192,7 +197,7 @@ def _calls(found: Predictions) -> list[Call]:
         raise typer.BadParameter("the predictions have no probabilities")
     names = [found.cell_types[i] if i >= 0 else "" for i in found.called.tolist()]
     return [
-        Call(name, Status.CLASSIFIED if name else Status.UNIDENTIFIED, name, probabilities=tuple(row))
+        Call(name, Status.CLASSIFIED if name else Status.UNIDENTIFIED, name, max(row), probabilities=tuple(row))
         for name, row in zip(names, found.probabilities.tolist(), strict=True)
     ]
 

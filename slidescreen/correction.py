@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
+SURE = 0.8  # a call at least so probable is seldom wrong; of the others the correction makes something else
 _PRIOR = 0.05  # pseudo-cells for each call of each true type: an error not seen on validation is not impossible
 _LEAST_SUPPORT = 50  # an error rate from fewer cells is known to no better than 14 points
 _LEAST_FOUND = 0.5  # a type mostly called something else is known from its calls least of all
@@ -45,17 +46,31 @@ class Composition:
         return bool((self.rates[np.ix_(positions, positions)].sum(axis=1) >= _LEAST_FOUND).all())
 
 
+def graded(called: Counts, probability: Floats, types: int) -> Counts:
+    """Calls told apart by whether they are sure: (N,) columns, that of the type, `types` further on where it is not.
+
+    Args:
+        called: (N,) type indices.
+        probability: (N,) of the called type, 0–1.
+        types: how many there are, K.
+    """
+    return np.where(probability >= SURE, called, called + types)
+
+
 def unmix(calls: Counts, confusion: Counts, correlation: float = 0.0, seed: int = 0) -> Composition | None:
     """Maximum-likelihood composition given the counts of calls and the classifier's confusion matrix.
 
     The calls are multinomial with probabilities shares @ rates, where rates are the rows of the confusion matrix;
     the shares that make them most likely are found by expectation maximisation (Saerens, Latinne and Decaestecker
-    2002, on counts). The interval draws use a Dirichlet distribution for each row of the rates, as wide as what the
-    validation cells leave open and the variation between slides make it, and a multinomial resampling of the calls.
+    2002, on counts). Calls may be graded (C = 2K columns, see `graded`) or not (C = K): sure calls of a type and
+    others tell different things of what a slide is made of.
+
+    The interval draws use a Dirichlet distribution for each row of the rates, as wide as what the validation cells
+    leave open and the variation between slides make it, and a multinomial resampling of the calls.
 
     Args:
-        calls: (K,) how many cells were called each type.
-        confusion: (K, K) validation cells, rows true, columns called.
+        calls: (C,) how many cells were called each type.
+        confusion: (K, C) validation cells, rows true, columns called.
         correlation: how the rates vary between slides, by `call_correlation`.
         seed: of the draws.
 
@@ -65,10 +80,12 @@ def unmix(calls: Counts, confusion: Counts, correlation: float = 0.0, seed: int 
     total = int(calls.sum())
     if total == 0:
         return None
+    types, columns = confusion.shape
     supported = confusion.sum(axis=1) >= _LEAST_SUPPORT
-    concentration = confusion + _PRIOR
-    concentration[~supported] = 0
-    concentration[~supported, ~supported] = 1  # an unsupported type: taken at its word
+    concentration = _with_prior(confusion)
+    own = np.arange(columns) % types == np.arange(types)[:, None]
+    at_its_word = own * _with_prior(confusion).sum(axis=0)  # as sure as calls of that type are
+    concentration[~supported] = at_its_word[~supported]
     rates = concentration / concentration.sum(axis=1, keepdims=True)
     generator = np.random.default_rng(seed)
     spread = 1 / (concentration.sum(axis=1, keepdims=True) + 1) + correlation  # of the rates, over rate * (1 - rate)
@@ -76,29 +93,30 @@ def unmix(calls: Counts, confusion: Counts, correlation: float = 0.0, seed: int 
     drawn_rates = gammas / gammas.sum(axis=2, keepdims=True)
     drawn_calls = generator.multinomial(total, calls / total, size=_DRAWS)
     shares = _most_likely(calls[None].astype(np.float64), rates[None])[0]
-    return Composition(shares, _most_likely(drawn_calls.astype(np.float64), drawn_rates), supported, rates)
+    by_type = rates.reshape(types, -1, types).sum(axis=1)
+    return Composition(shares, _most_likely(drawn_calls.astype(np.float64), drawn_rates), supported, by_type)
 
 
 def call_correlation(truth: Counts, called: Counts, slides: Sequence[str], confusion: Counts) -> float:
     """How the calls of one true type vary between slides, by maximum likelihood of a Dirichlet-multinomial.
 
     Args:
-        truth, called: (N,) type indices of validation cells that were called.
+        truth, called: (N,) type indices of validation cells that were called; the calls may be graded.
         slides: (N,) names, empty where unknown; such cells say nothing here.
-        confusion: (K, K) of the same cells, rows true, columns called.
+        confusion: (K, C) of the same cells, rows true, columns called.
 
     Returns:
         The intra-slide correlation, the same for all types, 0.0001–0.3; 0 where no slide has cells enough.
     """
     names = np.asarray(slides)
-    rates = confusion + _PRIOR
+    rates = _with_prior(confusion)
     rates = rates / rates.sum(axis=1, keepdims=True)
     counts, means = [], []
     for slide in sorted(set(names.tolist()) - {""}):
         for true in np.unique(truth[names == slide]):
             chosen = (names == slide) & (truth == true)
             if chosen.sum() >= _LEAST_ON_SLIDE:
-                counts.append(np.bincount(called[chosen], minlength=len(rates)))
+                counts.append(np.bincount(called[chosen], minlength=rates.shape[1]))
                 means.append(rates[true])
     if not counts:
         return 0.0
@@ -112,9 +130,14 @@ def call_correlation(truth: Counts, called: Counts, slides: Sequence[str], confu
     return float(np.exp(best.x))
 
 
+def _with_prior(confusion: Counts) -> Floats:
+    types, columns = confusion.shape
+    return np.asarray(confusion + _PRIOR * types / columns)
+
+
 def _most_likely(calls: Floats, rates: Floats) -> Floats:
-    """Expectation maximisation for many slides at once: calls (D, K) and rates (D, K, K) to shares (D, K)."""
-    shares = np.full(calls.shape, 1 / calls.shape[1])
+    """Expectation maximisation for many slides at once: calls (D, C) and rates (D, K, C) to shares (D, K)."""
+    shares = np.full(rates.shape[:2], 1 / rates.shape[1])
     left = np.arange(len(calls))  # those that still change
     for _ in range(_STEPS):
         before = found = shares[left]

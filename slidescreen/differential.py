@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from slidescreen import cells
 from slidescreen.calls import Call, Status
-from slidescreen.correction import Composition, unmix
+from slidescreen.correction import Composition, graded, unmix
 from slidescreen.ensemble import Ensemble
 from slidescreen.statistics.intervals import clopper_pearson
 
@@ -69,12 +69,11 @@ def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differ
     status = Counter(call.status for call in calls)
     called = Counter(call.cell_type for call in calls if call.status is Status.CLASSIFIED)
     types = ensemble.cell_types
-    type_counts = np.asarray([called[name] for name in types], dtype=np.int64)
     leukocytes = sum(called[name] for name in cells.LEUKOCYTES)
-    matrix = ensemble.calibration.confusion_matrix
+    matrix = ensemble.calibration.graded_matrix
     composition: Composition | None = None
     if matrix is not None and leukocytes:
-        composition = unmix(type_counts, matrix, ensemble.calibration.call_correlation)
+        composition = unmix(_counts(calls, types, matrix.shape[1]), matrix, ensemble.calibration.call_correlation)
     return Differential(
         slide=slide,
         images=len(calls),
@@ -94,6 +93,15 @@ def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differ
         certain={group: _certain(calls, group, ensemble) for group in cells.TESTED_GROUPS},
         composition=composition,
     )
+
+
+def _counts(calls: Sequence[Call], types: Sequence[str], columns: int) -> NDArray[np.int64]:
+    """Calls of each type: (K,), or (2K,) where `columns` are twice as many, sure calls and others apart."""
+    classified = [call for call in calls if call.status is Status.CLASSIFIED]
+    called = np.asarray([types.index(call.cell_type) for call in classified], dtype=np.int64)
+    if columns > len(types):
+        called = graded(called, np.asarray([call.probability or 0.0 for call in classified]), len(types))
+    return np.bincount(called, minlength=columns)
 
 
 def _is_corrected(name: str, ensemble: Ensemble) -> bool:

@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ class Calibration:
         rejection_threshold: a call less probable than this is `unidentified`.
         confusion_matrix: validation cells, rows true, columns called, in the order of the cell types; None if
             it was not measured.
+        sure_matrix: of these, the cells whose calls were sure (`correction.SURE`); None if it was not measured.
         call_correlation: how the calls of one true type vary between slides: the intra-slide correlation of a
             Dirichlet-multinomial distribution, 0–1.
         false_calls: how often cells of other types are called into a tested group (`blasts`, …), and how that
@@ -57,12 +58,20 @@ class Calibration:
     temperature: float = 1.0
     rejection_threshold: float = 0.0
     confusion_matrix: NDArray[np.int64] | None = None
+    sure_matrix: NDArray[np.int64] | None = None
     call_correlation: float = 0.0
     corrected: frozenset[str] | None = None
     false_calls: Mapping[str, FalseCalls] = field(default_factory=dict)
     usual: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     precisions: Mapping[str, Agreement] = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def graded_matrix(self) -> NDArray[np.int64] | None:
+        """Validation cells (K, 2K), rows true, columns called: surely, then not; (K, K) where it was not measured."""
+        if self.confusion_matrix is None or self.sure_matrix is None:
+            return self.confusion_matrix
+        return np.hstack([self.sure_matrix, self.confusion_matrix - self.sure_matrix])
 
 
 @dataclass(frozen=True)
@@ -175,23 +184,17 @@ def load(folder: Path) -> Ensemble:
         if content["format_version"] != FORMAT_VERSION:
             raise ValueError(f"format version {content['format_version']}, this release reads {FORMAT_VERSION}")
         members = tuple(_read_member(folder, entry) for entry in content["members"])
-        types = tuple(content["cell_types"])
-        calibration = _calibration(content["validation"], len(types))
-        ensemble = Ensemble(members, content["rule"], calibration)
+        ensemble = Ensemble(members, content["rule"])
+        if tuple(content["cell_types"]) != ensemble.cell_types:
+            raise InputError(f"{printable(path)} lists other cell types than its checkpoints, or in another order")
+        return replace(ensemble, calibration=_calibration(content["validation"], len(ensemble.cell_types)))
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{printable(path)} is damaged: {reason}") from error
-    if types != ensemble.cell_types:
-        raise InputError(f"{printable(path)} lists other cell types than its checkpoints, or in another order")
-    matrix = calibration.confusion_matrix
-    if matrix is not None and matrix.shape != (len(types), len(types)):
-        raise InputError(f"{printable(path)} is damaged: its confusion matrix is not of {len(types)} types")
-    return ensemble
 
 
 def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
     calibration = ensemble.calibration
-    matrix = calibration.confusion_matrix
     return {
         "format_version": FORMAT_VERSION,
         "rule": ensemble.rule,
@@ -203,7 +206,8 @@ def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
         "validation": {
             "temperature": calibration.temperature,
             "rejection_threshold": calibration.rejection_threshold,
-            "confusion_matrix": None if matrix is None else matrix.tolist(),
+            "confusion_matrix": _rows(calibration.confusion_matrix),
+            "sure_matrix": _rows(calibration.sure_matrix),
             "call_correlation": calibration.call_correlation,
             "corrected": None if calibration.corrected is None else sorted(calibration.corrected),
             "false_calls": {group: _false_calls_dict(found) for group, found in calibration.false_calls.items()},
@@ -229,8 +233,24 @@ def _read_member(folder: Path, entry: dict[str, Any]) -> Member:
     return Member(path, float(entry["weight"]), found, read_checkpoint(path))
 
 
+def _rows(matrix: NDArray[np.int64] | None) -> list[list[int]] | None:
+    rows: list[list[int]] | None = None if matrix is None else matrix.tolist()
+    return rows
+
+
+def _matrix(rows: list[list[int]] | None, types: int) -> NDArray[np.int64] | None:
+    if rows is None:
+        return None
+    matrix = np.asarray(rows, dtype=np.int64)
+    if matrix.shape != (types, types) or (matrix < 0).any():
+        raise ValueError(f"its confusion matrix is not of {types} types")
+    return matrix
+
+
 def _calibration(content: dict[str, Any], types: int) -> Calibration:
-    matrix = content["confusion_matrix"]
+    matrix, sure = (_matrix(rows, types) for rows in (content["confusion_matrix"], content.get("sure_matrix")))
+    if matrix is not None and sure is not None and (sure > matrix).any():
+        raise ValueError("more of its calls are sure than were made")
     temperature, threshold = float(content["temperature"]), float(content["rejection_threshold"])
     if not (math.isfinite(temperature) and temperature > 0):
         raise ValueError(f"temperature must be above 0, not {temperature}")
@@ -239,7 +259,8 @@ def _calibration(content: dict[str, Any], types: int) -> Calibration:
     return Calibration(
         temperature,
         threshold,
-        None if matrix is None else np.asarray(matrix, dtype=np.int64),
+        matrix,
+        sure,
         float(content["call_correlation"]),
         None if content.get("corrected") is None else frozenset(map(str, content["corrected"])),
         {str(group): _false_calls(entry, types) for group, entry in content["false_calls"].items()},

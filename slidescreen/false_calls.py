@@ -69,6 +69,7 @@ def measure(
     slides: Sequence[str],
     cell_types: Sequence[str],
     members: Sequence[str],
+    call_correlation: float = 0.0,
 ) -> FalseCalls:
     """Measure false calls into a group at the certainty that finds few true members best.
 
@@ -81,6 +82,7 @@ def measure(
         slides: (N,) names, empty where unknown; such cells say nothing of clustering.
         cell_types: the K types.
         members: of the group.
+        call_correlation: how the calls of one true type vary between slides, 0–1.
     """
     inside, leukocytes = cells.indices(cell_types, members), cells.indices(cell_types, cells.LEUKOCYTES)
     foreign = others(cell_types, members)
@@ -96,19 +98,33 @@ def measure(
         rate_of = dict(zip(foreign, measured.rates(foreign).tolist(), strict=True))
         rates = np.asarray([rate_of[t] for t in truth[looked_at].tolist()])
         found.append(replace(measured, correlation=slide_correlation(counted[looked_at], names, rates)))
-    return max(found, key=lambda each: _power(each, inside, foreign))
+    return max(found, key=lambda each: power(each, inside, foreign, call_correlation))
 
 
-def _power(false_calls: FalseCalls, inside: Sequence[int], foreign: Sequence[int]) -> float:
-    """The chance that a slide with a few true members is flagged, the other cells being those of the validation."""
+def power(
+    false_calls: FalseCalls, inside: Sequence[int], foreign: Sequence[int], call_correlation: float = 0.0
+) -> float:
+    """The chance, 0–1, that a slide of 200 leukocytes with 5% true members is flagged, at 1% false alarms.
+
+    Args:
+        false_calls: measured at one certainty.
+        inside, foreign: positions of the group's types, and of the other leukocytes; these are as on validation.
+        call_correlation: how the share of the true members that is found varies between slides, 0–1. What is found
+            on one slide and missed on the next is worth less than what is found on each in part.
+    """
     total = false_calls.called
     rate = float(np.average(false_calls.rates(foreign), weights=total[foreign])) if total[foreign].any() else 0.5
-    found = false_calls.counted[inside].sum() / max(total[inside].sum(), 1)
+    found = float((false_calls.counted[inside].sum() + 0.5) / (total[inside].sum() + 1.0))
     limits = (
         k for k in range(1, _SLIDE + 1) if tail_probability(k, _SLIDE, rate, false_calls.correlation) < _ERROR_RATE
     )
     least = next(limits, _SLIDE + 1)
-    return float(scipy.stats.binom.sf(least - 1, _SLIDE, _SHARE * found + (1 - _SHARE) * rate))
+    members = round(_SHARE * _SLIDE)
+    counted = np.convolve(
+        _distribution(members, found, call_correlation),
+        _distribution(_SLIDE - members, rate, false_calls.correlation),
+    )
+    return float(counted[least:].sum())
 
 
 def slide_correlation(false: NDArray[np.bool_], slides: NDArray[np.str_], rates: Floats) -> float:
@@ -142,5 +158,15 @@ def slide_correlation(false: NDArray[np.bool_], slides: NDArray[np.str_], rates:
 
 def tail_probability(count: int, total: int, rate: float, correlation: float) -> float:
     """The probability of `count` or more false calls among `total` cells at a mean rate that varies by slide."""
-    scale = 1 / max(correlation, LEAST_CORRELATION) - 1
+    scale = _scale(correlation)
     return float(scipy.stats.betabinom.sf(count - 1, total, rate * scale, (1 - rate) * scale))
+
+
+def _distribution(total: int, rate: float, correlation: float) -> Floats:
+    """The probability of each count from 0 to `total` at a mean rate that varies by slide."""
+    scale = _scale(correlation)
+    return np.asarray(scipy.stats.betabinom.pmf(np.arange(total + 1), total, rate * scale, (1 - rate) * scale))
+
+
+def _scale(correlation: float) -> float:
+    return 1 / max(correlation, LEAST_CORRELATION) - 1

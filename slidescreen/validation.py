@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from slidescreen import cells, false_calls
 from slidescreen.appearance import MEASURES, measure
-from slidescreen.correction import call_correlation, unmix
+from slidescreen.correction import call_correlation, graded, unmix
 from slidescreen.differential import NAMES, members_of
 from slidescreen.engine.devices import usable_threads
 from slidescreen.engine.halving import Halving
@@ -115,13 +115,16 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
     threshold = _threshold(confidence, called == predictions.truth, targets)
     kept = confidence >= threshold
     truth, called, probabilities = predictions.truth[kept], called[kept], probabilities[kept]
-    matrix = classification.confusion_matrix(truth, called, len(ensemble.cell_types))
+    types = len(ensemble.cell_types)
+    outcomes = graded(called, probabilities.max(axis=1), types)
+    matrix = _counted(truth, outcomes, types)
+    sure = matrix[:, :types]
     slides = [image.slide for image, keep in zip(predictions.images, kept, strict=True) if keep]
+    correlation = call_correlation(truth, outcomes, slides, matrix)
     found = {
-        group: false_calls.measure(truth, called, probabilities, slides, ensemble.cell_types, members)
+        group: false_calls.measure(truth, called, probabilities, slides, ensemble.cell_types, members, correlation)
         for group, members in cells.TESTED_GROUPS.items()
     }
-    correlation = call_correlation(truth, called, slides, matrix)
     measured = {
         "images": len(kept),
         "unidentified": int((~kept).sum()),
@@ -132,9 +135,10 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
     calibration = Calibration(
         temperature=temperature,
         rejection_threshold=threshold,
-        confusion_matrix=matrix,
+        confusion_matrix=sure + matrix[:, types:],
+        sure_matrix=sure,
         call_correlation=correlation,
-        corrected=corrected_names(truth, called, slides, ensemble.cell_types),
+        corrected=corrected_names(truth, outcomes, slides, ensemble.cell_types),
         false_calls=found,
         usual={**_usual_appearance(predictions.appearances), **_usual_certainty(predictions.images, confidence, kept)},
         measured=measured,
@@ -166,14 +170,15 @@ def compare(ensemble: Ensemble, predictions: MemberPredictions) -> list[dict[str
 
 
 def corrected_names(
-    truth: NDArray[np.int64], called: NDArray[np.int64], slides: Sequence[str], types: Sequence[str]
+    truth: NDArray[np.int64], outcomes: NDArray[np.int64], slides: Sequence[str], types: Sequence[str]
 ) -> frozenset[str] | None:
     """Types and groups whose percentage the correction brings nearer to the truth, or leaves as near.
 
     Each slide is corrected by what is known of all other cells; the mean absolute error over the slides decides.
 
     Args:
-        truth, called: (N,) type indices of validation cells that were called.
+        truth: (N,) type indices of validation cells that were called.
+        outcomes: (N,) their calls, graded.
         slides: (N,) names, empty where unknown.
         types: that the indices stand for.
 
@@ -188,14 +193,22 @@ def corrected_names(
         true = np.bincount(truth[here], minlength=len(types))
         if true[leukocytes].sum() < _LEAST_CELLS:
             continue
-        counted = np.bincount(called[here], minlength=len(types))
-        found = unmix(counted, classification.confusion_matrix(truth[~here], called[~here], len(types)))
+        calls = np.bincount(outcomes[here], minlength=2 * len(types))
+        counted = calls.reshape(2, -1).sum(axis=0)
+        found = unmix(calls, _counted(truth[~here], outcomes[~here], len(types)))
         if found is not None and counted[leukocytes].any():
             wanted, raw, better = (among_leukocytes(s, types) for s in (true, counted, found.shares))
             gains.append(np.abs(raw - wanted) - np.abs(better - wanted))
     if len(gains) < _LEAST_SLIDES:
         return None
     return frozenset(name for name, gain in zip(NAMES, np.mean(gains, axis=0), strict=True) if gain >= 0)
+
+
+def _counted(truth: NDArray[np.int64], outcomes: NDArray[np.int64], types: int) -> NDArray[np.int64]:
+    """A confusion matrix (K, 2K) of graded calls."""
+    matrix = np.zeros((types, 2 * types), np.int64)
+    np.add.at(matrix, (truth, outcomes), 1)
+    return matrix
 
 
 def among_leukocytes(shares: NDArray[Any], types: Sequence[str]) -> Floats:

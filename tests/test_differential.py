@@ -132,6 +132,49 @@ def test_a_type_mostly_called_something_else_is_not_identified_but_with_what_it_
     assert not found.identifies([])
 
 
+def test_sure_calls_and_others_tell_apart_what_their_sum_does_not() -> None:
+    generator = np.random.default_rng(4)
+    rates = np.array([[0.60, 0.02, 0.20, 0.18], [0.02, 0.60, 0.18, 0.20]])  # sure a, sure b, other a, other b
+    matrix = np.rint(4000 * rates).astype(np.int64)
+    errors = []
+    for _ in range(200):
+        calls = generator.multinomial(200, np.array([0.9, 0.1]) @ rates)
+        together = unmix(calls.reshape(2, 2).sum(axis=0), matrix.reshape(2, 2, 2).sum(axis=1))
+        apart = unmix(calls, matrix)
+        assert together is not None
+        assert apart is not None
+        assert apart.rates.shape == together.rates.shape == (2, 2)
+        errors.append([abs(found.shares[1] - 0.1) for found in (together, apart)])
+    of_sum, of_both = np.mean(errors, axis=0)
+    assert of_both < 0.85 * of_sum
+
+
+def test_graded_calls_of_too_few_validation_cells_are_taken_at_their_word() -> None:
+    matrix = np.hstack([np.diag([900, 900, 20]), np.diag([100, 100, 20])])
+    found = unmix(np.array([50, 20, 10, 5, 5, 10]), matrix)
+    assert found is not None
+    assert found.supported.tolist() == [True, True, False]
+    assert found.shares == pytest.approx([0.55, 0.25, 0.20], abs=0.01)
+
+
+def test_a_slide_is_corrected_by_how_sure_its_calls_are() -> None:
+    plain = np.diag([500] * 16) + 5
+    blast, neutrophil = (cells.LEUKOCYTES.index(name) for name in ("myeloblast", "neutrophil"))
+    plain[neutrophil, blast] = 100  # neutrophils called blasts, never surely
+    sure = plain.copy()
+    sure[neutrophil, blast] = 0
+    model = ensemble(plain)
+    model = replace(model, calibration=replace(model.calibration, sure_matrix=sure))
+    found = []
+    for probability in (0.95, 0.6):
+        kinds = ["neutrophil"] * 90 + ["myeloblast"] * 10
+        of = {"neutrophil": 0.95, "myeloblast": probability}
+        calls = [Call(f"{n}", Status.CLASSIFIED, kind, of[kind]) for n, kind in enumerate(kinds)]
+        found.append(count_slide("S", calls, model).shares["blasts"].corrected_percent)
+    assert found[0] == pytest.approx(10, abs=2)
+    assert found[1] == pytest.approx(0, abs=2)
+
+
 def test_errors_that_vary_between_slides_widen_the_limits() -> None:
     calls, matrix = np.array([100, 60, 20, 20]), confusion(0.2)
     alike, varying = (unmix(calls, matrix, correlation) for correlation in (0.0, 0.1))

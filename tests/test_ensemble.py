@@ -105,6 +105,30 @@ def test_a_damaged_description_is_one_clear_error(copy: Path, changes: dict[str,
         ensembles.load(copy)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"confusion_matrix": [[1, 2], [3, 4]]}, "confusion matrix is not of 16 types"),
+        ({"confusion_matrix": np.full((16, 16), -1).tolist()}, "confusion matrix is not of 16 types"),
+        ({"sure_matrix": np.full((16, 16), 10_000).tolist()}, "more of its calls are sure than were made"),
+        ({"sure_matrix": "many"}, "damaged"),
+    ],
+)
+def test_a_damaged_confusion_matrix_is_one_clear_error(copy: Path, changes: dict[str, object], message: str) -> None:
+    validation = json.loads((copy / "ensemble.json").read_text())["validation"]
+    change(copy, validation={**validation, **changes})
+    with pytest.raises(InputError, match=message):
+        ensembles.load(copy)
+
+
+def test_an_ensemble_measured_without_sure_calls_still_corrects(copy: Path) -> None:
+    validation = json.loads((copy / "ensemble.json").read_text())["validation"]
+    validation.pop("sure_matrix", None)
+    change(copy, validation=validation)
+    calibration = ensembles.load(copy).calibration
+    assert calibration.graded_matrix is calibration.confusion_matrix is not None
+
+
 @pytest.mark.parametrize("entry", [{}, "none", {"images": 2, "calls_changed": "few"}])
 def test_damaged_figures_of_a_precision_are_one_clear_error(copy: Path, entry: object) -> None:
     validation = json.loads((copy / "ensemble.json").read_text())["validation"]

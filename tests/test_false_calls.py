@@ -12,6 +12,7 @@ from slidescreen.false_calls import (
     FalseCalls,
     from_matrix,
     measure,
+    power,
     slide_correlation,
     tail_probability,
 )
@@ -75,6 +76,21 @@ def test_where_certainty_tells_nothing_every_call_counts() -> None:
     found = measured((0.95, 1.0), (0.95, 1.0))
     assert found.certainty == 0.0
     assert found.counted[MONOCYTE] == 100
+
+
+@pytest.mark.parametrize(("variation", "clustering"), [(0.0, 1e-4), (0.15, 0.01), (0.3, 0.05)])
+def test_the_chance_to_flag_few_true_members_is_that_of_drawn_slides(variation: float, clustering: float) -> None:
+    generator = np.random.default_rng(5)
+    false_calls = FalseCalls(0.8, np.array([10, 800]), np.array([1000, 1000]), clustering)
+
+    def drawn(cells_on_slide: int, rate: float, correlation: float) -> NDArray[np.int64]:
+        scale = 1 / max(correlation, 1e-4) - 1
+        return generator.binomial(cells_on_slide, generator.beta(rate * scale, (1 - rate) * scale, 100_000))
+
+    rate, found = 10.5 / 1001, 800.5 / 1001
+    alarm = np.quantile(drawn(200, rate, clustering), 0.99)
+    flagged = drawn(10, found, variation) + drawn(190, rate, clustering) > alarm
+    assert power(false_calls, [1], [0], variation) == pytest.approx(flagged.mean(), abs=0.03)
 
 
 def drawn_calls(correlation: float) -> tuple[NDArray[np.int64], NDArray[np.int64], list[str]]:
