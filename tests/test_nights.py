@@ -129,6 +129,15 @@ def test_a_slide_that_is_now_seen_as_part_of_another_is_not_called_vanished(comm
     assert record()["counts"]["slides"] == 1  # type: ignore[index]
 
 
+def test_where_every_slide_waits_the_summary_says_so_without_an_empty_table(command: Command, night: Path) -> None:
+    age(night, 0)
+    outcome = command("classify", night, "--out", "run", "--settle", "60")
+    assert outcome.code == 0
+    assert "left to the next run: S0, S1, S2" in outcome.err
+    assert outcome.out.splitlines()[:2] == ["", "0 slides, 0 images"]
+    assert "verdict" not in outcome.out
+
+
 def test_a_slide_still_being_exported_waits_and_is_listed(command: Command, night: Path) -> None:
     write_cells(night / "S1", 1, first_seed=99)
     outcome = command("classify", night, "--out", "run", "--settle", "60")

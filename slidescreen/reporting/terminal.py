@@ -94,15 +94,15 @@ def show_run(run: Run, out: Path) -> None:
             f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]",
             escape("; ".join(finding.reasons)),
         )
-    console.print(table)
+    if worklist:
+        console.print(table)
     if len(worklist) > _MOST_ROWS:
         console.print(f"and {len(worklist) - _MOST_ROWS} more slides: see the report")
     counts = run.info["counts"]
     images = sum(counts[state] for state in Status)
-    console.print(
-        f"\n{number_of(counts['slides'], 'slide')}, {number_of(images, 'image')}: "
-        + ", ".join(f"{counts[state]} {state}" for state in Status if counts[state]),
-    )
+    states = ", ".join(f"{counts[state]} {state}" for state in Status if counts[state])
+    total = f"{number_of(counts['slides'], 'slide')}, {number_of(images, 'image')}"
+    console.print(f"\n{total}: {states}" if states else f"\n{total}")
     for remark in run.info["drift"]:
         console.print(f"[bold yellow]stain or camera changed: check before trusting:[/] {escape(remark)}")
     console.print(f"report: {escape(printable(out / 'report.html'))}", soft_wrap=True)
