@@ -62,7 +62,7 @@ def compare(night: Row, past: Sequence[Row], measured: Mapping[str, tuple[float,
     """
     if len(past) < LEAST_NIGHTS:
         return [
-            f"{_name(figure)} {night[figure]:.3g} is outside of {low:.3g}–{high:.3g}, where the ensemble was measured"
+            _outside(figure, night[figure], low, high)
             for figure, (low, high) in measured.items()
             if figure in night and not low <= night[figure] <= high
         ]
@@ -111,6 +111,13 @@ def add_to_history(path: Path, time: str, slides: Sequence[SlideResult], night: 
     figures = [f"{night[name]:.4f}" if name in night else "" for name in FIGURES]
     csv.writer(line, lineterminator="\n").writerow([neutralise(time), len(slides), images, *figures])
     write_text(path, text + line.getvalue())
+
+
+def _outside(figure: str, value: float, low: float, high: float) -> str:
+    """In words, with as many digits as it takes to tell the value from the limits."""
+    digits = next((n for n in range(3, 9) if f"{value:.{n}g}" not in (f"{low:.{n}g}", f"{high:.{n}g}")), 9)
+    limits = f"{low:.{digits}g}–{high:.{digits}g}"
+    return f"{_name(figure)} {value:.{digits}g} is outside of {limits}, where the ensemble was measured"
 
 
 def _name(figure: str) -> str:

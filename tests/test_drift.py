@@ -63,6 +63,8 @@ def test_before_there_is_a_past_the_measured_images_are_asked() -> None:
     assert compare({"background_red": 170.0, "sharpness": 4.0}, few, limits) == []
     (remark,) = compare({"background_red": 120.0, "sharpness": 4.0}, few, limits)
     assert remark == "background red 120 is outside of 150–250, where the ensemble was measured"
+    (close,) = compare({"background_red": 250.04}, [], {"background_red": (150.0, 250.0)})
+    assert close == "background red 250.04 is outside of 150–250, where the ensemble was measured"
 
 
 def test_a_laboratory_whose_cells_the_ensemble_is_less_sure_of_is_told_so_on_the_first_night() -> None:
