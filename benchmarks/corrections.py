@@ -23,6 +23,7 @@ from slidescreen.differential import NAMES
 from slidescreen.evaluation.predictions import Predictions
 from slidescreen.evaluation.truth import of_tables
 from slidescreen.labels import LabelRules
+from slidescreen.statistics import classification
 from slidescreen.validation import among_leukocytes
 
 Floats = NDArray[np.float64]
@@ -43,10 +44,10 @@ def by_counts(apart: bool) -> Method:
     """The composition that makes the counts of calls most likely, sure calls and others `apart` or together."""
 
     def correct(slide: Predictions, others: Predictions) -> Floats:
-        columns = len(slide.cell_types) * (2 if apart else 1)
+        types = len(slide.cell_types)
+        columns = types * (2 if apart else 1)
         calls, known = (_columns(found, apart) for found in (slide, others))
-        matrix = np.zeros((len(slide.cell_types), columns), np.int64)
-        np.add.at(matrix, (others.truth[others.called >= 0], known), 1)
+        matrix = classification.confusion_matrix(others.truth[others.called >= 0], known, columns)[:types]
         found = unmix(np.bincount(calls, minlength=columns), matrix)
         assert found is not None
         return found.shares

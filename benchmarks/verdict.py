@@ -101,15 +101,15 @@ def _simulated_call(model: Ensemble, true: int, called: int, sure: bool, generat
     """A call that counts, or not, in the test of its group as often as validation cells so called did."""
     name = model.cell_types[called]
     probabilities = np.zeros(len(model.cell_types))
-    calibration = model.calibration
+    matrix = model.calibration.graded_matrix
     group = next((group for group, members in cells.GROUPS.items() if name in members), "")
-    found = calibration.false_calls.get(group)
-    if found is not None and calibration.confusion_matrix is not None and calibration.sure_matrix is not None:
+    found = model.calibration.false_calls.get(group)
+    if found is not None and matrix is not None:
         inside = cells.indices(model.cell_types, cells.GROUPS[group])
-        of_all, of_sure = (int(m[true, inside].sum()) for m in (calibration.confusion_matrix, calibration.sure_matrix))
+        of_sure, *of_others = matrix[true].reshape(-1, len(model.cell_types))[:, inside].sum(axis=1).tolist()
         counted = int(found.counted[true])
         # The sure calls are the first to be certain enough, then the others.
-        share = min(1.0, counted / of_sure) if sure else max(0.0, counted - of_sure) / (of_all - of_sure)
+        share = min(1.0, counted / of_sure) if sure else max(0.0, counted - of_sure) / of_others[0]
         probabilities[called] = generator.random() < share
     return Call(name, Status.CLASSIFIED, name, float(sure), probabilities=tuple(probabilities.tolist()))
 

@@ -84,7 +84,7 @@ def unmix(calls: Counts, confusion: Counts, correlation: float = 0.0, seed: int 
     supported = confusion.sum(axis=1) >= _LEAST_SUPPORT
     concentration = _with_prior(confusion)
     own = np.arange(columns) % types == np.arange(types)[:, None]
-    at_its_word = own * _with_prior(confusion).sum(axis=0)  # as sure as calls of that type are
+    at_its_word = own * concentration.sum(axis=0)  # as sure as calls of that type are
     concentration[~supported] = at_its_word[~supported]
     rates = concentration / concentration.sum(axis=1, keepdims=True)
     generator = np.random.default_rng(seed)

@@ -206,9 +206,7 @@ def corrected_names(
 
 def _counted(truth: NDArray[np.int64], outcomes: NDArray[np.int64], types: int) -> NDArray[np.int64]:
     """A confusion matrix (K, 2K) of graded calls."""
-    matrix = np.zeros((types, 2 * types), np.int64)
-    np.add.at(matrix, (truth, outcomes), 1)
-    return matrix
+    return classification.confusion_matrix(truth, outcomes, 2 * types)[:types]
 
 
 def among_leukocytes(shares: NDArray[Any], types: Sequence[str]) -> Floats:
