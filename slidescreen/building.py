@@ -1,14 +1,15 @@
 """Checkpoints and labelled images to a measured ensemble."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 
-from slidescreen.engine.interface import Choice, EngineOptions
+from slidescreen.engine.interface import Choice, EngineOptions, joined
 from slidescreen.engine.selection import choose, load_engines
 from slidescreen.ensemble import Ensemble, default_weights, member_of
 from slidescreen.errors import InputError
-from slidescreen.exactness import agreement
+from slidescreen.exactness import Agreement, agreement
 from slidescreen.files import printable
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled, with_split
 from slidescreen.validation import MemberPredictions, Targets, calibrate, predict, search_weights
@@ -55,22 +56,46 @@ def build_ensemble(request: Request, progress: Callable[[int, int], None]) -> En
             ensemble, members=tuple(replace(m, weight=w) for m, w in zip(ensemble.members, found, strict=True))
         )
     calibrated = calibrate(ensemble, predictions, request.targets)
-    return _with_bf16(calibrated, predictions, progress) if choice.kind == "openvino" else calibrated
-
-
-def _with_bf16(ensemble: Ensemble, exact: MemberPredictions, progress: Callable[[int, int], None]) -> Ensemble:
-    """The ensemble, which now knows what bfloat16 would change in its calls."""
+    if choice.kind != "openvino":
+        return calibrated
     engines = load_engines(ensemble.members, Choice("openvino", "cpu", "bf16"))
-    other = predict(ensemble, engines, exact.images, progress)
-    found = agreement(
-        ensemble.combine(exact.members),
-        ensemble.combine(other.members),
-        exact.truth,
-        [image.slide for image in exact.images],
-        ensemble.cell_types,
-        ensemble.calibration.rejection_threshold,
-    )
-    return replace(ensemble, calibration=replace(ensemble.calibration, precisions={"bf16": found}))
+    other = predict(ensemble, engines, images, progress)
+    precisions = measure_bf16(calibrated, predictions, other)
+    return replace(calibrated, calibration=replace(calibrated.calibration, precisions=precisions))
+
+
+def measure_bf16(ensemble: Ensemble, exact: MemberPredictions, other: MemberPredictions) -> dict[str, Agreement]:
+    """What bfloat16 would change in an ensemble's calls: in all members, and if that is too much, in some.
+
+    Args:
+        exact, other: of the same images in float32 and in bfloat16.
+
+    Returns:
+        By precision, as `joined` writes it: `bf16`, and after it the one that has the most members in bfloat16 of those
+        that are harmless, if `bf16` is not.
+    """
+    slides = [image.slide for image in exact.images]
+    expected = ensemble.combine(exact.members)
+
+    def measured(precisions: Sequence[str]) -> Agreement:
+        members = [
+            there if each == "bf16" else here
+            for here, there, each in zip(exact.members, other.members, precisions, strict=True)
+        ]
+        threshold = ensemble.calibration.rejection_threshold
+        return agreement(expected, ensemble.combine(members), exact.truth, slides, ensemble.cell_types, threshold)
+
+    count = len(ensemble.members)
+    whole = measured(["bf16"] * count)
+    if whole.harmless:
+        return {"bf16": whole}
+    some = [each for each in product(("fp32", "bf16"), repeat=count) if 0 < each.count("bf16") < count]
+    found = {each: measured(each) for each in some}
+    harmless = [each for each in some if found[each].harmless]
+    if not harmless:
+        return {"bf16": whole}
+    best = max(harmless, key=lambda each: (each.count("bf16"), -found[each].calls_changed))
+    return {"bf16": whole, joined(best): found[best]}
 
 
 def _validation_images(request: Request, ensemble: Ensemble) -> list[LabelledImage]:

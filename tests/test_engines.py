@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import write_cells
+from numpy.typing import NDArray
 
 from slidescreen.engine import cache, openvino, selection
 from slidescreen.engine.interface import Choice, EngineOptions
@@ -127,12 +128,55 @@ def test_bfloat16_is_chosen_unasked_where_it_is_fast_and_was_measured_to_be_harm
 
 
 @pytest.mark.parametrize(
+    ("whole", "processor_has_it", "expected"),
+    [
+        (replace(HARMLESS, calls_changed=0.0051), True, "fp32+bf16"),
+        (replace(HARMLESS, calls_changed=0.0051), False, "fp32"),
+        (HARMLESS, True, "bf16"),
+    ],
+)
+def test_bfloat16_in_some_members_is_chosen_where_in_all_it_does_harm(
+    whole: Agreement, processor_has_it: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selection, "gpu_present", lambda: False)
+    monkeypatch.setattr(openvino, "_has_bf16", lambda: processor_has_it)
+    measured = {"bf16": whole, "fp32+bf16": HARMLESS}
+    assert choose(EngineOptions(), measured) == Choice("openvino", "cpu", expected)
+
+
+@pytest.mark.parametrize("kind", ["openvino", "pytorch"])
+def test_each_member_computes_in_its_own_precision(kind: str, ensemble_folder: Path) -> None:
+    members = load(ensemble_folder).members
+    pixels = [
+        np.random.default_rng(0).integers(0, 256, (2, side, side, 3), dtype=np.uint8)
+        for side in (member.checkpoint.preprocessing.image_size for member in members)
+    ]
+
+    def answers(precision: str) -> list[NDArray[np.float64]]:
+        engines = load_engines(members, Choice(kind, "cpu", precision))
+        return [engine.probabilities(batch) for engine, batch in zip(engines.members, pixels, strict=True)]
+
+    exact, rough, some = answers("fp32"), answers("bf16"), answers("fp32+bf16")
+    assert not np.array_equal(exact[0], rough[0])
+    assert np.array_equal(some[0], exact[0])
+    assert np.array_equal(some[1], rough[1])
+
+
+def test_a_precision_for_another_number_of_members_is_refused(ensemble_folder: Path) -> None:
+    with pytest.raises(InputError, match="is for 3 members, the ensemble has 2"):
+        load_engines(load(ensemble_folder).members, Choice("openvino", "cpu", "fp32+bf16+fp32"))
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"device": "tpu"}, "--device must be one of auto, cuda, cpu, not tpu"),
         ({"kind": "onnx"}, "--engine must be one of auto, openvino, pytorch, not onnx"),
         ({"precision": "int8"}, "--precision must be one of auto, fp32, bf16, fp16, not int8"),
+        ({"precision": "fp32+int8"}, "--precision must be one of auto, fp32, bf16, fp16, not int8"),
+        ({"precision": "auto+fp32"}, "--precision auto is for all members, not for one"),
         ({"kind": "openvino", "precision": "fp16"}, "--precision fp16 needs a GPU"),
+        ({"kind": "openvino", "precision": "fp32+fp16"}, "--precision fp16 needs a GPU"),
     ],
 )
 def test_what_cannot_be_had_is_named(options: dict[str, str], message: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from slidescreen import cells
+from slidescreen.building import measure_bf16
 from slidescreen.ensemble import Ensemble, Member
 from slidescreen.false_calls import LEAST_CORRELATION
 from slidescreen.images import Preprocessing
@@ -48,6 +49,45 @@ def test_the_threshold_reaches_the_accuracy_and_gives_up_no_more_than_allowed() 
     assert generous.calibration.confusion_matrix.sum() == kept.sum()
     strict = calibrate(PAIR, found, Targets(0.9999, 0.05))
     assert strict.calibration.measured["unidentified"] == pytest.approx(0.05 * 800, abs=1)
+
+
+def rounded(exact: MemberPredictions, *seeds: int | None) -> MemberPredictions:
+    """The same, but for a tenth of the calls of members that have a seed: these are any."""
+    members = []
+    for member, seed in zip(exact.members, seeds, strict=True):
+        changed = member.copy()
+        if seed is not None:
+            changed[::10] = np.random.default_rng(seed).dirichlet(np.full(len(TYPES), 0.01), len(changed[::10]))
+        members.append(changed)
+    return replace(exact, members=tuple(members))
+
+
+def test_bfloat16_that_does_no_harm_is_measured_for_all_members_alone() -> None:
+    exact = predictions(3.0, 3.0)
+    found = measure_bf16(PAIR, exact, rounded(exact, None, None))
+    assert list(found) == ["bf16"]
+    assert found["bf16"].calls_changed == 0
+    assert found["bf16"].images == 800
+
+
+def test_where_bfloat16_harms_one_member_the_other_alone_is_measured_too() -> None:
+    exact = predictions(3.0, 3.0)
+    first = measure_bf16(PAIR, exact, rounded(exact, 1, None))
+    assert list(first) == ["bf16", "fp32+bf16"]
+    assert not first["bf16"].harmless
+    assert first["fp32+bf16"].calls_changed == 0
+    assert list(measure_bf16(PAIR, exact, rounded(exact, None, 1))) == ["bf16", "bf16+fp32"]
+
+
+def test_of_three_members_as_many_as_bear_bfloat16_are_measured_in_it() -> None:
+    trio = Ensemble((*PAIR.members, Member(Path("c"), 0.5, "2", CHECKPOINT)))
+    exact = predictions(3.0, 3.0, 3.0)
+    assert list(measure_bf16(trio, exact, rounded(exact, None, 1, None))) == ["bf16", "bf16+fp32+bf16"]
+
+
+def test_where_bfloat16_harms_each_member_no_more_than_that_is_kept() -> None:
+    exact = predictions(3.0, 3.0)
+    assert list(measure_bf16(PAIR, exact, rounded(exact, 1, 2))) == ["bf16"]
 
 
 def test_how_sure_it_is_on_slides_is_kept_as_what_is_usual() -> None:

@@ -25,8 +25,8 @@ def classify(
     precision: Annotated[
         str,
         typer.Option(
-            help="auto (fp32, or bf16 where the processor has it and the ensemble was measured to call the same; "
-            "half precision on a GPU), fp32, bf16, or fp16 (GPU)."
+            help="auto (fp32, or bf16 for the members that were measured to call the same, where the processor has "
+            "it; half precision on a GPU), fp32, bf16, fp16 (GPU), or one for each member: fp32+bf16."
         ),
     ] = "auto",
     threads: Annotated[

@@ -16,6 +16,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from slidescreen.allocator import keep_memory
 from slidescreen.engine.loading import OUT_OF_MEMORY, Loaded, load
 from slidescreen.images import Pixels, Preprocessing
 
@@ -96,6 +97,7 @@ class Decoder:
 
 def serve() -> None:
     """The child's side: answer until the parent closes the pipe."""
+    keep_memory()  # an image is as large a block as one that the system would have to give anew each time
     orders = sys.stdin.buffer
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a decoder prints is no answer

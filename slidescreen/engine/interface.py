@@ -13,6 +13,7 @@ from slidescreen.images import Pixels
 DEVICES = ("auto", "cuda", "cpu")
 KINDS = ("auto", "openvino", "pytorch")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+_JOINT = "+"
 
 
 class Engine(Protocol):
@@ -23,7 +24,14 @@ class Engine(Protocol):
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """What the user asked for. `threads`: of the processor; None for all that this process may use."""
+    """What the user asked for.
+
+    Attributes:
+        device: one of `DEVICES`.
+        kind: one of `KINDS`.
+        precision: one of `PRECISIONS`, or one for each member of the ensemble (see `for_each`).
+        threads: of the processor; None for all that this process may use.
+    """
 
     device: str = "auto"
     kind: str = "auto"
@@ -31,23 +39,46 @@ class EngineOptions:
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        asked = (
-            ("device", self.device, DEVICES),
-            ("engine", self.kind, KINDS),
-            ("precision", self.precision, PRECISIONS),
-        )
+        arithmetic = [("precision", each, PRECISIONS) for each in parts_of(self.precision)]
+        asked = [("device", self.device, DEVICES), ("engine", self.kind, KINDS), *arithmetic]
         for option, value, allowed in asked:
             if value not in allowed:
                 raise InputError(f"--{option} must be one of {', '.join(allowed)}, not {value}")
+        if self.precision != "auto" and "auto" in parts_of(self.precision):
+            raise InputError("--precision auto is for all members, not for one")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What runs, where, and in which arithmetic; nothing is `auto` any more."""
+    """What runs, where, and in which arithmetic (see `for_each`); nothing is `auto` any more."""
 
     kind: str
     device: str
     precision: str
+
+
+def joined(precisions: Sequence[str]) -> str:
+    """One text for the arithmetic of each member: `bf16` where they agree, else `fp32+bf16` in their order."""
+    return precisions[0] if len(set(precisions)) == 1 else _JOINT.join(precisions)
+
+
+def parts_of(precision: str) -> list[str]:
+    """What `joined` joined: one arithmetic for all members, or one for each."""
+    return precision.split(_JOINT)
+
+
+def for_each(precision: str, members: int) -> list[str]:
+    """The arithmetic of each member, as `joined` wrote it.
+
+    Raises:
+        InputError: it names more or fewer than there are.
+    """
+    parts = parts_of(precision)
+    if len(parts) == 1:
+        return parts * members
+    if len(parts) != members:
+        raise InputError(f"--precision {precision} is for {len(parts)} members, the ensemble has {members}")
+    return parts
 
 
 @dataclass(frozen=True)

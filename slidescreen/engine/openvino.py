@@ -16,7 +16,7 @@ from scipy import special
 
 from slidescreen.engine import cache
 from slidescreen.engine.devices import threads_in_words
-from slidescreen.engine.interface import Engines
+from slidescreen.engine.interface import Engines, for_each, parts_of
 from slidescreen.ensemble import Member
 from slidescreen.errors import InputError, memory_ran_out
 from slidescreen.exactness import Agreement
@@ -98,16 +98,19 @@ def choose_precision(asked: str, measured: Mapping[str, Agreement]) -> str:
 
     Args:
         asked: by the user.
-        measured: of the ensemble; what was not measured is not chosen.
+        measured: of the ensemble, of all members or of some in bfloat16; what was not measured is not chosen.
 
     Raises:
         InputError: asked for one that OpenVINO has not on a CPU.
     """
     if asked == "auto":
-        harmless = "bf16" in measured and measured["bf16"].harmless
-        return "bf16" if harmless and _has_bf16() else "fp32"
-    if asked not in _HINTS:
-        raise InputError(f"--precision {asked} needs a GPU; on the CPU there are {' and '.join(_HINTS)}")
+        harmless = [name for name, found in measured.items() if found.harmless]
+        if not harmless or not _has_bf16():
+            return "fp32"
+        return "bf16" if "bf16" in harmless else harmless[0]
+    for each in parts_of(asked):
+        if each not in _HINTS:
+            raise InputError(f"--precision {each} needs a GPU; on the CPU there are {' and '.join(_HINTS)}")
     return asked
 
 
@@ -124,7 +127,10 @@ def load(members: Sequence[Member], precision: str, threads: int, note: Callable
     """
     core = openvino.Core()
     pool = ThreadPoolExecutor(threads, "inference")
-    engines = [OpenVinoEngine(_compiled(core, member, precision, threads, note), pool, threads) for member in members]
+    engines = [
+        OpenVinoEngine(_compiled(core, member, each, threads, note), pool, threads)
+        for member, each in zip(members, for_each(precision, len(members)), strict=True)
+    ]
     processor = core.get_property("CPU", "FULL_DEVICE_NAME").strip()
     description = f"{processor}, {threads_in_words(threads)}, OpenVINO {_version()}, {precision}"
     # Two batches at once, so that no thread idles while the last images of one are being classified.

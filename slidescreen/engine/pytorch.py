@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from slidescreen.allocator import keep_memory
 from slidescreen.engine.devices import threads_in_words
-from slidescreen.engine.interface import Engines
+from slidescreen.engine.interface import Engines, for_each
 from slidescreen.ensemble import Member
 from slidescreen.images import Pixels
 from slidescreen.networks import load_network
@@ -75,7 +75,10 @@ def load(members: Sequence[Member], device: str, precision: str, threads: int) -
     """
     keep_memory()
     where = torch.device(device)
-    engines = [TorchEngine(member.path, where, precision) for member in members]
+    engines = [
+        TorchEngine(member.path, where, each)
+        for member, each in zip(members, for_each(precision, len(members)), strict=True)
+    ]
     if device == "cuda":
         processor = torch.cuda.get_device_name(where)
     else:

@@ -53,6 +53,6 @@ def show_comparison(ensemble: Ensemble, folder: Path) -> None:
     for name, found in calibration.precisions.items():
         console.print(
             f"in {name} {found.calls_changed:.2%} of the calls change and macro F1 by {found.macro_f1_change:+.4f}: "
-            f"processors that have it {'use it' if found.harmless else 'are not to use it'} unasked"
+            f"processors that have bfloat16 {'use it' if found.harmless else 'are not to use it'} unasked"
         )
     console.print(f"ensemble: {escape(printable(folder))}", soft_wrap=True)
