@@ -3,7 +3,8 @@
     slidescreen report cells.csv --split validation --out evaluation
     python benchmarks/corrections.py evaluation/predictions.csv --tested test/predictions.csv
 
-Each slide is corrected by what is known of the other slides of its file, those of the tested file by the first alone:
+Each slide is corrected by what is known of the other slides of its file, those of the tested file by the first alone
+(files of other networks' calls may be added, see `benchmarks.folds`):
 by expectation maximisation over the counts of calls, over those of sure and of other calls apart (what slidescreen
 does), or over the cells' probabilities (Saerens, Latinne and Decaestecker 2002), started from the other slides' own
 composition or from none.
@@ -90,15 +91,15 @@ METHODS: dict[str, Method] = {
 
 
 def main(
-    predictions: Annotated[Path, typer.Argument(help="predictions.csv of an evaluation.")],
+    predictions: Annotated[list[Path], typer.Argument(help="predictions.csv of an evaluation, or several.")],
     tested: Annotated[Path | None, typer.Option(help="Another, whose slides nothing is learnt from.")] = None,
     least: Annotated[int, typer.Option(help="Leukocytes by truth that a slide must have.")] = 50,
 ) -> None:
     """Mean absolute errors of the corrections over slides, and what that of `classify` gains, with limits."""
-    known = _read(predictions)
-    pairs = list(_slides(known, least))
+    known = [_read(path) for path in predictions]
+    pairs = [pair for each in known for pair in _slides(each, least)]
     if tested is not None:
-        pairs += [(slide, known) for slide, _ in _slides(_read(tested), least)]
+        pairs += [(slide, known[0]) for slide, _ in _slides(_read(tested), least)]
     found = {name: np.array([_errors(method, *pair) for pair in pairs]) for name, method in METHODS.items()}
     gains = found["counted"] - found[OURS]
     drawn = np.random.default_rng(0).integers(len(pairs), size=(_RESAMPLES, len(pairs)))
