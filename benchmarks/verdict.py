@@ -1,8 +1,8 @@
 """What the verdict and the corrected differential are worth: by simulation, and on real slides. Prints Markdown.
 
-    python benchmarks/verdict.py simulate
+    python -m benchmarks.verdict simulate
     slidescreen report cells.csv --split test --out evaluation
-    python benchmarks/verdict.py slides evaluation/predictions.csv
+    python -m benchmarks.verdict slides evaluation/predictions.csv
 
 `simulate` draws slides from the errors of the shipped ensemble and of the reference study (its published confusion
 matrix). `slides` judges the slides of a file of predictions as `classify` would, and normal slides composed from the
@@ -16,8 +16,8 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from reference_study import MATRIX, TYPES
 
+from benchmarks.reference_study import MATRIX, TYPES
 from slidescreen import cells
 from slidescreen import ensemble as ensembles
 from slidescreen.calls import Call, Status
@@ -94,7 +94,7 @@ def _drawn(model: Ensemble, blasts: float, size: int, generator: np.random.Gener
         calls = generator.multinomial(count, row)
         for k, times in enumerate(calls.tolist()):
             called += [_simulated_call(model, position, k % types, k < types, generator) for _ in range(times)]
-    return _judge("simulated", called, shares, model)
+    return judge("simulated", called, shares, model)
 
 
 def _simulated_call(model: Ensemble, true: int, called: int, sure: bool, generator: np.random.Generator) -> Call:
@@ -114,24 +114,25 @@ def _simulated_call(model: Ensemble, true: int, called: int, sure: bool, generat
     return Call(name, Status.CLASSIFIED, name, float(sure), probabilities=tuple(probabilities.tolist()))
 
 
-def _judge(slide: str, calls: Sequence[Call], true: Mapping[str, float], model: Ensemble) -> Judged:
+def judge(slide: str, calls: Sequence[Call], true: Mapping[str, float], model: Ensemble) -> Judged:
+    """What `classify` would say of a slide whose true shares are known."""
     differential = count_slide(slide, calls, model)
     return Judged(true, differential, screen(differential, model))
 
 
 def _simulated_row(share: float, size: int, drawn: Sequence[Judged]) -> str:
     def among(holds: Callable[[Judged], bool]) -> str:
-        return _rate(sum(holds(j) for j in drawn), len(drawn))
+        return rate(sum(holds(j) for j in drawn), len(drawn))
 
     def covered(group: str) -> str:
         shares = [(j, j.differential.shares[group]) for j in drawn]
         limits = [(j, share.corrected_low, share.corrected_high) for j, share in shares]
         inside = [
-            low - _PRINTED <= _percent(j.true, group) <= high + _PRINTED
+            low - _PRINTED <= percent(j.true, group) <= high + _PRINTED
             for j, low, high in limits
             if low is not None and high is not None
         ]
-        return _rate(sum(inside), len(inside)) if inside else "not corrected"
+        return rate(sum(inside), len(inside)) if inside else "not corrected"
 
     columns = (
         among(lambda j: "blasts" in j.finding.flags),
@@ -166,11 +167,15 @@ def _real_slides(found: Predictions, model: Ensemble, least: int) -> Iterator[Ju
     slides = np.asarray(found.slides)
     for slide in sorted(set(found.slides) - {""}):
         here = found.where(slides == slide)
-        true = [found.cell_types[i] for i in here.truth.tolist()]
-        leukocytes = [name for name in true if name in cells.LEUKOCYTES]
-        if len(leukocytes) >= least:
-            shares = {name: leukocytes.count(name) / len(leukocytes) for name in cells.LEUKOCYTES}
-            yield _judge(slide, _calls(here), shares, model)
+        if np.isin(here.truth, cells.indices(found.cell_types, cells.LEUKOCYTES)).sum() >= least:
+            yield judge(slide, calls_of(here), shares_of(here), model)
+
+
+def shares_of(found: Predictions) -> dict[str, float]:
+    """The true shares of the leukocyte types, 0–1."""
+    true = [found.cell_types[i] for i in found.truth.tolist()]
+    leukocytes = [name for name in true if name in cells.LEUKOCYTES]
+    return {name: leukocytes.count(name) / len(leukocytes) for name in cells.LEUKOCYTES}
 
 
 def _normal_slides(
@@ -187,12 +192,13 @@ def _normal_slides(
                     f"{source} has only {len(own)} cells of {name}: choose a smaller --normal-size"
                 )
             chosen += generator.choice(own, round(share * size), replace=False).tolist()
-        yield _judge(
-            f"normal {number + 1}", _calls(found.where(np.isin(np.arange(len(found.truth)), chosen))), NORMAL, model
+        yield judge(
+            f"normal {number + 1}", calls_of(found.where(np.isin(np.arange(len(found.truth)), chosen))), NORMAL, model
         )
 
 
-def _calls(found: Predictions) -> list[Call]:
+def calls_of(found: Predictions) -> list[Call]:
+    """The calls as `classify` would have them."""
     if found.probabilities is None:
         raise typer.BadParameter("the predictions have no probabilities")
     names = [found.cell_types[i] if i >= 0 else "" for i in found.called.tolist()]
@@ -217,22 +223,22 @@ def _print_slides(judged: Sequence[Judged]) -> None:
 def _three(j: Judged, group: str) -> str:
     share = j.differential.shares[group]
     corrected = "–" if share.corrected_percent is None else f"{share.corrected_percent:.1f}"
-    return f"{_percent(j.true, group):.1f}, {share.percent or 0:.1f}, {corrected}"
+    return f"{percent(j.true, group):.1f}, {share.percent or 0:.1f}, {corrected}"
 
 
 def _print_rates(real: Sequence[Judged], normal: Sequence[Judged]) -> None:
     print("| slides | flagged for blasts | urgent or review |")
     print("| --- | --- | --- |")
     chosen = {
-        "real, blasts ≥ 10%": [j for j in real if _percent(j.true, "blasts") >= 10],
-        "real, blasts 0–10%": [j for j in real if 0 < _percent(j.true, "blasts") < 10],
-        "real, no blasts": [j for j in real if _percent(j.true, "blasts") == 0],
+        "real, blasts ≥ 10%": [j for j in real if percent(j.true, "blasts") >= 10],
+        "real, blasts 0–10%": [j for j in real if 0 < percent(j.true, "blasts") < 10],
+        "real, no blasts": [j for j in real if percent(j.true, "blasts") == 0],
         "composed, normal": list(normal),
     }
     for title, judged in chosen.items():
         blasts = sum("blasts" in j.finding.flags for j in judged)
         seen = sum(j.finding.verdict in ("urgent", "review") for j in judged)
-        print(f"| {title} | {_rate(blasts, len(judged))} | {_rate(seen, len(judged))} |")
+        print(f"| {title} | {rate(blasts, len(judged))} | {rate(seen, len(judged))} |")
     print()
 
 
@@ -241,7 +247,7 @@ def _print_errors(title: str, judged: Sequence[Judged]) -> None:
     print("| type or group | mean true % | counted | corrected |")
     print("| --- | --- | --- | --- |")
     for name in NAMES:
-        true = np.asarray([_percent(j.true, name) for j in judged])
+        true = np.asarray([percent(j.true, name) for j in judged])
         shares = [j.differential.shares[name] for j in judged]
         counted = np.asarray([s.percent or 0.0 for s in shares])
         corrected = np.asarray(
@@ -252,11 +258,13 @@ def _print_errors(title: str, judged: Sequence[Judged]) -> None:
     print()
 
 
-def _percent(true: Mapping[str, float], name: str) -> float:
+def percent(true: Mapping[str, float], name: str) -> float:
+    """Of the leukocytes, for a type or group."""
     return 100 * sum(true.get(member, 0.0) for member in members_of(name))
 
 
-def _rate(count: int, total: int) -> str:
+def rate(count: int, total: int) -> str:
+    """With its exact 95% limits."""
     if not total:
         return "–"
     limits: Interval[float] = clopper_pearson(count, total)
