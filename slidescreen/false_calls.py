@@ -16,8 +16,11 @@ from slidescreen import cells
 LEAST_CORRELATION = 1e-4
 CERTAINTIES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
 _GREATEST_CORRELATION = 0.3
+_MANY = 0.05  # of the leukocytes: on such a slide cells of other types are often members by another name
 _LEAST_CELLS = 20  # on a slide, to say anything of its own rate
-_LEAST_FALSE = 2  # in all: whether they cluster cannot be seen of fewer
+_LEAST_SLIDES = 3  # of such, to go by them alone
+_LEAST_SUPPORT = 50  # cells of a type, likewise
+_STEPS = 200
 # What the certainty is chosen for: a share of true members that is to be found, at a rate of false alarms.
 _SLIDE, _SHARE, _ERROR_RATE = 200, 0.05, 0.01
 
@@ -32,7 +35,8 @@ class FalseCalls:
     Attributes:
         certainty: only calls of cells whose probabilities of the group's types add up to this are counted, 0–1.
         counted: (K,) of the called leukocytes of each true type, those called into the group with that certainty.
-        called: (K,) of the cells of each true type, those called a leukocyte.
+        called: (K,) of the cells of each true type, those called a leukocyte. Of types that are not of the group,
+            cells of slides with many of the group are in neither, where there are others enough.
         correlation: how strongly false calls cluster on slides: the intra-slide correlation of a beta-binomial
             distribution, 0.0001–0.3.
     """
@@ -73,8 +77,11 @@ def measure(
 ) -> FalseCalls:
     """Measure false calls into a group at the certainty that finds few true members best.
 
-    Promyelocytes are left out of the clustering of false blasts: they are called blasts on some slides and on others
-    not, and would hide blasts on all slides. A slide with many of them is urgent by itself, whatever its blasts.
+    Slides with many true members tell nothing of false calls: the test asks what is called on slides without, and
+    what was labelled otherwise among a patient's blasts is often one. They are left out as far as there are others
+    enough. Promyelocytes are left out of the clustering of
+    false blasts: they are called blasts on some slides and on others not, and would hide blasts on all slides. A
+    slide with many of them is urgent by itself, whatever its blasts.
 
     Args:
         truth, called: (N,) type indices of validation cells that were called.
@@ -88,17 +95,41 @@ def measure(
     foreign = others(cell_types, members)
     passed_over = cells.indices(cell_types, cells.BLAST_EQUIVALENTS) if set(members) == set(cells.BLASTS) else []
     looked_at = np.isin(called, leukocytes) & np.isin(truth, foreign) & ~np.isin(truth, passed_over)
-    names = np.asarray(slides)[looked_at]
     certainty_of = probabilities[:, inside].sum(axis=1)
-    total = np.bincount(truth[np.isin(called, leukocytes)], minlength=len(cell_types))
+    clean = ~_on_slides_of_members(truth, slides, inside, leukocytes)
+    if len(_large(np.asarray(slides)[looked_at & clean])) >= _LEAST_SLIDES:
+        looked_at &= clean
+    names = np.asarray(slides)[looked_at]
+    telling = clean | np.isin(truth, [t for t in range(len(cell_types)) if (truth[clean] == t).sum() < _LEAST_SUPPORT])
+    telling |= np.isin(truth, inside)
+    total = np.bincount(truth[np.isin(called, leukocytes) & telling], minlength=len(cell_types))
     found = []
     for certainty in CERTAINTIES:
-        counted = np.isin(called, inside) & (certainty_of >= certainty)
+        counted = np.isin(called, inside) & (certainty_of >= certainty) & telling
         measured = FalseCalls(certainty, np.bincount(truth[counted], minlength=len(cell_types)), total)
         rate_of = dict(zip(foreign, measured.rates(foreign).tolist(), strict=True))
         rates = np.asarray([rate_of[t] for t in truth[looked_at].tolist()])
         found.append(replace(measured, correlation=slide_correlation(counted[looked_at], names, rates)))
     return max(found, key=lambda each: power(each, inside, foreign, call_correlation))
+
+
+def _on_slides_of_members(
+    truth: Counts, slides: Sequence[str], inside: Sequence[int], leukocytes: Sequence[int]
+) -> NDArray[np.bool_]:
+    """(N,) whether a cell is of a slide that has many true members; of cells of no known slide, False."""
+    names = np.asarray(slides)
+    found = np.zeros(len(truth), bool)
+    for name in set(names.tolist()) - {""}:
+        here = names == name
+        members, all_of_them = np.isin(truth[here], inside).sum(), np.isin(truth[here], leukocytes).sum()
+        found |= here & bool(members >= _MANY * max(1, all_of_them))
+    return found
+
+
+def _large(slides: NDArray[np.str_]) -> list[str]:
+    """Names of the slides that have cells enough to say anything of their own rate."""
+    names, counts = np.unique(slides[slides != ""], return_counts=True)
+    return [str(name) for name in names[counts >= _LEAST_CELLS]]
 
 
 def power(
@@ -128,7 +159,10 @@ def power(
 
 
 def slide_correlation(false: NDArray[np.bool_], slides: NDArray[np.str_], rates: Floats) -> float:
-    """How strongly false calls cluster on slides, by maximum likelihood of a beta-binomial distribution.
+    """How strongly false calls cluster on slides: the intra-slide correlation of a beta-binomial distribution.
+
+    It is the median of its posterior distribution, each order of magnitude from 0.0001 to 0.3 being as probable before.
+    False calls are few, and so are slides: the most likely value would be one of these ends as often as not.
 
     Args:
         false: (N,) whether each validation cell was falsely called.
@@ -136,24 +170,17 @@ def slide_correlation(false: NDArray[np.bool_], slides: NDArray[np.str_], rates:
         rates: (N,) how often a cell of such a type is; a slide's mean is that of its own cells.
 
     Returns:
-        The intra-slide correlation, from 0.0001 to 0.3; the least where no slide has enough cells, or hardly
-        any call is false.
+        From 0.0001 to 0.3; 0.0055, the middle, where no slide has enough cells.
     """
-    groups = [slides == name for name in sorted(set(slides.tolist()) - {""})]
-    usable = [here for here in groups if here.sum() >= _LEAST_CELLS]
-    totals = np.asarray([here.sum() for here in usable])
-    counts = np.asarray([false[here].sum() for here in usable])
-    if counts.sum() < _LEAST_FALSE:
-        return LEAST_CORRELATION
+    usable = [slides == name for name in _large(slides)]
+    totals = np.asarray([here.sum() for here in usable], dtype=np.int64)
+    counts = np.asarray([false[here].sum() for here in usable], dtype=np.int64)
     means = np.asarray([rates[here].mean() for here in usable])
-
-    def loss(log_correlation: float) -> float:
-        scale = 1 / np.exp(log_correlation) - 1
-        return -float(scipy.stats.betabinom.logpmf(counts, totals, means * scale, (1 - means) * scale).sum())
-
-    bounds = (np.log(LEAST_CORRELATION), np.log(_GREATEST_CORRELATION))
-    best = scipy.optimize.minimize_scalar(loss, bounds=bounds, method="bounded")
-    return float(np.exp(best.x))
+    tried = np.geomspace(LEAST_CORRELATION, _GREATEST_CORRELATION, _STEPS)
+    scale = 1 / tried[:, None] - 1
+    likelihood = scipy.stats.betabinom.logpmf(counts, totals, means * scale, (1 - means) * scale).sum(axis=1)
+    below = np.cumsum(np.exp(likelihood - likelihood.max()))
+    return float(np.exp(np.interp(0.5, below / below[-1], np.log(tried))))
 
 
 def tail_probability(count: int, total: int, rate: float, correlation: float) -> float:

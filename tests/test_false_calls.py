@@ -44,8 +44,45 @@ def test_clustering_on_slides_is_measured() -> None:
     assert estimate(0.0005) < 0.01
 
 
-def test_without_slides_nothing_is_said_of_clustering() -> None:
-    assert slide_correlation(np.ones(100, bool), np.full(100, ""), np.full(100, 0.1)) == LEAST_CORRELATION
+def test_without_slides_clustering_is_the_middle_of_what_is_possible() -> None:
+    found = slide_correlation(np.ones(100, bool), np.full(100, ""), np.full(100, 0.1))
+    assert found == pytest.approx((LEAST_CORRELATION * 0.3) ** 0.5, rel=0.05)
+
+
+def test_a_few_false_calls_on_a_few_slides_prove_neither_that_they_cluster_nor_that_they_do_not() -> None:
+    """Four slides of 80 cells, one in a hundred falsely called: as many as expected, or all on one slide."""
+    slides = np.repeat([f"S{n}" for n in range(4)], 80)
+    even, heaped = np.zeros(320, bool), np.zeros(320, bool)
+    even[[0, 80, 160]] = True
+    heaped[:3] = True
+    spread, gathered = (slide_correlation(false, slides, np.full(320, 0.01)) for false in (even, heaped))
+    assert 0.0005 < spread < gathered < 0.1
+
+
+def on_slides(clean: int, blasty: int) -> FalseCalls:
+    """Slides of 60 monocytes, half of them called blasts where 40 blasts are on the slide, one elsewhere."""
+    truth, called, slides = [], [], []
+    for number in range(clean + blasty):
+        members = 40 if number >= clean else 0
+        false = 30 if members else 1
+        truth += [MONOCYTE] * 60 + [BLAST] * members
+        called += [BLAST] * false + [MONOCYTE] * (60 - false) + [BLAST] * members
+        slides += [f"S{number}"] * (60 + members)
+    sure = np.eye(len(TYPES))[called]
+    return measure(np.asarray(truth), np.asarray(called), sure, slides, TYPES, cells.BLASTS)
+
+
+def test_false_calls_are_those_on_slides_without_true_ones() -> None:
+    found = on_slides(clean=5, blasty=5)
+    assert (found.counted[MONOCYTE], found.called[MONOCYTE]) == (5, 300)
+    assert (found.counted[BLAST], found.called[BLAST]) == (200, 200)
+    assert found.correlation < 0.02
+
+
+def test_where_too_few_slides_are_without_true_ones_all_tell_of_false_calls() -> None:
+    found = on_slides(clean=0, blasty=5)
+    assert (found.counted[MONOCYTE], found.called[MONOCYTE]) == (150, 300)
+    assert on_slides(clean=2, blasty=5).correlation > 10 * on_slides(clean=5, blasty=5).correlation
 
 
 def test_the_tail_is_the_binomials_where_slides_do_not_differ() -> None:

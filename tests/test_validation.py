@@ -10,7 +10,6 @@ import pytest
 from slidescreen import cells
 from slidescreen.building import measure_bf16
 from slidescreen.ensemble import Ensemble, Member
-from slidescreen.false_calls import LEAST_CORRELATION
 from slidescreen.images import Preprocessing
 from slidescreen.labels import LabelledImage
 from slidescreen.networks import Checkpoint
@@ -129,7 +128,7 @@ def test_promyelocytes_called_blasts_on_some_slides_do_not_count_as_clustering_o
     )
     certain = 0.9 * np.eye(len(TYPES))[called] + 0.1 / len(TYPES)
     found = calibrate(PAIR, MemberPredictions(images, truth, (certain, certain)), Targets(0.0, 0.0)).calibration
-    assert found.false_calls["blasts"].correlation == pytest.approx(LEAST_CORRELATION, rel=0.1)
+    assert found.false_calls["blasts"].correlation < 0.01
     assert set(found.false_calls) == set(cells.TESTED_GROUPS)
 
 
