@@ -20,7 +20,7 @@ _MANY = 0.05  # of the leukocytes: on such a slide cells of other types are ofte
 _LEAST_CELLS = 20  # on a slide, to say anything of its own rate
 _LEAST_SLIDES = 3  # of such, to go by them alone
 _LEAST_SUPPORT = 50  # cells of a type, likewise
-_STEPS = 200
+_STEPS, _PROBABLY = 200, 2 / 3
 # What the certainty is chosen for: a share of true members that is to be found, at a rate of false alarms.
 _SLIDE, _SHARE, _ERROR_RATE = 200, 0.05, 0.01
 
@@ -161,8 +161,9 @@ def power(
 def slide_correlation(false: NDArray[np.bool_], slides: NDArray[np.str_], rates: Floats) -> float:
     """How strongly false calls cluster on slides: the intra-slide correlation of a beta-binomial distribution.
 
-    It is the median of its posterior distribution, each order of magnitude from 0.0001 to 0.3 being as probable before.
-    False calls are few, and so are slides: the most likely value would be one of these ends as often as not.
+    It is the value that the true one is below with a probability of two thirds, each order of magnitude from 0.0001 to
+    0.3 being as probable before. False calls are few, and so are slides: the most likely value would be one of these
+    ends as often as not, and half of the time too low.
 
     Args:
         false: (N,) whether each validation cell was falsely called.
@@ -170,7 +171,7 @@ def slide_correlation(false: NDArray[np.bool_], slides: NDArray[np.str_], rates:
         rates: (N,) how often a cell of such a type is; a slide's mean is that of its own cells.
 
     Returns:
-        From 0.0001 to 0.3; 0.0055, the middle, where no slide has enough cells.
+        From 0.0001 to 0.3; 0.02 where no slide has enough cells.
     """
     usable = [slides == name for name in _large(slides)]
     totals = np.asarray([here.sum() for here in usable], dtype=np.int64)
@@ -180,7 +181,7 @@ def slide_correlation(false: NDArray[np.bool_], slides: NDArray[np.str_], rates:
     scale = 1 / tried[:, None] - 1
     likelihood = scipy.stats.betabinom.logpmf(counts, totals, means * scale, (1 - means) * scale).sum(axis=1)
     below = np.cumsum(np.exp(likelihood - likelihood.max()))
-    return float(np.exp(np.interp(0.5, below / below[-1], np.log(tried))))
+    return float(np.exp(np.interp(_PROBABLY, below / below[-1], np.log(tried))))
 
 
 def tail_probability(count: int, total: int, rate: float, correlation: float) -> float:

@@ -128,7 +128,7 @@ def test_promyelocytes_called_blasts_on_some_slides_do_not_count_as_clustering_o
     )
     certain = 0.9 * np.eye(len(TYPES))[called] + 0.1 / len(TYPES)
     found = calibrate(PAIR, MemberPredictions(images, truth, (certain, certain)), Targets(0.0, 0.0)).calibration
-    assert found.false_calls["blasts"].correlation < 0.01
+    assert found.false_calls["blasts"].correlation < 0.05
     assert set(found.false_calls) == set(cells.TESTED_GROUPS)
 
 
