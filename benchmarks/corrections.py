@@ -10,7 +10,8 @@ does), or over the cells' probabilities (Saerens, Latinne and Decaestecker 2002)
 composition or from none.
 """
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -112,6 +113,19 @@ def main(
         gain = f"{gains[:, row].mean():+.2f} ({limits[0, row]:+.2f} to {limits[1, row]:+.2f})"
         moved = f"{(gains[:, row] > _PRINTED).sum()}, {(gains[:, row] < -_PRINTED).sum()}"
         print(f"| {cells.DISPLAY_NAMES[type_or_group]} | {means} | {gain} | {moved} |")
+    _print_by_blasts([slide for slide, _ in pairs], found["counted"], found[OURS])
+
+
+def _print_by_blasts(slides: Sequence[Predictions], before: Floats, after: Floats) -> None:
+    """The error of the blasts by how many there truly are."""
+    row = NAMES.index("blasts")
+    true = np.asarray([100 * among_leukocytes(_true(slide), slide.cell_types)[row] for slide in slides])
+    print("\n| true blasts | slides | counted | " + OURS + " |")
+    print("| --- | ---: | ---: | ---: |")
+    for low, high in itertools.pairwise((0, 2, 10, 30, 60, 101)):
+        here = (true >= low) & (true < high)
+        title = f"{low}–{min(high, 100)}%"
+        print(f"| {title} | {here.sum()} | {before[here, row].mean():.2f} | {after[here, row].mean():.2f} |")
 
 
 def _read(path: Path) -> Predictions:
@@ -123,9 +137,12 @@ def _read(path: Path) -> Predictions:
 
 def _errors(method: Method, slide: Predictions, others: Predictions) -> Floats:
     """Of a method on a slide, for each of `NAMES`, in percentage points."""
-    true = np.bincount(slide.truth, minlength=len(slide.cell_types))
-    parts = [among_leukocytes(shares, slide.cell_types) for shares in (method(slide, others), true)]
+    parts = [among_leukocytes(shares, slide.cell_types) for shares in (method(slide, others), _true(slide))]
     return 100 * np.abs(parts[0] - parts[1])
+
+
+def _true(slide: Predictions) -> NDArray[np.int64]:
+    return np.bincount(slide.truth, minlength=len(slide.cell_types))
 
 
 def _slides(found: Predictions, least: int) -> Iterator[tuple[Predictions, Predictions]]:
