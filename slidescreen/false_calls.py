@@ -77,11 +77,10 @@ def measure(
 ) -> FalseCalls:
     """Measure false calls into a group at the certainty that finds few true members best.
 
-    Slides with many true members tell nothing of false calls: the test asks what is called on slides without, and
-    what was labelled otherwise among a patient's blasts is often one. They are left out as far as there are others
-    enough. Promyelocytes are left out of the clustering of
-    false blasts: they are called blasts on some slides and on others not, and would hide blasts on all slides. A
-    slide with many of them is urgent by itself, whatever its blasts.
+    Slides with many true members tell nothing of false calls, as far as there are others enough: the test asks what is
+    called on slides without, and what was labelled otherwise among a patient's blasts is often one. Promyelocytes are
+    left out of the clustering of false blasts: they are called blasts on some slides and on others not, and would hide
+    blasts on all slides. A slide with many of them is urgent by itself, whatever its blasts.
 
     Args:
         truth, called: (N,) type indices of validation cells that were called.
@@ -105,8 +104,8 @@ def measure(
     total = np.bincount(truth[np.isin(called, leukocytes) & telling], minlength=len(cell_types))
     found = []
     for certainty in CERTAINTIES:
-        counted = np.isin(called, inside) & (certainty_of >= certainty) & telling
-        measured = FalseCalls(certainty, np.bincount(truth[counted], minlength=len(cell_types)), total)
+        counted = np.isin(called, inside) & (certainty_of >= certainty)
+        measured = FalseCalls(certainty, np.bincount(truth[counted & telling], minlength=len(cell_types)), total)
         rate_of = dict(zip(foreign, measured.rates(foreign).tolist(), strict=True))
         rates = np.asarray([rate_of[t] for t in truth[looked_at].tolist()])
         found.append(replace(measured, correlation=slide_correlation(counted[looked_at], names, rates)))

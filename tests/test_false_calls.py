@@ -83,7 +83,9 @@ def test_false_calls_are_those_on_slides_without_true_ones() -> None:
 def test_where_too_few_slides_are_without_true_ones_all_tell_of_false_calls() -> None:
     found = on_slides(clean=0, blasty=5)
     assert (found.counted[MONOCYTE], found.called[MONOCYTE]) == (150, 300)
-    assert on_slides(clean=2, blasty=5).correlation > 10 * on_slides(clean=5, blasty=5).correlation
+    few = on_slides(clean=2, blasty=5)
+    assert (few.counted[MONOCYTE], few.called[MONOCYTE]) == (2, 120)
+    assert few.correlation > 0.1 > 10 * on_slides(clean=5, blasty=5).correlation
 
 
 def test_the_tail_is_the_binomials_where_slides_do_not_differ() -> None:
