@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from slidescreen.drift import add_to_history, compare, figures_of, read_history
 from slidescreen.engine.devices import usable_threads
-from slidescreen.engine.interface import NO_ENGINES
+from slidescreen.engine.interface import NO_ENGINES, for_each
 from slidescreen.engine.pipeline import Pipeline
 from slidescreen.engine.selection import choose, load_engines
 from slidescreen.ensemble import Ensemble
@@ -38,6 +38,7 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
     slides = apart(lambda: discover(request.path, request.slide_depth))
     _check_out(request)
     choice = choose(request.engine, ensemble.calibration.precisions)
+    for_each(choice.precision, len(ensemble.members))  # one for other members is refused before anything is written
     make_folder(request.out)
     with locked(request.out), recording(display, request.log_file) as recorder:
         sweep(request.out)
