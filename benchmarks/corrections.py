@@ -1,7 +1,7 @@
 """Which correction of a slide's percentages is best on real slides. Prints Markdown.
 
     slidescreen report cells.csv --split validation --out evaluation
-    python benchmarks/corrections.py evaluation/predictions.csv --tested test/predictions.csv
+    python -m benchmarks.corrections evaluation/predictions.csv --tested test/predictions.csv
 
 Each slide is corrected by what is known of the other slides of its file, those of the tested file by the first alone
 (files of other networks' calls may be added, see `benchmarks.folds`):
@@ -11,7 +11,7 @@ composition or from none.
 """
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -19,12 +19,11 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from benchmarks.verdict import read, slides_of
 from slidescreen import cells
 from slidescreen.correction import graded, unmix
 from slidescreen.differential import NAMES
 from slidescreen.evaluation.predictions import Predictions
-from slidescreen.evaluation.truth import of_tables
-from slidescreen.labels import LabelRules
 from slidescreen.statistics import classification
 from slidescreen.validation import among_leukocytes
 
@@ -97,10 +96,10 @@ def main(
     least: Annotated[int, typer.Option(help="Leukocytes by truth that a slide must have.")] = 50,
 ) -> None:
     """Mean absolute errors of the corrections over slides, and what that of `classify` gains, with limits."""
-    known = [_read(path) for path in predictions]
-    pairs = [pair for each in known for pair in _slides(each, least)]
+    known = [read(path) for path in predictions]
+    pairs = [(slide, others) for each in known for _, slide, others in slides_of(each, least)]
     if tested is not None:
-        pairs += [(slide, known[0]) for slide, _ in _slides(_read(tested), least)]
+        pairs += [(slide, known[0]) for _, slide, _ in slides_of(read(tested), least)]
     found = {name: np.array([_errors(method, *pair) for pair in pairs]) for name, method in METHODS.items()}
     gains = found["counted"] - found[OURS]
     drawn = np.random.default_rng(0).integers(len(pairs), size=(_RESAMPLES, len(pairs)))
@@ -128,13 +127,6 @@ def _print_by_blasts(slides: Sequence[Predictions], before: Floats, after: Float
         print(f"| {title} | {here.sum()} | {before[here, row].mean():.2f} | {after[here, row].mean():.2f} |")
 
 
-def _read(path: Path) -> Predictions:
-    (found,) = of_tables([path], LabelRules())
-    if found.probabilities is None:
-        raise typer.BadParameter(f"{path} has no probabilities")
-    return found
-
-
 def _errors(method: Method, slide: Predictions, others: Predictions) -> Floats:
     """Of a method on a slide, for each of `NAMES`, in percentage points."""
     parts = [among_leukocytes(shares, slide.cell_types) for shares in (method(slide, others), _true(slide))]
@@ -143,14 +135,6 @@ def _errors(method: Method, slide: Predictions, others: Predictions) -> Floats:
 
 def _true(slide: Predictions) -> NDArray[np.int64]:
     return np.bincount(slide.truth, minlength=len(slide.cell_types))
-
-
-def _slides(found: Predictions, least: int) -> Iterator[tuple[Predictions, Predictions]]:
-    names = np.asarray(found.slides)
-    leukocytes = cells.indices(found.cell_types, cells.LEUKOCYTES)
-    for name in sorted(set(found.slides) - {""}):
-        if np.isin(found.truth[names == name], leukocytes).sum() >= least:
-            yield found.where(names == name), found.where(names != name)
 
 
 if __name__ == "__main__":

@@ -7,20 +7,17 @@ Every slide of a file of predictions is judged as `classify` would by an ensembl
 cells. The training split's slides can be had by `benchmarks.folds`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
-from benchmarks.verdict import Judged, calls_of, judge, percent, rate, shares_of
-from slidescreen import cells
+from benchmarks.verdict import Judged, calls_of, judge, percent, rate, read, shares_of, slides_of
 from slidescreen.ensemble import Ensemble, Member
 from slidescreen.evaluation.predictions import Predictions
-from slidescreen.evaluation.truth import of_tables
 from slidescreen.images import Preprocessing
-from slidescreen.labels import LabelledImage, LabelRules
+from slidescreen.labels import LabelledImage
 from slidescreen.networks import Checkpoint
 from slidescreen.validation import MemberPredictions, Targets, calibrate
 
@@ -33,7 +30,11 @@ def main(
     least: Annotated[int, typer.Option(help="Leukocytes by truth that a slide must have.")] = 50,
 ) -> None:
     """How many slides are flagged, by the true percentage of what they are flagged for."""
-    judged = [slide for path in predictions for slide in _slides(path, least)]
+    judged = [
+        judge(name, calls_of(slide), shares_of(slide), _measured(others))
+        for path in predictions
+        for name, slide, others in slides_of(read(path), least)
+    ]
     print(f"{len(judged)} slides.\n")
     print("| truly | slides with so many blasts flagged for them | … with so many IG for these |")
     print("| --- | --- | --- |")
@@ -47,20 +48,9 @@ def _flagged(judged: Sequence[Judged], group: str, flag: str, low: float, high: 
     return rate(sum(flag in j.finding.flags for j in chosen), len(chosen))
 
 
-def _slides(path: Path, least: int) -> Iterator[Judged]:
-    (found,) = of_tables([path], LabelRules())
-    slides = np.asarray(found.slides)
-    leukocytes = cells.indices(found.cell_types, cells.LEUKOCYTES)
-    for name in sorted(set(found.slides) - {""}):
-        here = found.where(slides == name)
-        if np.isin(here.truth, leukocytes).sum() >= least:
-            yield judge(name, calls_of(here), shares_of(here), _measured(found.where(slides != name)))
-
-
 def _measured(known: Predictions) -> Ensemble:
     """An ensemble of one member that has called the known cells as they were called."""
-    if known.probabilities is None:
-        raise typer.BadParameter("the predictions have no probabilities")
+    assert known.probabilities is not None
     member = Member(Path("left out"), 1.0, "", Checkpoint("efficientnet_b1", known.cell_types, Preprocessing(96)))
     images = tuple(
         LabelledImage(Path(str(n)), known.cell_types[t], slide)

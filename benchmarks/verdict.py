@@ -154,7 +154,7 @@ def slides(
 ) -> None:
     """Real slides and composed normal ones, judged as `classify` would."""
     model = ensembles.load(ensemble or default_ensemble())
-    (found,) = of_tables([predictions], LabelRules())
+    found = read(predictions)
     real = list(_real_slides(found, model, least))
     normal = list(_normal_slides(found, model, normal_source, normal_slides, normal_size, np.random.default_rng(seed)))
     _print_slides(real)
@@ -164,11 +164,25 @@ def slides(
 
 
 def _real_slides(found: Predictions, model: Ensemble, least: int) -> Iterator[Judged]:
+    for slide, here, _ in slides_of(found, least):
+        yield judge(slide, calls_of(here), shares_of(here), model)
+
+
+def read(path: Path) -> Predictions:
+    """A file of predictions with their probabilities."""
+    (found,) = of_tables([path], LabelRules())
+    if found.probabilities is None:
+        raise typer.BadParameter(f"{path} has no probabilities")
+    return found
+
+
+def slides_of(found: Predictions, least: int) -> Iterator[tuple[str, Predictions, Predictions]]:
+    """Each slide of `least` leukocytes or more by truth: its name, its cells and all others."""
     slides = np.asarray(found.slides)
-    for slide in sorted(set(found.slides) - {""}):
-        here = found.where(slides == slide)
-        if np.isin(here.truth, cells.indices(found.cell_types, cells.LEUKOCYTES)).sum() >= least:
-            yield judge(slide, calls_of(here), shares_of(here), model)
+    leukocytes = cells.indices(found.cell_types, cells.LEUKOCYTES)
+    for name in sorted(set(found.slides) - {""}):
+        if np.isin(found.truth[slides == name], leukocytes).sum() >= least:
+            yield name, found.where(slides == name), found.where(slides != name)
 
 
 def shares_of(found: Predictions) -> dict[str, float]:
@@ -199,8 +213,7 @@ def _normal_slides(
 
 def calls_of(found: Predictions) -> list[Call]:
     """The calls as `classify` would have them."""
-    if found.probabilities is None:
-        raise typer.BadParameter("the predictions have no probabilities")
+    assert found.probabilities is not None
     names = [found.cell_types[i] if i >= 0 else "" for i in found.called.tolist()]
     return [
         Call(name, Status.CLASSIFIED if name else Status.UNIDENTIFIED, name, max(row), probabilities=tuple(row))

@@ -85,17 +85,15 @@ def measure_bf16(ensemble: Ensemble, exact: MemberPredictions, other: MemberPred
         threshold = ensemble.calibration.rejection_threshold
         return agreement(expected, ensemble.combine(members), exact.truth, slides, ensemble.cell_types, threshold)
 
-    count = len(ensemble.members)
-    whole = measured(["bf16"] * count)
-    if whole.harmless:
-        return {"bf16": whole}
-    some = [each for each in product(("fp32", "bf16"), repeat=count) if 0 < each.count("bf16") < count]
-    found = {each: measured(each) for each in some}
-    harmless = [each for each in some if found[each].harmless]
-    if not harmless:
-        return {"bf16": whole}
-    best = max(harmless, key=lambda each: (each.count("bf16"), -found[each].calls_changed))
-    return {"bf16": whole, joined(best): found[best]}
+    whole = ("bf16",) * len(ensemble.members)
+    found = {whole: measured(whole)}
+    if not found[whole].harmless:
+        mixed = [each for each in product(("fp32", "bf16"), repeat=len(whole)) if len(set(each)) > 1]
+        harmless = {each: some for each in mixed if (some := measured(each)).harmless}
+        if harmless:
+            best = max(harmless, key=lambda each: (each.count("bf16"), -harmless[each].calls_changed))
+            found[best] = harmless[best]
+    return {joined(each): agreed for each, agreed in found.items()}
 
 
 def _validation_images(request: Request, ensemble: Ensemble) -> list[LabelledImage]:

@@ -99,8 +99,8 @@ def measure(
     if len(_large(np.asarray(slides)[looked_at & clean])) >= _LEAST_SLIDES:
         looked_at &= clean
     names = np.asarray(slides)[looked_at]
-    telling = clean | np.isin(truth, [t for t in range(len(cell_types)) if (truth[clean] == t).sum() < _LEAST_SUPPORT])
-    telling |= np.isin(truth, inside)
+    few = np.bincount(truth[clean], minlength=len(cell_types)) < _LEAST_SUPPORT
+    telling = clean | few[truth] | np.isin(truth, inside)
     total = np.bincount(truth[np.isin(called, leukocytes) & telling], minlength=len(cell_types))
     found = []
     for certainty in CERTAINTIES:
@@ -177,7 +177,7 @@ def slide_correlation(false: NDArray[np.bool_], slides: NDArray[np.str_], rates:
     counts = np.asarray([false[here].sum() for here in usable], dtype=np.int64)
     means = np.asarray([rates[here].mean() for here in usable])
     tried = np.geomspace(LEAST_CORRELATION, _GREATEST_CORRELATION, _STEPS)
-    scale = 1 / tried[:, None] - 1
+    scale = _scale(tried[:, None])
     likelihood = scipy.stats.betabinom.logpmf(counts, totals, means * scale, (1 - means) * scale).sum(axis=1)
     below = np.cumsum(np.exp(likelihood - likelihood.max()))
     return float(np.exp(np.interp(_PROBABLY, below / below[-1], np.log(tried))))
@@ -195,5 +195,6 @@ def _distribution(total: int, rate: float, correlation: float) -> Floats:
     return np.asarray(scipy.stats.betabinom.pmf(np.arange(total + 1), total, rate * scale, (1 - rate) * scale))
 
 
-def _scale(correlation: float) -> float:
-    return 1 / max(correlation, LEAST_CORRELATION) - 1
+def _scale(correlation: Floats | float) -> Floats:
+    """The sum of a beta distribution's two parameters, by the intra-slide correlation."""
+    return np.asarray(1 / np.maximum(correlation, LEAST_CORRELATION) - 1)
