@@ -7,10 +7,12 @@ Every slide of a file of predictions is judged as `classify` would by an ensembl
 cells. The training split's slides can be had by `benchmarks.folds`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from benchmarks.verdict import Judged, calls_of, judge, percent, rate, read, shares_of, slides_of
@@ -30,17 +32,19 @@ def main(
     least: Annotated[int, typer.Option(help="Leukocytes by truth that a slide must have.")] = 50,
 ) -> None:
     """How many slides are flagged, by the true percentage of what they are flagged for."""
-    judged = [
-        judge(name, calls_of(slide), shares_of(slide), _measured(others))
-        for path in predictions
-        for name, slide, others in slides_of(read(path), least)
-    ]
+    judged = [each for path in predictions for each in _judged(read(path), least)]
     print(f"{len(judged)} slides.\n")
     print("| truly | slides with so many blasts flagged for them | … with so many IG for these |")
     print("| --- | --- | --- |")
     for low, high in _RANGES:
         columns = (_flagged(judged, group, flag, low, high) for group, flag in _FLAGS.items())
         print(f"| {f'{low:g}% and more' if high > 100 else f'{low:g}–{high:g}%'} | " + " | ".join(columns) + " |")
+
+
+def _judged(found: Predictions, least: int) -> Iterator[Judged]:
+    for name, slide, others in slides_of(found, least):
+        ensemble = _measured(others)
+        yield judge(name, calls_of(_called(slide, ensemble)), shares_of(slide), ensemble)
 
 
 def _flagged(judged: Sequence[Judged], group: str, flag: str, low: float, high: float) -> str:
@@ -57,6 +61,14 @@ def _measured(known: Predictions) -> Ensemble:
         for n, (t, slide) in enumerate(zip(known.truth.tolist(), known.slides, strict=True))
     )
     return calibrate(Ensemble((member,)), MemberPredictions(images, known.truth, (known.probabilities,)), Targets())
+
+
+def _called(slide: Predictions, ensemble: Ensemble) -> Predictions:
+    """The slide's cells as the ensemble calls them: its scale and threshold are learnt from the others, too."""
+    assert slide.probabilities is not None
+    probabilities = ensemble.combine([slide.probabilities])
+    sure = probabilities.max(axis=1) >= ensemble.calibration.rejection_threshold
+    return replace(slide, called=np.where(sure, probabilities.argmax(axis=1), -1), probabilities=probabilities)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from slidescreen.exactness import Agreement
 from slidescreen.false_calls import FalseCalls
 from slidescreen.files import make_folder, printable, sha256_of, write_text, write_whole
 from slidescreen.networks import Checkpoint, read_checkpoint
-from slidescreen.statistics.calibration import apply_temperature
+from slidescreen.statistics.scaling import apply_offsets, apply_temperature
 
 FORMAT_VERSION = 2
 RULES = ("soft", "hard")
@@ -40,6 +40,7 @@ class Calibration:
 
     Attributes:
         temperature: divides the logarithms of the probabilities; 1 leaves them.
+        offsets: one for each cell type, added to these logarithms: what training drew too often is called less.
         rejection_threshold: a call less probable than this is `unidentified`.
         confusion_matrix: validation cells, rows true, columns called, in the order of the cell types; None if
             it was not measured.
@@ -56,6 +57,7 @@ class Calibration:
     """
 
     temperature: float = 1.0
+    offsets: tuple[float, ...] = ()
     rejection_threshold: float = 0.0
     confusion_matrix: NDArray[np.int64] | None = None
     sure_matrix: NDArray[np.int64] | None = None
@@ -119,7 +121,8 @@ class Ensemble:
             (N, K), rows adding up to 1.
         """
         voted = vote(probabilities, self.weights, self.rule)
-        return apply_temperature(voted, self.calibration.temperature)
+        honest = apply_temperature(voted, self.calibration.temperature)
+        return apply_offsets(honest, self.calibration.offsets) if self.calibration.offsets else honest
 
 
 def vote(probabilities: Sequence[Probabilities], weights: Sequence[float], rule: str) -> Probabilities:
@@ -205,6 +208,7 @@ def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
         ],
         "validation": {
             "temperature": calibration.temperature,
+            "offsets": list(calibration.offsets),
             "rejection_threshold": calibration.rejection_threshold,
             "confusion_matrix": _rows(calibration.confusion_matrix),
             "sure_matrix": _rows(calibration.sure_matrix),
@@ -256,8 +260,12 @@ def _calibration(content: dict[str, Any], types: int) -> Calibration:
         raise ValueError(f"temperature must be above 0, not {temperature}")
     if not 0 <= threshold < 1:
         raise ValueError(f"rejection_threshold must be from 0 to 1, not {threshold}")
+    offsets = tuple(float(offset) for offset in content.get("offsets", ()))
+    if offsets and (len(offsets) != types or not all(map(math.isfinite, offsets))):
+        raise ValueError(f"offsets must be a number for each of {types} types")
     return Calibration(
         temperature,
+        offsets,
         threshold,
         matrix,
         sure,

@@ -99,6 +99,7 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
             "folder": printable(request.ensemble),
             "rule": ensemble.rule,
             "temperature": ensemble.calibration.temperature,
+            "offsets": list(ensemble.calibration.offsets),
             "rejection_threshold": ensemble.calibration.rejection_threshold,
             "members": [
                 {"file": m.path.name, "backbone": m.checkpoint.backbone, "weight": w, "sha256": m.sha256}

@@ -74,7 +74,8 @@ class Ledger:
         self._folder = run_folder / _FINISHED
         vote = [(member.sha256, member.weight) for member in ensemble.members]
         calibration = ensemble.calibration
-        told = [vote, ensemble.rule, calibration.temperature, calibration.rejection_threshold, asdict(choice)]
+        scaling = [calibration.temperature, calibration.offsets, calibration.rejection_threshold]
+        told = [vote, ensemble.rule, *scaling, asdict(choice)]
         self._key = hashlib.sha256(json.dumps(told).encode()).hexdigest()
         sweep(self._folder)
         self._states: dict[str, list[str]] = {}  # of the images, before anyone read them

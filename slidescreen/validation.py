@@ -23,7 +23,7 @@ from slidescreen.files import printable
 from slidescreen.images import Pixels, decode, prepare, read_bytes
 from slidescreen.labels import LabelledImage
 from slidescreen.statistics import calibration as calibrating
-from slidescreen.statistics import classification
+from slidescreen.statistics import classification, scaling
 
 Floats = NDArray[np.float64]
 _WEIGHT_STEPS = 20
@@ -106,10 +106,12 @@ def search_weights(predictions: MemberPredictions, rule: str) -> tuple[float, ..
 
 
 def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targets) -> Ensemble:
-    """The ensemble with its temperature, rejection threshold and errors measured on `predictions`."""
+    """The ensemble with its temperature, offsets, rejection threshold and errors measured on `predictions`."""
     voted = vote(predictions.members, ensemble.weights, ensemble.rule)
-    temperature = calibrating.fit_temperature(voted, predictions.truth)
-    probabilities = calibrating.apply_temperature(voted, temperature)
+    temperature = scaling.fit_temperature(voted, predictions.truth)
+    offsets = scaling.fit_offsets(scaling.apply_temperature(voted, temperature), predictions.truth)
+    scaled = replace(ensemble, calibration=Calibration(temperature, tuple(offsets.tolist())))
+    probabilities = scaled.combine(predictions.members)
     called = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
     threshold = _threshold(confidence, called == predictions.truth, targets)
@@ -130,10 +132,11 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
         "unidentified": int((~kept).sum()),
         "target_accuracy": targets.accuracy,
         "most_unidentified": targets.most_unidentified,
-        "models": compare(ensemble, predictions),
+        "models": compare(scaled, predictions),
     }
     calibration = Calibration(
         temperature=temperature,
+        offsets=scaled.calibration.offsets,
         rejection_threshold=threshold,
         confusion_matrix=sure + matrix[:, types:],
         sure_matrix=sure,
@@ -147,8 +150,8 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
 
 
 def compare(ensemble: Ensemble, predictions: MemberPredictions) -> list[dict[str, Any]]:
-    """Accuracy, macro F1 and calibration of each member and of their vote, every cell called."""
-    voted = vote(predictions.members, ensemble.weights, ensemble.rule)
+    """Accuracy, macro F1 and calibration of each member as it is, and of their scaled vote, every cell called."""
+    voted = ensemble.combine(predictions.members)
     named = [(member.checkpoint.backbone, p) for member, p in zip(ensemble.members, predictions.members, strict=True)]
     rows = []
     for name, probabilities in [*named, ("ensemble", voted)]:

@@ -13,7 +13,7 @@ from hypothesis.extra.numpy import arrays
 
 from slidescreen import ensemble as ensembles
 from slidescreen.errors import InputError
-from slidescreen.statistics.calibration import apply_temperature
+from slidescreen.statistics.scaling import apply_temperature
 
 rows = arrays(np.float64, (4, 3), elements=st.floats(0.001, 1)).map(lambda a: a / a.sum(axis=1, keepdims=True))
 
@@ -112,13 +112,33 @@ def test_a_damaged_description_is_one_clear_error(copy: Path, changes: dict[str,
         ({"confusion_matrix": np.full((16, 16), -1).tolist()}, "confusion matrix is not of 16 types"),
         ({"sure_matrix": np.full((16, 16), 10_000).tolist()}, "more of its calls are sure than were made"),
         ({"sure_matrix": "many"}, "damaged"),
+        ({"offsets": [0.1] * 15}, "offsets must be a number for each of 16 types"),
+        ({"offsets": [float("nan")] * 16}, "offsets must be a number for each of 16 types"),
+        ({"offsets": ["high"] * 16}, "damaged"),
     ],
 )
-def test_a_damaged_confusion_matrix_is_one_clear_error(copy: Path, changes: dict[str, object], message: str) -> None:
+def test_a_damaged_calibration_is_one_clear_error(copy: Path, changes: dict[str, object], message: str) -> None:
     validation = json.loads((copy / "ensemble.json").read_text())["validation"]
     change(copy, validation={**validation, **changes})
     with pytest.raises(InputError, match=message):
         ensembles.load(copy)
+
+
+def test_offsets_come_back_as_saved_and_move_calls_and_older_ensembles_have_none(copy: Path, tmp_path: Path) -> None:
+    validation = json.loads((copy / "ensemble.json").read_text())["validation"]
+    validation.pop("offsets", None)
+    change(copy, validation=validation)
+    older = ensembles.load(copy)
+    assert older.calibration.offsets == ()
+    offsets = (0.5, *[0.0] * 14, -0.5)
+    newer = replace(older, calibration=replace(older.calibration, temperature=2.0, offsets=offsets))
+    ensembles.save(tmp_path / "E", newer)
+    loaded = ensembles.load(tmp_path / "E")
+    assert loaded.calibration.offsets == offsets
+    even = np.full((1, 16), 1 / 16)
+    expected = np.exp(offsets) / np.exp(offsets).sum()
+    assert np.allclose(loaded.combine([even, even]), expected)
+    assert np.allclose(older.combine([even, even]), even)
 
 
 def test_an_ensemble_measured_without_sure_calls_still_corrects(copy: Path) -> None:

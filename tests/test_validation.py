@@ -117,6 +117,24 @@ def test_the_temperature_makes_the_probabilities_honest() -> None:
     assert combined.max(axis=1).mean() == pytest.approx((combined.argmax(axis=1) == found.truth).mean(), abs=0.03)
 
 
+def test_what_is_called_too_often_is_called_less() -> None:
+    """Cells that a network calls by chance variant lymphocytes as often as lymphocytes, of which they are a tenth."""
+    lymphocyte, variant = (TYPES.index(name) for name in ("lymphocyte", "variant_lymphocyte"))
+    truth = np.tile([lymphocyte] * 9 + [variant], 300)
+    evidence = np.random.default_rng(0).normal(np.where(truth == lymphocyte, 0.7, -0.7), 1.0)
+    even = np.full((len(truth), len(TYPES)), 1e-4)
+    even[:, lymphocyte] = 1 / (1 + np.exp(-1.4 * evidence))
+    even[:, variant] = 1 - even[:, lymphocyte]
+    even /= even.sum(axis=1, keepdims=True)
+    images = tuple(LabelledImage(Path(str(n)), TYPES[t], f"S{n % 10}") for n, t in enumerate(truth.tolist()))
+    calibrated = calibrate(PAIR, MemberPredictions(images, truth, (even, even)), Targets(0.0, 0.0))
+    before, after = ((p.argmax(axis=1) == truth).mean() for p in (even, calibrated.combine([even, even])))
+    assert after > before + 0.05
+    assert calibrated.calibration.offsets[lymphocyte] > 0 > calibrated.calibration.offsets[variant]
+    figures = calibrated.calibration.measured["models"]
+    assert [row["accuracy"] for row in figures] == pytest.approx([before, before, after])
+
+
 def test_promyelocytes_called_blasts_on_some_slides_do_not_count_as_clustering_of_false_blasts() -> None:
     """Ten slides of 60 neutrophils and 40 promyelocytes; on two of them every promyelocyte is called a blast."""
     neutrophil, promyelocyte, blast = (TYPES.index(n) for n in ("neutrophil", "promyelocyte", "myeloblast"))

@@ -46,7 +46,8 @@ def show_comparison(ensemble: Ensemble, folder: Path) -> None:
     console.print(table)
     calibration = ensemble.calibration
     console.print(
-        f"\nmeasured on {measured['images']} validation images; temperature {calibration.temperature:.3f}; "
+        f"\nmeasured on {measured['images']} validation images; temperature {calibration.temperature:.3f}, "
+        f"offsets {min(calibration.offsets):+.2f} to {max(calibration.offsets):+.2f}; "
         f"cells below {calibration.rejection_threshold:.3f} stay unidentified "
         f"({measured['unidentified']} of these images)"
     )

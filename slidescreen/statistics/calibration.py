@@ -1,18 +1,15 @@
-"""Do probabilities mean what they say: how far off they are, how to mend them, when to abstain."""
+"""Do probabilities mean what they say: how far off they are, and when to abstain. `scaling` mends them."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import scipy
 from numpy.typing import ArrayLike
-from scipy import special
 
 from slidescreen.statistics.arrays import (
     SUM_TOLERANCE,
     Bools,
     Floats,
     Ints,
-    at_least,
     fraction,
     numbers,
     positive_integer,
@@ -26,8 +23,6 @@ from slidescreen.statistics.roc import midranks
 # Networks compute in float32, where what lies below its smallest normal number comes out as 0. A 0 therefore
 # means "less than this"; without a floor one such cell would make a mean log-likelihood infinite.
 FLOOR = float(np.finfo(np.float32).tiny)
-
-COLDEST, HOTTEST = 0.05, 20.0
 
 
 @dataclass(frozen=True)
@@ -118,7 +113,7 @@ def brier_score(true: ArrayLike, probabilities: ArrayLike) -> float:
 
     Source: Brier, Monthly Weather Review 1950; 78: 1-3.
     """
-    types, table = _checked(true, probabilities)
+    types, table = checked(true, probabilities)
     if len(types) == 0:
         return float("nan")
     return float(np.mean(np.sum((table - np.eye(table.shape[1])[types]) ** 2, axis=1)))
@@ -136,64 +131,10 @@ def negative_log_likelihood(true: ArrayLike, probabilities: ArrayLike) -> float:
     Raises:
         ValueError: shapes do not fit, values out of range.
     """
-    types, table = _checked(true, probabilities)
+    types, table = checked(true, probabilities)
     if len(types) == 0:
         return float("nan")
-    return float(-np.mean(_logarithms(table)[np.arange(len(types)), types]))
-
-
-def fit_temperature(probabilities: ArrayLike, true: ArrayLike) -> float:
-    """The temperature T at which softmax(log probabilities / T) makes the true types most likely.
-
-    Above 1 the model was too sure of itself, below 1 not sure enough. The mean log-likelihood is concave in
-    the sharpness 1 / T, so the maximum is the one root of its derivative.
-
-    Args:
-        probabilities: of cells that the model was not trained on, shape (n, K).
-        true: type indices, shape (n,), n at least 1.
-
-    Returns:
-        From 0.05 to 20; a bound if the maximum lies beyond it (every cell right, or worse than chance). 1 if
-        no temperature changes anything (all probabilities equal).
-
-    Raises:
-        ValueError: shapes do not fit, values out of range, no cells.
-
-    Source: Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, ICML 2017.
-    """
-    types, table = _checked(true, probabilities)
-    at_least(types, 1, "true")
-    logarithms = _logarithms(table)
-    if np.all(logarithms == logarithms[:, :1]):
-        return 1.0
-    against_true = logarithms - logarithms[np.arange(len(types)), types][:, None]
-
-    def surplus(sharpness: float) -> float:
-        return float(np.mean(np.sum(special.softmax(sharpness * logarithms, axis=1) * against_true, axis=1)))
-
-    # Rises with sharpness: below the maximum the expected log-probability is less than that of the truth.
-    if surplus(1 / COLDEST) <= 0:
-        return COLDEST
-    if surplus(1 / HOTTEST) >= 0:
-        return HOTTEST
-    return 1 / float(scipy.optimize.brentq(surplus, 1 / HOTTEST, 1 / COLDEST, xtol=1e-12))
-
-
-def apply_temperature(probabilities: ArrayLike, temperature: float) -> Floats:
-    """softmax(log probabilities / T), float64 of shape (n, K); no two types of a cell change their order.
-
-    Args:
-        probabilities: shape (n, K).
-        temperature: above 0; 1 changes nothing but the rounding.
-
-    Raises:
-        ValueError: wrong shape, values out of range, a temperature that is not a number above 0.
-    """
-    table = probability_rows(probabilities)
-    if not 0 < temperature < np.inf:
-        raise ValueError(f"temperature must be a finite number above 0, received {temperature!r}")
-    result: Floats = special.softmax(_logarithms(table) / temperature, axis=1)
-    return result
+    return float(-np.mean(logarithms(table)[np.arange(len(types)), types]))
 
 
 def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> RiskCoverage:
@@ -252,14 +193,16 @@ def _checked_confidence(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floa
     return sureness, right
 
 
-def _checked(true: ArrayLike, probabilities: ArrayLike) -> tuple[Ints, Floats]:
+def checked(true: ArrayLike, probabilities: ArrayLike) -> tuple[Ints, Floats]:
+    """Type indices (n,) and probabilities (n, K) that fit each other, or ValueError."""
     table = probability_rows(probabilities)
     types = type_indices(true, table.shape[1], "true")
     same_length(true=types, probabilities=table)
     return types, table
 
 
-def _logarithms(table: Floats) -> Floats:
+def logarithms(table: Floats) -> Floats:
+    """Natural ones of probabilities; 0 counts as `FLOOR`."""
     result: Floats = np.log(np.maximum(table, FLOOR))
     return result
 

@@ -1,4 +1,4 @@
-"""Calibration: measures against independent ones, the temperature against a search by values."""
+"""Calibration: measures and offsets against independent ones, the temperature against a search by values."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import optimize, special
 from sklearn import metrics
 
-from slidescreen.statistics import calibration
+from slidescreen.statistics import calibration, scaling
 
 quick = settings(max_examples=30, deadline=None, derandomize=True, database=None)
 confidences = st.lists(st.tuples(st.integers(0, 20).map(lambda v: v / 20), st.booleans()), min_size=1, max_size=60)
@@ -108,24 +108,24 @@ def test_temperature_equals_a_search_by_values(seed):
         method="bounded",
         options={"xatol": 1e-9},
     )
-    fitted = calibration.fit_temperature(probabilities, true)
+    fitted = scaling.fit_temperature(probabilities, true)
     assert fitted == pytest.approx(found.x, rel=1e-6)
-    scaled = calibration.apply_temperature(probabilities, fitted)
+    scaled = scaling.apply_temperature(probabilities, fitted)
     assert calibration.negative_log_likelihood(true, scaled) <= found.fun + 1e-12
 
 
 @pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
 def test_the_temperature_that_was_put_in_is_found(temperature):
     true, probabilities = cells(20_000, temperature=temperature)
-    assert calibration.fit_temperature(probabilities, true) == pytest.approx(temperature, rel=0.05)
+    assert scaling.fit_temperature(probabilities, true) == pytest.approx(temperature, rel=0.05)
 
 
 @quick
 @given(st.floats(0.3, 3), st.integers(0, 5))
 def test_scaled_probabilities_need_the_rest_of_the_temperature(scale, seed):
     true, probabilities = cells(100, seed=seed)
-    whole = calibration.fit_temperature(probabilities, true)
-    rest = calibration.fit_temperature(calibration.apply_temperature(probabilities, scale), true)
+    whole = scaling.fit_temperature(probabilities, true)
+    rest = scaling.fit_temperature(scaling.apply_temperature(probabilities, scale), true)
     assert rest * scale == pytest.approx(whole, rel=1e-8)
 
 
@@ -133,31 +133,90 @@ def test_scaled_probabilities_need_the_rest_of_the_temperature(scale, seed):
 @given(st.floats(0.05, 20))
 def test_a_temperature_changes_no_call_and_keeps_the_sum(temperature):
     _, probabilities = cells(50)
-    scaled = calibration.apply_temperature(probabilities, temperature)
+    scaled = scaling.apply_temperature(probabilities, temperature)
     np.testing.assert_array_equal(scaled.argmax(axis=1), probabilities.argmax(axis=1))
     np.testing.assert_allclose(scaled.sum(axis=1), 1, atol=1e-12)
 
 
 def test_temperature_1_changes_nothing_and_2_takes_the_root():
-    np.testing.assert_allclose(calibration.apply_temperature([[0.9, 0.1]], 1), [[0.9, 0.1]], atol=1e-15)
-    np.testing.assert_allclose(calibration.apply_temperature([[0.9, 0.1]], 2), [[0.75, 0.25]], atol=1e-15)
+    np.testing.assert_allclose(scaling.apply_temperature([[0.9, 0.1]], 1), [[0.9, 0.1]], atol=1e-15)
+    np.testing.assert_allclose(scaling.apply_temperature([[0.9, 0.1]], 2), [[0.75, 0.25]], atol=1e-15)
 
 
 def test_a_temperature_without_a_best_value_stops_at_its_bounds():
     _, probabilities = cells(200)
     calls = probabilities.argmax(axis=1)
-    assert calibration.fit_temperature(probabilities, calls) == calibration.COLDEST
+    assert scaling.fit_temperature(probabilities, calls) == scaling.COLDEST
     wrong = probabilities.argmin(axis=1)
-    assert calibration.fit_temperature(probabilities, wrong) == calibration.HOTTEST
-    assert calibration.fit_temperature(np.full((4, 5), 0.2), [0, 1, 2, 3]) == 1
-    assert calibration.fit_temperature([[1.0]], [0]) == 1
+    assert scaling.fit_temperature(probabilities, wrong) == scaling.HOTTEST
+    assert scaling.fit_temperature(np.full((4, 5), 0.2), [0, 1, 2, 3]) == 1
+    assert scaling.fit_temperature([[1.0]], [0]) == 1
 
 
 def test_probabilities_of_0_can_be_scaled_and_fitted():
     probabilities = np.array([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]], dtype=np.float32)
-    fitted = calibration.fit_temperature(probabilities, [0, 0, 1, 0])
-    assert 1 < fitted <= calibration.HOTTEST
-    assert np.isfinite(calibration.apply_temperature(probabilities, fitted)).all()
+    fitted = scaling.fit_temperature(probabilities, [0, 0, 1, 0])
+    assert 1 < fitted <= scaling.HOTTEST
+    assert np.isfinite(scaling.apply_temperature(probabilities, fitted)).all()
+
+
+def rarely_shown(n=20_000, k=4, seed=3):
+    """Probabilities of a network that was shown types as often as each other, which come in the shares 8:4:2:1."""
+    generator = np.random.default_rng(seed)
+    shares = np.array([8, 4, 2, 1]) / 15
+    true = generator.choice(k, size=n, p=shares)
+    likelihoods = special.softmax(2 * np.eye(k)[true] + generator.normal(scale=2, size=(n, k)), axis=1)
+    return true, likelihoods, shares
+
+
+def test_offsets_are_the_penalised_logistic_regression_of_an_independent_solver():
+    true, probabilities, _ = rarely_shown(n=300)
+    logarithms, penalty = np.log(probabilities), 0.01 * (1 + 2000 / 300)
+
+    def loss(offsets):
+        scores = logarithms + offsets
+        return metrics.log_loss(true, special.softmax(scores, axis=1), labels=range(4)) + penalty * np.sum(offsets**2)
+
+    found = optimize.minimize(loss, np.zeros(4), method="Nelder-Mead", options={"xatol": 1e-8, "fatol": 1e-14})
+    offsets = scaling.fit_offsets(probabilities, true)
+    np.testing.assert_allclose(offsets, found.x, atol=1e-5)
+    assert offsets.sum() == pytest.approx(0, abs=1e-6)
+
+
+def test_offsets_call_common_types_more_and_make_more_calls_right():
+    true, probabilities, _ = rarely_shown()
+    offsets = scaling.fit_offsets(probabilities[:10_000], true[:10_000])
+    assert (np.diff(offsets) < 0).all()
+    mended = scaling.apply_offsets(probabilities[10_000:], offsets)
+    before = (probabilities[10_000:].argmax(axis=1) == true[10_000:]).mean()
+    assert (mended.argmax(axis=1) == true[10_000:]).mean() > before + 0.02
+    np.testing.assert_allclose(mended.sum(axis=1), 1, atol=1e-12)
+
+
+def test_few_cells_move_the_offsets_little_and_honest_ones_hardly():
+    true, probabilities, _ = rarely_shown()
+    assert np.abs(scaling.fit_offsets(probabilities[:20], true[:20])).max() < 0.25
+    honest_true, honest = cells(20_000)
+    assert np.abs(scaling.fit_offsets(honest, honest_true)).max() < 0.05
+    sure = np.eye(3)[[0, 1, 2]]
+    np.testing.assert_allclose(scaling.fit_offsets(sure, [0, 1, 2]), 0, atol=1e-12)
+
+
+def test_a_type_without_a_cell_is_called_less_but_not_never():
+    true, probabilities = cells(400)
+    some = true != 4
+    offsets = scaling.fit_offsets(probabilities[some], true[some])
+    assert offsets[4] == offsets.min()
+    assert offsets[4] > -2
+
+
+def test_offsets_of_0_change_nothing_and_impossible_ones_are_refused():
+    _, probabilities = cells(50)
+    np.testing.assert_allclose(scaling.apply_offsets(probabilities, np.zeros(5)), probabilities, atol=1e-12)
+    with pytest.raises(ValueError, match="offsets must be one for each of 5 types, received 4"):
+        scaling.apply_offsets(probabilities, np.zeros(4))
+    with pytest.raises(ValueError, match="offsets must be finite numbers"):
+        scaling.apply_offsets(probabilities, [0, 0, np.nan, 0, 0])
 
 
 def test_single_precision_and_rounded_probabilities_pass():
@@ -173,9 +232,11 @@ def test_without_cells_measures_are_undefined_and_nothing_is_fitted():
     assert np.isnan(calibration.brier_score([], empty))
     assert np.isnan(calibration.negative_log_likelihood([], empty))
     assert np.isnan(calibration.expected_calibration_error([], []))
-    assert calibration.apply_temperature(empty, 2).shape == (0, 3)
+    assert scaling.apply_temperature(empty, 2).shape == (0, 3)
     with pytest.raises(ValueError, match="true must have 1 or more elements"):
-        calibration.fit_temperature(empty, [])
+        scaling.fit_temperature(empty, [])
+    with pytest.raises(ValueError, match="true must have 1 or more elements"):
+        scaling.fit_offsets(empty, [])
 
 
 @pytest.mark.parametrize(
@@ -195,13 +256,15 @@ def test_probabilities_that_are_none_are_refused(true, probabilities, message):
         with pytest.raises(ValueError, match=message):
             measure(true, probabilities)
     with pytest.raises(ValueError, match=message):
-        calibration.fit_temperature(probabilities, true)
+        scaling.fit_temperature(probabilities, true)
+    with pytest.raises(ValueError, match=message):
+        scaling.fit_offsets(probabilities, true)
 
 
 @pytest.mark.parametrize("temperature", [0, -1, np.inf, np.nan])
 def test_an_impossible_temperature_is_refused(temperature):
     with pytest.raises(ValueError, match="temperature must be a finite number above 0, received"):
-        calibration.apply_temperature([[0.5, 0.5]], temperature)
+        scaling.apply_temperature([[0.5, 0.5]], temperature)
 
 
 @pytest.mark.parametrize(

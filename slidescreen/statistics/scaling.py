@@ -1,0 +1,127 @@
+"""Mends probabilities: made as sure as they are right, and freed of how often training showed each type.
+
+softmax(log probabilities / T + offsets): temperature scaling and, with offsets, its bias-corrected form, of which
+Alexandari, Kundaje and Shrikumar (ICML 2020) found that it serves the estimate of a changed composition best.
+"""
+
+import numpy as np
+import scipy
+from numpy.typing import ArrayLike
+from scipy import special
+
+from slidescreen.statistics.arrays import Floats, at_least, numbers, probability_rows
+from slidescreen.statistics.calibration import checked, logarithms
+
+COLDEST, HOTTEST = 0.05, 20.0
+
+# How hard offsets are held to 0, as a penalty on their squares beside a mean log-likelihood. That of a labelled set
+# is of its slides and its mixture of types, so it does not vanish with many cells; and with few it outweighs them.
+_PENALTY, _PRIOR_CELLS = 0.01, 2000
+
+
+def fit_temperature(probabilities: ArrayLike, true: ArrayLike) -> float:
+    """The temperature T at which softmax(log probabilities / T) makes the true types most likely.
+
+    Above 1 the model was too sure of itself, below 1 not sure enough. The mean log-likelihood is concave in
+    the sharpness 1 / T, so the maximum is the one root of its derivative.
+
+    Args:
+        probabilities: of cells that the model was not trained on, shape (n, K).
+        true: type indices, shape (n,), n at least 1.
+
+    Returns:
+        From 0.05 to 20; a bound if the maximum lies beyond it (every cell right, or worse than chance). 1 if
+        no temperature changes anything (all probabilities equal).
+
+    Raises:
+        ValueError: shapes do not fit, values out of range, no cells.
+
+    Source: Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, ICML 2017.
+    """
+    types, table = checked(true, probabilities)
+    at_least(types, 1, "true")
+    scores = logarithms(table)
+    if np.all(scores == scores[:, :1]):
+        return 1.0
+    against_true = scores - scores[np.arange(len(types)), types][:, None]
+
+    def surplus(sharpness: float) -> float:
+        return float(np.mean(np.sum(special.softmax(sharpness * scores, axis=1) * against_true, axis=1)))
+
+    # Rises with sharpness: below the maximum the expected log-probability is less than that of the truth.
+    if surplus(1 / COLDEST) <= 0:
+        return COLDEST
+    if surplus(1 / HOTTEST) >= 0:
+        return HOTTEST
+    return 1 / float(scipy.optimize.brentq(surplus, 1 / HOTTEST, 1 / COLDEST, xtol=1e-12))
+
+
+def apply_temperature(probabilities: ArrayLike, temperature: float) -> Floats:
+    """softmax(log probabilities / T), float64 of shape (n, K); no two types of a cell change their order.
+
+    Args:
+        probabilities: shape (n, K).
+        temperature: above 0; 1 changes nothing but the rounding.
+
+    Raises:
+        ValueError: wrong shape, values out of range, a temperature that is not a number above 0.
+    """
+    table = probability_rows(probabilities)
+    if not 0 < temperature < np.inf:
+        raise ValueError(f"temperature must be a finite number above 0, received {temperature!r}")
+    result: Floats = special.softmax(logarithms(table) / temperature, axis=1)
+    return result
+
+
+def fit_offsets(probabilities: ArrayLike, true: ArrayLike) -> Floats:
+    """What to add to the logarithms of probabilities so that the true types become most likely; held close to 0.
+
+    A network trained with rare types drawn more often than they come calls them too often. An offset for each type
+    mends that, as far as the cells show it beyond doubt: the penalty on its square is that of a normal distribution
+    around 0, whose spread shrinks the fewer cells there are. The problem is convex, so the answer is the only one.
+
+    Args:
+        probabilities: of cells that the model was not trained on, shape (n, K).
+        true: type indices, shape (n,), n at least 1.
+
+    Returns:
+        Shape (K,), adding up to 0.
+
+    Raises:
+        ValueError: shapes do not fit, values out of range, no cells.
+    """
+    types, table = checked(true, probabilities)
+    at_least(types, 1, "true")
+    count, kinds = table.shape
+    scores = logarithms(table)
+    penalty = _PENALTY * (1 + _PRIOR_CELLS / count)
+    frequencies = np.bincount(types, minlength=kinds) / count
+
+    def loss(offsets: Floats) -> tuple[float, Floats]:
+        moved = scores + offsets
+        likelihood = float(np.mean(moved[np.arange(count), types] - special.logsumexp(moved, axis=1)))
+        slope = special.softmax(moved, axis=1).mean(axis=0) - frequencies + 2 * penalty * offsets
+        return penalty * float(offsets @ offsets) - likelihood, slope
+
+    options = {"gtol": 1e-9, "ftol": 0}
+    found = scipy.optimize.minimize(loss, np.zeros(kinds), jac=True, method="L-BFGS-B", options=options)
+    result: Floats = found.x
+    return result
+
+
+def apply_offsets(probabilities: ArrayLike, offsets: ArrayLike) -> Floats:
+    """softmax(log probabilities + offsets), float64 of shape (n, K).
+
+    Args:
+        probabilities: shape (n, K).
+        offsets: shape (K,), finite.
+
+    Raises:
+        ValueError: wrong shapes, values out of range.
+    """
+    table = probability_rows(probabilities)
+    added = numbers(offsets, "offsets")
+    if added.shape != table.shape[1:]:
+        raise ValueError(f"offsets must be one for each of {table.shape[1]} types, received {len(added)}")
+    result: Floats = special.softmax(logarithms(table) + added, axis=1)
+    return result
