@@ -85,7 +85,8 @@ def classify(
 ) -> None:
     """Classify every cell image of every slide, and say which slides must be seen first.
 
-    Writes cells.csv, differential.csv, report.html and run.json. The same command continues an interrupted run.
+    Writes cells.csv, differential.csv, report.html and run.json.
+    The same command continues an interrupted run.
     A screening aid for research use only.
     """
     from slidescreen import batch

@@ -167,8 +167,8 @@ def train(
 ) -> None:
     """Train one backbone on labelled cell images.
 
-    The best checkpoint by validation macro F1 is kept. Slides never straddle splits: the CSV's split column is
-    obeyed, and without one a split is drawn by slide.
+    The best checkpoint by validation macro F1 is kept.
+    A CSV's split column is obeyed; without one a split is drawn by slide.
     """
     from slidescreen.images import Preprocessing
     from slidescreen.training.options import Augmentation, TrainingOptions, study_recipe
