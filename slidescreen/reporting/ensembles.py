@@ -30,12 +30,13 @@ def show_comparison(ensemble: Ensemble, folder: Path) -> None:
     console = Console(highlight=False)
     measured = ensemble.calibration.measured
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("model", "weight", "accuracy", "macro F1", "of leukocytes", "log loss", "calibration error"):
-        table.add_column(name, justify="left" if name == "model" else "right")
+    for name in ("model", "weight", "accuracy", "macro F1", "of leukocytes", "log loss", "ECE"):
+        first = name == "model"
+        table.add_column(name, justify="left" if first else "right", no_wrap=first)
     weights = [f"{w:.2f}" for w in ensemble.weights]
     for row, weight in zip(measured["models"], [*weights, ""], strict=True):
         table.add_row(
-            BACKBONES.get(row["model"], f"ensemble ({ensemble.rule} voting)"),
+            BACKBONES.get(row["model"], f"ensemble ({ensemble.rule})"),
             weight,
             f"{row['accuracy']:.4f}",
             f"{row['macro_f1']:.4f}",
