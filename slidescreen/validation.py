@@ -116,9 +116,17 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
     confidence = probabilities.max(axis=1)
     threshold = _threshold(confidence, called == predictions.truth, targets)
     kept = confidence >= threshold
-    truth, called, probabilities = predictions.truth[kept], called[kept], probabilities[kept]
     types = len(ensemble.cell_types)
-    outcomes = graded(called, probabilities.max(axis=1), types)
+    outcomes = graded(called, confidence, types)
+    corrected = corrected_names(
+        predictions.truth,
+        np.where(kept, outcomes, -1),
+        [image.slide for image in predictions.images],
+        ensemble.cell_types,
+    )
+    truth, called, probabilities, outcomes = (
+        each[kept] for each in (predictions.truth, called, probabilities, outcomes)
+    )
     matrix = _counted(truth, outcomes, types)
     sure = matrix[:, :types]
     slides = [image.slide for image, keep in zip(predictions.images, kept, strict=True) if keep]
@@ -141,7 +149,7 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
         confusion_matrix=sure + matrix[:, types:],
         sure_matrix=sure,
         call_correlation=correlation,
-        corrected=corrected_names(truth, outcomes, slides, ensemble.cell_types),
+        corrected=corrected,
         false_calls=found,
         usual={**_usual_appearance(predictions.appearances), **_usual_certainty(predictions.images, confidence, kept)},
         measured=measured,
@@ -178,10 +186,11 @@ def corrected_names(
     """Types and groups whose percentage the correction brings nearer to the truth, or leaves as near.
 
     Each slide is corrected by what is known of all other cells; the mean absolute error over the slides decides.
+    A slide's truth is that of all its cells: those that were not called are part of what it holds.
 
     Args:
-        truth: (N,) type indices of validation cells that were called.
-        outcomes: (N,) their calls, graded.
+        truth: (N,) type indices of validation cells.
+        outcomes: (N,) their calls, graded; -1 where a cell was not called.
         slides: (N,) names, empty where unknown.
         types: that the indices stand for.
 
@@ -190,15 +199,17 @@ def corrected_names(
     """
     names = np.asarray(slides)
     leukocytes = cells.indices(types, cells.LEUKOCYTES)
+    classified = outcomes >= 0
     gains = []
     for slide in sorted(set(names.tolist()) - {""}):
         here = names == slide
         true = np.bincount(truth[here], minlength=len(types))
         if true[leukocytes].sum() < _LEAST_CELLS:
             continue
-        calls = np.bincount(outcomes[here], minlength=2 * len(types))
+        others = ~here & classified
+        calls = np.bincount(outcomes[here & classified], minlength=2 * len(types))
         counted = calls.reshape(2, -1).sum(axis=0)
-        found = unmix(calls, _counted(truth[~here], outcomes[~here], len(types)))
+        found = unmix(calls, _counted(truth[others], outcomes[others], len(types)))
         if found is not None and counted[leukocytes].any():
             wanted, raw, better = (among_leukocytes(s, types) for s in (true, counted, found.shares))
             gains.append(np.abs(raw - wanted) - np.abs(better - wanted))

@@ -165,5 +165,7 @@ def test_a_correction_is_offered_where_it_helps_on_slides_left_out() -> None:
     assert found is not None
     assert {"neutrophil", "band_neutrophil"} <= found
     assert not {"eosinophil", "basophil"} & found
+    unsure = np.where((called == neutrophil) & (truth == neutrophil) & (np.arange(len(truth)) % 3 == 0), -1, called)
+    assert "neutrophil" not in (corrected_names(truth, unsure, names, TYPES) or ())  # the uncalled ones weigh more
     assert corrected_names(truth[:500], called[:500], names[:500], TYPES) is None
     assert corrected_names(truth, called, [""] * len(truth), TYPES) is None
