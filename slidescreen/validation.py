@@ -107,10 +107,7 @@ def search_weights(predictions: MemberPredictions, rule: str) -> tuple[float, ..
 
 def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targets) -> Ensemble:
     """The ensemble with its temperature, offsets, rejection threshold and errors measured on `predictions`."""
-    voted = vote(predictions.members, ensemble.weights, ensemble.rule)
-    temperature = scaling.fit_temperature(voted, predictions.truth)
-    offsets = scaling.fit_offsets(scaling.apply_temperature(voted, temperature), predictions.truth)
-    scaled = replace(ensemble, calibration=Calibration(temperature, tuple(offsets.tolist())))
+    scaled = _scaled(ensemble, predictions)
     probabilities = scaled.combine(predictions.members)
     called = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
@@ -142,9 +139,8 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
         "most_unidentified": targets.most_unidentified,
         "models": compare(scaled, predictions),
     }
-    calibration = Calibration(
-        temperature=temperature,
-        offsets=scaled.calibration.offsets,
+    calibration = replace(
+        scaled.calibration,
         rejection_threshold=threshold,
         confusion_matrix=sure + matrix[:, types:],
         sure_matrix=sure,
@@ -155,6 +151,14 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
         measured=measured,
     )
     return replace(ensemble, calibration=calibration)
+
+
+def _scaled(ensemble: Ensemble, predictions: MemberPredictions) -> Ensemble:
+    """The ensemble with its temperature and offsets, and nothing else measured."""
+    voted = vote(predictions.members, ensemble.weights, ensemble.rule)
+    temperature = scaling.fit_temperature(voted, predictions.truth)
+    offsets = scaling.fit_offsets(scaling.apply_temperature(voted, temperature), predictions.truth)
+    return replace(ensemble, calibration=Calibration(temperature, tuple(offsets.tolist())))
 
 
 def compare(ensemble: Ensemble, predictions: MemberPredictions) -> list[dict[str, Any]]:
