@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 
 from benchmarks.verdict import Judged, calls_of, judge, percent, rate, read, shares_of, slides_of
@@ -67,8 +66,7 @@ def _called(slide: Predictions, ensemble: Ensemble) -> Predictions:
     """The slide's cells as the ensemble calls them: its scale and threshold are learnt from the others, too."""
     assert slide.probabilities is not None
     probabilities = ensemble.combine([slide.probabilities])
-    sure = probabilities.max(axis=1) >= ensemble.calibration.rejection_threshold
-    return replace(slide, called=np.where(sure, probabilities.argmax(axis=1), -1), probabilities=probabilities)
+    return replace(slide, called=ensemble.called(probabilities), probabilities=probabilities)
 
 
 if __name__ == "__main__":

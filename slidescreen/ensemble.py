@@ -124,6 +124,11 @@ class Ensemble:
         honest = apply_temperature(voted, self.calibration.temperature)
         return apply_offsets(honest, self.calibration.offsets) if self.calibration.offsets else honest
 
+    def called(self, probabilities: Probabilities) -> NDArray[np.int64]:
+        """(N,) indices of the types called, by probabilities (N, K) from `combine`; -1 where a cell is unidentified."""
+        sure = probabilities.max(axis=1) >= self.calibration.rejection_threshold
+        return np.where(sure, probabilities.argmax(axis=1), -1)
+
 
 def vote(probabilities: Sequence[Probabilities], weights: Sequence[float], rule: str) -> Probabilities:
     """Combine members' probabilities (N, K each): their weighted mean, or with `hard` that of their calls."""

@@ -115,18 +115,14 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
     kept = confidence >= threshold
     types = len(ensemble.cell_types)
     outcomes = graded(called, confidence, types)
-    corrected = corrected_names(
-        predictions.truth,
-        np.where(kept, outcomes, -1),
-        [image.slide for image in predictions.images],
-        ensemble.cell_types,
-    )
+    slides = [image.slide for image in predictions.images]
+    corrected = corrected_names(predictions.truth, np.where(kept, outcomes, -1), slides, ensemble.cell_types)
     truth, called, probabilities, outcomes = (
         each[kept] for each in (predictions.truth, called, probabilities, outcomes)
     )
     matrix = _counted(truth, outcomes, types)
     sure = matrix[:, :types]
-    slides = [image.slide for image, keep in zip(predictions.images, kept, strict=True) if keep]
+    slides = [slide for slide, keep in zip(slides, kept, strict=True) if keep]
     correlation = call_correlation(truth, outcomes, slides, matrix)
     found = {
         group: false_calls.measure(truth, called, probabilities, slides, ensemble.cell_types, members, correlation)

@@ -160,14 +160,13 @@ def of_images(
     engines = load_engines(ensemble.members, choose(EngineOptions(device)))
     found = predict(ensemble, engines, images, progress)
     combined = ensemble.combine(found.members)
-    kept = combined.max(axis=1) >= ensemble.calibration.rejection_threshold
     slides, sources = tuple(i.slide for i in images), tuple(i.source for i in images)
     names = tuple(printable(os.path.relpath(i.path, source if source.is_dir() else source.parent)) for i in images)
 
     def of_model(name: str, probabilities: NDArray[np.float64], called: NDArray[np.int64]) -> Predictions:
         return Predictions(name, ensemble.cell_types, found.truth, called, probabilities, slides, sources, names)
 
-    models = [of_model("ensemble", combined, np.where(kept, combined.argmax(axis=1), -1))]
+    models = [of_model("ensemble", combined, ensemble.called(combined))]
     if len(ensemble.members) > 1:
         for member, probabilities in zip(ensemble.members, found.members, strict=True):
             models.append(of_model(member.checkpoint.backbone, probabilities, probabilities.argmax(axis=1)))

@@ -166,11 +166,11 @@ def rarely_shown(n=20_000, k=4, seed=3):
     shares = np.array([8, 4, 2, 1]) / 15
     true = generator.choice(k, size=n, p=shares)
     likelihoods = special.softmax(2 * np.eye(k)[true] + generator.normal(scale=2, size=(n, k)), axis=1)
-    return true, likelihoods, shares
+    return true, likelihoods
 
 
 def test_offsets_are_the_penalised_logistic_regression_of_an_independent_solver():
-    true, probabilities, _ = rarely_shown(n=300)
+    true, probabilities = rarely_shown(n=300)
     logarithms, penalty = np.log(probabilities), 0.01 * (1 + 2000 / 300)
 
     def loss(offsets):
@@ -184,7 +184,7 @@ def test_offsets_are_the_penalised_logistic_regression_of_an_independent_solver(
 
 
 def test_offsets_call_common_types_more_and_make_more_calls_right():
-    true, probabilities, _ = rarely_shown()
+    true, probabilities = rarely_shown()
     offsets = scaling.fit_offsets(probabilities[:10_000], true[:10_000])
     assert (np.diff(offsets) < 0).all()
     mended = scaling.apply_offsets(probabilities[10_000:], offsets)
@@ -194,7 +194,7 @@ def test_offsets_call_common_types_more_and_make_more_calls_right():
 
 
 def test_few_cells_move_the_offsets_little_and_honest_ones_hardly():
-    true, probabilities, _ = rarely_shown()
+    true, probabilities = rarely_shown()
     assert np.abs(scaling.fit_offsets(probabilities[:20], true[:20])).max() < 0.25
     honest_true, honest = cells(20_000)
     assert np.abs(scaling.fit_offsets(honest, honest_true)).max() < 0.05
