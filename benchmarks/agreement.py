@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from slidescreen import ensemble as ensembles
+from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
@@ -30,7 +30,7 @@ def main(
     precisions: Annotated[str, typer.Option(help="Of OpenVINO, joined by commas.")] = "fp32,bf16",
 ) -> None:
     """Largest difference of a probability, changed calls, change of macro F1 and of any slide's blasts."""
-    model = ensembles.load(ensemble or default_ensemble())
+    model = ensemble_files.load(ensemble or default_ensemble())
     rules = LabelRules(frozenset(leave_out or ()))
     images = [i for i in chosen(read_labelled(data, rules), split) if i.label in model.cell_types]
 

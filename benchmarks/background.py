@@ -16,7 +16,7 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.by_source import show
-from slidescreen import ensemble as ensembles
+from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
@@ -45,7 +45,7 @@ def main(
     seed: int = 0,
 ) -> None:
     """Accuracy on images whose background, or cell, was exchanged."""
-    model = ensembles.load(ensemble or default_ensemble())
+    model = ensemble_files.load(ensemble or default_ensemble())
     rules = LabelRules(frozenset(leave_out or ()))
     images = [i for i in chosen(read_labelled(data, rules), split) if i.label in model.cell_types]
     engines = load_engines(model.members, Choice("openvino", "cpu", "fp32"))

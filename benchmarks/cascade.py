@@ -19,7 +19,7 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.throughput import resized
-from slidescreen import ensemble as ensembles
+from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
@@ -52,7 +52,7 @@ def main(
 ) -> None:
     """Share of cells decided by one network, calls changed, and what is gained in time."""
     folder = ensemble or default_ensemble()
-    model = ensembles.load(folder)
+    model = ensemble_files.load(folder)
     labelled = read_labelled(data, LabelRules(frozenset(leave_out or ())))
     images = {split: [i for i in chosen(labelled, split) if i.label in model.cell_types] for split in SPLITS}
     truth = {s: np.asarray([model.cell_types.index(i.label) for i in images[s]]) for s in SPLITS}
@@ -65,7 +65,7 @@ def main(
         with tempfile.TemporaryDirectory() as name:
             other = Path(name) / "ensemble"
             resized(folder, other, size)
-            firsts += [(m, whole + m.seconds) for m in _members(ensembles.load(other), images)]
+            firsts += [(m, whole + m.seconds) for m in _members(ensemble_files.load(other), images)]
     print(f"{len(truth['validation'])} validation and {len(truth['test'])} test images, one thread.")
     print(f"The ensemble takes {1000 * whole:.1f} ms an image, {1000 * reading:.1f} of it for reading.\n")
     print("| first | decides | calls changed, validation | … test | macro F1, test | times as fast |")

@@ -20,7 +20,7 @@ import typer
 from numpy.typing import NDArray
 from scipy import special
 
-from slidescreen import ensemble as ensembles
+from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.conversion import to_openvino
 from slidescreen.evaluation.truth import chosen
@@ -64,7 +64,7 @@ def main(
 ) -> None:
     """Calls changed, macro F1 and time of one thread, for several ways to quantise."""
     nncf.set_log_level(logging.ERROR)
-    model = ensembles.load(ensemble or default_ensemble())
+    model = ensemble_files.load(ensemble or default_ensemble())
     images = read_labelled(data, LabelRules(frozenset(leave_out or ())))
     judged = [i for i in chosen(images, "validation") if i.label in model.cell_types]
     trained = [i for i in images if i.split == "train"]

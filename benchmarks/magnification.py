@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.by_source import show
-from slidescreen import ensemble as ensembles
+from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
@@ -34,7 +34,7 @@ def main(
     every: Annotated[int, typer.Option(help="Take one image of so many.")] = 1,
 ) -> None:
     """Accuracy at several magnifications."""
-    model = ensembles.load(ensemble or default_ensemble())
+    model = ensemble_files.load(ensemble or default_ensemble())
     rules = LabelRules(frozenset(leave_out or ()))
     images = [i for i in chosen(read_labelled(data, rules), split) if i.label in model.cell_types][::every]
     engines = load_engines(model.members, Choice("openvino", "cpu", "fp32"))

@@ -10,8 +10,7 @@ from typing import Annotated
 
 import typer
 
-from slidescreen import cells
-from slidescreen import ensemble as ensembles
+from slidescreen import cells, ensemble_files
 from slidescreen.calls import Status
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.interface import Choice
@@ -28,7 +27,7 @@ def main(
     ensemble: Annotated[Path | None, typer.Option(help="Ensemble folder; the one that ships if not given.")] = None,
 ) -> None:
     """How the cells of each label are called."""
-    model = ensembles.load(ensemble or default_ensemble())
+    model = ensemble_files.load(ensemble or default_ensemble())
     with data.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     slides = []

@@ -26,6 +26,7 @@ import numpy as np
 import typer
 
 from slidescreen import ensemble as ensembles
+from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
@@ -75,7 +76,7 @@ def compare(
                 str(tamed),
             ]
         for precision in precisions.split(","):  # fills the cache of compiled networks
-            load_engines(ensembles.load(weights).members, Choice("openvino", "cpu", precision))
+            load_engines(ensemble_files.load(weights).members, Choice("openvino", "cpu", precision))
         times: dict[str, list[Timed]] = {name: [] for name in ways}
         for _ in range(repeats):
             for name, command in ways.items():
@@ -99,7 +100,7 @@ def stages(
 ) -> None:
     """What one image costs a single thread in each stage, and how near inference comes to the processor's limit."""
     with _prepared(slides, ensemble, image_size, images) as (folder, weights, _):
-        model = ensembles.load(weights)
+        model = ensemble_files.load(weights)
         paths = [image.path for slide in discover(folder) for image in slide.images]
         decoded, decoding = [], []
         for path in paths:
@@ -196,7 +197,7 @@ def resized(source: Path, target: Path, image_size: int | None) -> None:
 
     from slidescreen.networks import save_checkpoint
 
-    model = ensembles.load(source)
+    model = ensemble_files.load(source)
     target.mkdir()
     members = []
     for member in model.members:
@@ -208,7 +209,7 @@ def resized(source: Path, target: Path, image_size: int | None) -> None:
         state: dict[str, torch.Tensor] = load_file(member.path)
         save_checkpoint(path, state, checkpoint, half=True)
         members.append(ensembles.member_of(path, member.weight))
-    ensembles.save(target, replace(model, members=tuple(members)))
+    ensemble_files.save(target, replace(model, members=tuple(members)))
 
 
 def _command(folder: Path, weights: Path, engine: str, precision: str) -> list[str]:
@@ -233,7 +234,7 @@ def timed(command: Sequence[str]) -> Timed:
 
 def _bare_rate(folder: Path, weights: Path, threads: int) -> float:
     """Images a second of the engines alone, on prepared pixels."""
-    model = ensembles.load(weights)
+    model = ensemble_files.load(weights)
     engines = load_engines(model.members, Choice("openvino", "cpu", "fp32"), threads).members
     decoded = [decode(read_bytes(image.path)) for slide in discover(folder) for image in slide.images]
     prepared = [

@@ -18,8 +18,7 @@ import numpy as np
 import typer
 
 from benchmarks.reference_study import MATRIX, TYPES
-from slidescreen import cells
-from slidescreen import ensemble as ensembles
+from slidescreen import cells, ensemble_files
 from slidescreen.calls import Call, Status
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.differential import NAMES, Differential, count_slide, members_of
@@ -57,7 +56,7 @@ def simulate(
     seed: int = 0,
 ) -> None:
     """Slides drawn from measured errors: false alarms, power, coverage of the corrected limits."""
-    shipped = ensembles.load(ensemble or default_ensemble())
+    shipped = ensemble_files.load(ensemble or default_ensemble())
     for title, model in (("the shipped ensemble", shipped), ("the reference study", study())):
         print(f"### Errors of {title}\n")
         print("| blasts | leukocytes | blasts flagged | IG flagged | corrected limits hold the blasts | … the IG |")
@@ -153,7 +152,7 @@ def slides(
     seed: int = 0,
 ) -> None:
     """Real slides and composed normal ones, judged as `classify` would."""
-    model = ensembles.load(ensemble or default_ensemble())
+    model = ensemble_files.load(ensemble or default_ensemble())
     found = read(predictions)
     real = list(_real_slides(found, model, least))
     normal = list(_normal_slides(found, model, normal_source, normal_slides, normal_size, np.random.default_rng(seed)))

@@ -1,9 +1,8 @@
-"""Several checkpoints that vote: the ensemble folder, and how members' probabilities become one."""
+"""Several checkpoints that vote: how members' probabilities become one, and what was measured of their errors."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,10 @@ from numpy.typing import NDArray
 from slidescreen.errors import InputError
 from slidescreen.exactness import Agreement
 from slidescreen.false_calls import FalseCalls
-from slidescreen.files import make_folder, printable, sha256_of, write_text, write_whole
+from slidescreen.files import printable, sha256_of
 from slidescreen.networks import Checkpoint, read_checkpoint
 from slidescreen.statistics.scaling import apply_offsets, apply_temperature
 
-FORMAT_VERSION = 2
 RULES = ("soft", "hard")
 DEFAULT_WEIGHTS = {"efficientnet_b1": 0.4, "efficientnetv2_b2": 0.6}
 
@@ -153,157 +151,3 @@ def default_weights(checkpoints: Sequence[Checkpoint]) -> list[float]:
     if sorted(c.backbone for c in checkpoints) == sorted(DEFAULT_WEIGHTS):
         return [DEFAULT_WEIGHTS[c.backbone] for c in checkpoints]
     return [1 / len(checkpoints)] * len(checkpoints)
-
-
-def save(folder: Path, ensemble: Ensemble) -> Ensemble:
-    """Write an ensemble folder: the members' files, then `ensemble.json`.
-
-    Returns:
-        The ensemble with its members' new places.
-    """
-    make_folder(folder)
-    members: list[Member] = []
-    for number, member in enumerate(ensemble.members, start=1):
-        taken = {m.path.name for m in members}
-        name = member.path.name if member.path.name not in taken else f"{number}-{member.path.name}"
-        target = folder / name
-        if member.path.resolve() != target.resolve():
-            content = member.path.read_bytes()
-            write_whole(target, lambda temporary, content=content: temporary.write_bytes(content))  # type: ignore[misc]
-        members.append(Member(target, member.weight, member.sha256, member.checkpoint))
-    saved = Ensemble(tuple(members), ensemble.rule, ensemble.calibration)
-    write_text(folder / "ensemble.json", json.dumps(_to_dict(saved), indent=2) + "\n")
-    return saved
-
-
-def load(folder: Path) -> Ensemble:
-    """Read an ensemble folder; each member's content must be the one that was measured.
-
-    Raises:
-        InputError: no such folder, a damaged or foreign file, a hash that does not match.
-    """
-    path = folder / "ensemble.json"
-    if not path.is_file():
-        raise InputError(
-            f"{printable(folder)} is no ensemble folder (it holds no ensemble.json); make one with slidescreen ensemble"
-        )
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["format_version"] != FORMAT_VERSION:
-            raise ValueError(f"format version {content['format_version']}, this release reads {FORMAT_VERSION}")
-        members = tuple(_read_member(folder, entry) for entry in content["members"])
-        ensemble = Ensemble(members, content["rule"])
-        if tuple(content["cell_types"]) != ensemble.cell_types:
-            raise InputError(f"{printable(path)} lists other cell types than its checkpoints, or in another order")
-        return replace(ensemble, calibration=_calibration(content["validation"], len(ensemble.cell_types)))
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise InputError(f"{printable(path)} is damaged: {reason}") from error
-
-
-def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
-    calibration = ensemble.calibration
-    return {
-        "format_version": FORMAT_VERSION,
-        "rule": ensemble.rule,
-        "cell_types": list(ensemble.cell_types),
-        "members": [
-            {"file": m.path.name, "backbone": m.checkpoint.backbone, "weight": m.weight, "sha256": m.sha256}
-            for m in ensemble.members
-        ],
-        "validation": {
-            "temperature": calibration.temperature,
-            "offsets": list(calibration.offsets),
-            "rejection_threshold": calibration.rejection_threshold,
-            "confusion_matrix": _rows(calibration.confusion_matrix),
-            "sure_matrix": _rows(calibration.sure_matrix),
-            "call_correlation": calibration.call_correlation,
-            "corrected": None if calibration.corrected is None else sorted(calibration.corrected),
-            "false_calls": {group: _false_calls_dict(found) for group, found in calibration.false_calls.items()},
-            "usual": {name: list(limits) for name, limits in calibration.usual.items()},
-            "precisions": {name: asdict(found) for name, found in calibration.precisions.items()},
-            "measured": dict(calibration.measured),
-        },
-    }
-
-
-def _read_member(folder: Path, entry: dict[str, Any]) -> Member:
-    name = str(entry["file"])
-    if Path(name).name != name:
-        raise ValueError(f"{name!r} is no plain file name")
-    path = folder / name
-    if not path.is_file():
-        raise InputError(f"{printable(path)} is missing from the ensemble")
-    found = sha256_of(path)
-    if found != entry["sha256"]:
-        raise InputError(
-            f"{printable(path)} is not the file that this ensemble was measured with (its SHA-256 differs)"
-        )
-    return Member(path, float(entry["weight"]), found, read_checkpoint(path))
-
-
-def _rows(matrix: NDArray[np.int64] | None) -> list[list[int]] | None:
-    rows: list[list[int]] | None = None if matrix is None else matrix.tolist()
-    return rows
-
-
-def _matrix(rows: list[list[int]] | None, types: int) -> NDArray[np.int64] | None:
-    if rows is None:
-        return None
-    matrix = np.asarray(rows, dtype=np.int64)
-    if matrix.shape != (types, types) or (matrix < 0).any():
-        raise ValueError(f"its confusion matrix is not of {types} types")
-    return matrix
-
-
-def _calibration(content: dict[str, Any], types: int) -> Calibration:
-    matrix, sure = (_matrix(rows, types) for rows in (content["confusion_matrix"], content.get("sure_matrix")))
-    if matrix is not None and sure is not None and (sure > matrix).any():
-        raise ValueError("more of its calls are sure than were made")
-    temperature, threshold = float(content["temperature"]), float(content["rejection_threshold"])
-    if not (math.isfinite(temperature) and temperature > 0):
-        raise ValueError(f"temperature must be above 0, not {temperature}")
-    if not 0 <= threshold < 1:
-        raise ValueError(f"rejection_threshold must be from 0 to 1, not {threshold}")
-    offsets = tuple(float(offset) for offset in content.get("offsets", ()))
-    if offsets and (len(offsets) != types or not all(map(math.isfinite, offsets))):
-        raise ValueError(f"offsets must be a number for each of {types} types")
-    return Calibration(
-        temperature,
-        offsets,
-        threshold,
-        matrix,
-        sure,
-        float(content["call_correlation"]),
-        None if content.get("corrected") is None else frozenset(map(str, content["corrected"])),
-        {str(group): _false_calls(entry, types) for group, entry in content["false_calls"].items()},
-        {str(name): (float(low), float(high)) for name, (low, high) in content["usual"].items()},
-        {str(name): _agreement(entry) for name, entry in content.get("precisions", {}).items()},
-        content["measured"],
-    )
-
-
-def _false_calls(entry: dict[str, Any], types: int) -> FalseCalls:
-    counted, called = (np.asarray(entry[name], dtype=np.int64) for name in ("counted", "called"))
-    if counted.shape != (types,) or called.shape != (types,):
-        raise ValueError(f"its false calls are not of {types} types")
-    return FalseCalls(float(entry["certainty"]), counted, called, float(entry["correlation"]))
-
-
-def _agreement(entry: dict[str, Any]) -> Agreement:
-    return Agreement(
-        images=int(entry["images"]),
-        largest_difference=float(entry["largest_difference"]),
-        calls_changed=float(entry["calls_changed"]),
-        macro_f1_change=float(entry["macro_f1_change"]),
-        blasts_change=float(entry["blasts_change"]),
-    )
-
-
-def _false_calls_dict(found: FalseCalls) -> dict[str, Any]:
-    return {
-        "certainty": found.certainty,
-        "counted": found.counted.tolist(),
-        "called": found.called.tolist(),
-        "correlation": found.correlation,
-    }

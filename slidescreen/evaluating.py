@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from slidescreen import ensemble as ensembles
+from slidescreen import ensemble_files
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Evaluation, Predictions, evaluate
 from slidescreen.evaluation import truth as truths
@@ -77,7 +77,7 @@ def _predictions(
         raise InputError(f"--truth goes with a run's folder, and {printable(source)} is none")
     if source.is_file() and _holds_predictions(source):
         return truths.of_tables([source], request.rules), place
-    ensemble = ensembles.load(request.ensemble or default_ensemble())
+    ensemble = ensemble_files.load(request.ensemble or default_ensemble())
     return truths.of_images(source, ensemble, request.rules, request.split, request.device, progress), place
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from slidescreen import ensemble as ensembles
+from slidescreen import ensemble_files
 from slidescreen.calls import Call
 from slidescreen.ensemble import Ensemble
 from slidescreen.errors import InputError, UnreadableImageError
@@ -58,7 +58,7 @@ def explain_run(
 def _ensemble_of(run: Run, folder: Path | None) -> Ensemble:
     recorded = run.info.get("ensemble", {})
     place = folder or Path(recorded.get("folder", ""))
-    ensemble = ensembles.load(place)
+    ensemble = ensemble_files.load(place)
     if [member.sha256 for member in ensemble.members] != [m["sha256"] for m in recorded.get("members", [])]:
         raise InputError(f"{printable(place)} is not the ensemble that made this run: name that one with --ensemble")
     return ensemble

@@ -106,12 +106,13 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 def ensemble_folder(checkpoints: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An ensemble of both, with a confusion matrix as if measured."""
     from slidescreen import ensemble as ensembles
+    from slidescreen import ensemble_files
 
     folder = tmp_path_factory.mktemp("ensemble")
     members = tuple(ensembles.member_of(path, weight) for path, weight in zip(checkpoints, (0.4, 0.6), strict=True))
     matrix = np.full((16, 16), 1) + np.diag([200] * 16)
     calibration = ensembles.Calibration(confusion_matrix=matrix)
-    ensembles.save(folder, ensembles.Ensemble(members, calibration=calibration))
+    ensemble_files.save(folder, ensembles.Ensemble(members, calibration=calibration))
     return folder
 
 

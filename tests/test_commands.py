@@ -8,7 +8,7 @@ import pytest
 from conftest import Command, draw_cell, write_cells
 from reference_study import MATRIX, PRECISION_RECALL_F1, TYPES
 
-from slidescreen import cells
+from slidescreen import cells, ensemble_files
 from slidescreen import ensemble as ensembles
 
 
@@ -119,7 +119,7 @@ def test_the_page_shows_on_demand_where_the_networks_looked(command: Command, ni
 def test_another_ensemble_cannot_explain_a_run(command: Command, night: Path, checkpoints: tuple[Path, Path]) -> None:
     command("classify", night, "--out", "run", "--quiet")
     other = ensembles.Ensemble((ensembles.member_of(checkpoints[0], 1.0),))
-    ensembles.save(Path("other"), other)
+    ensemble_files.save(Path("other"), other)
     refused = command("report", "run", "--explain", "--ensemble", "other")
     assert (refused.code, "not the ensemble that made this run" in refused.err) == (2, True)
     assert "--explain goes with" in command("report", "run", "--explain", "--truth", "reported").err

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from slidescreen.engine import cache, openvino, selection
 from slidescreen.engine.interface import Choice, EngineOptions
 from slidescreen.engine.selection import choose, load_engines
-from slidescreen.ensemble import load
+from slidescreen.ensemble_files import load
 from slidescreen.errors import InputError
 from slidescreen.exactness import Agreement
 from slidescreen.images import decode, prepare, read_bytes
@@ -190,7 +190,7 @@ from pathlib import Path
 import numpy as np
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
-from slidescreen.ensemble import load
+from slidescreen.ensemble_files import load
 engines = load_engines(load(Path(sys.argv[1])).members, Choice("openvino", "cpu", "fp32"), 2)
 for engine in engines.members:
     engine.probabilities(np.zeros((8, 64, 64, 3), np.uint8))

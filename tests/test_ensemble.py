@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from slidescreen import ensemble as ensembles
+from slidescreen import ensemble_files
 from slidescreen.errors import InputError
 from slidescreen.statistics.scaling import apply_temperature
 
@@ -47,7 +48,7 @@ def test_the_studys_weights_are_the_default(checkpoints: tuple[Path, Path]) -> N
 
 
 def test_an_ensemble_comes_back_as_it_was_saved(ensemble_folder: Path) -> None:
-    loaded = ensembles.load(ensemble_folder)
+    loaded = ensemble_files.load(ensemble_folder)
     assert loaded.weights == (0.4, 0.6)
     assert loaded.calibration.confusion_matrix is not None
     assert loaded.calibration.confusion_matrix[3, 3] == 201
@@ -58,10 +59,10 @@ def test_an_ensemble_comes_back_as_it_was_saved(ensemble_folder: Path) -> None:
 def test_what_is_corrected_comes_back_too(
     corrected: frozenset[str] | None, ensemble_folder: Path, tmp_path: Path
 ) -> None:
-    loaded = ensembles.load(ensemble_folder)
+    loaded = ensemble_files.load(ensemble_folder)
     saved = replace(loaded, calibration=replace(loaded.calibration, corrected=corrected))
-    ensembles.save(tmp_path / "E", saved)
-    assert ensembles.load(tmp_path / "E").calibration.corrected == corrected
+    ensemble_files.save(tmp_path / "E", saved)
+    assert ensemble_files.load(tmp_path / "E").calibration.corrected == corrected
 
 
 @pytest.fixture
@@ -78,13 +79,13 @@ def test_a_changed_member_is_refused(copy: Path) -> None:
     with (copy / "efficientnet_b1.safetensors").open("ab") as file:
         file.write(b"x")
     with pytest.raises(InputError, match="SHA-256 differs"):
-        ensembles.load(copy)
+        ensemble_files.load(copy)
 
 
 def test_a_missing_member_is_refused(copy: Path) -> None:
     (copy / "efficientnet_b1.safetensors").unlink()
     with pytest.raises(InputError, match="is missing from the ensemble"):
-        ensembles.load(copy)
+        ensemble_files.load(copy)
 
 
 @pytest.mark.parametrize(
@@ -102,7 +103,7 @@ def test_a_missing_member_is_refused(copy: Path) -> None:
 def test_a_damaged_description_is_one_clear_error(copy: Path, changes: dict[str, object], message: str) -> None:
     change(copy, **changes)
     with pytest.raises(InputError, match=message):
-        ensembles.load(copy)
+        ensemble_files.load(copy)
 
 
 @pytest.mark.parametrize(
@@ -121,19 +122,19 @@ def test_a_damaged_calibration_is_one_clear_error(copy: Path, changes: dict[str,
     validation = json.loads((copy / "ensemble.json").read_text())["validation"]
     change(copy, validation={**validation, **changes})
     with pytest.raises(InputError, match=message):
-        ensembles.load(copy)
+        ensemble_files.load(copy)
 
 
 def test_offsets_come_back_as_saved_and_move_calls_and_older_ensembles_have_none(copy: Path, tmp_path: Path) -> None:
     validation = json.loads((copy / "ensemble.json").read_text())["validation"]
     validation.pop("offsets", None)
     change(copy, validation=validation)
-    older = ensembles.load(copy)
+    older = ensemble_files.load(copy)
     assert older.calibration.offsets == ()
     offsets = (0.5, *[0.0] * 14, -0.5)
     newer = replace(older, calibration=replace(older.calibration, temperature=2.0, offsets=offsets))
-    ensembles.save(tmp_path / "E", newer)
-    loaded = ensembles.load(tmp_path / "E")
+    ensemble_files.save(tmp_path / "E", newer)
+    loaded = ensemble_files.load(tmp_path / "E")
     assert loaded.calibration.offsets == offsets
     even = np.full((1, 16), 1 / 16)
     expected = np.exp(offsets) / np.exp(offsets).sum()
@@ -145,7 +146,7 @@ def test_an_ensemble_measured_without_sure_calls_still_corrects(copy: Path) -> N
     validation = json.loads((copy / "ensemble.json").read_text())["validation"]
     validation.pop("sure_matrix", None)
     change(copy, validation=validation)
-    calibration = ensembles.load(copy).calibration
+    calibration = ensemble_files.load(copy).calibration
     assert calibration.graded_matrix is calibration.confusion_matrix is not None
 
 
@@ -154,12 +155,12 @@ def test_damaged_figures_of_a_precision_are_one_clear_error(copy: Path, entry: o
     validation = json.loads((copy / "ensemble.json").read_text())["validation"]
     change(copy, validation={**validation, "precisions": {"bf16": entry}})
     with pytest.raises(InputError, match="damaged"):
-        ensembles.load(copy)
+        ensemble_files.load(copy)
 
 
 def test_a_folder_without_an_ensemble_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no ensemble folder"):
-        ensembles.load(tmp_path)
+        ensemble_files.load(tmp_path)
 
 
 @pytest.mark.parametrize("weights", [(0.0, 0.0), (-1.0, 2.0), (float("nan"), 1.0)])

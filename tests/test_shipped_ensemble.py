@@ -7,15 +7,14 @@ from pathlib import Path
 from conftest import Command
 from safetensors import safe_open
 
-from slidescreen import cells
-from slidescreen import ensemble as ensembles
+from slidescreen import cells, ensemble_files
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = ROOT / "weights" / "default"
 
 
 def test_it_is_both_backbones_in_half_precision_and_small() -> None:
-    shipped = ensembles.load(DEFAULT)
+    shipped = ensemble_files.load(DEFAULT)
     assert [m.checkpoint.backbone for m in shipped.members] == ["efficientnet_b1", "efficientnetv2_b2"]
     assert shipped.cell_types == cells.CELL_TYPES
     assert sum(m.path.stat().st_size for m in shipped.members) <= 40e6
@@ -25,7 +24,7 @@ def test_it_is_both_backbones_in_half_precision_and_small() -> None:
 
 
 def test_it_knows_its_own_errors() -> None:
-    calibration = ensembles.load(DEFAULT).calibration
+    calibration = ensemble_files.load(DEFAULT).calibration
     assert calibration.confusion_matrix is not None
     assert calibration.confusion_matrix.sum() > 2000
     assert set(calibration.false_calls) == set(cells.TESTED_GROUPS)

@@ -89,8 +89,7 @@ def classify(
     The same command continues an interrupted run.
     A screening aid for research use only.
     """
-    from slidescreen import batch
-    from slidescreen import ensemble as ensembles
+    from slidescreen import batch, ensemble_files
     from slidescreen.engine.interface import EngineOptions
     from slidescreen.record import Request
     from slidescreen.reporting.terminal import RunDisplay, run_to_dict, show_run
@@ -115,7 +114,7 @@ def classify(
         thresholds=read_thresholds(thresholds) if thresholds else default_thresholds(),
     )
     with RunDisplay(quiet, verbose) as display:
-        run = batch.classify_folder(request, ensembles.load(folder), display)
+        run = batch.classify_folder(request, ensemble_files.load(folder), display)
     if output is Format.JSON:
         typer.echo(json.dumps(run_to_dict(run)))
     elif not quiet:

@@ -41,8 +41,7 @@ def ensemble(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an ensemble in --out.")] = False,
 ) -> None:
     """Combine checkpoints into an ensemble, measure it and its members on the validation split, and store it."""
-    from slidescreen import building
-    from slidescreen import ensemble as ensembles
+    from slidescreen import building, ensemble_files
     from slidescreen.reporting.ensembles import EnsembleDisplay, show_comparison
     from slidescreen.validation import Targets
 
@@ -65,5 +64,5 @@ def ensemble(
     )
     with EnsembleDisplay() as display:
         built = building.build_ensemble(request, display.progress)
-    saved = ensembles.save(out, built)
+    saved = ensemble_files.save(out, built)
     show_comparison(saved, out)
