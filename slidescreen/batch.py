@@ -37,7 +37,7 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
     started = datetime.now(UTC)
     slides = apart(lambda: discover(request.path, request.slide_depth))
     _check_out(request)
-    choice = choose(request.engine, ensemble.calibration.precisions)
+    choice = choose(request.engine, ensemble.calibration)
     for_each(choice.precision, len(ensemble.members))  # one for other members is refused before anything is written
     make_folder(request.out)
     with locked(request.out), recording(display, request.log_file) as recorder:

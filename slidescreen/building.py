@@ -1,16 +1,21 @@
 """Checkpoints and labelled images to a measured ensemble."""
 
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from functools import partial
 from pathlib import Path
 
-from slidescreen.engine.interface import Choice, EngineOptions, joined
+import numpy as np
+
+from slidescreen import arithmetic, ensemble_files
+from slidescreen.engine import quantisation
+from slidescreen.engine.interface import Choice, EngineOptions
 from slidescreen.engine.selection import choose, load_engines
-from slidescreen.ensemble import Ensemble, default_weights, member_of
+from slidescreen.ensemble import Ensemble, Member, Quantised, default_weights, member_of
 from slidescreen.errors import InputError
-from slidescreen.exactness import Agreement, agreement
-from slidescreen.files import printable
+from slidescreen.files import printable, sha256_of
+from slidescreen.images import decode, prepare, read_bytes
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled, with_split
 from slidescreen.validation import MemberPredictions, Targets, calibrate, predict, search_weights
 
@@ -30,13 +35,21 @@ class Request:
     unspecified_blasts: str | None
     device: str
     overwrite: bool
+    int8: bool = False
 
 
-def build_ensemble(request: Request, progress: Callable[[int, int], None]) -> Ensemble:
-    """Measure the members and their vote on the validation split.
+def build_ensemble(request: Request, progress: Callable[[str, int, int], None]) -> Ensemble:
+    """Measure the members and their vote on the validation split, and write the ensemble's folder.
+
+    Args:
+        progress: told what is being done, how many images of it are done, and of how many.
+
+    Returns:
+        The ensemble in its folder.
 
     Raises:
-        InputError: checkpoints that do not go together, data without a validation split, an ensemble in the way.
+        InputError: checkpoints that do not go together, data without a validation split, an ensemble in the way; 8-bit
+            networks are asked for, and there is no NNCF, no OpenVINO or no training split.
     """
     if (request.out / "ensemble.json").exists() and not request.overwrite:
         raise InputError(
@@ -46,57 +59,68 @@ def build_ensemble(request: Request, progress: Callable[[int, int], None]) -> En
     weights = request.weights or default_weights([member.checkpoint for member in members])
     weighted = tuple(replace(m, weight=w) for m, w in zip(members, weights, strict=True))
     ensemble = Ensemble(weighted, request.rule)
-    images = _validation_images(request, ensemble)
+    images, trained = _images(request, ensemble)
     choice = choose(EngineOptions(request.device))
-    engines = load_engines(ensemble.members, choice)
-    predictions = predict(ensemble, engines, images, progress)
+    if request.int8:
+        _check_int8(request, choice, trained)
+
+    def predictions_in(precision: str) -> MemberPredictions:
+        engines = load_engines(ensemble.members, replace(choice, precision=precision))
+        return predict(ensemble, engines, images, partial(progress, f"measuring in {precision}"))
+
+    predictions = predictions_in(choice.precision)
     if request.search:
         found = search_weights(predictions, request.rule)
         ensemble = replace(
             ensemble, members=tuple(replace(m, weight=w) for m, w in zip(ensemble.members, found, strict=True))
         )
-    calibrated = calibrate(ensemble, predictions, request.targets)
+    ensemble = calibrate(ensemble, predictions, request.targets)
+    with tempfile.TemporaryDirectory() as scratch:
+        if choice.kind == "openvino":
+            precisions = arithmetic.measure(ensemble, predictions, predictions_in("bf16"), "bf16")
+            cascade = None
+            if request.int8:
+                quantised = _with_int8(ensemble.members, trained, Path(scratch), progress)
+                ensemble = replace(ensemble, members=quantised)
+                coarse = predictions_in("int8")
+                precisions |= arithmetic.measure(ensemble, predictions, coarse, "int8")
+                cascade = arithmetic.find_cascade(ensemble, predictions, coarse)
+                if cascade is None and not precisions["int8"].tolerable:  # of no use to anyone
+                    ensemble = replace(ensemble, members=tuple(replace(m, int8=None) for m in quantised))
+            calibration = replace(ensemble.calibration, precisions=precisions, cascade=cascade)
+            ensemble = replace(ensemble, calibration=calibration)
+        return ensemble_files.save(request.out, ensemble)
+
+
+def _check_int8(request: Request, choice: Choice, trained: Sequence[LabelledImage]) -> None:
+    quantisation.require_nncf()
     if choice.kind != "openvino":
-        return calibrated
-    engines = load_engines(ensemble.members, Choice("openvino", "cpu", "bf16"))
-    other = predict(ensemble, engines, images, progress)
-    precisions = measure_bf16(calibrated, predictions, other)
-    return replace(calibrated, calibration=replace(calibrated.calibration, precisions=precisions))
+        raise InputError("--int8 makes networks for the processor: say --device cpu")
+    if not trained:
+        raise InputError(
+            f"--int8 takes the ranges of its numbers from the training split, and {printable(request.data)} has none"
+        )
 
 
-def measure_bf16(ensemble: Ensemble, exact: MemberPredictions, other: MemberPredictions) -> dict[str, Agreement]:
-    """What bfloat16 would change in an ensemble's calls: in all members, and if that is too much, in some.
-
-    Args:
-        exact, other: of the same images in float32 and in bfloat16.
-
-    Returns:
-        By precision, as `joined` writes it: `bf16`, and after it the one that has the most members in bfloat16 of those
-        that are harmless, if `bf16` is not.
-    """
-    slides = [image.slide for image in exact.images]
-    expected = ensemble.combine(exact.members)
-
-    def measured(precisions: Sequence[str]) -> Agreement:
-        members = [
-            there if each == "bf16" else here
-            for here, there, each in zip(exact.members, other.members, precisions, strict=True)
-        ]
-        threshold = ensemble.calibration.rejection_threshold
-        return agreement(expected, ensemble.combine(members), exact.truth, slides, ensemble.cell_types, threshold)
-
-    whole = ("bf16",) * len(ensemble.members)
-    found = {whole: measured(whole)}
-    if not found[whole].harmless:
-        mixed = [each for each in product(("fp32", "bf16"), repeat=len(whole)) if len(set(each)) > 1]
-        harmless = {each: some for each in mixed if (some := measured(each)).harmless}
-        if harmless:
-            best = max(harmless, key=lambda each: (each.count("bf16"), -harmless[each].calls_changed))
-            found[best] = harmless[best]
-    return {joined(each): agreed for each, agreed in found.items()}
+def _with_int8(
+    members: Sequence[Member], trained: Sequence[LabelledImage], folder: Path, progress: Callable[[str, int, int], None]
+) -> tuple[Member, ...]:
+    """The members with their networks in 8-bit integers, written into a folder."""
+    drawn = np.random.default_rng(0).permutation(len(trained))[: quantisation.CALIBRATION_CELLS]
+    found = []
+    for number, member in enumerate(members):
+        progress("making 8-bit networks", number, len(members))
+        prepared = member.checkpoint.preprocessing
+        pixels = np.stack([prepare(decode(read_bytes(trained[place].path)), prepared) for place in drawn.tolist()])
+        path = folder / f"{number}.safetensors"
+        quantisation.save_graph(path, quantisation.quantised(member.path, pixels))
+        found.append(replace(member, int8=Quantised(path, sha256_of(path))))
+    progress("making 8-bit networks", len(members), len(members))
+    return tuple(found)
 
 
-def _validation_images(request: Request, ensemble: Ensemble) -> list[LabelledImage]:
+def _images(request: Request, ensemble: Ensemble) -> tuple[list[LabelledImage], list[LabelledImage]]:
+    """The labelled images of the validation split and of the training split."""
     rules = LabelRules(request.left_out, request.unspecified_blasts)
     known = set(ensemble.cell_types)
     images = [image for image in read_labelled(request.data, rules) if image.label in known]
@@ -110,4 +134,4 @@ def _validation_images(request: Request, ensemble: Ensemble) -> list[LabelledIma
     chosen = [image for image in split if image.split == "validation"]
     if not chosen:
         raise InputError(f"{printable(request.data)} has no images in its validation split")
-    return chosen
+    return chosen, [image for image in split if image.split == "train"]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slidescreen.cascade import Cascade
 from slidescreen.errors import InputError
 from slidescreen.exactness import Agreement
 from slidescreen.false_calls import FalseCalls
@@ -24,12 +25,21 @@ Probabilities = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Member:
-    """One checkpoint of an ensemble, its share of the vote and its content hash."""
+    """One checkpoint of an ensemble, its share of the vote, its content hash, and its network in 8-bit integers."""
 
     path: Path
     weight: float
     sha256: str
     checkpoint: Checkpoint
+    int8: "Quantised | None" = None
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """The file of a member's network in 8-bit integers (see `engine.quantisation`), and its content hash."""
+
+    path: Path
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,7 @@ class Calibration:
             the truth; None if it was not measured: then each is corrected whose errors are known.
         usual: for figures of a night (see `drift.FIGURES`), between which values they lay on the validation images.
         precisions: how the calls in other arithmetic than float32 agree with those in it.
+        cascade: how one member alone may decide some of the cells; None where none may, or it was not measured.
         measured: further figures, for people.
     """
 
@@ -64,6 +75,7 @@ class Calibration:
     false_calls: Mapping[str, FalseCalls] = field(default_factory=dict)
     usual: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     precisions: Mapping[str, Agreement] = field(default_factory=dict)
+    cascade: Cascade | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -118,8 +130,14 @@ class Ensemble:
         Returns:
             (N, K), rows adding up to 1.
         """
-        voted = vote(probabilities, self.weights, self.rule)
-        honest = apply_temperature(voted, self.calibration.temperature)
+        return self._scaled(vote(probabilities, self.weights, self.rule))
+
+    def alone(self, probabilities: Probabilities) -> Probabilities:
+        """One member's probabilities (N, K), calibrated as if all members agreed with it."""
+        return self._scaled(probabilities)
+
+    def _scaled(self, probabilities: Probabilities) -> Probabilities:
+        honest = apply_temperature(probabilities, self.calibration.temperature)
         return apply_offsets(honest, self.calibration.offsets) if self.calibration.offsets else honest
 
     def called(self, probabilities: Probabilities) -> NDArray[np.int64]:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slidescreen.ensemble import Calibration, Ensemble, Member
+from slidescreen.cascade import Cascade
+from slidescreen.ensemble import Calibration, Ensemble, Member, Quantised
 from slidescreen.errors import InputError
 from slidescreen.exactness import Agreement
 from slidescreen.false_calls import FalseCalls
@@ -31,13 +32,21 @@ def save(folder: Path, ensemble: Ensemble) -> Ensemble:
         taken = {m.path.name for m in members}
         name = member.path.name if member.path.name not in taken else f"{number}-{member.path.name}"
         target = folder / name
-        if member.path.resolve() != target.resolve():
-            content = member.path.read_bytes()
-            write_whole(target, lambda temporary, content=content: temporary.write_bytes(content))  # type: ignore[misc]
-        members.append(Member(target, member.weight, member.sha256, member.checkpoint))
+        _copy(member.path, target)
+        int8 = None
+        if member.int8 is not None:
+            int8 = Quantised(target.with_suffix(".int8.safetensors"), member.int8.sha256)
+            _copy(member.int8.path, int8.path)
+        members.append(replace(member, path=target, int8=int8))
     saved = Ensemble(tuple(members), ensemble.rule, ensemble.calibration)
     write_text(folder / "ensemble.json", json.dumps(_to_dict(saved), indent=2) + "\n")
     return saved
+
+
+def _copy(source: Path, target: Path) -> None:
+    if source.resolve() != target.resolve():
+        content = source.read_bytes()
+        write_whole(target, lambda temporary: temporary.write_bytes(content))
 
 
 def load(folder: Path) -> Ensemble:
@@ -59,7 +68,8 @@ def load(folder: Path) -> Ensemble:
         ensemble = Ensemble(members, content["rule"])
         if tuple(content["cell_types"]) != ensemble.cell_types:
             raise InputError(f"{printable(path)} lists other cell types than its checkpoints, or in another order")
-        return replace(ensemble, calibration=_calibration(content["validation"], len(ensemble.cell_types)))
+        calibration = _calibration(content["validation"], len(ensemble.cell_types), len(members))
+        return replace(ensemble, calibration=calibration)
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{printable(path)} is damaged: {reason}") from error
@@ -71,10 +81,7 @@ def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
         "format_version": FORMAT_VERSION,
         "rule": ensemble.rule,
         "cell_types": list(ensemble.cell_types),
-        "members": [
-            {"file": m.path.name, "backbone": m.checkpoint.backbone, "weight": m.weight, "sha256": m.sha256}
-            for m in ensemble.members
-        ],
+        "members": [_member_dict(member) for member in ensemble.members],
         "validation": {
             "temperature": calibration.temperature,
             "offsets": list(calibration.offsets),
@@ -86,12 +93,32 @@ def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
             "false_calls": {group: _false_calls_dict(found) for group, found in calibration.false_calls.items()},
             "usual": {name: list(limits) for name, limits in calibration.usual.items()},
             "precisions": {name: asdict(found) for name, found in calibration.precisions.items()},
+            "cascade": None if calibration.cascade is None else asdict(calibration.cascade),
             "measured": dict(calibration.measured),
         },
     }
 
 
+def _member_dict(member: Member) -> dict[str, Any]:
+    found = {
+        "file": member.path.name,
+        "backbone": member.checkpoint.backbone,
+        "weight": member.weight,
+        "sha256": member.sha256,
+    }
+    if member.int8 is not None:
+        found["int8"] = {"file": member.int8.path.name, "sha256": member.int8.sha256}
+    return found
+
+
 def _read_member(folder: Path, entry: dict[str, Any]) -> Member:
+    path, found = _measured_file(folder, entry)
+    int8 = Quantised(*_measured_file(folder, entry["int8"])) if "int8" in entry else None
+    return Member(path, float(entry["weight"]), found, read_checkpoint(path), int8)
+
+
+def _measured_file(folder: Path, entry: dict[str, Any]) -> tuple[Path, str]:
+    """A file of the ensemble and its content hash, which must be the one in `entry`."""
     name = str(entry["file"])
     if Path(name).name != name:
         raise ValueError(f"{name!r} is no plain file name")
@@ -103,7 +130,7 @@ def _read_member(folder: Path, entry: dict[str, Any]) -> Member:
         raise InputError(
             f"{printable(path)} is not the file that this ensemble was measured with (its SHA-256 differs)"
         )
-    return Member(path, float(entry["weight"]), found, read_checkpoint(path))
+    return path, found
 
 
 def _rows(matrix: NDArray[np.int64] | None) -> list[list[int]] | None:
@@ -120,7 +147,7 @@ def _matrix(rows: list[list[int]] | None, types: int) -> NDArray[np.int64] | Non
     return matrix
 
 
-def _calibration(content: dict[str, Any], types: int) -> Calibration:
+def _calibration(content: dict[str, Any], types: int, members: int) -> Calibration:
     matrix, sure = (_matrix(rows, types) for rows in (content["confusion_matrix"], content.get("sure_matrix")))
     if matrix is not None and sure is not None and (sure > matrix).any():
         raise ValueError("more of its calls are sure than were made")
@@ -143,6 +170,7 @@ def _calibration(content: dict[str, Any], types: int) -> Calibration:
         {str(group): _false_calls(entry, types) for group, entry in content["false_calls"].items()},
         {str(name): (float(low), float(high)) for name, (low, high) in content["usual"].items()},
         {str(name): _agreement(entry) for name, entry in content.get("precisions", {}).items()},
+        _cascade(content.get("cascade"), members),
         content["measured"],
     )
 
@@ -152,6 +180,15 @@ def _false_calls(entry: dict[str, Any], types: int) -> FalseCalls:
     if counted.shape != (types,) or called.shape != (types,):
         raise ValueError(f"its false calls are not of {types} types")
     return FalseCalls(float(entry["certainty"]), counted, called, float(entry["correlation"]))
+
+
+def _cascade(entry: dict[str, Any] | None, members: int) -> Cascade | None:
+    if entry is None:
+        return None
+    first, gate, decided = int(entry["first"]), float(entry["gate"]), float(entry["decided"])
+    if not 0 <= first < members or not (0 < gate <= 1 and 0 <= decided <= 1):
+        raise ValueError("its cascade names a member, a gate or a share that cannot be")
+    return Cascade(first, gate, decided, _agreement(entry["agreement"]))
 
 
 def _agreement(entry: dict[str, Any]) -> Agreement:

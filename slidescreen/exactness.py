@@ -9,8 +9,11 @@ from numpy.typing import NDArray
 from slidescreen import cells
 from slidescreen.statistics import classification
 
-MOST_CALLS_CHANGED = 0.005
-MOST_F1_CHANGE = 0.002
+UNASKED = (0.005, 0.002)
+"""How much may change where another arithmetic is chosen unasked: share of the calls, and macro F1."""
+
+ASKED = (0.01, 0.005)
+"""How much may change where the user asks for it."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,15 @@ class Agreement:
     @property
     def harmless(self) -> bool:
         """Whether this arithmetic may be used unasked: at most 0.5% of the calls and 0.002 of macro F1 change."""
-        return self.calls_changed <= MOST_CALLS_CHANGED and abs(self.macro_f1_change) <= MOST_F1_CHANGE
+        return self._within(*UNASKED)
+
+    @property
+    def tolerable(self) -> bool:
+        """Whether it may be used when asked for: at most 1% of the calls and 0.005 of macro F1 change."""
+        return self._within(*ASKED)
+
+    def _within(self, most_calls: float, most_f1: float) -> bool:
+        return self.calls_changed <= most_calls and abs(self.macro_f1_change) <= most_f1
 
 
 def agreement(

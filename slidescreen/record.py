@@ -68,6 +68,7 @@ class Night:
 def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
     """A run with its record, of the slides that are finished."""
     request, ensemble = night.request, night.ensemble
+    cascade = None if night.choice.first is None else ensemble.calibration.cascade
     ordered = tuple(results[name] for name in sorted(results))
     status = Counter(call.status for slide in ordered for call in slide.calls)
     finished = datetime.now(UTC)
@@ -82,6 +83,7 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
             "engine": request.engine.kind,
             "precision": request.engine.precision,
             "threads": request.engine.threads,
+            "fast": request.engine.fast,
             "batch_size": request.batch_size,
             "slide_depth": request.slide_depth,
             "settle": request.settle,
@@ -93,6 +95,7 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
             "chosen": night.choice.precision,
             "measured": {name: asdict(found) for name, found in ensemble.calibration.precisions.items()},
         },
+        "cascade": cascade and {"file": ensemble.members[cascade.first].path.name, **asdict(cascade)},
         "images_per_second": night.speed,
         "versions": {"slidescreen": __version__, **_versions()},
         "ensemble": {

@@ -11,9 +11,11 @@ import torch
 from conftest import write_cells
 from numpy.typing import NDArray
 
-from slidescreen.engine import cache, openvino, selection
+from slidescreen.cascade import Cascade
+from slidescreen.engine import cache, devices, openvino, selection
 from slidescreen.engine.interface import Choice, EngineOptions
 from slidescreen.engine.selection import choose, load_engines
+from slidescreen.ensemble import Calibration
 from slidescreen.ensemble_files import load
 from slidescreen.errors import InputError
 from slidescreen.exactness import Agreement
@@ -85,12 +87,12 @@ def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path: Path, monkeypatc
 
 def test_the_cache_keeps_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIDESCREEN_CACHE", str(tmp_path))
-    for number in range(12):
+    for number in range(16):
         assert cache.keep(f"k{number}", str(number).encode())
         (tmp_path / f"k{number}").touch()
-    assert cache.recall("k11") == b"11"
+    assert cache.recall("k15") == b"15"
     assert cache.recall("k0") is None
-    assert len(list(tmp_path.iterdir())) == 8
+    assert len(list(tmp_path.iterdir())) == 12
 
 
 def test_without_a_gpu_the_processor_works_with_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,7 +126,7 @@ def test_bfloat16_is_chosen_unasked_where_it_is_fast_and_was_measured_to_be_harm
     monkeypatch.setattr(selection, "gpu_present", lambda: False)
     monkeypatch.setattr(openvino, "_has_bf16", lambda: processor_has_it)
     known = {} if measured is None else {"bf16": measured}
-    assert choose(EngineOptions(precision=asked), known) == Choice("openvino", "cpu", expected)
+    assert choose(EngineOptions(precision=asked), Calibration(precisions=known)) == Choice("openvino", "cpu", expected)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +143,7 @@ def test_bfloat16_in_some_members_is_chosen_where_in_all_it_does_harm(
     monkeypatch.setattr(selection, "gpu_present", lambda: False)
     monkeypatch.setattr(openvino, "_has_bf16", lambda: processor_has_it)
     measured = {"bf16": whole, "fp32+bf16": HARMLESS}
-    assert choose(EngineOptions(), measured) == Choice("openvino", "cpu", expected)
+    assert choose(EngineOptions(), Calibration(precisions=measured)) == Choice("openvino", "cpu", expected)
 
 
 @pytest.mark.parametrize("kind", ["openvino", "pytorch"])
@@ -172,8 +174,14 @@ def test_a_precision_for_another_number_of_members_is_refused(ensemble_folder: P
     [
         ({"device": "tpu"}, "--device must be one of auto, cuda, cpu, not tpu"),
         ({"kind": "onnx"}, "--engine must be one of auto, openvino, pytorch, not onnx"),
-        ({"precision": "int8"}, "--precision must be one of auto, fp32, bf16, fp16, not int8"),
-        ({"precision": "fp32+int8"}, "--precision must be one of auto, fp32, bf16, fp16, not int8"),
+        ({"precision": "int4"}, "--precision must be one of auto, fp32, bf16, fp16, int8, not int4"),
+        ({"precision": "fp32+int4"}, "--precision must be one of auto, fp32, bf16, fp16, int8, not int4"),
+        ({"precision": "int8"}, "this ensemble has no 8-bit networks; slidescreen ensemble --int8 makes them"),
+        ({"precision": "fp32+int8"}, "this ensemble has no 8-bit networks"),
+        ({"kind": "pytorch", "precision": "int8"}, "--precision int8 needs OpenVINO"),
+        ({"fast": True}, "--fast: this ensemble has no fast mode; slidescreen ensemble --int8 looks for one"),
+        ({"kind": "pytorch", "fast": True}, "--fast needs OpenVINO"),
+        ({"fast": True, "precision": "int8"}, "--precision is for the other cells"),
         ({"precision": "auto+fp32"}, "--precision auto is for all members, not for one"),
         ({"kind": "openvino", "precision": "fp16"}, "--precision fp16 needs a GPU"),
         ({"kind": "openvino", "precision": "fp32+fp16"}, "--precision fp16 needs a GPU"),
@@ -182,6 +190,46 @@ def test_a_precision_for_another_number_of_members_is_refused(ensemble_folder: P
 def test_what_cannot_be_had_is_named(options: dict[str, str], message: str) -> None:
     with pytest.raises(InputError, match=message):
         choose(EngineOptions(**options))
+
+
+CASCADE = Cascade(1, 0.8, 0.5, HARMLESS)
+
+
+def test_8_bit_integers_are_used_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(selection, "gpu_present", lambda: False)
+    monkeypatch.setattr(openvino, "has_8_bit_products", lambda: True)
+    known = Calibration(precisions={"int8": HARMLESS, "fp32+int8": HARMLESS}, cascade=CASCADE)
+    assert choose(EngineOptions(), known) == EXACT
+    assert choose(EngineOptions(precision="int8"), known) == Choice("openvino", "cpu", "int8")
+    assert choose(EngineOptions(fast=True), known) == Choice("openvino", "cpu", "fp32", first=1)
+
+
+def test_8_bit_integers_that_change_too_much_are_refused_in_all_members_but_not_in_some_that_bear_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(openvino, "has_8_bit_products", lambda: True)
+    known = Calibration(precisions={"int8": replace(HARMLESS, calls_changed=0.013), "fp32+int8": HARMLESS})
+    with pytest.raises(InputError, match=r"int8 is not offered: it changes 1.3% of this ensemble's calls"):
+        choose(EngineOptions(kind="openvino", precision="int8"), known)
+    with pytest.raises(InputError, match="is not offered"):  # not measured by itself: judged by the whole
+        choose(EngineOptions(kind="openvino", precision="int8+fp32"), known)
+    some = choose(EngineOptions(kind="openvino", precision="fp32+int8"), known)
+    assert some == Choice("openvino", "cpu", "fp32+int8")
+
+
+@pytest.mark.parametrize("options", [{"precision": "int8"}, {"fast": True}])
+def test_a_processor_without_8_bit_instructions_is_named(
+    options: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = Calibration(precisions={"int8": HARMLESS}, cascade=CASCADE)
+    (tmp_path / "cpuinfo").write_text("flags\t: fpu sse4_2 avx2 avx512f\n")
+    monkeypatch.setattr(devices, "_CPUINFO", tmp_path / "cpuinfo")
+    with pytest.raises(InputError, match=r"no instructions for 8-bit networks \(VNNI\)"):
+        choose(EngineOptions(kind="openvino", **options), known)
+    (tmp_path / "cpuinfo").write_text("flags\t: fpu sse4_2 avx2 avx_vnni\n")
+    assert choose(EngineOptions(kind="openvino", **options), known)
+    monkeypatch.setattr(devices, "_CPUINFO", tmp_path / "absent")  # another system: it cannot be told
+    assert choose(EngineOptions(kind="openvino", **options), known)
 
 
 STARTING = """

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from slidescreen import cells
-from slidescreen.building import measure_bf16
+from slidescreen.arithmetic import find_cascade, measure
 from slidescreen.ensemble import Ensemble, Member
 from slidescreen.images import Preprocessing
 from slidescreen.labels import LabelledImage
@@ -63,7 +63,7 @@ def rounded(exact: MemberPredictions, *seeds: int | None) -> MemberPredictions:
 
 def test_bfloat16_that_does_no_harm_is_measured_for_all_members_alone() -> None:
     exact = predictions(3.0, 3.0)
-    found = measure_bf16(PAIR, exact, rounded(exact, None, None))
+    found = measure(PAIR, exact, rounded(exact, None, None), "bf16")
     assert list(found) == ["bf16"]
     assert found["bf16"].calls_changed == 0
     assert found["bf16"].images == 800
@@ -71,22 +71,40 @@ def test_bfloat16_that_does_no_harm_is_measured_for_all_members_alone() -> None:
 
 def test_where_bfloat16_harms_one_member_the_other_alone_is_measured_too() -> None:
     exact = predictions(3.0, 3.0)
-    first = measure_bf16(PAIR, exact, rounded(exact, 1, None))
+    first = measure(PAIR, exact, rounded(exact, 1, None), "bf16")
     assert list(first) == ["bf16", "fp32+bf16"]
     assert not first["bf16"].harmless
     assert first["fp32+bf16"].calls_changed == 0
-    assert list(measure_bf16(PAIR, exact, rounded(exact, None, 1))) == ["bf16", "bf16+fp32"]
+    assert list(measure(PAIR, exact, rounded(exact, None, 1), "bf16")) == ["bf16", "bf16+fp32"]
 
 
 def test_of_three_members_as_many_as_bear_bfloat16_are_measured_in_it() -> None:
     trio = Ensemble((*PAIR.members, Member(Path("c"), 0.5, "2", CHECKPOINT)))
     exact = predictions(3.0, 3.0, 3.0)
-    assert list(measure_bf16(trio, exact, rounded(exact, None, 1, None))) == ["bf16", "bf16+fp32+bf16"]
+    assert list(measure(trio, exact, rounded(exact, None, 1, None), "bf16")) == ["bf16", "bf16+fp32+bf16"]
 
 
 def test_where_bfloat16_harms_each_member_no_more_than_that_is_kept() -> None:
     exact = predictions(3.0, 3.0)
-    assert list(measure_bf16(PAIR, exact, rounded(exact, 1, 2))) == ["bf16"]
+    assert list(measure(PAIR, exact, rounded(exact, 1, 2), "bf16")) == ["bf16"]
+
+
+def test_the_member_that_decides_most_alone_classifies_first() -> None:
+    exact = predictions(3.5, 7.0)
+    found = find_cascade(PAIR, exact, exact)
+    assert found is not None
+    assert found.first == 1
+    assert found.agreement.calls_changed <= 0.001
+    alone = PAIR.alone(exact.members[1])
+    assert found.decided == found.decides(alone, TYPES).mean() > 0.5
+
+
+def test_no_member_decides_alone_where_it_is_surely_wrong_or_votes_are_hard() -> None:
+    exact = predictions(3.0, 3.0)
+    opposed = tuple(np.roll(member, 1, axis=1) ** 4 for member in exact.members)
+    opposed = tuple(member / member.sum(axis=1, keepdims=True) for member in opposed)
+    assert find_cascade(PAIR, exact, replace(exact, members=opposed)) is None
+    assert find_cascade(replace(PAIR, rule="hard"), exact, exact) is None
 
 
 def test_how_sure_it_is_on_slides_is_kept_as_what_is_usual() -> None:

@@ -26,9 +26,18 @@ def classify(
         str,
         typer.Option(
             help="auto (fp32, or bf16 for the members that were measured to call the same, where the processor has "
-            "it; half precision on a GPU), fp32, bf16, fp16 (GPU), or one for each member: fp32+bf16."
+            "it; half precision on a GPU), fp32, bf16, fp16 (GPU), int8 (8-bit integers, where the ensemble has such "
+            "networks), or one for each member: fp32+bf16."
         ),
     ] = "auto",
+    fast: Annotated[
+        bool,
+        typer.Option(
+            "--fast",
+            help="Let one network alone decide the cells it is certain of, in 8-bit integers; what might be a blast or "
+            "immature goes to all. Where the ensemble was measured to allow it.",
+        ),
+    ] = False,
     threads: Annotated[
         int | None, typer.Option(help="Processor threads that classify. \\[default: all]", min=1)
     ] = None,
@@ -101,7 +110,7 @@ def classify(
         path=path,
         out=out or Path("slidescreen-out") / name,
         ensemble=folder,
-        engine=EngineOptions(device, engine, precision, threads),
+        engine=EngineOptions(device, engine, precision, threads, fast),
         batch_size=batch_size,
         workers=workers,
         slide_depth=slide_depth,

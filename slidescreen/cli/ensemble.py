@@ -38,10 +38,18 @@ def ensemble(
     leave_out: LeaveOutOption = None,
     unspecified_blasts: UnspecifiedBlastsOption = None,
     device: DeviceOption = "auto",
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8",
+            help="Make the networks in 8-bit integers too, for classify --fast and --precision int8, and measure them. "
+            "Needs the package nncf.",
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an ensemble in --out.")] = False,
 ) -> None:
     """Combine checkpoints into an ensemble, measure it and its members on the validation split, and store it."""
-    from slidescreen import building, ensemble_files
+    from slidescreen import building
     from slidescreen.reporting.ensembles import EnsembleDisplay, show_comparison
     from slidescreen.validation import Targets
 
@@ -61,8 +69,8 @@ def ensemble(
         unspecified_blasts=unspecified_blasts,
         device=device,
         overwrite=overwrite,
+        int8=int8,
     )
     with EnsembleDisplay() as display:
         built = building.build_ensemble(request, display.progress)
-    saved = ensemble_files.save(out, built)
-    show_comparison(saved, out)
+    show_comparison(built, out)

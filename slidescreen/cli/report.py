@@ -69,8 +69,10 @@ def report(
         from slidescreen.explaining import explain_run
         from slidescreen.reporting.terminal import show_run
 
-        with EnsembleDisplay("explaining") as display:
-            maps = partial(explain_run, ensemble_folder=ensemble, device=device, progress=display.progress)
+        with EnsembleDisplay() as display:
+            maps = partial(
+                explain_run, ensemble_folder=ensemble, device=device, progress=partial(display.progress, "explaining")
+            )
             run = evaluating.renew_page(sources[0], maps if explain else None)
         show_run(run, sources[0])
         return
@@ -78,6 +80,8 @@ def report(
         raise InputError("--explain goes with the page of a run: give a run's folder, without --truth")
     from slidescreen.reporting.evaluation import show_evaluation
 
-    with EnsembleDisplay("classifying") as display:
-        evaluation, folder = evaluating.run_evaluation(request, default_ensemble, display.progress)
+    with EnsembleDisplay() as display:
+        evaluation, folder = evaluating.run_evaluation(
+            request, default_ensemble, partial(display.progress, "classifying")
+        )
     show_evaluation(evaluation, folder)

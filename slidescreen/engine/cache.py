@@ -12,7 +12,7 @@ from slidescreen.errors import OutputError
 from slidescreen.files import make_folder, write_whole
 
 _DIGEST = hashlib.sha256
-_MOST = 8  # files: two networks for each of four ensembles, precisions or releases
+_MOST = 12  # files: two or three networks for each of four ensembles, precisions or releases
 
 
 def folder() -> Path:

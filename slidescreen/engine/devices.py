@@ -3,6 +3,7 @@
 import ctypes
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slidescreen.engine.interface import DEVICES
@@ -10,6 +11,9 @@ from slidescreen.errors import InputError
 
 if TYPE_CHECKING:
     import torch
+
+_CPUINFO = Path("/proc/cpuinfo")  # Linux
+_8_BIT_PRODUCTS = frozenset({"avx512_vnni", "avx_vnni", "amx_int8", "asimddp"})
 
 
 def usable_threads() -> int:
@@ -32,6 +36,18 @@ def gpu_present() -> bool:
         return False
     count = ctypes.c_int(0)
     return driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0 and count.value > 0
+
+
+def has_8_bit_products() -> bool:
+    """Whether the processor multiplies and adds 8-bit integers in one instruction; True where that cannot be told.
+
+    Elsewhere sums of products are cut off at 16 bits: networks in such integers are then neither fast nor exact.
+    """
+    try:
+        words = _CPUINFO.read_text(encoding="utf-8", errors="replace").split()
+    except OSError:
+        return True
+    return not _8_BIT_PRODUCTS.isdisjoint(words)
 
 
 def choose_device(name: str) -> "torch.device":

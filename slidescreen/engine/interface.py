@@ -12,7 +12,7 @@ from slidescreen.images import Pixels
 
 DEVICES = ("auto", "cuda", "cpu")
 KINDS = ("auto", "openvino", "pytorch")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
 _JOINT = "+"
 
 
@@ -31,12 +31,14 @@ class EngineOptions:
         kind: one of `KINDS`.
         precision: one of `PRECISIONS`, or one for each member of the ensemble (see `for_each`).
         threads: of the processor; None for all that this process may use.
+        fast: whether one member may decide the cells it is certain of (see `cascade`).
     """
 
     device: str = "auto"
     kind: str = "auto"
     precision: str = "auto"
     threads: int | None = None
+    fast: bool = False
 
     def __post_init__(self) -> None:
         arithmetic = [("precision", each, PRECISIONS) for each in parts_of(self.precision)]
@@ -46,15 +48,21 @@ class EngineOptions:
                 raise InputError(f"--{option} must be one of {', '.join(allowed)}, not {value}")
         if self.precision != "auto" and "auto" in parts_of(self.precision):
             raise InputError("--precision auto is for all members, not for one")
+        if self.fast and "int8" in parts_of(self.precision):
+            raise InputError("--fast computes in 8-bit integers where that is safe: --precision is for the other cells")
 
 
 @dataclass(frozen=True)
 class Choice:
-    """What runs, where, and in which arithmetic (see `for_each`); nothing is `auto` any more."""
+    """What runs, where, and in which arithmetic (see `for_each`); nothing is `auto` any more.
+
+    `first`: position of the member that classifies before all others, in 8-bit integers; None where there is none.
+    """
 
     kind: str
     device: str
     precision: str
+    first: int | None = None
 
 
 def joined(precisions: Sequence[str]) -> str:
@@ -89,12 +97,14 @@ class Engines:
         description: of engine, processor and arithmetic, in words.
         batch_size: images that an engine is best given at once.
         at_once: how many batches may be classified at the same time.
+        first: the engine that classifies before all others; None where there is none.
     """
 
     members: Sequence[Engine]
     description: str
     batch_size: int = 32
     at_once: int = 1
+    first: Engine | None = None
 
 
 NO_ENGINES = Engines((), "")

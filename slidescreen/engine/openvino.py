@@ -15,19 +15,21 @@ from numpy.typing import NDArray
 from scipy import special
 
 from slidescreen.engine import cache
-from slidescreen.engine.devices import threads_in_words
-from slidescreen.engine.interface import Engines, for_each, parts_of
-from slidescreen.ensemble import Member
+from slidescreen.engine.devices import has_8_bit_products, threads_in_words
+from slidescreen.engine.interface import Choice, Engines, for_each, parts_of
+from slidescreen.ensemble import Member, Quantised
 from slidescreen.errors import InputError, memory_ran_out
 from slidescreen.exactness import Agreement
+from slidescreen.files import printable
 from slidescreen.images import Pixels
 
-_HINTS = {"fp32": "f32", "bf16": "bf16"}
+_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # what is not in 8-bit integers stays in float32
 _GRAPH = 1  # to be raised when the graph made from a checkpoint changes
 # Images that a thread takes at once, up to an image size: measured in steps of a power of two at 96 to 355 pixels,
 # 1.3 to 1.7 times faster at 96 and 128 pixels than one by one, and slower from 224 on.
 _TOGETHER = ((128, 8), (199, 4))
 _LEAST_BATCH = 16
+_FIRST_BATCH = 64  # where one network classifies first, so that what it leaves fills the threads too
 
 
 class OpenVinoEngine:
@@ -96,22 +98,44 @@ def _requests(compiled: openvino.CompiledModel, wanted: int) -> list[openvino.In
 def choose_precision(asked: str, measured: Mapping[str, Agreement]) -> str:
     """The arithmetic that `auto` means here: bfloat16 where the processor has it and it was measured to be harmless.
 
+    8-bit integers are never chosen unasked: their ranges are those of labelled cells, and other cells may leave them.
+
     Args:
         asked: by the user.
         measured: of the ensemble, of all members or of some in bfloat16; what was not measured is not chosen.
 
     Raises:
-        InputError: asked for one that OpenVINO has not on a CPU.
+        InputError: asked for one that OpenVINO has not on a CPU, or that this ensemble or this processor has not.
     """
     if asked == "auto":
-        harmless = [name for name, found in measured.items() if found.harmless]
+        harmless = [name for name, found in measured.items() if found.harmless and "int8" not in parts_of(name)]
         if not harmless or not _has_bf16():
             return "fp32"
         return "bf16" if "bf16" in harmless else harmless[0]
     for each in parts_of(asked):
         if each not in _HINTS:
-            raise InputError(f"--precision {each} needs a GPU; on the CPU there are {' and '.join(_HINTS)}")
+            raise InputError(f"--precision {each} needs a GPU; on the CPU there are {', '.join(_HINTS)}")
+    if "int8" in parts_of(asked):
+        found = measured.get(asked, measured.get("int8"))
+        if found is None:
+            raise InputError(
+                f"--precision {asked}: this ensemble has no 8-bit networks; slidescreen ensemble --int8 makes them"
+            )
+        if not found.tolerable:
+            raise InputError(
+                f"--precision {asked} is not offered: it changes {found.calls_changed:.1%} of this ensemble's calls, "
+                f"and its macro F1 by {found.macro_f1_change:+.4f}"
+            )
+        require_8_bit(f"--precision {asked}")
     return asked
+
+
+def require_8_bit(option: str) -> None:
+    """Raises:
+    InputError: this processor cannot multiply 8-bit integers exactly and fast.
+    """
+    if not has_8_bit_products():
+        raise InputError(f"{option}: this processor has no instructions for 8-bit networks (VNNI): leave it out")
 
 
 def _has_bf16() -> bool:
@@ -119,23 +143,28 @@ def _has_bf16() -> bool:
     return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def load(members: Sequence[Member], precision: str, threads: int, note: Callable[[str], None]) -> Engines:
-    """An engine for each member of an ensemble.
+def load(members: Sequence[Member], choice: Choice, threads: int, note: Callable[[str], None]) -> Engines:
+    """An engine for each member of an ensemble, and one for the member that classifies first.
 
     Raises:
         InputError: a file is no checkpoint, or its weights do not fit.
     """
     core = openvino.Core()
     pool = ThreadPoolExecutor(threads, "inference")
-    engines = [
-        OpenVinoEngine(_compiled(core, member, each, threads, note), pool, threads)
-        for member, each in zip(members, for_each(precision, len(members)), strict=True)
-    ]
+
+    def engine(member: Member, precision: str) -> OpenVinoEngine:
+        return OpenVinoEngine(_compiled(core, member, precision, threads, note), pool, threads)
+
+    first = None if choice.first is None else engine(members[choice.first], "int8")
+    precisions = for_each(choice.precision, len(members))
+    engines = [engine(member, precision) for member, precision in zip(members, precisions, strict=True)]
     processor = core.get_property("CPU", "FULL_DEVICE_NAME").strip()
-    description = f"{processor}, {threads_in_words(threads)}, OpenVINO {_version()}, {precision}"
+    description = f"{processor}, {threads_in_words(threads)}, OpenVINO {_version()}, {choice.precision}"
+    if choice.first is not None:
+        description += f", first {members[choice.first].checkpoint.backbone} in int8"
     # Two batches at once, so that no thread idles while the last images of one are being classified.
-    batch = max(_LEAST_BATCH, threads * max(engine.together for engine in engines))
-    return Engines(engines, description, batch, at_once=2)
+    batch = max(_LEAST_BATCH if first is None else _FIRST_BATCH, threads * max(each.together for each in engines))
+    return Engines(engines, description, batch, at_once=2, first=first)
 
 
 def _compiled(
@@ -151,18 +180,35 @@ def _compiled(
     processor = core.get_property("CPU", "FULL_DEVICE_NAME"), *core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     side = member.checkpoint.preprocessing.image_size
     together = next((count for largest, count in _TOGETHER if side <= largest), 1)
-    key = cache.key_of(member.sha256, _GRAPH, together, openvino.get_version(), processor, sorted(options.items()))
+    sha256 = member.sha256 if precision != "int8" else _int8_of(member).sha256
+    key = cache.key_of(sha256, _GRAPH, together, openvino.get_version(), processor, sorted(options.items()))
     kept = cache.recall(key)
     if kept is not None:
         return core.import_model(kept, "CPU", options)
     note(f"preparing {member.path.name} for this processor, once")
-    from slidescreen.engine.conversion import to_openvino
-
-    compiled = core.compile_model(to_openvino(member.path, together), "CPU", options)
+    compiled = core.compile_model(_graph(member, precision, together), "CPU", options)
     exported = io.BytesIO()
     compiled.export_model(exported)
     cache.keep(key, exported.getvalue())
     return compiled
+
+
+def _graph(member: Member, precision: str, together: int) -> openvino.Model:
+    if precision == "int8":
+        from slidescreen.engine.quantisation import load_graph
+
+        graph = load_graph(_int8_of(member).path)
+        graph.reshape([together, *tuple(graph.input(0).shape)[1:]])
+        return graph
+    from slidescreen.engine.conversion import to_openvino
+
+    return to_openvino(member.path, together)
+
+
+def _int8_of(member: Member) -> Quantised:
+    if member.int8 is None:
+        raise InputError(f"{printable(member.path)} has no 8-bit network; slidescreen ensemble --int8 makes one")
+    return member.int8
 
 
 def _version() -> str:

@@ -15,6 +15,7 @@ from slidescreen.engine.halving import Halving
 from slidescreen.engine.interface import Engines
 from slidescreen.engine.loading import Loaded
 from slidescreen.engine.readers import Readers, Task
+from slidescreen.engine.voting import Vote
 from slidescreen.ensemble import Ensemble
 from slidescreen.slides import CellImage, Slide
 
@@ -84,16 +85,14 @@ class Pipeline:
         self._workers = workers
         self._progress = progress
         self._time_limit = time_limit
-        wanted = [member.checkpoint.preprocessing for member in ensemble.members]
-        self._preprocessings = tuple(dict.fromkeys(wanted))  # members that prepare alike share the pixels
-        self._inputs = [self._preprocessings.index(p) for p in wanted]
+        self._vote = Vote(ensemble, engines)
 
     def run(self, slides: Iterable[Slide]) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
         """Yield each slide with one call per image, as soon as its last image is done, in the order given."""
         unfinished: deque[_Open] = deque()
         pending: deque[_Pending] = deque()
         batch: list[_Waiting] = []
-        decoder = partial(Decoder, self._preprocessings, self._time_limit)
+        decoder = partial(Decoder, self._vote.preprocessings, self._time_limit)
         readers = Readers(decoder, self._workers, self._time_limit)
         with ThreadPoolExecutor(self._engines.at_once, "batches") as runners:
             try:
@@ -166,29 +165,25 @@ class Pipeline:
         self._progress(1)
 
     def _classify(self, batch: Sequence[_Waiting]) -> NDArray[np.float64]:
-        prepared = [np.stack([w.loaded.pixels[i] for w in batch]) for i in range(len(self._preprocessings))]
-        members = [e.probabilities(prepared[i]) for e, i in zip(self._engines.members, self._inputs, strict=True)]
-        return self._ensemble.combine(members)
+        return self._vote([np.stack(pixels) for pixels in zip(*(w.loaded.pixels for w in batch), strict=True)])
 
     def _collect(self, pending: deque[_Pending], most: int) -> None:
         """Take the results of the first batches, until at most so many are still under way."""
         while len(pending) > most:
             batch, rows = pending[0].batch, pending[0].probabilities.result()
             pending.popleft()
-            for waiting, row in zip(batch, rows, strict=True):
+            for waiting, row, called in zip(batch, rows, self._ensemble.called(rows).tolist(), strict=True):
                 image = waiting.place.slide.images[waiting.position]
-                waiting.place.calls[waiting.position] = self._call(image, row, waiting.loaded)
+                waiting.place.calls[waiting.position] = self._call(image, row, called, waiting.loaded)
             self._progress(len(batch))
 
-    def _call(self, image: CellImage, probabilities: NDArray[np.float64], loaded: Loaded) -> Call:
-        best = int(probabilities.argmax())
-        probability = float(probabilities[best])
-        sure = probability >= self._ensemble.calibration.rejection_threshold
+    def _call(self, image: CellImage, probabilities: NDArray[np.float64], called: int, loaded: Loaded) -> Call:
+        """The call of an image; `called` as by `Ensemble.called`."""
         return Call(
             image=image.name,
-            status=Status.CLASSIFIED if sure else Status.UNIDENTIFIED,
-            cell_type=self._ensemble.cell_types[best] if sure else "",
-            probability=probability,
+            status=Status.UNIDENTIFIED if called < 0 else Status.CLASSIFIED,
+            cell_type="" if called < 0 else self._ensemble.cell_types[called],
+            probability=float(probabilities.max()),
             reported_type=image.reported_type,
             probabilities=tuple(probabilities.tolist()),
             digest=loaded.digest,

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from slidescreen.allocator import keep_memory
 from slidescreen.engine.devices import threads_in_words
-from slidescreen.engine.interface import Engines, for_each
+from slidescreen.engine.interface import Engines, for_each, parts_of
 from slidescreen.ensemble import Member
+from slidescreen.errors import InputError
 from slidescreen.images import Pixels
 from slidescreen.networks import load_network
 
@@ -59,7 +60,13 @@ class TorchEngine:
 
 
 def choose_precision(asked: str, device: str) -> str:
-    """The arithmetic that `auto` means on `cuda` or `cpu`: on a GPU half precision."""
+    """The arithmetic that `auto` means on `cuda` or `cpu`: on a GPU half precision.
+
+    Raises:
+        InputError: asked for one that PyTorch is not used with.
+    """
+    if "int8" in parts_of(asked):
+        raise InputError(f"--precision {asked} needs OpenVINO, which runs on the CPU: say --engine openvino")
     if asked != "auto":
         return asked
     if device == "cpu":

@@ -1,21 +1,21 @@
 """Which engine this machine gets: a GPU with PyTorch where there is one, else the processor with OpenVINO."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
 from slidescreen.engine.devices import choose_device, gpu_present, usable_threads
 from slidescreen.engine.interface import Choice, EngineOptions, Engines
-from slidescreen.ensemble import Member
+from slidescreen.ensemble import Calibration, Member
 from slidescreen.errors import InputError
-from slidescreen.exactness import Agreement
 
 
-def choose(options: EngineOptions, measured: Mapping[str, Agreement] | None = None) -> Choice:
+def choose(options: EngineOptions, calibration: Calibration | None = None) -> Choice:
     """Settle what `auto` means here. Imports torch only where a GPU seems to be there, or PyTorch was asked for.
 
     Args:
         options: the user's.
-        measured: how exact the ensemble is in other arithmetic; without it the processor computes in float32.
+        calibration: what was measured of the ensemble in other arithmetic; without it the processor computes in
+            float32.
 
     Raises:
         InputError: what was asked for cannot be had on this machine, or not together.
@@ -29,7 +29,16 @@ def choose(options: EngineOptions, measured: Mapping[str, Agreement] | None = No
     if options.kind == "openvino" or (options.kind == "auto" and device == "cpu" and find_spec("openvino")):
         from slidescreen.engine import openvino
 
-        return Choice("openvino", "cpu", openvino.choose_precision(options.precision, measured or {}))
+        known = calibration or Calibration()
+        first = None
+        if options.fast:
+            if known.cascade is None:
+                raise InputError("--fast: this ensemble has no fast mode; slidescreen ensemble --int8 looks for one")
+            openvino.require_8_bit("--fast")
+            first = known.cascade.first
+        return Choice("openvino", "cpu", openvino.choose_precision(options.precision, known.precisions), first)
+    if options.fast:
+        raise InputError("--fast needs OpenVINO, which runs on the CPU: say --engine openvino")
     from slidescreen.engine import pytorch
 
     return Choice("pytorch", device, pytorch.choose_precision(options.precision, device))
@@ -56,7 +65,7 @@ def load_engines(
     if choice.kind == "openvino":
         from slidescreen.engine import openvino
 
-        return openvino.load(members, choice.precision, threads, note)
+        return openvino.load(members, choice, threads, note)
     from slidescreen.engine import pytorch
 
     return pytorch.load(members, choice.device, choice.precision, threads)

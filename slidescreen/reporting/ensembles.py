@@ -4,10 +4,11 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from slidescreen.ensemble import Ensemble
+from slidescreen.exactness import Agreement
 from slidescreen.files import printable
 from slidescreen.networks import BACKBONES
 from slidescreen.reporting.progress import ProgressDisplay
@@ -16,12 +17,14 @@ from slidescreen.reporting.progress import ProgressDisplay
 class EnsembleDisplay(ProgressDisplay):
     """Shows how many images are done."""
 
-    def __init__(self, what: str = "measuring") -> None:
+    def __init__(self) -> None:
         super().__init__(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._task = self._bar.add_task(what, total=None)
+        self._tasks: dict[str, TaskID] = {}
 
-    def progress(self, done: int, total: int) -> None:
-        self._bar.update(self._task, completed=done, total=total)
+    def progress(self, what: str, done: int, total: int) -> None:
+        if what not in self._tasks:
+            self._tasks[what] = self._bar.add_task(what, total=None)
+        self._bar.update(self._tasks[what], completed=done, total=total)
         self.show()
 
 
@@ -52,9 +55,24 @@ def show_comparison(ensemble: Ensemble, folder: Path) -> None:
         f"cells below {calibration.rejection_threshold:.3f} stay unidentified "
         f"({measured['unidentified']} of these images)"
     )
-    for name, found in calibration.precisions.items():
+    for precision, found in calibration.precisions.items():
+        console.print(f"in {precision} {_changes(found)}: {_verdict(precision, found)}")
+    if calibration.cascade is not None:
+        alone = ensemble.members[calibration.cascade.first].checkpoint.backbone
         console.print(
-            f"in {name} {found.calls_changed:.2%} of the calls change and macro F1 by {found.macro_f1_change:+.4f}: "
-            f"processors that have bfloat16 {'use it' if found.harmless else 'are not to use it'} unasked"
+            f"with --fast {BACKBONES[alone]} alone decides {calibration.cascade.decided:.0%} of the cells, from "
+            f"{calibration.cascade.gate:.3f} on; {_changes(calibration.cascade.agreement)}"
         )
+    elif "int8" in calibration.precisions:
+        console.print("no network alone is sure enough for --fast")
     console.print(f"ensemble: {escape(printable(folder))}", soft_wrap=True)
+
+
+def _changes(found: Agreement) -> str:
+    return f"{found.calls_changed:.2%} of the calls change and macro F1 by {found.macro_f1_change:+.4f}"
+
+
+def _verdict(precision: str, found: Agreement) -> str:
+    if "int8" in precision:
+        return f"--precision {precision} {'may' if found.tolerable else 'may not'} be asked for"
+    return f"processors that have bfloat16 {'use it' if found.harmless else 'are not to use it'} unasked"

@@ -1,0 +1,78 @@
+"""What an ensemble's calls become in other arithmetic than float32: measured on labelled images, member by member."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+
+from slidescreen.cascade import Cascade, find_gate
+from slidescreen.engine.interface import joined
+from slidescreen.ensemble import Ensemble, Probabilities
+from slidescreen.exactness import Agreement, agreement
+from slidescreen.validation import MemberPredictions
+
+
+def measure(ensemble: Ensemble, exact: MemberPredictions, other: MemberPredictions, name: str) -> dict[str, Agreement]:
+    """What another arithmetic would change in an ensemble's calls: in all members, and if that is too much, in some.
+
+    Args:
+        exact, other: of the same images in float32 and in the other arithmetic.
+        name: the other one's.
+
+    Returns:
+        By precision, as `joined` writes it: `name`, and if that is not harmless, of the mixtures that are harmless the
+        one with the most members in that arithmetic.
+    """
+
+    def measured(precisions: Sequence[str]) -> Agreement:
+        members = [
+            there if each == name else here
+            for here, there, each in zip(exact.members, other.members, precisions, strict=True)
+        ]
+        return _agreement(ensemble, exact, ensemble.combine(members))
+
+    whole = (name,) * len(ensemble.members)
+    found = {whole: measured(whole)}
+    if not found[whole].harmless:
+        mixed = [each for each in product(("fp32", name), repeat=len(whole)) if len(set(each)) > 1]
+        harmless = {each: some for each in mixed if (some := measured(each)).harmless}
+        if harmless:
+            best = max(harmless, key=lambda each: (each.count(name), -harmless[each].calls_changed))
+            found[best] = harmless[best]
+    return {joined(each): agreed for each, agreed in found.items()}
+
+
+def find_cascade(ensemble: Ensemble, exact: MemberPredictions, coarse: MemberPredictions) -> Cascade | None:
+    """The cascade that leaves the fewest cells to the whole ensemble.
+
+    Args:
+        exact, coarse: of the same images in float32 and in 8-bit integers.
+
+    Returns:
+        None where no member alone may decide anything: by hard voting no probability says how certain it is.
+    """
+    if ensemble.rule != "soft" or len(ensemble.members) < 2:
+        return None
+    voted = ensemble.combine(exact.members)
+    called = ensemble.called(voted)
+    found = []
+    for first, probabilities in enumerate(coarse.members):
+        alone = ensemble.alone(probabilities)
+        gate = find_gate(ensemble.called(alone) != called, alone, ensemble.cell_types)
+        if gate is None:
+            continue
+        unmeasured = Cascade(first, gate, 0.0, _agreement(ensemble, exact, voted))
+        decided = unmeasured.decides(alone, ensemble.cell_types)
+        outcome = np.where(decided[:, None], alone, voted)
+        agreed = _agreement(ensemble, exact, outcome)
+        if agreed.harmless:
+            found.append(replace(unmeasured, decided=float(decided.mean()), agreement=agreed))
+    return max(found, key=lambda cascade: cascade.decided, default=None)
+
+
+def _agreement(ensemble: Ensemble, exact: MemberPredictions, outcome: Probabilities) -> Agreement:
+    slides = [image.slide for image in exact.images]
+    threshold = ensemble.calibration.rejection_threshold
+    expected = ensemble.combine(exact.members)
+    return agreement(expected, outcome, exact.truth, slides, ensemble.cell_types, threshold)

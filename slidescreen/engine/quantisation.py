@@ -1,0 +1,105 @@
+"""A checkpoint to a network in 8-bit integers. Needs NNCF, which only the making of such networks needs."""
+
+import contextlib
+import io
+import logging
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import openvino
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from slidescreen.engine.conversion import to_openvino
+from slidescreen.errors import InputError
+from slidescreen.files import printable, write_whole
+from slidescreen.images import Pixels
+
+CALIBRATION_CELLS = 640
+_GRAPH, _WEIGHTS = "slidescreen.openvino", "weights"
+
+Layers = Callable[[openvino.Model], list[str]]
+
+
+def require_nncf() -> None:
+    """Raises:
+    InputError: NNCF is not installed.
+    """
+    if find_spec("nncf") is None:
+        raise InputError("--int8 needs the package nncf, which is not installed: pip install nncf")
+
+
+def gates(graph: openvino.Model) -> list[str]:
+    """The layers of squeeze and excitation, and where they multiply: these keep their names in the graph."""
+    return [name for op in graph.get_ordered_ops() if re.search(r"\.se[./]", name := op.get_friendly_name())]
+
+
+def ends(graph: openvino.Model) -> list[str]:
+    """The first convolution and the classifier."""
+    first = next(op for op in graph.get_ordered_ops() if op.get_type_name() == "Convolution")
+    last = [op for op in graph.get_ordered_ops() if op.get_type_name() == "MatMul"][-1]
+    return [first.get_friendly_name(), last.get_friendly_name()]
+
+
+def depthwise(graph: openvino.Model) -> list[str]:
+    """The convolutions of one channel each."""
+    return [op.get_friendly_name() for op in graph.get_ordered_ops() if op.get_type_name() == "GroupConvolution"]
+
+
+LEFT_ALONE = (gates, ends, depthwise)
+"""Layers that suffer in 8 bits and gain little: measured by benchmarks.int8."""
+
+
+def quantised(checkpoint: Path, pixels: Pixels, left_alone: Sequence[Layers] = LEFT_ALONE) -> openvino.Model:
+    """The graph of `to_openvino`, of batches of one image, with 8-bit integers in most layers.
+
+    Args:
+        pixels: (N, S, S, 3), prepared training images that show which values each layer must be able to hold.
+        left_alone: kinds of layers that stay as they are.
+
+    Raises:
+        InputError: the file is no checkpoint, or NNCF is not installed.
+    """
+    require_nncf()
+    with contextlib.redirect_stdout(io.StringIO()):  # it draws bars of its own
+        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # no compiler is needed
+        import nncf
+
+        nncf.set_log_level(logging.ERROR)
+        graph = to_openvino(checkpoint)
+        names = [name for kind in left_alone for name in kind(graph)]
+        return nncf.quantize(
+            graph,
+            nncf.Dataset([image[None] for image in pixels]),
+            preset=nncf.QuantizationPreset.MIXED,
+            subset_size=len(pixels),
+            ignored_scope=nncf.IgnoredScope(names=names, validate=False),
+        )
+
+
+def save_graph(path: Path, graph: openvino.Model) -> None:
+    """Write a graph as one safetensors file: its description as metadata, its weights as bytes."""
+    with tempfile.TemporaryDirectory() as name:
+        description = Path(name) / "graph.xml"
+        openvino.save_model(graph, description)  # what is left in float32 is kept as float16
+        tensors = {_WEIGHTS: np.fromfile(description.with_suffix(".bin"), np.uint8)}
+        metadata = {_GRAPH: description.read_text(encoding="utf-8")}
+        write_whole(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
+
+
+def load_graph(path: Path) -> openvino.Model:
+    """Read what `save_graph` wrote.
+
+    Raises:
+        InputError: the file cannot be read, or holds no graph.
+    """
+    try:
+        with safe_open(path, "numpy") as file:
+            description, weights = file.metadata()[_GRAPH], file.get_tensor(_WEIGHTS)
+        return openvino.Core().read_model(description.encode(), openvino.Tensor(weights))
+    except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
+        raise InputError(f"{printable(path)} holds no 8-bit network: {error}") from error
