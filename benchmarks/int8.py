@@ -1,4 +1,4 @@
-"""What 8-bit integers would cost and bring: agreement with float32 and speed. Prints Markdown.
+"""Which layers to put into 8-bit integers: agreement with float32 and speed. Prints Markdown.
 
     pip install nncf
     python -m benchmarks.int8 cells.csv --leave-out plasma_cell
@@ -6,14 +6,11 @@
 Post-training quantisation with cells of the training split for calibration, judged on the validation split.
 """
 
-import logging
-import re
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
-import nncf
 import numpy as np
 import openvino
 import typer
@@ -23,6 +20,7 @@ from scipy import special
 from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.conversion import to_openvino
+from slidescreen.engine.quantisation import CALIBRATION_CELLS, LEFT_ALONE, Layers, ends, gates, quantised
 from slidescreen.evaluation.truth import chosen
 from slidescreen.exactness import macro_f1
 from slidescreen.images import Pixels, decode, prepare, read_bytes
@@ -31,27 +29,11 @@ from slidescreen.labels import LabelledImage, LabelRules, read_labelled
 _BATCH = 8
 
 
-def _gates(graph: openvino.Model) -> list[str]:
-    """The layers of squeeze and excitation, and where they multiply: these keep their names in the graph."""
-    return [name for op in graph.get_ordered_ops() if re.search(r"\.se[./]", name := op.get_friendly_name())]
-
-
-def _ends(graph: openvino.Model) -> list[str]:
-    """The first convolution and the classifier."""
-    first = next(op for op in graph.get_ordered_ops() if op.get_type_name() == "Convolution")
-    last = [op for op in graph.get_ordered_ops() if op.get_type_name() == "MatMul"][-1]
-    return [first.get_friendly_name(), last.get_friendly_name()]
-
-
-def _depthwise(graph: openvino.Model) -> list[str]:
-    return [op.get_friendly_name() for op in graph.get_ordered_ops() if op.get_type_name() == "GroupConvolution"]
-
-
-WAYS: dict[str, tuple[Callable[[openvino.Model], list[str]], ...]] = {
+WAYS: dict[str, tuple[Layers, ...]] = {
     "all layers": (),
-    "but for the gates": (_gates,),
-    "… the first and the last layer": (_gates, _ends),
-    "… and the depthwise convolutions": (_gates, _ends, _depthwise),
+    "but for the gates": (gates,),
+    "… the first and the last layer": (gates, ends),
+    "… and the depthwise convolutions": LEFT_ALONE,
 }
 """Ways to quantise: the layers that stay as they are."""
 
@@ -60,10 +42,9 @@ def main(
     data: Annotated[Path, typer.Argument(help="CSV of labelled images with their split.")],
     ensemble: Annotated[Path | None, typer.Option(help="Ensemble folder; the one that ships if not given.")] = None,
     leave_out: Annotated[list[str] | None, typer.Option(help="Pass over images of this label.")] = None,
-    calibration: Annotated[int, typer.Option(help="Cells that the ranges are taken from.")] = 640,
+    calibration: Annotated[int, typer.Option(help="Cells that the ranges are taken from.")] = CALIBRATION_CELLS,
 ) -> None:
     """Calls changed, macro F1 and time of one thread, for several ways to quantise."""
-    nncf.set_log_level(logging.ERROR)
     model = ensemble_files.load(ensemble or default_ensemble())
     images = read_labelled(data, LabelRules(frozenset(leave_out or ())))
     judged = [i for i in chosen(images, "validation") if i.label in model.cell_types]
@@ -75,9 +56,7 @@ def main(
     for member in model.members:
         pixels, others = (_pixels(part, member.checkpoint.preprocessing) for part in (judged, drawn))
         for name in found:
-            graph = to_openvino(member.path, _BATCH)
-            if name in WAYS:
-                graph = _quantised(graph, others, WAYS[name])
+            graph = quantised(member.path, others, WAYS[name]) if name in WAYS else to_openvino(member.path)
             probabilities, took = _run(graph, pixels)
             found[name].append(probabilities)
             seconds[name] += took
@@ -99,21 +78,9 @@ def _pixels(images: Iterable[LabelledImage], preprocessing: Any) -> Pixels:
     return np.stack([prepare(decode(read_bytes(image.path)), preprocessing) for image in images])
 
 
-def _quantised(
-    graph: openvino.Model, pixels: Pixels, kept: Sequence[Callable[[openvino.Model], list[str]]]
-) -> openvino.Model:
-    batches = [pixels[start : start + _BATCH] for start in range(0, len(pixels) - _BATCH + 1, _BATCH)]
-    return nncf.quantize(
-        graph,
-        nncf.Dataset(batches),
-        preset=nncf.QuantizationPreset.MIXED,
-        subset_size=len(batches),
-        ignored_scope=nncf.IgnoredScope(names=[name for part in kept for name in part(graph)], validate=False),
-    )
-
-
 def _run(graph: openvino.Model, pixels: Pixels) -> tuple[NDArray[np.float64], float]:
     """Probabilities (N, K), and seconds an image."""
+    graph.reshape([_BATCH, *pixels.shape[1:]])
     options = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": 1, "INFERENCE_NUM_THREADS": 1}
     request = openvino.Core().compile_model(graph, "CPU", options).create_infer_request()
     whole = np.concatenate([pixels, np.zeros((-len(pixels) % _BATCH, *pixels.shape[1:]), np.uint8)])

@@ -28,8 +28,8 @@ import typer
 from slidescreen import ensemble as ensembles
 from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
-from slidescreen.engine.interface import Choice
-from slidescreen.engine.selection import load_engines
+from slidescreen.engine.interface import Choice, EngineOptions
+from slidescreen.engine.selection import choose, load_engines
 from slidescreen.errors import UnreadableImageError
 from slidescreen.images import decode, prepare, read_bytes
 from slidescreen.slides import discover
@@ -55,7 +55,7 @@ def compare(
     image_size: SizeOption = None,
     images: Annotated[int, typer.Option(help="Images to classify.")] = 500,
     repeats: int = 3,
-    precisions: Annotated[str, typer.Option(help="Of slidescreen, joined by commas.")] = "fp32",
+    precisions: Annotated[str, typer.Option(help="Of slidescreen, joined by commas; fast is its fast mode.")] = "fp32",
 ) -> None:
     """slidescreen against plain loops, taking turns."""
     with _prepared(slides, ensemble, image_size, images) as (folder, weights, count):
@@ -76,7 +76,8 @@ def compare(
                 str(tamed),
             ]
         for precision in precisions.split(","):  # fills the cache of compiled networks
-            load_engines(ensemble_files.load(weights).members, Choice("openvino", "cpu", precision))
+            model = ensemble_files.load(weights)
+            load_engines(model.members, choose(_options(precision), model.calibration))
         times: dict[str, list[Timed]] = {name: [] for name in ways}
         for _ in range(repeats):
             for name, command in ways.items():
@@ -186,11 +187,14 @@ def _prepared(
                 continue
             shutil.copy(image.path, folder / f"{count:05d}{image.path.suffix}")
             count += 1
-        resized(ensemble or default_ensemble(), weights, image_size)
-        yield folder, weights, count
+        if image_size is None:
+            weights = ensemble or default_ensemble()
+        else:
+            resized(ensemble or default_ensemble(), weights, image_size)
+        yield folder, weights.resolve(), count
 
 
-def resized(source: Path, target: Path, image_size: int | None) -> None:
+def resized(source: Path, target: Path, image_size: int) -> None:
     """The ensemble, told to prepare images at another size; its calls are then worth little, its speed is right."""
     import torch
     from safetensors.torch import load_file
@@ -202,9 +206,7 @@ def resized(source: Path, target: Path, image_size: int | None) -> None:
     members = []
     for member in model.members:
         prepared = member.checkpoint.preprocessing
-        checkpoint = replace(
-            member.checkpoint, preprocessing=replace(prepared, image_size=image_size or prepared.image_size)
-        )
+        checkpoint = replace(member.checkpoint, preprocessing=replace(prepared, image_size=image_size))
         path = target / member.path.name
         state: dict[str, torch.Tensor] = load_file(member.path)
         save_checkpoint(path, state, checkpoint, half=True)
@@ -212,8 +214,14 @@ def resized(source: Path, target: Path, image_size: int | None) -> None:
     ensemble_files.save(target, replace(model, members=tuple(members)))
 
 
+def _options(precision: str) -> EngineOptions:
+    fast = precision == "fast"
+    return EngineOptions("cpu", "openvino", "auto" if fast else precision, fast=fast)
+
+
 def _command(folder: Path, weights: Path, engine: str, precision: str) -> list[str]:
-    options = ["--ensemble", str(weights), "--engine", engine, "--precision", precision, "--quiet"]
+    way = ["--fast"] if precision == "fast" else ["--precision", precision]
+    options = ["--ensemble", str(weights), "--engine", engine, *way, "--quiet"]
     return [sys.executable, "-m", "slidescreen", "classify", str(folder), *options]
 
 

@@ -4,10 +4,12 @@ import csv
 import json
 from pathlib import Path
 
+import pytest
 from conftest import Command
 from safetensors import safe_open
 
 from slidescreen import cells, ensemble_files
+from slidescreen.engine.devices import has_8_bit_products
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = ROOT / "weights" / "default"
@@ -21,6 +23,17 @@ def test_it_is_both_backbones_in_half_precision_and_small() -> None:
     for member in shipped.members:
         with safe_open(member.path, "numpy") as file:
             assert file.get_tensor("conv_stem.weight").dtype == "float16"
+
+
+def test_its_8_bit_networks_are_offered_and_small_and_one_may_decide_alone() -> None:
+    shipped = ensemble_files.load(DEFAULT)
+    calibration = shipped.calibration
+    assert calibration.precisions["int8"].tolerable
+    assert calibration.cascade is not None
+    assert calibration.cascade.agreement.harmless
+    assert calibration.cascade.agreement.blasts_change == 0
+    assert calibration.cascade.gate > calibration.rejection_threshold
+    assert sum(member.int8.path.stat().st_size for member in shipped.members if member.int8) <= 30e6
 
 
 def test_it_knows_its_own_errors() -> None:
@@ -44,3 +57,22 @@ def test_it_reads_the_sample_slides_sensibly(command: Command) -> None:
     assert listed == {
         path.relative_to(ROOT / "sample_data").as_posix() for path in (ROOT / "sample_data").rglob("*.jpg")
     }
+
+
+@pytest.mark.skipif(not has_8_bit_products(), reason="this processor has no instructions for 8-bit networks")
+@pytest.mark.parametrize(("options", "most_changed"), [(["--fast"], 4), (["--precision", "int8"], 6)])
+def test_8_bit_networks_judge_the_sample_slides_as_float32_does(
+    options: list[str], most_changed: int, command: Command
+) -> None:
+    found = {}
+    for name, way in {"exact": ["--precision", "fp32"], "coarse": options}.items():
+        outcome = command("classify", ROOT / "sample_data", "--ensemble", DEFAULT, "-f", "json", "-o", name, *way)
+        assert outcome.code == 3, outcome.err
+        slides = json.loads(outcome.out)["worklist"]
+        with Path(name, "cells.csv").open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        found[name] = {slide["slide"]: (slide["verdict"], slide["flags"]) for slide in slides}, rows
+    assert found["coarse"][0] == found["exact"][0]
+    pairs = list(zip(found["exact"][1], found["coarse"][1], strict=True))
+    assert sum(a["cell_type"] != b["cell_type"] for a, b in pairs) <= most_changed
+    assert any(a["probability"] != b["probability"] for a, b in pairs)
