@@ -13,6 +13,29 @@ from slidescreen.exactness import Agreement, agreement
 from slidescreen.validation import MemberPredictions
 
 
+def with_bf16(ensemble: Ensemble, exact: MemberPredictions, rough: MemberPredictions) -> Ensemble:
+    """The ensemble with what bfloat16 would change, from predictions of the same images in float32 and in it."""
+    found = measure(ensemble, exact, rough, "bf16")
+    return replace(ensemble, calibration=replace(ensemble.calibration, precisions=found))
+
+
+def with_int8(ensemble: Ensemble, exact: MemberPredictions, coarse: MemberPredictions) -> Ensemble:
+    """The ensemble with what 8-bit integers would change, and with its cascade; its 8-bit networks if they are of use.
+
+    Args:
+        ensemble: its members have their 8-bit networks.
+        exact, coarse: of the same images in float32 and in 8-bit integers.
+    """
+    found = measure(ensemble, exact, coarse, "int8")
+    cascade = find_cascade(ensemble, exact, coarse)
+    precisions = {**ensemble.calibration.precisions, **found}
+    members = ensemble.members
+    if cascade is None and not any(each.tolerable for each in found.values()):
+        members = tuple(replace(member, int8=None) for member in members)
+    calibration = replace(ensemble.calibration, precisions=precisions, cascade=cascade)
+    return replace(ensemble, members=members, calibration=calibration)
+
+
 def measure(ensemble: Ensemble, exact: MemberPredictions, other: MemberPredictions, name: str) -> dict[str, Agreement]:
     """What another arithmetic would change in an ensemble's calls: in all members, and if that is too much, in some.
 

@@ -15,9 +15,9 @@ from slidescreen.engine.selection import choose, load_engines
 from slidescreen.ensemble import Ensemble, Member, Quantised, default_weights, member_of
 from slidescreen.errors import InputError
 from slidescreen.files import printable, sha256_of
-from slidescreen.images import decode, prepare, read_bytes
+from slidescreen.images import prepare
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled, with_split
-from slidescreen.validation import MemberPredictions, Targets, calibrate, predict, search_weights
+from slidescreen.validation import MemberPredictions, Targets, calibrate, decoded, predict, search_weights
 
 
 @dataclass(frozen=True)
@@ -64,31 +64,23 @@ def build_ensemble(request: Request, progress: Callable[[str, int, int], None]) 
     if request.int8:
         _check_int8(request, choice, trained)
 
-    def predictions_in(precision: str) -> MemberPredictions:
+    def predictions(ensemble: Ensemble, precision: str) -> MemberPredictions:
         engines = load_engines(ensemble.members, replace(choice, precision=precision))
         return predict(ensemble, engines, images, partial(progress, f"measuring in {precision}"))
 
-    predictions = predictions_in(choice.precision)
+    exact = predictions(ensemble, choice.precision)
     if request.search:
-        found = search_weights(predictions, request.rule)
+        found = search_weights(exact, request.rule)
         ensemble = replace(
             ensemble, members=tuple(replace(m, weight=w) for m, w in zip(ensemble.members, found, strict=True))
         )
-    ensemble = calibrate(ensemble, predictions, request.targets)
+    ensemble = calibrate(ensemble, exact, request.targets)
+    if choice.kind == "openvino":
+        ensemble = arithmetic.with_bf16(ensemble, exact, predictions(ensemble, "bf16"))
     with tempfile.TemporaryDirectory() as scratch:
-        if choice.kind == "openvino":
-            precisions = arithmetic.measure(ensemble, predictions, predictions_in("bf16"), "bf16")
-            cascade = None
-            if request.int8:
-                quantised = _with_int8(ensemble.members, trained, Path(scratch), progress)
-                ensemble = replace(ensemble, members=quantised)
-                coarse = predictions_in("int8")
-                precisions |= arithmetic.measure(ensemble, predictions, coarse, "int8")
-                cascade = arithmetic.find_cascade(ensemble, predictions, coarse)
-                if cascade is None and not precisions["int8"].tolerable:  # of no use to anyone
-                    ensemble = replace(ensemble, members=tuple(replace(m, int8=None) for m in quantised))
-            calibration = replace(ensemble.calibration, precisions=precisions, cascade=cascade)
-            ensemble = replace(ensemble, calibration=calibration)
+        if request.int8:
+            both = _quantised(ensemble, trained, Path(scratch), progress)
+            ensemble = arithmetic.with_int8(both, exact, predictions(both, "int8"))
         return ensemble_files.save(request.out, ensemble)
 
 
@@ -102,21 +94,21 @@ def _check_int8(request: Request, choice: Choice, trained: Sequence[LabelledImag
         )
 
 
-def _with_int8(
-    members: Sequence[Member], trained: Sequence[LabelledImage], folder: Path, progress: Callable[[str, int, int], None]
-) -> tuple[Member, ...]:
-    """The members with their networks in 8-bit integers, written into a folder."""
-    drawn = np.random.default_rng(0).permutation(len(trained))[: quantisation.CALIBRATION_CELLS]
-    found = []
-    for number, member in enumerate(members):
-        progress("making 8-bit networks", number, len(members))
-        prepared = member.checkpoint.preprocessing
-        pixels = np.stack([prepare(decode(read_bytes(trained[place].path)), prepared) for place in drawn.tolist()])
+def _quantised(
+    ensemble: Ensemble, trained: Sequence[LabelledImage], folder: Path, progress: Callable[[str, int, int], None]
+) -> Ensemble:
+    """The ensemble with its members' networks in 8-bit integers, written into a folder."""
+    order = np.random.default_rng(0).permutation(len(trained))[: quantisation.CALIBRATION_CELLS]
+    drawn = [trained[place] for place in order.tolist()]
+    found: list[Member] = []
+    for number, member in enumerate(ensemble.members):
+        progress("making 8-bit networks", number, len(ensemble.members))
+        pixels = np.stack([prepare(decoded(image), member.checkpoint.preprocessing) for image in drawn])
         path = folder / f"{number}.safetensors"
         quantisation.save_graph(path, quantisation.quantised(member.path, pixels))
         found.append(replace(member, int8=Quantised(path, sha256_of(path))))
-    progress("making 8-bit networks", len(members), len(members))
-    return tuple(found)
+    progress("making 8-bit networks", len(found), len(found))
+    return replace(ensemble, members=tuple(found))
 
 
 def _images(request: Request, ensemble: Ensemble) -> tuple[list[LabelledImage], list[LabelledImage]]:

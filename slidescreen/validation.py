@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from slidescreen import cells, false_calls
 from slidescreen.appearance import MEASURES, measure
@@ -70,11 +71,8 @@ def predict(
     done = 0
 
     def load(image: LabelledImage) -> tuple[tuple[float, ...], list[Pixels]]:
-        try:
-            decoded = decode(read_bytes(image.path))
-        except UnreadableImageError as error:
-            raise InputError(f"{printable(image.path)}: {error}") from error
-        return measure(decoded), [prepare(decoded, preprocessing) for preprocessing in prepared]
+        whole = decoded(image)
+        return measure(whole), [prepare(whole, preprocessing) for preprocessing in prepared]
 
     with ThreadPoolExecutor(usable_threads()) as pool:
         for batch in _batches(images, engines.batch_size):
@@ -86,6 +84,18 @@ def predict(
             progress(done, len(images))
     truth = np.asarray([types.index(image.label) for image in images], dtype=np.int64)
     return MemberPredictions(tuple(images), truth, tuple(np.concatenate(p) for p in parts), tuple(appearances))
+
+
+def decoded(image: LabelledImage) -> Image.Image:
+    """The picture itself.
+
+    Raises:
+        InputError: it cannot be read; it is named.
+    """
+    try:
+        return decode(read_bytes(image.path))
+    except UnreadableImageError as error:
+        raise InputError(f"{printable(image.path)}: {error}") from error
 
 
 def _of_stacked(engine: Engine) -> Callable[[Sequence[Pixels]], Floats]:

@@ -4,7 +4,8 @@
 #
 #     sh weights/retrain.sh cells.csv lite1.safetensors retrained
 #
-# cells.csv: labelled images, as for slidescreen train. lite1.safetensors: made by convert_lite1.py.
+# cells.csv: labelled images, as for slidescreen train. lite1.safetensors: made by convert_lite1.py. The package nncf
+# must be installed.
 set -eu
 data=$1 lite1=$2 out=$3
 here=$(dirname "$0")
@@ -55,5 +56,5 @@ b1=efficientnet_b1 v2=efficientnetv2_b2
         --batch-size 64 --seed 11 --learning-rate 0.0015 --weight-average 0.997 --drop-path 0.05 $strong
 
     slidescreen ensemble "$out/$b1.safetensors" "$out/v2-fourth/$v2.safetensors" --data "$data" $left_out \
-        --out "$out/ensemble" --overwrite
+        --out "$out/ensemble" --int8 --overwrite
 }

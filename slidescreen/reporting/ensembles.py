@@ -64,7 +64,7 @@ def show_comparison(ensemble: Ensemble, folder: Path) -> None:
             f"{calibration.cascade.gate:.3f} on; {_changes(calibration.cascade.agreement)}"
         )
     elif "int8" in calibration.precisions:
-        console.print("no network alone is sure enough for --fast")
+        console.print("--fast is not offered: no network alone is sure enough")
     console.print(f"ensemble: {escape(printable(folder))}", soft_wrap=True)
 
 
