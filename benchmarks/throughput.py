@@ -37,6 +37,7 @@ from slidescreen.slides import discover
 EnsembleOption = Annotated[Path | None, typer.Option(help="Ensemble folder; the one that ships if not given.")]
 SizeOption = Annotated[int | None, typer.Option(help="Classify at this size, pixels, instead of the ensemble's own.")]
 SlidesArgument = Annotated[Path, typer.Argument(help="Folder of slide folders.")]
+_BASE = "plain loop, batch 32"
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -56,25 +57,15 @@ def compare(
     images: Annotated[int, typer.Option(help="Images to classify.")] = 500,
     repeats: int = 3,
     precisions: Annotated[str, typer.Option(help="Of slidescreen, joined by commas; fast is its fast mode.")] = "fp32",
+    plain: Annotated[
+        bool, typer.Option(help="The plain loops too, or slidescreen against its first precision.")
+    ] = True,
 ) -> None:
     """slidescreen against plain loops, taking turns."""
     with _prepared(slides, ensemble, image_size, images) as (folder, weights, count):
         ways = {f"slidescreen, {p}": _command(folder, weights, "openvino", p) for p in precisions.split(",")}
-        ways["slidescreen with PyTorch, fp32"] = _command(folder, weights, "pytorch", "fp32")
-        for name, batch, tamed in (
-            ("plain loop, batch 1, channels_last, allocator tamed", 1, True),
-            ("plain loop, batch 32, allocator tamed", 32, True),
-            ("plain loop, batch 32", 32, False),
-        ):
-            ways[name] = [
-                sys.executable,
-                "-m",
-                "benchmarks.plain_loop",
-                str(folder),
-                str(weights),
-                str(batch),
-                str(tamed),
-            ]
+        if plain:
+            ways |= _plain(folder, weights)
         for precision in precisions.split(","):  # fills the cache of compiled networks
             model = ensemble_files.load(weights)
             load_engines(model.members, choose(_options(precision), model.calibration))
@@ -83,9 +74,10 @@ def compare(
             for name, command in ways.items():
                 times[name].append(timed(command))
         print(machine(), f"{count} images, {image_size or 'own'} px, {repeats} turns.\n", sep="\n")
-        print("| | seconds, median (range) | images/s | memory, MB | times the plain loop |")
+        base = _BASE if plain else next(iter(ways))
+        print(f"| | seconds, median (range) | images/s | memory, MB | times {base} |")
         print("| --- | ---: | ---: | ---: | ---: |")
-        slowest = statistics.median(t.seconds for t in times["plain loop, batch 32"])
+        slowest = statistics.median(t.seconds for t in times[base])
         for name, found in times.items():
             middle = statistics.median(t.seconds for t in found)
             spread = f"{min(t.seconds for t in found):.1f}–{max(t.seconds for t in found):.1f}"
@@ -212,6 +204,17 @@ def resized(source: Path, target: Path, image_size: int) -> None:
         save_checkpoint(path, state, checkpoint, half=True)
         members.append(ensembles.member_of(path, member.weight))
     ensemble_files.save(target, replace(model, members=tuple(members)))
+
+
+def _plain(folder: Path, weights: Path) -> dict[str, list[str]]:
+    """What else one could run: slidescreen without OpenVINO, and loops of one's own."""
+    loop = [sys.executable, "-m", "benchmarks.plain_loop", str(folder), str(weights)]
+    return {
+        "slidescreen with PyTorch, fp32": _command(folder, weights, "pytorch", "fp32"),
+        "plain loop, batch 1, channels_last, allocator tamed": [*loop, "1", "True"],
+        "plain loop, batch 32, allocator tamed": [*loop, "32", "True"],
+        _BASE: [*loop, "32", "False"],
+    }
 
 
 def _options(precision: str) -> EngineOptions:
