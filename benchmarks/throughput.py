@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +31,7 @@ from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.interface import Choice, EngineOptions
 from slidescreen.engine.selection import choose, load_engines
+from slidescreen.engine.voting import Vote
 from slidescreen.errors import UnreadableImageError
 from slidescreen.images import decode, prepare, read_bytes
 from slidescreen.slides import discover
@@ -138,24 +140,25 @@ def scaling(
     cells: Annotated[int, typer.Option(help="Images of a slide.")] = 200,
     counts: Annotated[str, typer.Option(help="Numbers of slides, joined by commas.")] = "1,10,100",
     threads: Annotated[str, typer.Option(help="Numbers of threads, joined by commas.")] = "1,2",
+    precisions: Annotated[str, typer.Option(help="Joined by commas; fast is the fast mode.")] = "fp32",
 ) -> None:
     """Rate and memory by the number of slides and of threads, beside the bare engine's rate."""
     print(machine(), "", sep="\n")
-    print("| threads | slides | images | seconds | images/s | of the bare engine | memory, MB |")
-    print("| ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
-    for used in map(int, threads.split(",")):
+    print("| precision | threads | slides | images | seconds | images/s | of the bare engine | memory, MB |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |")
+    for precision, used in product(precisions.split(","), map(int, threads.split(","))):
         with _prepared(slides, ensemble, image_size, cells) as (folder, weights, count):
-            bare = _bare_rate(folder, weights, used)
+            bare = _bare_rate(folder, weights, precision, used)
             for number in map(int, counts.split(",")):
                 with tempfile.TemporaryDirectory() as copies:
                     for copy in range(number):
                         shutil.copytree(folder, Path(copies) / f"S{copy:03d}", copy_function=os.link)
-                    command = [*_command(Path(copies), weights, "openvino", "fp32"), "--threads", str(used)]
+                    command = [*_command(Path(copies), weights, "openvino", precision), "--threads", str(used)]
                     found = timed([*command, "--slide-depth", "1"])
                 rate = number * count / found.seconds
                 print(
-                    f"| {used} | {number} | {number * count} | {found.seconds:.1f} | {rate:.1f} | {rate / bare:.0%} "
-                    f"| {found.megabytes:.0f} |",
+                    f"| {precision} | {used} | {number} | {number * count} | {found.seconds:.1f} | {rate:.1f} "
+                    f"| {rate / bare:.0%} | {found.megabytes:.0f} |",
                     flush=True,
                 )
 
@@ -170,13 +173,18 @@ def _prepared(
         folder.mkdir()
         found = (image for slide in discover(slides) for image in slide.images)
         count = 0
+        seen: set[bytes] = set()  # a copy would not be classified
         for image in found:
             if count == images:
                 break
             try:
-                decode(read_bytes(image.path))
+                content = read_bytes(image.path)
+                decode(content)
             except UnreadableImageError:
                 continue
+            if content in seen:
+                continue
+            seen.add(content)
             shutil.copy(image.path, folder / f"{count:05d}{image.path.suffix}")
             count += 1
         if image_size is None:
@@ -243,17 +251,14 @@ def timed(command: Sequence[str]) -> Timed:
         return Timed(seconds, usage.ru_maxrss / 1024)
 
 
-def _bare_rate(folder: Path, weights: Path, threads: int) -> float:
+def _bare_rate(folder: Path, weights: Path, precision: str, threads: int) -> float:
     """Images a second of the engines alone, on prepared pixels."""
     model = ensemble_files.load(weights)
-    engines = load_engines(model.members, Choice("openvino", "cpu", "fp32"), threads).members
+    vote = Vote(model, load_engines(model.members, choose(_options(precision), model.calibration), threads))
     decoded = [decode(read_bytes(image.path)) for slide in discover(folder) for image in slide.images]
-    prepared = [
-        np.stack([prepare(image, member.checkpoint.preprocessing) for image in decoded]) for member in model.members
-    ]
+    prepared = [np.stack([prepare(image, each) for image in decoded]) for each in vote.preprocessings]
     started = time.perf_counter()
-    for engine, pixels in zip(engines, prepared, strict=True):
-        engine.probabilities(pixels)
+    vote(prepared)
     return len(decoded) / (time.perf_counter() - started)
 
 
