@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from slidescreen.cascade import Cascade, find_gate
+from slidescreen.cascade import Cascade, decided_from, find_gate, may_decide
 from slidescreen.engine.interface import joined
 from slidescreen.ensemble import Ensemble, Probabilities
 from slidescreen.exactness import Agreement, agreement
@@ -47,13 +47,14 @@ def measure(ensemble: Ensemble, exact: MemberPredictions, other: MemberPredictio
         By precision, as `joined` writes it: `name`, and if that is not harmless, of the mixtures that are harmless the
         one with the most members in that arithmetic.
     """
+    voted = ensemble.combine(exact.members)
 
     def measured(precisions: Sequence[str]) -> Agreement:
         members = [
             there if each == name else here
             for here, there, each in zip(exact.members, other.members, precisions, strict=True)
         ]
-        return _agreement(ensemble, exact, ensemble.combine(members))
+        return _agreement(ensemble, exact, voted, ensemble.combine(members))
 
     whole = (name,) * len(ensemble.members)
     found = {whole: measured(whole)}
@@ -82,20 +83,19 @@ def find_cascade(ensemble: Ensemble, exact: MemberPredictions, coarse: MemberPre
     found = []
     for first, probabilities in enumerate(coarse.members):
         alone = ensemble.alone(probabilities)
-        gate = find_gate(ensemble.called(alone) != called, alone, ensemble.cell_types)
+        may = may_decide(alone, ensemble.cell_types)
+        gate = find_gate(ensemble.called(alone) != called, alone, may)
         if gate is None:
             continue
-        unmeasured = Cascade(first, gate, 0.0, _agreement(ensemble, exact, voted))
-        decided = unmeasured.decides(alone, ensemble.cell_types)
-        outcome = np.where(decided[:, None], alone, voted)
-        agreed = _agreement(ensemble, exact, outcome)
+        decided = decided_from(gate, alone, may)
+        agreed = _agreement(ensemble, exact, voted, np.where(decided[:, None], alone, voted))
         if agreed.harmless:
-            found.append(replace(unmeasured, decided=float(decided.mean()), agreement=agreed))
+            found.append(Cascade(first, gate, float(decided.mean()), agreed))
     return max(found, key=lambda cascade: cascade.decided, default=None)
 
 
-def _agreement(ensemble: Ensemble, exact: MemberPredictions, outcome: Probabilities) -> Agreement:
+def _agreement(ensemble: Ensemble, exact: MemberPredictions, voted: Probabilities, outcome: Probabilities) -> Agreement:
+    """Of an outcome with the vote in float32, on the images of `exact`."""
     slides = [image.slide for image in exact.images]
     threshold = ensemble.calibration.rejection_threshold
-    expected = ensemble.combine(exact.members)
-    return agreement(expected, outcome, exact.truth, slides, ensemble.cell_types, threshold)
+    return agreement(voted, outcome, exact.truth, slides, ensemble.cell_types, threshold)

@@ -10,6 +10,7 @@ import numpy as np
 
 from slidescreen import arithmetic, ensemble_files
 from slidescreen.engine import quantisation
+from slidescreen.engine.graph_files import save_graph
 from slidescreen.engine.interface import Choice, EngineOptions
 from slidescreen.engine.selection import choose, load_engines
 from slidescreen.ensemble import Ensemble, Member, Quantised, default_weights, member_of
@@ -105,7 +106,7 @@ def _quantised(
         progress("making 8-bit networks", number, len(ensemble.members))
         pixels = np.stack([prepare(decoded(image), member.checkpoint.preprocessing) for image in drawn])
         path = folder / f"{number}.safetensors"
-        quantisation.save_graph(path, quantisation.quantised(member.path, pixels))
+        save_graph(path, quantisation.quantised(member.path, pixels))
         found.append(replace(member, int8=Quantised(path, sha256_of(path))))
     progress("making 8-bit networks", len(found), len(found))
     return replace(ensemble, members=tuple(found))

@@ -37,28 +37,33 @@ class Cascade:
 
     def decides(self, alone: Probabilities, cell_types: Sequence[str]) -> NDArray[np.bool_]:
         """Which cells (N,) the first member decides, by its probabilities (N, K), scaled as the ensemble's are."""
-        certain: NDArray[np.bool_] = alone.max(axis=1) >= self.gate
-        return may_decide(alone, cell_types) & certain
+        return decided_from(self.gate, alone, may_decide(alone, cell_types))
 
 
 def may_decide(alone: Probabilities, cell_types: Sequence[str]) -> NDArray[np.bool_]:
     """Which cells (N,) are called something that no verdict rests on."""
-    critical = [position for position, name in enumerate(cell_types) if name in _CRITICAL]
-    may: NDArray[np.bool_] = np.isin(alone.argmax(axis=1), critical, invert=True)
+    may: NDArray[np.bool_] = np.isin(alone.argmax(axis=1), cells.indices(cell_types, _CRITICAL), invert=True)
     return may
 
 
-def find_gate(differs: NDArray[np.bool_], alone: Probabilities, cell_types: Sequence[str]) -> float | None:
+def decided_from(gate: float, alone: Probabilities, may: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which cells (N,), of those that a network may decide, it is as certain of as the gate demands."""
+    certain: NDArray[np.bool_] = alone.max(axis=1) >= gate
+    return may & certain
+
+
+def find_gate(differs: NDArray[np.bool_], alone: Probabilities, may: NDArray[np.bool_]) -> float | None:
     """The lowest gate at which at most 0.1% of all calls differ from the ensemble's.
 
     Args:
         differs: (N,) whether the first member's call is another than the ensemble's; unidentified is a call too.
         alone: (N, K) its probabilities, scaled as the ensemble's are.
+        may: (N,) which cells it may decide, see `may_decide`.
 
     Returns:
         None where there is none: what it is surest of is wrong too often.
     """
-    certainty = np.where(may_decide(alone, cell_types), alone.max(axis=1), -1.0)
+    certainty = np.where(may, alone.max(axis=1), -1.0)
     order = np.argsort(-certainty, kind="stable")
     changed = np.cumsum(differs[order] & (certainty[order] >= 0))
     allowed = np.flatnonzero((changed <= MOST_CALLS_CHANGED * len(differs)) & (certainty[order] >= 0))

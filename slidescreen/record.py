@@ -68,7 +68,7 @@ class Night:
 def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
     """A run with its record, of the slides that are finished."""
     request, ensemble = night.request, night.ensemble
-    cascade = None if night.choice.first is None else ensemble.calibration.cascade
+    cascade = night.choice.cascade
     ordered = tuple(results[name] for name in sorted(results))
     status = Counter(call.status for slide in ordered for call in slide.calls)
     finished = datetime.now(UTC)

@@ -75,8 +75,7 @@ class Ledger:
         vote = [(member.sha256, member.weight) for member in ensemble.members]
         calibration = ensemble.calibration
         scaling = [calibration.temperature, calibration.offsets, calibration.rejection_threshold]
-        cascade = None if choice.first is None else calibration.cascade
-        told = [vote, ensemble.rule, *scaling, asdict(choice), cascade and cascade.gate]
+        told = [vote, ensemble.rule, *scaling, asdict(choice)]
         self._key = hashlib.sha256(json.dumps(told).encode()).hexdigest()
         sweep(self._folder)
         self._states: dict[str, list[str]] = {}  # of the images, before anyone read them

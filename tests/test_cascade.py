@@ -58,18 +58,19 @@ def test_the_gate_is_the_lowest_that_changes_no_more_calls_than_allowed(
     allowed = 0.001 * len(rows)
     tried = [level for level in np.unique(rows.max(axis=1)[may_decide(rows, TYPES)]) if changed(level) <= allowed]
     # Whoever lowers the gate takes in all cells above it, so the lowest one that is allowed has none forbidden above.
-    assert find_gate(differs, rows, TYPES) == (min(tried) if tried else None)
+    assert find_gate(differs, rows, may_decide(rows, TYPES)) == (min(tried) if tried else None)
 
 
 def test_a_network_that_is_wrong_where_it_is_surest_gets_no_gate() -> None:
     rows = sure_of(["neutrophil"] * 10, np.linspace(0.5, 0.99, 10).tolist())
     differs = np.zeros(10, bool)
     differs[-1] = True
-    assert find_gate(differs, rows, TYPES) is None
+    assert find_gate(differs, rows, may_decide(rows, TYPES)) is None
 
 
 def test_a_network_that_calls_only_what_it_may_not_decide_gets_no_gate() -> None:
-    assert find_gate(np.zeros(3, bool), sure_of(["myeloblast"] * 3, [0.9, 0.95, 0.99]), TYPES) is None
+    rows = sure_of(["myeloblast"] * 3, [0.9, 0.95, 0.99])
+    assert find_gate(np.zeros(3, bool), rows, may_decide(rows, TYPES)) is None
 
 
 class Reader:

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 
 from slidescreen import cells, ensemble_files
 from slidescreen.cascade import Cascade
-from slidescreen.engine import quantisation
+from slidescreen.engine import graph_files, quantisation
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
 from slidescreen.ensemble import Ensemble, Quantised
@@ -38,7 +40,7 @@ def quantised_folder(ensemble_folder: Path, tmp_path_factory: pytest.TempPathFac
     ensemble = ensemble_files.load(ensemble_folder)
     path = scratch / "any.safetensors"
     first, second = ensemble.members
-    quantisation.save_graph(path, quantisation.quantised(second.path, prepared(ensemble, range(12))))
+    graph_files.save_graph(path, quantisation.quantised(second.path, prepared(ensemble, range(12))))
     members = first, replace(second, int8=Quantised(path, sha256_of(path)))
     precisions = {"fp32+int8": HARMLESS}
     calibration = replace(ensemble.calibration, precisions=precisions, cascade=Cascade(1, 0.01, 0.5, HARMLESS))
@@ -78,6 +80,21 @@ def test_it_is_written_without_a_word_and_bears_no_path(
     assert b"/tmp/" not in content
 
 
+READING = """
+import sys
+from pathlib import Path
+from slidescreen.engine.graph_files import load_graph
+load_graph(Path(sys.argv[1]))
+print("torch" in sys.modules, "nncf" in sys.modules)
+"""
+
+
+def test_it_is_read_without_what_it_was_made_with(quantised_folder: Path) -> None:
+    command = [sys.executable, "-c", READING, str(quantised_folder / "efficientnetv2_b2.int8.safetensors")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.strip() == "False False"
+
+
 @pytest.mark.parametrize("damage", ["changed", "missing"])
 def test_a_file_that_is_not_the_measured_one_is_refused(damage: str, quantised_folder: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(quantised_folder, tmp_path / "copy"))
@@ -108,7 +125,7 @@ def test_a_damaged_cascade_is_one_clear_error(
 def test_a_checkpoint_is_no_8_bit_network(checkpoints: tuple[Path, Path], tmp_path: Path) -> None:
     for path in (checkpoints[0], tmp_path / "absent", Path(__file__)):
         with pytest.raises(InputError, match="holds no 8-bit network"):
-            quantisation.load_graph(path)
+            graph_files.load_graph(path)
 
 
 def test_fast_and_int8_say_what_they_did(command: Command, quantised_folder: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from slidescreen.cascade import Cascade
 from slidescreen.errors import InputError
 from slidescreen.images import Pixels
 
@@ -56,13 +57,13 @@ class EngineOptions:
 class Choice:
     """What runs, where, and in which arithmetic (see `for_each`); nothing is `auto` any more.
 
-    `first`: position of the member that classifies before all others, in 8-bit integers; None where there is none.
+    `cascade`: by which one member decides some cells alone; None where all members see every cell.
     """
 
     kind: str
     device: str
     precision: str
-    first: int | None = None
+    cascade: Cascade | None = None
 
 
 def joined(precisions: Sequence[str]) -> str:

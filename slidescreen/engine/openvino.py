@@ -155,13 +155,14 @@ def load(members: Sequence[Member], choice: Choice, threads: int, note: Callable
     def engine(member: Member, precision: str) -> OpenVinoEngine:
         return OpenVinoEngine(_compiled(core, member, precision, threads, note), pool, threads)
 
-    first = None if choice.first is None else engine(members[choice.first], "int8")
+    cascade = choice.cascade
+    first = None if cascade is None else engine(members[cascade.first], "int8")
     precisions = for_each(choice.precision, len(members))
     engines = [engine(member, precision) for member, precision in zip(members, precisions, strict=True)]
     processor = core.get_property("CPU", "FULL_DEVICE_NAME").strip()
     description = f"{processor}, {threads_in_words(threads)}, OpenVINO {_version()}, {choice.precision}"
-    if choice.first is not None:
-        description += f", first {members[choice.first].checkpoint.backbone} in int8"
+    if cascade is not None:
+        description += f", first {members[cascade.first].checkpoint.backbone} in int8"
     # Two batches at once, so that no thread idles while the last images of one are being classified.
     batch = max(_LEAST_BATCH if first is None else _FIRST_BATCH, threads * max(each.together for each in engines))
     return Engines(engines, description, batch, at_once=2, first=first)
@@ -195,7 +196,7 @@ def _compiled(
 
 def _graph(member: Member, precision: str, together: int) -> openvino.Model:
     if precision == "int8":
-        from slidescreen.engine.quantisation import load_graph
+        from slidescreen.engine.graph_files import load_graph
 
         graph = load_graph(_int8_of(member).path)
         graph.reshape([together, *tuple(graph.input(0).shape)[1:]])

@@ -4,23 +4,17 @@ import contextlib
 import io
 import logging
 import re
-import tempfile
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
 import openvino
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from slidescreen.engine.conversion import to_openvino
 from slidescreen.errors import InputError
-from slidescreen.files import printable, write_whole
 from slidescreen.images import Pixels
 
 CALIBRATION_CELLS = 640
-_GRAPH, _WEIGHTS = "slidescreen.openvino", "weights"
 
 Layers = Callable[[openvino.Model], list[str]]
 
@@ -79,27 +73,3 @@ def quantised(checkpoint: Path, pixels: Pixels, left_alone: Sequence[Layers] = L
             subset_size=len(pixels),
             ignored_scope=nncf.IgnoredScope(names=names, validate=False),
         )
-
-
-def save_graph(path: Path, graph: openvino.Model) -> None:
-    """Write a graph as one safetensors file: its description as metadata, its weights as bytes."""
-    with tempfile.TemporaryDirectory() as name:
-        description = Path(name) / "graph.xml"
-        openvino.save_model(graph, description)  # what is left in float32 is kept as float16
-        tensors = {_WEIGHTS: np.fromfile(description.with_suffix(".bin"), np.uint8)}
-        metadata = {_GRAPH: description.read_text(encoding="utf-8")}
-        write_whole(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
-
-
-def load_graph(path: Path) -> openvino.Model:
-    """Read what `save_graph` wrote.
-
-    Raises:
-        InputError: the file cannot be read, or holds no graph.
-    """
-    try:
-        with safe_open(path, "numpy") as file:
-            description, weights = file.metadata()[_GRAPH], file.get_tensor(_WEIGHTS)
-        return openvino.Core().read_model(description.encode(), openvino.Tensor(weights))
-    except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
-        raise InputError(f"{printable(path)} holds no 8-bit network: {error}") from error

@@ -30,13 +30,12 @@ def choose(options: EngineOptions, calibration: Calibration | None = None) -> Ch
         from slidescreen.engine import openvino
 
         known = calibration or Calibration()
-        first = None
         if options.fast:
             if known.cascade is None:
                 raise InputError("--fast: this ensemble has no fast mode; slidescreen ensemble --int8 looks for one")
             openvino.require_8_bit("--fast")
-            first = known.cascade.first
-        return Choice("openvino", "cpu", openvino.choose_precision(options.precision, known.precisions), first)
+        precision = openvino.choose_precision(options.precision, known.precisions)
+        return Choice("openvino", "cpu", precision, known.cascade if options.fast else None)
     if options.fast:
         raise InputError("--fast needs OpenVINO, which runs on the CPU: say --engine openvino")
     from slidescreen.engine import pytorch
