@@ -10,13 +10,12 @@ from typing import Annotated
 
 import typer
 
+from benchmarks.by_source import images_of
 from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
-from slidescreen.evaluation.truth import chosen
 from slidescreen.exactness import agreement, macro_f1
-from slidescreen.labels import LabelRules, read_labelled
 from slidescreen.validation import MemberPredictions, predict
 
 REFERENCE = Choice("pytorch", "cpu", "fp32")
@@ -31,8 +30,7 @@ def main(
 ) -> None:
     """Largest difference of a probability, changed calls, change of macro F1 and of any slide's blasts."""
     model = ensemble_files.load(ensemble or default_ensemble())
-    rules = LabelRules(frozenset(leave_out or ()))
-    images = [i for i in chosen(read_labelled(data, rules), split) if i.label in model.cell_types]
+    images = images_of(model, data, split, leave_out)
 
     def by(choice: Choice) -> MemberPredictions:
         return predict(model, load_engines(model.members, choice), images, lambda *_: None)

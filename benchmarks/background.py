@@ -15,14 +15,13 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from benchmarks.by_source import show
+from benchmarks.by_source import images_of, show
 from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
-from slidescreen.evaluation.truth import chosen
 from slidescreen.images import Pixels, Preprocessing, decode, prepare, read_bytes
-from slidescreen.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.labels import LabelledImage
 
 _PLAIN = 240  # the neutral that the white balance gives backgrounds
 _BATCH = 64
@@ -46,8 +45,7 @@ def main(
 ) -> None:
     """Accuracy on images whose background, or cell, was exchanged."""
     model = ensemble_files.load(ensemble or default_ensemble())
-    rules = LabelRules(frozenset(leave_out or ()))
-    images = [i for i in chosen(read_labelled(data, rules), split) if i.label in model.cell_types]
+    images = images_of(model, data, split, leave_out)
     engines = load_engines(model.members, Choice("openvino", "cpu", "fp32"))
     truth = np.asarray([model.cell_types.index(image.label) for image in images])
     donors = _donors(images, seed)

@@ -1,14 +1,23 @@
-"""A table of how well changed images are still called, source by source. Used by other benchmarks."""
+"""What other benchmarks share: the images they judge, and how well these are called, source by source."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen import cells
-from slidescreen.labels import LabelledImage
+from slidescreen.ensemble import Ensemble
+from slidescreen.evaluation.truth import chosen
+from slidescreen.labels import LabelledImage, LabelRules, read_labelled
 from slidescreen.statistics import classification
 from slidescreen.statistics.intervals import wilson
+
+
+def images_of(model: Ensemble, data: Path, split: str, leave_out: Sequence[str] | None) -> list[LabelledImage]:
+    """The images of a split whose types an ensemble knows."""
+    labelled = read_labelled(data, LabelRules(frozenset(leave_out or ())))
+    return [image for image in chosen(labelled, split) if image.label in model.cell_types]
 
 
 def show(

@@ -24,10 +24,11 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageFilter
 
-from benchmarks.verdict import NORMAL, judge
+from benchmarks.by_source import images_of
+from benchmarks.magnification import magnified
+from benchmarks.verdict import NORMAL, EnsembleOption, calls_from, judge
 from slidescreen import cells, ensemble_files
-from slidescreen.calls import Call, Status
-from slidescreen.cascade import MOST_CALLS_CHANGED, find_gate, may_decide
+from slidescreen.cascade import decided_from, find_gate, may_decide
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.interface import Choice, Engine
 from slidescreen.engine.selection import load_engines
@@ -35,24 +36,13 @@ from slidescreen.ensemble import Ensemble
 from slidescreen.evaluation.truth import chosen
 from slidescreen.images import decode, prepare, read_bytes
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled
-from slidescreen.screening import Verdict
+from slidescreen.screening import Finding, Verdict
 
 Floats = NDArray[np.float64]
 DataArgument = Annotated[Path, typer.Argument(help="CSV of labelled images with their split.")]
-EnsembleOption = Annotated[Path | None, typer.Option(help="Ensemble folder; the one that ships if not given.")]
 LeaveOutOption = Annotated[list[str] | None, typer.Option(help="Pass over images of this label.")]
 SplitOption = Annotated[str, typer.Option(help="Images to judge on.")]
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-
-def _enlarged(image: Image.Image) -> Image.Image:
-    width, height = image.size
-    return image.crop((width // 6, height // 6, width - width // 6, height - height // 6))
-
-
-def _reduced(image: Image.Image) -> Image.Image:
-    width, height = image.size
-    return Image.fromarray(np.pad(np.asarray(image), ((height // 4,) * 2, (width // 4,) * 2, (0, 0)), mode="reflect"))
 
 
 def _compressed(image: Image.Image) -> Image.Image:
@@ -69,8 +59,8 @@ def _stained(image: Image.Image) -> Image.Image:
 
 CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "as it is": lambda image: image,
-    "enlarged 1.5 ×": _enlarged,
-    "reduced to two thirds": _reduced,
+    "enlarged 1.5 ×": lambda image: magnified(image, 3 / 2),
+    "reduced to two thirds": lambda image: magnified(image, 2 / 3),
     "out of focus": lambda image: image.filter(ImageFilter.GaussianBlur(max(image.size) / 120)),
     "JPEG of quality 20": _compressed,
     "paler": lambda image: ImageEnhance.Contrast(image).enhance(0.6),
@@ -93,7 +83,7 @@ def choices(data: DataArgument, ensemble: EnsembleOption = None, leave_out: Leav
     """What each network could decide alone, what that would change, and what it would gain."""
     model = ensemble_files.load(ensemble or default_ensemble())
     seconds: dict[tuple[str, int], float] = {}
-    looked = {s: _looked(model, _chosen(model, data, leave_out, s), seconds=seconds) for s in ("validation", "test")}
+    looked = {s: _looked(model, images_of(model, data, s, leave_out), seconds=seconds) for s in ("validation", "test")}
     voted = {split: model.combine(found.members["fp32"]) for split, found in looked.items()}
     whole = sum(seconds["fp32", place] for place in range(len(model.members)))
     print(f"{len(voted['validation'])} validation and {len(voted['test'])} test images; one thread.\n")
@@ -105,8 +95,8 @@ def choices(data: DataArgument, ensemble: EnsembleOption = None, leave_out: Leav
         differs = {split: model.called(alone[split]) != model.called(voted[split]) for split in voted}
         for rule in ("by all", "alone"):
             may = {s: may_decide(rows, model.cell_types) | (rule == "alone") for s, rows in alone.items()}
-            gate = _gate(differs["validation"], alone["validation"], may["validation"], model, rule)
-            stands = {s: may[s] & (alone[s].max(axis=1) >= gate) for s in voted}
+            gate = find_gate(differs["validation"], alone["validation"], may["validation"]) or 2.0
+            stands = {s: decided_from(gate, alone[s], may[s]) for s in voted}
             outcome = {s: np.where(stands[s][:, None], alone[s], voted[s]) for s in voted}
             normal = _of_normal(stands["test"], looked["test"].truth, model)
             blasts = [_counted(rows, looked["test"].truth, model) for rows in (outcome["test"], voted["test"])]
@@ -125,7 +115,7 @@ def changed(
 ) -> None:
     """The fast mode beside all members, on images as other laboratories might make them."""
     model = ensemble_files.load(ensemble or default_ensemble())
-    images = _chosen(model, data, leave_out, split)
+    images = images_of(model, data, split, leave_out)
     print(f"{len(images)} images of the {split} split.\n")
     print(
         "| images | decided by one | calls changed | blasts or IG by all, decided otherwise | accuracy by all | fast |"
@@ -158,7 +148,7 @@ def slides(
     print(f"| slides | cells | verdict by all: {kinds} | another verdict, fast | other flags, fast |")
     print("| --- | ---: | --- | ---: | ---: |")
     for split in ("validation", "test"):
-        looked = _looked(model, _chosen(model, data, leave_out, split))
+        looked = _looked(model, images_of(model, data, split, leave_out))
         voted, fast, _ = _both(model, looked)
         names = np.asarray([image.slide for image in looked.images])
         real = [np.flatnonzero(names == name) for name in sorted(set(names.tolist()) - {""})]
@@ -187,11 +177,6 @@ def compose(
             paths = [image.path for image in images if image.label == name]
             for place, path in enumerate(generator.permutation(np.asarray(paths, object))[:times]):
                 shutil.copy(path, folder / f"{name}_{place:03d}{path.suffix}")
-
-
-def _chosen(model: Ensemble, data: Path, leave_out: list[str] | None, split: str) -> list[LabelledImage]:
-    rules = LabelRules(frozenset(leave_out or ()))
-    return [image for image in chosen(read_labelled(data, rules), split) if image.label in model.cell_types]
 
 
 def _looked(
@@ -235,15 +220,6 @@ def _both(model: Ensemble, looked: Looked) -> tuple[Floats, Floats, NDArray[np.b
     return voted, np.where(stands[:, None], alone, voted), stands
 
 
-def _gate(differs: NDArray[np.bool_], alone: Floats, may: NDArray[np.bool_], model: Ensemble, rule: str) -> float:
-    """As `find_gate`; where one network may decide everything, by the same limit."""
-    if rule == "by all":
-        return find_gate(differs, alone, model.cell_types) or 2.0
-    order = np.argsort(-alone.max(axis=1))
-    allowed = np.flatnonzero(np.cumsum((differs & may)[order]) <= MOST_CALLS_CHANGED * len(differs))
-    return float(alone.max(axis=1)[order[allowed[-1]]]) if len(allowed) else 2.0
-
-
 def _of_normal(stands: NDArray[np.bool_], truth: NDArray[np.int64], model: Ensemble) -> float:
     """Share of the cells decided where the types come as in normal blood."""
     return sum(share * float(stands[truth == model.cell_types.index(name)].mean()) for name, share in NORMAL.items())
@@ -269,23 +245,15 @@ def _composed(looked: Looked, model: Ensemble, blasts: float, count: int) -> Ite
 
 
 def _compare(title: str, slides: Sequence[NDArray[np.int64]], model: Ensemble, voted: Floats, fast: Floats) -> None:
-    found = [
-        [judge("S", _calls(rows[places], model), {}, model).finding for rows in (voted, fast)] for places in slides
-    ]
+    def finding(rows: Floats) -> Finding:
+        return judge("S", calls_from(rows, model.called(rows), model.cell_types), {}, model).finding
+
+    found = [(finding(voted[places]), finding(fast[places])) for places in slides]
     kinds = [sum(exact.verdict is kind for exact, _ in found) for kind in Verdict]
     verdicts = sum(exact.verdict != other.verdict for exact, other in found)
     flags = sum(set(exact.flags) != set(other.flags) for exact, other in found)
     number = sum(map(len, slides))
     print(f"| {title}: {len(slides)} | {number} | {', '.join(map(str, kinds))} | {verdicts} | {flags} |", flush=True)
-
-
-def _calls(rows: Floats, model: Ensemble) -> list[Call]:
-    found = []
-    for row, called in zip(rows, model.called(rows).tolist(), strict=True):
-        status = Status.UNIDENTIFIED if called < 0 else Status.CLASSIFIED
-        name = "" if called < 0 else model.cell_types[called]
-        found.append(Call("", status, name, float(row.max()), probabilities=tuple(row.tolist())))
-    return found
 
 
 if __name__ == "__main__":

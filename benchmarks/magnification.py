@@ -13,14 +13,12 @@ import typer
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.by_source import show
+from benchmarks.by_source import images_of, show
 from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
-from slidescreen.evaluation.truth import chosen
 from slidescreen.images import decode, prepare, read_bytes
-from slidescreen.labels import LabelRules, read_labelled
 
 _BATCH = 64
 
@@ -35,8 +33,7 @@ def main(
 ) -> None:
     """Accuracy at several magnifications."""
     model = ensemble_files.load(ensemble or default_ensemble())
-    rules = LabelRules(frozenset(leave_out or ()))
-    images = [i for i in chosen(read_labelled(data, rules), split) if i.label in model.cell_types][::every]
+    images = images_of(model, data, split, leave_out)[::every]
     engines = load_engines(model.members, Choice("openvino", "cpu", "fp32"))
     truth = np.asarray([model.cell_types.index(image.label) for image in images])
     factors = [float(text) for text in enlargements.split(",")]
@@ -44,7 +41,7 @@ def main(
     for start in range(0, len(images), _BATCH):
         decoded = [decode(read_bytes(image.path)) for image in images[start : start + _BATCH]]
         for factor in factors:
-            shown = [_magnified(image, factor) for image in decoded]
+            shown = [magnified(image, factor) for image in decoded]
             members = [
                 engine.probabilities(np.stack([prepare(image, member.checkpoint.preprocessing) for image in shown]))
                 for engine, member in zip(engines.members, model.members, strict=True)
@@ -54,7 +51,7 @@ def main(
     show(images, truth, {f"{factor:g} ×": np.concatenate(called[factor]) for factor in factors}, model.cell_types)
 
 
-def _magnified(image: Image.Image, factor: float) -> Image.Image:
+def magnified(image: Image.Image, factor: float) -> Image.Image:
     width, height = image.size
     if factor >= 1:
         left, top = round(width * (1 - 1 / factor) / 2), round(height * (1 - 1 / factor) / 2)

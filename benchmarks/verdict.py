@@ -16,6 +16,7 @@ from typing import Annotated
 
 import numpy as np
 import typer
+from numpy.typing import NDArray
 
 from benchmarks.reference_study import MATRIX, TYPES
 from slidescreen import cells, ensemble_files
@@ -213,10 +214,15 @@ def _normal_slides(
 def calls_of(found: Predictions) -> list[Call]:
     """The calls as `classify` would have them."""
     assert found.probabilities is not None
-    names = [found.cell_types[i] if i >= 0 else "" for i in found.called.tolist()]
+    return calls_from(found.probabilities, found.called, found.cell_types)
+
+
+def calls_from(probabilities: NDArray[np.float64], called: NDArray[np.int64], cell_types: Sequence[str]) -> list[Call]:
+    """Calls of cells by their probabilities (N, K) and the types called (N,), -1 for unidentified."""
+    names = [cell_types[i] if i >= 0 else "" for i in called.tolist()]
     return [
         Call(name, Status.CLASSIFIED if name else Status.UNIDENTIFIED, name, max(row), probabilities=tuple(row))
-        for name, row in zip(names, found.probabilities.tolist(), strict=True)
+        for name, row in zip(names, probabilities.tolist(), strict=True)
     ]
 
 
