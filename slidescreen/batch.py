@@ -14,10 +14,11 @@ from slidescreen.engine.selection import choose, load_engines
 from slidescreen.ensemble import Ensemble
 from slidescreen.errors import InputError, NothingClassifiedError
 from slidescreen.files import make_folder, printable, sweep
+from slidescreen.ledger import Ledger
 from slidescreen.locking import locked
 from slidescreen.record import Night, Request, describe, earlier_slides, write
 from slidescreen.recording import Display, Recorder, recording
-from slidescreen.runs import Ledger, Run, SlideResult, judge
+from slidescreen.runs import Run, SlideResult, judge
 from slidescreen.slides import Slide, discover
 from slidescreen.waiting import apart
 

@@ -10,7 +10,7 @@ from conftest import write_cells
 from slidescreen.calls import Call, Status
 from slidescreen.engine.interface import Choice
 from slidescreen.ensemble_files import load
-from slidescreen.runs import Ledger
+from slidescreen.ledger import Ledger
 from slidescreen.slides import Slide, discover
 
 
