@@ -8,10 +8,8 @@ from types import FrameType
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from slidescreen import __version__
+from slidescreen import __version__, output
 from slidescreen.cli.classify import classify
 from slidescreen.cli.ensemble import ensemble
 from slidescreen.cli.exit_codes import ExitCode
@@ -36,7 +34,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"slidescreen {__version__}")
+        output.echo(f"slidescreen {__version__}")
         raise typer.Exit
 
 
@@ -64,6 +62,17 @@ app.command()(ensemble)
 def main() -> None:
     """Run the command line; every way out goes through one exit code."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if sys.platform != "win32":
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away is no wish to end
+    with output.unbreakable():
+        code = _run()
+        for problem in output.problems():
+            output.say("warning", problem)
+            code = code or ExitCode.SOME_UNREADABLE
+    sys.exit(int(code))
+
+
+def _run() -> int:
     try:
         code = app(standalone_mode=False)
     except Exception as error:
@@ -71,10 +80,10 @@ def main() -> None:
     except KeyboardInterrupt:  # older releases of typer let it through, newer ones return 130
         code = ExitCode.INTERRUPTED
     if code == ExitCode.INTERRUPTED:
-        _say("interrupted; what was finished is kept")
+        output.say("error", "interrupted; what was finished is kept")
         if _terminated:
             code = ExitCode.TERMINATED
-    sys.exit(int(code or 0))
+    return int(code or 0)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -90,23 +99,19 @@ def _explain(error: Exception) -> ExitCode:
     if isinstance(error, typer.Abort):
         return ExitCode.INTERRUPTED
     if isinstance(error, _UsageProblem):
-        _say(getattr(error, "format_message", error.__str__)())
+        output.say("error", getattr(error, "format_message", error.__str__)())
         return ExitCode.BAD_INPUT
     if isinstance(error, NothingClassifiedError):
-        _say(str(error))
+        output.say("error", str(error))
         return ExitCode.NOTHING_CLASSIFIED
     if isinstance(error, SlidescreenError):
-        _say(str(error))
+        output.say("error", str(error))
         return ExitCode.BAD_INPUT
     if memory_ran_out(error):
         error.with_traceback(None)  # lets go of what it holds, and nothing is left for a coloured line
         message = "memory ran out; what was finished is kept: free some, and give the same command again"
         print("error:", message, file=sys.stderr)
         return ExitCode.BAD_INPUT
-    _say(f"a defect of slidescreen, please report it: {type(error).__name__}: {error} (--debug shows where)")
+    message = f"a defect of slidescreen, please report it: {type(error).__name__}: {error} (--debug shows where)"
+    output.say("error", message)
     return ExitCode.DEFECT
-
-
-def _say(message: str) -> None:
-    line = " ".join(message.split())
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[bold red]error:[/] {escape(line)}")

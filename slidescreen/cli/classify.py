@@ -100,6 +100,7 @@ def classify(
     """
     from slidescreen import batch, ensemble_files
     from slidescreen.engine.interface import EngineOptions
+    from slidescreen.output import echo
     from slidescreen.record import Request
     from slidescreen.reporting.terminal import RunDisplay, run_to_dict, show_run
     from slidescreen.thresholds import default_thresholds, read_thresholds
@@ -125,7 +126,7 @@ def classify(
     with RunDisplay(quiet, verbose) as display:
         run = batch.classify_folder(request, ensemble_files.load(folder), display)
     if output is Format.JSON:
-        typer.echo(json.dumps(run_to_dict(run)))
+        echo(json.dumps(run_to_dict(run)))
     elif not quiet:
         show_run(run, request.out)
     if batch.unreadable(run):

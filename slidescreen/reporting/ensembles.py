@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from slidescreen import output
 from slidescreen.ensemble import Ensemble
 from slidescreen.exactness import Agreement
 from slidescreen.files import printable
@@ -30,7 +30,7 @@ class EnsembleDisplay(ProgressDisplay):
 
 def show_comparison(ensemble: Ensemble, folder: Path) -> None:
     """Print what was measured on the validation split: each member, then the vote."""
-    console = Console(highlight=False)
+    console = output.console()
     measured = ensemble.calibration.measured
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("model", "weight", "accuracy", "macro F1", "of leukocytes", "log loss", "ECE"):

@@ -4,11 +4,10 @@ import base64
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from slidescreen import __version__, cells
+from slidescreen import __version__, cells, output
 from slidescreen.evaluation import Evaluation, ModelScores, SlideLevel
 from slidescreen.files import printable
 from slidescreen.reporting.templating import template
@@ -25,7 +24,7 @@ from slidescreen.reporting.wording import (
 
 def show_evaluation(evaluation: Evaluation, folder: Path) -> None:
     """Print the compact summary."""
-    console = Console(highlight=False)
+    console = output.console()
     console.print(_models_table(evaluation))
     if evaluation.sources:
         console.print()

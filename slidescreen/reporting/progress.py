@@ -3,15 +3,16 @@
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console
 from rich.progress import Progress, ProgressColumn
+
+from slidescreen import output
 
 
 class ProgressDisplay:
     """A progress bar that appears with the first call of `show`, so that an early error stands alone."""
 
     def __init__(self, *columns: ProgressColumn, quiet: bool = False) -> None:
-        self.console = Console(stderr=True, highlight=False, quiet=quiet)
+        self.console = output.console(error=True, quiet=quiet)
         self._bar = Progress(*columns, console=self.console, disable=quiet)
 
     def __enter__(self) -> Self:

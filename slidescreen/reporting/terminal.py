@@ -5,11 +5,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from slidescreen import output
 from slidescreen.calls import Status
 from slidescreen.differential import Share
 from slidescreen.files import printable
@@ -73,7 +73,7 @@ class RunDisplay(ProgressDisplay):
 
 def show_run(run: Run, out: Path) -> None:
     """Print the worklist, a row for each slide, those to be seen first first; then where the files are."""
-    console = Console(highlight=False)
+    console = output.console()
     table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
     table.add_column("slide", overflow="fold", min_width=8)
     worklist, mixed = run.worklist(), run.mixed()
