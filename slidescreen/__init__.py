@@ -2,6 +2,10 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
+from slidescreen.footprint import forbid_telemetry
+
+forbid_telemetry()
+
 try:
     __version__ = version("slidescreen")
 except PackageNotFoundError:  # run from a source tree that is not installed

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
-from slidescreen import cells
+from slidescreen import cells, footprint
 from slidescreen.engine import decoder
 
 settings.register_profile("slidescreen", deadline=None)  # a loaded machine is slow, and no test fails for that
@@ -79,6 +79,7 @@ def interruptible() -> None:
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Tests neither use nor fill the cache of whoever runs them."""
     os.environ["SLIDESCREEN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    footprint.keep_libraries_in_cache()
 
 
 @pytest.fixture(scope="session")

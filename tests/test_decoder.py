@@ -171,3 +171,16 @@ def test_nothing_is_imported_from_the_working_folder(tmp_path: Path, monkeypatch
     for name in ("numpy.py", "json.py", "PIL.py"):
         Path(name).write_text("raise SystemExit(9)")
     Decoder(WANTED, 10.0).stop()
+
+
+def test_what_a_decoder_prints_reaches_nobody(
+    tmp_path: Path, sabotaged: Sabotage, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SLIDESCREEN_DEBUG", raising=False)
+    bad, good = write_cells(tmp_path, 2)
+    sabotaged(bad.name, 'os.write(1, b"out\\n"); os.write(2, b"err\\n"); raise RuntimeError("a traceback")')
+    decoder = Decoder(WANTED, 10.0)
+    assert decoder(bad).reason == "the image decoder ended with exit code 1 on it"
+    assert decoder(good).reason == ""
+    decoder.stop()
+    assert capfd.readouterr() == ("", "")

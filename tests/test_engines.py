@@ -1,5 +1,6 @@
 """The engines: the same answers from each, on whatever machine, and a cache that never does harm."""
 
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -68,7 +69,7 @@ def test_a_damaged_cache_is_made_anew(
     members = load(ensemble_folder).members[:1]
     pixels = np.zeros((1, 64, 64, 3), np.uint8)
     expected = load_engines(members, EXACT).members[0].probabilities(pixels)
-    (kept,) = tmp_path.iterdir()
+    (kept,) = cache.folder().iterdir()
     content = bytearray(kept.read_bytes())
     content[-1000] ^= 1
     kept.write_bytes({"cut": bytes(content[:5000]), "changed": bytes(content), "empty": b""}[damage])
@@ -85,14 +86,40 @@ def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path: Path, monkeypatc
     assert cache.recall("key") is None
 
 
+def key(number: int) -> str:
+    return cache.key_of("test", number)
+
+
 def test_the_cache_keeps_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLIDESCREEN_CACHE", str(tmp_path))
     for number in range(16):
-        assert cache.keep(f"k{number}", str(number).encode())
-        (tmp_path / f"k{number}").touch()
-    assert cache.recall("k15") == b"15"
-    assert cache.recall("k0") is None
-    assert len(list(tmp_path.iterdir())) == 12
+        assert cache.keep(key(number), str(number).encode())
+        os.utime(cache.folder() / f"{key(number)}.network", (number, number))
+    assert cache.recall(key(15)) == b"15"
+    assert cache.recall(key(0)) is None
+    assert len(list(cache.folder().iterdir())) == 12
+
+
+def test_the_cache_touches_nothing_that_it_did_not_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in the folder that the user names nor in its own, whatever it is and however old."""
+    monkeypatch.setenv("SLIDESCREEN_CACHE", str(tmp_path))
+    assert cache.keep(key(-1), b"first")
+    own = cache.folder()
+    foreign = [tmp_path / "thesis.docx", tmp_path / ("a" * 64), own / "notes.txt", own / ".hidden", own / ("b" * 64)]
+    foreign += [tmp_path / f"{key(99)}.network", own / f"{key(98)}.network", own / f".{key(97)}.tmp"]
+    for path in foreign:
+        path.write_text("not the cache's")
+    (own / "folder").mkdir()
+    (own / f"{key(96)}.network").mkdir()
+    (tmp_path / "elsewhere").write_bytes((own / f"{key(-1)}.network").read_bytes())
+    (own / f"{key(95)}.network").symlink_to(tmp_path / "elsewhere")
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (0, 0), follow_symlinks=False)
+    foreign += [own / "folder", own / f"{key(96)}.network", tmp_path / "elsewhere", own / f"{key(95)}.network"]
+    for number in range(20):
+        assert cache.keep(key(number), b"content")
+    assert [path for path in foreign if not path.exists()] == []
+    assert cache.recall(key(-1)) is None  # its own made room
 
 
 def test_without_a_gpu_the_processor_works_with_openvino(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from slidescreen.cli.exit_codes import ExitCode
 from slidescreen.cli.report import report
 from slidescreen.cli.train import train
 from slidescreen.errors import NothingClassifiedError, SlidescreenError, memory_ran_out
+from slidescreen.footprint import keep_libraries_in_cache
 
 # click's own, or that of the copy of click inside newer releases of typer
 _UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -61,6 +62,7 @@ app.command()(ensemble)
 
 def main() -> None:
     """Run the command line; every way out goes through one exit code."""
+    keep_libraries_in_cache()
     signal.signal(signal.SIGTERM, _interrupt)
     if sys.platform != "win32":
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away is no wish to end

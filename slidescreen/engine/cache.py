@@ -1,57 +1,69 @@
-"""What took long to make and can be made again: a folder of files by key, in the user's cache folder.
+"""What took long to make and can be made again: a folder of files by key, in the program's cache folder.
 
-Nothing here may stop a run: a cache that cannot be read or written is passed over.
+Nothing here may stop a run: a cache that cannot be read or written is passed over. Nothing here touches a file that it
+did not write: it has a folder of its own, and knows its files by their names and their first bytes.
 """
 
 import hashlib
-import os
-import sys
+import re
 from pathlib import Path
 
 from slidescreen.errors import OutputError
 from slidescreen.files import make_folder, write_whole
+from slidescreen.footprint import cache_folder
 
 _DIGEST = hashlib.sha256
 _MOST = 12  # files: two or three networks for each of four ensembles, precisions or releases
+_MARK = b"slidescreen cache 1\n"
+_NAME = re.compile(r"[0-9a-f]{64}\.network")
 
 
 def folder() -> Path:
-    """SLIDESCREEN_CACHE if set, else slidescreen's folder where the system keeps caches."""
-    if named := os.environ.get("SLIDESCREEN_CACHE"):
-        return Path(named)
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "slidescreen"
+    """Where the files lie.
+
+    Raises:
+        RuntimeError: this user has no home.
+    """
+    return cache_folder() / "networks"
 
 
 def key_of(*parts: object) -> str:
-    """A file name for what depends on `parts` alone."""
+    """A key for what depends on `parts` alone."""
     return _DIGEST(repr(parts).encode()).hexdigest()
 
 
 def recall(key: str) -> bytes | None:
     """What was kept under a key; None if there is nothing, or not all of it as it was kept."""
     try:
-        content = (folder() / key).read_bytes()
-    except (OSError, RuntimeError):  # RuntimeError: this user has no home
+        content = _path(key).read_bytes()
+    except (OSError, RuntimeError):
         return None
-    size = _DIGEST().digest_size
-    kept = content[size:]
-    return kept if _DIGEST(kept).digest() == content[:size] else None
+    start = len(_MARK) + _DIGEST().digest_size
+    kept = content[start:]
+    return kept if content[:start] == _MARK + _DIGEST(kept).digest() else None
 
 
 def keep(key: str, content: bytes) -> bool:
     """Keep something under a key, beside a digest of it; the oldest make room. Returns whether that was possible."""
     try:
-        make_folder(folder())
-        write_whole(folder() / key, lambda path: path.write_bytes(_DIGEST(content).digest() + content))
-        by_age = sorted(folder().iterdir(), key=lambda path: path.stat().st_mtime)
-        for path in by_age[:-_MOST]:
-            path.unlink()
+        path = _path(key)
+        make_folder(path.parent)
+        write_whole(path, lambda temporary: temporary.write_bytes(_MARK + _DIGEST(content).digest() + content))
+        own = sorted(filter(_own, path.parent.iterdir()), key=lambda file: file.stat().st_mtime)
+        for old in own[:-_MOST]:
+            old.unlink(missing_ok=True)
     except (OSError, RuntimeError, OutputError):
         return False
     return True
+
+
+def _path(key: str) -> Path:
+    return folder() / f"{key}.network"
+
+
+def _own(path: Path) -> bool:
+    """Whether a file is one that `keep` wrote."""
+    if not _NAME.fullmatch(path.name) or path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(len(_MARK)) == _MARK

@@ -70,9 +70,10 @@ class Decoder:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         child = subprocess.Popen(
-            [sys.executable, "-I", "-c", _PROGRAM, *(str(Path(place).absolute()) for place in sys.path)],
+            [sys.executable, "-I", "-B", "-c", _PROGRAM, *(str(Path(place).absolute()) for place in sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=None if os.environ.get("SLIDESCREEN_DEBUG") else subprocess.DEVNULL,  # decoders grumble
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
             process_group=0,  # a Ctrl-C is the parent's to answer
         )

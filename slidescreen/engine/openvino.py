@@ -4,6 +4,7 @@ Each thread of the processor works on images of its own, on several small ones a
 activations of more do not fit the processor's caches.
 """
 
+import functools
 import io
 import queue
 from collections.abc import Callable, Mapping, Sequence
@@ -155,6 +156,7 @@ def load(members: Sequence[Member], choice: Choice, threads: int, note: Callable
     def engine(member: Member, precision: str) -> OpenVinoEngine:
         return OpenVinoEngine(_compiled(core, member, precision, threads, note), pool, threads)
 
+    note = functools.cache(note)  # what goes for both networks is said once
     cascade = choice.cascade
     first = None if cascade is None else engine(members[cascade.first], "int8")
     precisions = for_each(choice.precision, len(members))
@@ -190,7 +192,8 @@ def _compiled(
     compiled = core.compile_model(_graph(member, precision, together), "CPU", options)
     exported = io.BytesIO()
     compiled.export_model(exported)
-    cache.keep(key, exported.getvalue())
+    if not cache.keep(key, exported.getvalue()):
+        note("it could not be kept for the next run: SLIDESCREEN_CACHE names a folder that can be written to")
     return compiled
 
 
