@@ -1,15 +1,29 @@
-"""Writing files that appear whole or not at all, and hashing them."""
+"""Writing files that appear whole or not at all, whatever the file system lacks, and hashing them."""
 
+import contextlib
+import errno
 import hashlib
+import itertools
 import os
-import tempfile
-from collections.abc import Callable
+import re
+import secrets
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from slidescreen.errors import OutputError
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
+_TEMPORARY = re.compile(r"\.slidescreen-[0-9a-f]{16}\.tmp")
+# How file systems say that they cannot do a thing at all, as shares by CIFS, NFS, WebDAV and others do.
+REFUSALS = {errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
+# How they say that another program holds a file: Windows, and its shares seen from Linux.
+_HOLDS = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY}
+# On Windows a virus scanner or an indexer may hold a file for a moment. Seconds between tries.
+_WAITS = (0.05, 0.1, 0.2, 0.4, 0.8) if sys.platform == "win32" else ()
 
 
 def sha256_of(path: Path) -> str:
@@ -19,13 +33,16 @@ def sha256_of(path: Path) -> str:
 
 
 def make_folder(path: Path) -> Path:
-    """Create `path` and its parents.
+    """Create `path` and its parents, shared as `share` says.
 
     Raises:
         OutputError: it cannot be created or written to.
     """
     try:
+        missing = [place for place in (path, *path.parents) if not place.exists()]
         path.mkdir(parents=True, exist_ok=True)
+        for made in reversed(missing):
+            share(made)
     except OSError as error:
         raise OutputError(f"cannot create the folder {printable(path)}: {error.strerror}") from error
     if not os.access(path, os.W_OK):
@@ -33,46 +50,110 @@ def make_folder(path: Path) -> Path:
     return path
 
 
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+def write_whole(path: Path, write: Callable[[Path], Any], or_beside: bool = False) -> Path:
     """Let `write` fill a temporary file beside `path`, then put it in place: a reader never sees half of it.
+
+    Args:
+        path: where it is to be.
+        write: fills the file that it is given, which is there and empty.
+        or_beside: where another program holds `path`, as a spreadsheet does on Windows, put it beside it under a second
+            name that is free: `cells.new.csv`, or `cells.new-2.csv`, …
+
+    Returns:
+        Where it is.
 
     Raises:
         OutputError: the disk is full, or the folder cannot be written to; `path` is then as it was.
     """
     temporary: Path | None = None
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name[:40]}.", suffix=".tmp", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+        temporary = new_file(path.parent)
         write(temporary)
-        with temporary.open("rb+") as file:
+        with temporary.open("rb+") as file, as_far_as_possible():
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-        temporary = None
+        share(temporary)
+        return _put(temporary, path, or_beside)
     except OSError as error:
         reason = error.strerror or str(error)
         raise OutputError(f"cannot write {printable(path)}: {reason}") from error
     finally:
         if temporary is not None:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str, or_beside: bool = False) -> Path:
+    """Write UTF-8 text as `write_whole` does; newlines as given."""
+    return write_whole(path, lambda temporary: temporary.write_bytes(text.encode("utf-8")), or_beside)
+
+
+def new_file(folder: Path) -> Path:
+    """An empty file of this program alone, that `sweep` knows, with the permissions that the user's mask allows."""
+    while True:
+        path = folder / f".slidescreen-{secrets.token_hex(8)}.tmp"
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+            return path
+
+
+def _put(temporary: Path, path: Path, or_beside: bool) -> Path:
+    for wait in (*_WAITS, None):
+        try:
+            return temporary.replace(path)
+        except OSError as error:
+            if error.errno not in _HOLDS or path.is_dir() or (wait is None and not or_beside):
+                raise
+            if wait is not None:
+                time.sleep(wait)
+    return temporary.replace(next(filter(_is_free, _names_beside(path))))
+
+
+def _names_beside(path: Path) -> Iterator[Path]:
+    yield path.with_name(f"{path.stem}.new{path.suffix}")
+    for number in itertools.count(2):
+        yield path.with_name(f"{path.stem}.new-{number}{path.suffix}")
+
+
+def _is_free(path: Path) -> bool:
+    return not (path.exists() or path.is_symlink())
+
+
+@contextlib.contextmanager
+def as_far_as_possible() -> Iterator[None]:
+    """Within it, what a file system cannot do at all is left undone; a disk that is full or broken is an error."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+
+
+def share(path: Path) -> None:
+    """Let a group read and write what lies in a folder of its own, whatever the mask of the user who made it.
+
+    So several users can work on one folder, one after the other. A folder is a group's where the group may write to
+    it and others may not.
+    """
+    if sys.platform == "win32":  # permissions are those of the folder there
+        return
+    above, own = path.parent.stat(), path.stat()
+    if not above.st_mode & stat.S_IWGRP or above.st_mode & stat.S_IWOTH:
+        return
+    folder = stat.S_IXGRP | stat.S_ISGID if stat.S_ISDIR(own.st_mode) else 0
+    wanted = stat.S_IMODE(own.st_mode) | stat.S_IRGRP | stat.S_IWGRP | folder
+    with as_far_as_possible():
+        if own.st_gid != above.st_gid:
+            os.chown(path, -1, above.st_gid)
+        if wanted != stat.S_IMODE(own.st_mode):
+            path.chmod(wanted)
 
 
 def sweep(folder: Path) -> None:
     """Remove the temporary files that a killed process left in a folder nobody else writes to now."""
-    for path in folder.glob(".*.tmp"):
-        path.unlink(missing_ok=True)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text whole; newlines as given."""
-    write_whole(path, lambda temporary: temporary.write_bytes(text.encode("utf-8")))
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    with contextlib.suppress(OSError):  # no folder, or one that this user may not read; it does no harm there
+        for path in folder.iterdir():
+            if _TEMPORARY.fullmatch(path.name):
+                path.unlink(missing_ok=True)
 
 
 def printable(name: str | os.PathLike[str]) -> str:
