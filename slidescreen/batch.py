@@ -19,6 +19,7 @@ from slidescreen.locking import locked
 from slidescreen.record import Night, Request, describe, earlier_slides, write
 from slidescreen.recording import Display, Recorder, recording
 from slidescreen.runs import Run, SlideResult, judge
+from slidescreen.shares import in_words, lacking
 from slidescreen.slides import Slide, discover
 from slidescreen.waiting import apart
 
@@ -41,8 +42,11 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
     choice = choose(request.engine, ensemble.calibration)
     for_each(choice.precision, len(ensemble.members))  # one for other members is refused before anything is written
     make_folder(request.out)
-    with locked(request.out), recording(display, request.log_file) as recorder:
+    with locked(request.out, display.note) as locks, recording(display, request.log_file) as recorder:
         sweep(request.out)
+        lacks = lacking(request.out, locks)
+        if lacks:
+            recorder.note(in_words(printable(request.out), lacks))
         recorder.follow(request.out / "status.json")
         ledger = Ledger(request.out, ensemble, choice)
         results = apart(lambda: _finished(request, ensemble, ledger, slides, recorder))
@@ -54,9 +58,8 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         results |= _outdated(request, ensemble, ledger, waiting)
         threads = request.engine.threads
         engines = load_engines(ensemble.members, choice, threads, recorder.note) if remaining else NO_ENGINES
-        night = Night(
-            request, ensemble, choice, engines.description, started, [slide.name for slide in slides], waiting_names
-        )
+        names = [slide.name for slide in slides]
+        night = Night(request, ensemble, choice, engines.description, started, names, waiting_names, lacks)
         recorder.start(len(remaining), sum(len(slide.images) for slide in remaining))
         workers = request.workers or min(8, usable_threads())
         pipeline = Pipeline(

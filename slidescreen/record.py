@@ -52,7 +52,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Night:
-    """What a run set out to do, and with what. `slides` and `waiting` are names; `speed`: in images per second."""
+    """What a run set out to do, and with what.
+
+    `slides` and `waiting` are names. `share_lacks`: by `shares.lacking`. `speed`: in images per second.
+    """
 
     request: Request
     ensemble: Ensemble
@@ -61,6 +64,7 @@ class Night:
     started: datetime
     slides: Sequence[str]
     waiting: Sequence[str]
+    share_lacks: Sequence[str] = ()
     drift: Sequence[str] = ()
     speed: float | None = None
 
@@ -113,6 +117,7 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
         "unfinished_slides": [name for name in night.slides if name not in results and name not in night.waiting],
         "waiting_slides": list(night.waiting),
         "drift": list(night.drift),
+        "share_lacks": list(night.share_lacks),
         "earlier_slides": [slide.name for slide in ordered if not slide.new],
         "vanished_slides": [name for name in sorted(results) if name not in night.slides],
         "failures": list(_failures(ordered)),

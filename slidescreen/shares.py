@@ -1,4 +1,4 @@
-"""What the file system of a folder cannot do, as a share by CIFS, NFS or WebDAV may not; files are written all the same."""
+"""What a folder's file system cannot do, as a share by CIFS, NFS or WebDAV may not: files are written all the same."""
 
 import contextlib
 import os

@@ -1,15 +1,28 @@
 """Writing files whole, and text that spreadsheets and terminals cannot be harmed by."""
 
+import errno
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slidescreen import files
 from slidescreen.errors import OutputError
-from slidescreen.files import denature, make_folder, neutralise, printable, sha256_of, write_text, write_whole
+from slidescreen.files import (
+    denature,
+    make_folder,
+    neutralise,
+    new_file,
+    printable,
+    sha256_of,
+    sweep,
+    write_text,
+    write_whole,
+)
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -58,6 +71,146 @@ def test_a_written_file_has_ordinary_permissions(tmp_path: Path) -> None:
     finally:
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644
+
+
+def test_writing_never_changes_the_mask_of_other_threads(tmp_path: Path) -> None:
+    """The mask is the process's: a thread that looks at it by setting it makes others' files open to everybody."""
+    old, made, ended = os.umask(0o077), list[int](), threading.Event()
+
+    def make() -> None:
+        for number in range(10_000):
+            if ended.is_set():
+                return
+            path = tmp_path / f"{number}.x"
+            path.touch()
+            made.append(stat.S_IMODE(path.stat().st_mode))
+
+    thread = threading.Thread(target=make)
+    thread.start()
+    try:
+        for _ in range(100):
+            write_text(tmp_path / "a", "")
+    finally:
+        ended.set()
+        thread.join()
+        os.umask(old)
+    assert set(made) == {0o600}
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "below"), [(0o770, 0o660, 0o770), (0o755, 0o600, 0o700), (0o777, 0o600, 0o700)]
+)
+def test_what_lies_in_a_groups_folder_is_the_groups_whatever_the_mask(
+    folder: int, file: int, below: int, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out").chmod(folder)
+    old = os.umask(0o077)
+    try:
+        write_text(tmp_path / "out" / "a", "")
+        make_folder(tmp_path / "out" / "b" / "c")
+    finally:
+        os.umask(old)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) & 0o777 for path in (tmp_path / "out").rglob("*")}
+    assert modes == {"a": file, "b": below, "c": below}
+
+
+REFUSED = [errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP]
+
+
+@pytest.mark.parametrize("number", REFUSED)
+def test_a_file_system_that_cannot_flush_or_permit_is_written_to(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    out = tmp_path / "out"
+    out.mkdir()
+    out.chmod(0o770)
+    for owner, name in ((os, "fsync"), (os, "chown"), (os, "chmod"), (os, "fchmod"), (Path, "chmod")):
+        monkeypatch.setattr(owner, name, refuse)
+    write_text(make_folder(out / "below") / "a.csv", "text")
+    assert (out / "below" / "a.csv").read_text() == "text"
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_disk_that_fails_when_it_flushes_is_an_error(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OutputError, match=os.strerror(number)):
+        write_text(tmp_path / "a.csv", "text")
+    assert list(tmp_path.iterdir()) == []
+
+
+Held = set[str]
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Held:
+    """Names of files that another program holds: as on Windows, nothing can take their place."""
+    names: Held = set()
+    replace = Path.replace
+
+    def refuse(self: Path, target: Path) -> Path:
+        if target.name in names:
+            raise PermissionError(errno.EACCES, "The process cannot access the file", str(self), 32, str(target))
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    return names
+
+
+def test_a_file_that_another_program_holds_stays_and_the_new_one_lies_beside_it(held: Held, tmp_path: Path) -> None:
+    path = tmp_path / "cells.csv"
+    write_text(path, "old")
+    held.add("cells.csv")
+    assert write_text(path, "new", or_beside=True) == tmp_path / "cells.new.csv"
+    assert write_text(path, "newer", or_beside=True) == tmp_path / "cells.new-2.csv"
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {
+        "cells.csv": "old", "cells.new.csv": "new", "cells.new-2.csv": "newer",
+    }  # fmt: skip
+    held.clear()
+    assert write_text(path, "newest", or_beside=True) == path
+    assert path.read_text() == "newest"
+
+
+def test_a_file_that_another_program_holds_is_an_error_where_no_second_name_will_do(held: Held, tmp_path: Path) -> None:
+    write_text(tmp_path / "ensemble.json", "old")
+    held.add("ensemble.json")
+    with pytest.raises(OutputError, match=r"cannot write .*ensemble\.json: The process cannot access the file"):
+        write_text(tmp_path / "ensemble.json", "new")
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == {"ensemble.json": "old"}
+
+
+def test_a_file_that_is_held_for_a_moment_is_waited_for(
+    held: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "_WAITS", (0.01, 0.02))
+    held.add("a.csv")
+    monkeypatch.setattr(files.time, "sleep", lambda seconds: held.clear() if seconds == 0.02 else None)
+    assert write_text(tmp_path / "a.csv", "text", or_beside=True) == tmp_path / "a.csv"
+
+
+def test_a_folder_in_a_files_place_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "cells.csv").mkdir()
+    with pytest.raises(OutputError, match=r"cannot write .*cells\.csv"):
+        write_text(tmp_path / "cells.csv", "text", or_beside=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["cells.csv"]
+
+
+def test_only_its_own_temporary_files_are_swept_away(tmp_path: Path) -> None:
+    left = new_file(tmp_path)
+    others = [".cells.csv.x7.tmp", ".a.tmp", ".~lock.cells.csv#", ".slidescreen-mine.tmp", f"{left.name}.tmp", "b.tmp"]
+    for name in others:
+        (tmp_path / name).touch()
+    sweep(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(others)
+    sweep(tmp_path / "none")
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path: Path) -> None:
