@@ -48,14 +48,14 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         if lacks:
             recorder.note(in_words(printable(request.out), lacks))
         recorder.follow(request.out / "status.json")
-        ledger = Ledger(request.out, ensemble, choice)
-        results = apart(lambda: _finished(request, ensemble, ledger, slides, recorder))
+        ledger = Ledger(request.out, ensemble, choice, request.thresholds)
+        results = apart(lambda: _finished(request, ledger, slides, recorder))
         unknown = [slide for slide in slides if slide.name not in results]
         waiting = apart(lambda: [slide for slide in unknown if _unsettled(slide, request.settle)])
         waiting_names = [slide.name for slide in waiting]
         remaining = [slide for slide in unknown if slide.name not in waiting_names]
         _tell(recorder, results, waiting_names)
-        results |= _outdated(request, ensemble, ledger, waiting)
+        results |= _outdated(ledger, waiting)
         threads = request.engine.threads
         engines = load_engines(ensemble.members, choice, threads, recorder.note) if remaining else NO_ENGINES
         names = [slide.name for slide in slides]
@@ -67,8 +67,7 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         )
         try:
             for slide, calls in pipeline.run(remaining):
-                results[slide.name] = judge(slide, calls, ensemble, request.thresholds)
-                ledger.keep(slide, calls)
+                results[slide.name] = ledger.keep(slide, judge(slide, calls, ensemble, request.thresholds))
                 recorder.slide(results[slide.name])
         except KeyboardInterrupt:
             write(describe(replace(night, speed=recorder.speed()), results), request.out, in_haste=True)
@@ -107,30 +106,28 @@ def _check_out(request: Request) -> None:
             )
 
 
-def _finished(
-    request: Request, ensemble: Ensemble, ledger: Ledger, slides: Sequence[Slide], recorder: Recorder
-) -> dict[str, SlideResult]:
+def _finished(request: Request, ledger: Ledger, slides: Sequence[Slide], recorder: Recorder) -> dict[str, SlideResult]:
     """The results of slides that an earlier run finished, those that have vanished since among them."""
     results: dict[str, SlideResult] = {}
     earlier = earlier_slides(request.out)
     for slide in slides:
-        recalled = ledger.recall(slide)
-        if recalled is not None and not request.force:
-            judged = judge(slide, recalled, ensemble, request.thresholds)
-            results[slide.name] = replace(judged, new=slide.name not in earlier)
-    for slide, calls in ledger.vanished({slide.name for slide in slides}, request.path.resolve()):
-        judged = _marked(judge(slide, calls, ensemble, request.thresholds), "vanished", "its folder is no longer there")
-        results[slide.name] = replace(judged, new=slide.name not in earlier)
-        recorder.event("vanished", slide=slide.name)
+        recalled = None if request.force else ledger.recall(slide)
+        if recalled is not None:
+            results[slide.name] = replace(recalled, new=slide.name not in earlier)
+    root = request.path.resolve()
+    for finished in ledger.others({slide.name for slide in slides}):
+        if finished.folder.is_relative_to(root) and not finished.folder.is_dir():
+            marked = _marked(ledger.result(finished), "vanished", "its folder is no longer there")
+            results[marked.name] = replace(marked, new=marked.name not in earlier)
+            recorder.event("vanished", slide=marked.name)
     return results
 
 
-def _outdated(request: Request, ensemble: Ensemble, ledger: Ledger, waiting: Sequence[Slide]) -> dict[str, SlideResult]:
+def _outdated(ledger: Ledger, waiting: Sequence[Slide]) -> dict[str, SlideResult]:
     """What an earlier run found on slides that are being exported once more: they stay in the worklist meanwhile."""
-    found = [ledger.earlier(slide) for slide in waiting]
-    judged = [judge(slide, calls, ensemble, request.thresholds) for slide, calls in filter(None, found)]
+    found = filter(None, map(ledger.earlier, waiting))
     reason = "it has changed and may still be being exported"
-    return {result.name: replace(_marked(result, "changing", reason), new=False) for result in judged}
+    return {result.name: replace(_marked(result, "changing", reason), new=False) for result in found}
 
 
 def _marked(judged: SlideResult, flag: str, reason: str) -> SlideResult:

@@ -1,107 +1,175 @@
 """What earlier runs finished, kept slide by slide, so that a killed night resumes and nothing is done twice."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from slidescreen.calls import Call, Status
+import numpy as np
+
+from slidescreen import correction, differential, false_calls, screening
+from slidescreen.calls import Call
 from slidescreen.engine.interface import Choice
 from slidescreen.ensemble import Ensemble
-from slidescreen.errors import UnreadableImageError
-from slidescreen.files import make_folder, sweep, write_text
+from slidescreen.errors import InputError, OutputError, UnreadableImageError
+from slidescreen.files import make_folder, sweep
+from slidescreen.finished import PICTURES, SUFFIX, Body, Finished, Origin, read_finished, write_finished
 from slidescreen.images import read_bytes
+from slidescreen.reporting.tables import cell_rows
+from slidescreen.runs import SlideResult, judge
 from slidescreen.slides import CellImage, Slide
+from slidescreen.thresholds import Thresholds
 
-_FINISHED = ".finished"
+_FOLDER = ".finished"
+_JUDGING = (differential, correction, false_calls, screening)
 
 
 class Ledger:
-    """The calls of finished slides, one file each in the run's folder.
+    """The finished slides, a record each in the run's folder.
 
     A slide counts as finished while its images and the ensemble are the same. An image is the same while its size
-    and time of change are, or else its content. What depends on the calls alone is computed anew from them.
+    and time of change are, or else its content. What follows from the calls is computed anew only where the
+    thresholds, what was measured of the ensemble, or the code that judges have changed: of thousands of earlier
+    slides a night reads no more than the heads of their records.
     """
 
-    def __init__(self, run_folder: Path, ensemble: Ensemble, choice: Choice) -> None:
-        self._folder = run_folder / _FINISHED
-        vote = [(member.sha256, member.weight) for member in ensemble.members]
-        calibration = ensemble.calibration
-        scaling = [calibration.temperature, calibration.offsets, calibration.rejection_threshold]
-        told = [vote, ensemble.rule, *scaling, asdict(choice)]
-        self._key = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    def __init__(self, run_folder: Path, ensemble: Ensemble, choice: Choice, thresholds: Thresholds) -> None:
+        self._folder = run_folder / _FOLDER
+        self._ensemble, self._thresholds = ensemble, thresholds
+        self._origin = _origin(ensemble, choice, thresholds)
+        self._states: dict[str, tuple[str, ...]] = {}  # of images that are still to be read, before anyone read them
         sweep(self._folder)
-        self._states: dict[str, list[str]] = {}  # of the images, before anyone read them
 
-    def recall(self, slide: Slide) -> tuple[Call, ...] | None:
-        """The calls of a finished slide; None if it is new, changed, or was called by another ensemble."""
-        self._states[slide.name] = [_state(image) for image in slide.images]
-        content = self._read(self._path(slide.name))
-        if content is None:
-            return None
-        try:
-            images = zip(slide.images, content["calls"], content["states"], strict=True)
-            if not all(_same(image, call, state) for image, call, state in images):
-                return None
-            return tuple(_call(entry) for entry in content["calls"])
-        except (ValueError, KeyError, TypeError):
-            return None
+    def recall(self, slide: Slide) -> SlideResult | None:
+        """A finished slide; None if it is new, changed, or was called by another ensemble."""
+        states = tuple(map(_state, slide.images))
+        finished = self._finished(slide)
+        if finished is not None and finished.origin.called == self._origin.called:
+            with contextlib.suppress(InputError):  # a damaged record is none
+                unchanged = self._unchanged(finished, slide, states)
+                if unchanged is not None:
+                    return self.result(unchanged)
+        self._states[slide.name] = states
+        return None
 
-    def keep(self, slide: Slide, calls: tuple[Call, ...]) -> None:
-        """Record a finished slide.
+    def keep(self, slide: Slide, result: SlideResult) -> SlideResult:
+        """Record a finished slide. Returns the result with the place of its record.
 
         Raises:
             OutputError: the disk is full or cannot be written to.
         """
         make_folder(self._folder)
-        content = {
-            "slide": slide.name,
-            "folder": str(slide.folder),
-            "key": self._key,
-            "calls": [asdict(call) for call in calls],
-            "states": self._states.get(slide.name) or [_state(image) for image in slide.images],
-        }
-        write_text(self._path(slide.name), json.dumps(content))
+        self._path(slide.name).with_suffix(PICTURES).unlink(missing_ok=True)  # of images that may be others now
+        states = self._states.pop(slide.name, None) or tuple(map(_state, slide.images))
+        calls = tuple(result.calls)
+        finished = Finished(
+            path=self._path(slide.name),
+            slide=slide.name,
+            folder=slide.folder,
+            origin=self._origin,
+            time=datetime.now(UTC).isoformat(timespec="seconds"),
+            fingerprint=_fingerprint(slide, states),
+            unread=tuple(
+                (place, call.reason)
+                for place, (call, image) in enumerate(zip(calls, slide.images, strict=True))
+                if not call.digest and not image.refusal
+            ),
+            cell_types=self._ensemble.cell_types,
+            differential=result.differential,
+            finding=result.finding,
+            failures=result.failures,
+        )
+        write_finished(finished, Body(calls, states), cell_rows(slide.name, calls, finished.cell_types))
+        return replace(result, kept=finished)
 
-    def vanished(self, present: Collection[str], root: Path) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
-        """Slides finished earlier whose folder below `root` is no longer there, by their names.
+    def result(self, finished: Finished) -> SlideResult:
+        """What was found on a finished slide, judged anew where this ensemble called it and would judge otherwise.
 
-        Args:
-            present: names of the slides that there are.
-            root: the input folder; what was finished of another is passed over.
+        Its calls stay in its record until they are asked for.
         """
-        records = (self._read(path) for path in sorted(self._folder.glob("*.json")))
-        for slide, calls in sorted(filter(None, map(_finished, records)), key=lambda found: found[0].name):
-            if slide.name not in present and slide.folder.is_relative_to(root) and not slide.folder.is_dir():
-                yield slide, calls
+        if finished.origin.judged != self._origin.judged and finished.origin.voted == self._origin.voted:
+            finished = self._judged_anew(finished)
+        return SlideResult(finished.differential, finished.finding, finished.calls(), finished.folder, kept=finished)
 
-    def earlier(self, slide: Slide) -> tuple[Slide, tuple[Call, ...]] | None:
+    def earlier(self, slide: Slide) -> SlideResult | None:
         """A slide as it was when it was finished, whatever has become of it since; None if it never was."""
-        return _finished(self._read(self._path(slide.name)))
+        finished = self._finished(slide)
+        return None if finished is None else self.result(finished)
+
+    def others(self, names: Collection[str]) -> Iterator[Finished]:
+        """What was finished of slides that are not among those of these names, by the names of their records."""
+        known = {self._path(name).name for name in names}
+        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+            if path.name not in known:
+                finished = read_finished(path)
+                if finished is not None:
+                    yield finished
+
+    def _finished(self, slide: Slide) -> Finished | None:
+        return read_finished(self._path(slide.name))
 
     def _path(self, name: str) -> Path:
-        return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}.json"
+        return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}{SUFFIX}"
 
-    def _read(self, path: Path) -> dict[str, Any] | None:
-        """A record of this ensemble; a damaged one is none: the slide is classified again."""
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            return content if content["key"] == self._key else None
-        except (OSError, ValueError, KeyError, TypeError):
+    def _unchanged(self, finished: Finished, slide: Slide, states: tuple[str, ...]) -> Finished | None:
+        """What was finished, if the slide's images are the same; else None.
+
+        Where they are so in content alone, their new states are kept: after a shift of all times, as of a restored
+        share, images are read in one night, and not every night.
+        """
+        if finished.fingerprint == _fingerprint(slide, states):
+            same = all(_still_unreadable(slide.images[place], reason) for place, reason in finished.unread)
+            return finished if same else None
+        body = finished.body()
+        if len(body.calls) != len(slide.images):
             return None
+        images = zip(slide.images, body.calls, body.states, states, strict=True)
+        if not all(_same(image, call, before, now) for image, call, before, now in images):
+            return None
+        renewed = replace(finished, fingerprint=_fingerprint(slide, states))
+        self._write(renewed, replace(body, states=states))
+        return renewed
+
+    def _judged_anew(self, finished: Finished) -> Finished:
+        body = finished.body()
+        slide = Slide(finished.slide, finished.folder, ())
+        judged = judge(slide, body.calls, self._ensemble, self._thresholds)
+        origin = replace(finished.origin, judged=self._origin.judged)
+        renewed = replace(finished, origin=origin, differential=judged.differential, finding=judged.finding)
+        self._write(renewed, body)
+        return renewed
+
+    def _write(self, finished: Finished, body: Body) -> None:
+        """Renew a record, if that can be: if not, the next night does the same once more."""
+        with contextlib.suppress(OutputError):
+            write_finished(finished, body, finished.rows())
 
 
-def _finished(content: dict[str, Any] | None) -> tuple[Slide, tuple[Call, ...]] | None:
-    """What a record says of its slide; None where it is none."""
-    if content is None:
-        return None
-    try:
-        slide = Slide(content["slide"], Path(content["folder"]), ())
-        return slide, tuple(_call(entry) for entry in content["calls"])
-    except (ValueError, KeyError, TypeError):
-        return None
+def _origin(ensemble: Ensemble, choice: Choice, thresholds: Thresholds) -> Origin:
+    vote = [(member.sha256, member.weight) for member in ensemble.members]
+    calibration = ensemble.calibration
+    told = [vote, ensemble.rule, calibration.temperature, calibration.offsets, calibration.rejection_threshold]
+    code = [hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest() for module in _JUDGING]
+    return Origin(
+        voted=_hash(told),
+        called=_hash([*told, asdict(choice)]),
+        judged=_hash([told, asdict(calibration), asdict(thresholds), code]),
+    )
+
+
+def _hash(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return sorted(value) if isinstance(value, frozenset) else str(value)
 
 
 def _state(image: CellImage) -> str:
@@ -112,22 +180,32 @@ def _state(image: CellImage) -> str:
     return f"{status.st_size},{status.st_mtime_ns}"
 
 
-def _same(image: CellImage, call: dict[str, Any], state: str) -> bool:
-    """Whether an image is the one that was called, and would be called so again."""
-    if (image.name, image.reported_type) != (call["image"], call["reported_type"]):
+def _fingerprint(slide: Slide, states: tuple[str, ...]) -> str:
+    """Of the slide's images: names, the laboratory's own calls, refusals, states."""
+    told = [
+        f"{image.name}\n{image.reported_type}\n{image.refusal}\n{state}"
+        for image, state in zip(slide.images, states, strict=True)
+    ]
+    return hashlib.sha256("\n\n".join(told).encode()).hexdigest()
+
+
+def _still_unreadable(image: CellImage, reason: str) -> bool:
+    try:
+        read_bytes(image.path)
+    except UnreadableImageError as error:
+        return str(error) == reason
+    return False
+
+
+def _same(image: CellImage, call: Call, before: str, now: str) -> bool:
+    """Whether an image is the one that was called, and would be called so again; by its state before and now."""
+    if (image.name, image.reported_type) != (call.image, call.reported_type):
         return False
     if image.refusal:
-        return bool(image.refusal == call["reason"])
-    digest = call["digest"]
-    if digest and state and _state(image) == state:
+        return image.refusal == call.reason
+    if call.digest and now and now == before:
         return True
     try:
-        return bool(hashlib.sha256(read_bytes(image.path)).hexdigest() == digest)
+        return hashlib.sha256(read_bytes(image.path)).hexdigest() == call.digest
     except UnreadableImageError as error:  # still what it was, if it could not be read then
-        return not digest and str(error) == call["reason"]
-
-
-def _call(entry: dict[str, Any]) -> Call:
-    known = {**entry, "status": Status(entry["status"]), "probabilities": tuple(entry["probabilities"])}
-    known["appearance"] = tuple(entry["appearance"])
-    return Call(**known)
+        return not call.digest and str(error) == call.reason

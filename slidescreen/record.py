@@ -4,7 +4,6 @@ import json
 import math
 import os
 import platform
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -74,7 +73,13 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
     request, ensemble = night.request, night.ensemble
     cascade = night.choice.cascade
     ordered = tuple(results[name] for name in sorted(results))
-    status = Counter(call.status for slide in ordered for call in slide.calls)
+    found = [slide.differential for slide in ordered]
+    counts = {
+        Status.CLASSIFIED: sum(each.classified for each in found),
+        Status.UNIDENTIFIED: sum(each.unidentified for each in found),
+        Status.DUPLICATE: sum(each.duplicates for each in found),
+        Status.UNREADABLE: sum(each.unreadable for each in found),
+    }
     finished = datetime.now(UTC)
     info: dict[str, Any] = {
         "complete": all(name in results or name in night.waiting for name in night.slides),
@@ -113,7 +118,7 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
                 for m, w in zip(ensemble.members, ensemble.weights, strict=True)
             ],
         },
-        "counts": {"slides": len(ordered), **{state: status[state] for state in Status}},
+        "counts": {"slides": len(ordered), **counts},
         "unfinished_slides": [name for name in night.slides if name not in results and name not in night.waiting],
         "waiting_slides": list(night.waiting),
         "drift": list(night.drift),
@@ -130,9 +135,8 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
 
 def _failures(slides: Sequence[SlideResult]) -> Iterator[dict[str, str]]:
     for slide in slides:
-        for call in slide.calls:
-            if call.status is Status.UNREADABLE:
-                yield {"slide": slide.name, "image": call.image, "reason": call.reason}
+        for image, reason in slide.failures:
+            yield {"slide": slide.name, "image": image, "reason": reason}
 
 
 def earlier_slides(out: Path) -> frozenset[str]:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from slidescreen.calls import Status
 from slidescreen.errors import OutputError
 from slidescreen.files import printable, write_text
 from slidescreen.runs import SlideResult
@@ -83,9 +82,8 @@ class Recorder:
     def slide(self, result: SlideResult) -> None:
         """One more slide is done."""
         self._display.slide(result)
-        for call in result.calls:
-            if call.status is Status.UNREADABLE:
-                self.event("unreadable", slide=result.name, image=call.image, reason=call.reason)
+        for image, reason in result.failures:
+            self.event("unreadable", slide=result.name, image=image, reason=reason)
         found = result.differential
         self.event("slide", slide=result.name, verdict=result.finding.verdict, images=found.images)
         self._status["slides_done"] += 1

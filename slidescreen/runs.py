@@ -1,13 +1,14 @@
 """A run: what a batch of slides came to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slidescreen.calls import Call
+from slidescreen.calls import Call, Status
 from slidescreen.differential import Differential, count_slide
 from slidescreen.ensemble import Ensemble
+from slidescreen.finished import Finished
 from slidescreen.screening import Finding, screen, urgency
 from slidescreen.slides import Slide
 from slidescreen.thresholds import Thresholds
@@ -17,19 +18,28 @@ from slidescreen.thresholds import Thresholds
 class SlideResult:
     """All that is known of one slide.
 
-    `folder` is where its images lay; `calls` stand in the order of `cells.csv`; `new` slides are those that the last
-    complete run into the same folder did not have, or not as they are.
+    `folder` is where its images lay; `calls` stand in the order of `cells.csv`, and those of an earlier run are read
+    from its record whenever they are asked for; `new` slides are those that the last complete run into the same folder
+    did not have, or not as they are; `kept` is its record, once it has one.
     """
 
     differential: Differential
     finding: Finding
-    calls: tuple[Call, ...]
+    calls: Sequence[Call]
     folder: Path
     new: bool = True
+    kept: Finished | None = None
 
     @property
     def name(self) -> str:
         return self.differential.slide
+
+    @property
+    def failures(self) -> tuple[tuple[str, str], ...]:
+        """Its unreadable images, and why."""
+        if self.kept is not None:
+            return self.kept.failures
+        return tuple((call.image, call.reason) for call in self.calls if call.status is Status.UNREADABLE)
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,20 @@
 """`report.html`: one self-contained page of a run. It needs no network and carries no script."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 from slidescreen import cells
 from slidescreen.calls import Call, Status
 from slidescreen.differential import NAMES, Share
+from slidescreen.reporting.kept_pictures import KeptPictures, Picture
 from slidescreen.reporting.templating import template
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs import Run, SlideResult
-from slidescreen.screening import Verdict, number_of
+from slidescreen.screening import Finding, Verdict, number_of
 
 Heat = Mapping[tuple[str, str], str]
 """Heat maps as data URIs, by slide and image."""
-
-Picture = Callable[[Path], str | None]
-"""From an image file to a data URI, or None where there is to be none."""
 
 MOST_PICTURES = 24
 MOST_SECTIONS = 200  # slides shown with their evidence: with more, no browser would open the page in seconds
@@ -110,44 +107,49 @@ def _totals(slides: Sequence[SlideResult], verdict: Verdict) -> tuple[int, int]:
 
 def suspicious(slide: SlideResult) -> list[tuple[str, list[Call]]]:
     """The cells that the page shows of a slide, under their titles: the most certain first, not too many of each."""
-    return [(title, calls[:MOST_PICTURES]) for title, calls in _suspicious(slide)]
+    return [(title, found[:MOST_PICTURES]) for title, found in _suspicious(slide.calls, slide.finding)]
 
 
-def _suspicious(slide: SlideResult) -> list[tuple[str, list[Call]]]:
+def _suspicious(calls: Sequence[Call], finding: Finding) -> list[tuple[str, list[Call]]]:
+    calls = tuple(calls)  # those of an earlier slide are read once
+
     def of(members: Sequence[str]) -> list[Call]:
-        return [call for call in slide.calls if call.cell_type in members]
+        return [call for call in calls if call.cell_type in members]
 
     found = [
         ("Blasts", of(cells.BLASTS)),
         ("Immature granulocytes", of(cells.IMMATURE_GRANULOCYTES)),
-        ("Monocytes", of(("monocyte",)) if "monocytes" in slide.finding.flags else []),
-        ("Unidentified", [call for call in slide.calls if call.status is Status.UNIDENTIFIED]),
+        ("Monocytes", of(("monocyte",)) if "monocytes" in finding.flags else []),
+        ("Unidentified", [call for call in calls if call.status is Status.UNIDENTIFIED]),
     ]
-    return [(title, sorted(calls, key=lambda c: -(c.probability or 0.0))) for title, calls in found if calls]
+    return [(title, sorted(those, key=lambda c: -(c.probability or 0.0))) for title, those in found if those]
 
 
 def _section(number: int, slide: SlideResult, cell_types: Sequence[str], heat: Heat, picture: Picture) -> _Section:
-    shares = slide.differential.shares
+    shares, all_calls = slide.differential.shares, tuple(slide.calls)
+    types = cell_types if slide.kept is None else slide.kept.cell_types
+    pictures = KeptPictures(slide, picture)
+
+    def shown(calls: Sequence[Call]) -> tuple[_Picture, ...]:
+        return tuple(_picture(call, types, pictures, heat.get((slide.name, call.image))) for call in calls)
+
     bars = tuple(_Bar(cells.DISPLAY_NAMES[name], shares[name], name in cells.GROUPS) for name in NAMES)
     galleries = tuple(
-        _Gallery(
-            title,
-            tuple(_picture(slide, call, cell_types, heat, picture) for call in calls[:MOST_PICTURES]),
-            max(0, len(calls) - MOST_PICTURES),
-        )
-        for title, calls in _suspicious(slide)
+        _Gallery(title, shown(calls[:MOST_PICTURES]), max(0, len(calls) - MOST_PICTURES))
+        for title, calls in _suspicious(all_calls, slide.finding)
     )
-    unreadable = tuple(call for call in slide.calls if call.status is Status.UNREADABLE)
+    pictures.keep()
+    unreadable = tuple(call for call in all_calls if call.status is Status.UNREADABLE)
     return _Section(number, slide, bars, galleries, unreadable)
 
 
-def _picture(slide: SlideResult, call: Call, cell_types: Sequence[str], heat: Heat, picture: Picture) -> _Picture:
+def _picture(call: Call, cell_types: Sequence[str], pictures: KeptPictures, heat: str | None) -> _Picture:
     ranked = sorted(zip(call.probabilities, cell_types, strict=True), reverse=True)
     called = call.cell_type or "unidentified"
     others = [(cells.DISPLAY_NAMES[name], p) for p, name in ranked if name != call.cell_type]
     return _Picture(
-        source=picture(slide.folder / call.image),
-        heat=heat.get((slide.name, call.image)),
+        source=pictures(call.image),
+        heat=heat,
         image=call.image,
         called=cells.DISPLAY_NAMES.get(called, "Unidentified"),
         probability=call.probability or 0.0,

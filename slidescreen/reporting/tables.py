@@ -1,5 +1,6 @@
 """`cells.csv` and `differential.csv`: writing them, and reading them back."""
 
+import contextlib
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +10,7 @@ from slidescreen import cells
 from slidescreen.calls import Call, Status
 from slidescreen.differential import NAMES, Differential, Share
 from slidescreen.errors import InputError
-from slidescreen.files import denature, neutralise, printable, write_text
+from slidescreen.files import denature, neutralise, printable, write_text, write_whole
 from slidescreen.labels import read_rows
 from slidescreen.runs import SlideResult
 from slidescreen.screening import Finding, Verdict
@@ -21,23 +22,56 @@ _CORRECTED = ("corrected_percent", "corrected_low", "corrected_high")
 
 
 def write_cells(path: Path, slides: Iterable[SlideResult], cell_types: Sequence[str]) -> None:
-    """Write a row for each image that was found; probabilities have six decimals."""
+    """Write a row for each image that was found, slide by slide; probabilities have six decimals."""
     header = [*CELL_COLUMNS, *(f"p_{name}" for name in cell_types)]
-    empty = [""] * len(cell_types)
-    rows = (
+
+    def write(temporary: Path) -> None:
+        with temporary.open("wb") as file:
+            file.write(to_csv([header]).encode())
+            for slide in slides:
+                file.write(_rows_of(slide, tuple(cell_types)).encode())
+
+    write_whole(path, write)
+
+
+def cell_rows(slide: str, calls: Iterable[Call], types: Sequence[str], columns: Sequence[str] | None = None) -> str:
+    """A slide's rows of `cells.csv`.
+
+    Args:
+        slide: its name.
+        calls: its calls.
+        types: the cell types of their probabilities, in order.
+        columns: those of the table, if they are others; the types it has no column for are left out of it.
+    """
+    columns = types if columns is None else columns
+    places = [types.index(name) if name in types else None for name in columns]
+    empty = [""] * len(columns)
+
+    def probabilities(call: Call) -> list[str]:
+        return [_number(0.0 if at is None else call.probabilities[at], 6) for at in places]
+
+    return to_csv(
         [
-            neutralise(slide.name),
+            neutralise(slide),
             neutralise(call.image),
             call.status,
             call.cell_type,
             _number(call.probability, 6),
             call.reported_type,
-            *([_number(p, 6) for p in call.probabilities] or empty),
+            *(probabilities(call) if call.probabilities else empty),
         ]
-        for slide in slides
-        for call in slide.calls
+        for call in calls
     )
-    write_text(path, to_csv([header, *rows]))
+
+
+def _rows_of(slide: SlideResult, columns: tuple[str, ...]) -> str:
+    """A slide's rows, ready from its record if they lie there for these columns."""
+    if slide.kept is None:
+        return cell_rows(slide.name, slide.calls, columns)
+    if slide.kept.cell_types == columns:
+        with contextlib.suppress(InputError):  # the calls may still be there
+            return slide.kept.rows()
+    return cell_rows(slide.name, slide.calls, slide.kept.cell_types, columns)
 
 
 def write_differentials(path: Path, slides: Iterable[SlideResult]) -> None:

@@ -66,9 +66,8 @@ class RunDisplay(ProgressDisplay):
         self._slides_done += 1
         if self._verbose:
             self.console.print(f"{escape(result.name)}: {result.finding.verdict}")
-            for call in result.calls:
-                if call.status is Status.UNREADABLE:
-                    self.console.print(escape(f"  {call.image}: {call.reason}"), soft_wrap=True)
+            for image, reason in result.failures:
+                self.console.print(escape(f"  {image}: {reason}"), soft_wrap=True)
 
 
 def show_run(run: Run, out: Path) -> None:

@@ -1,0 +1,205 @@
+"""A finished slide as it is kept: a head that every night reads, its rows of `cells.csv`, and its calls.
+
+The three stand on lines of their own in one JSON array, so that each is read without the others, and a slide's record
+appears whole or not at all.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, overload
+
+from slidescreen.calls import Call, Status
+from slidescreen.differential import Differential, Share
+from slidescreen.errors import InputError
+from slidescreen.files import printable, write_text
+from slidescreen.screening import Finding, Verdict
+
+SUFFIX, PICTURES = ".json", ".pictures"
+_FORMAT = 2
+_START = b"[\n"
+_NOT_KEPT = ("shares", "certain", "composition")  # of a differential: judging alone needs the last two
+
+
+@dataclass(frozen=True)
+class Origin:
+    """By what a slide was called and judged, as hashes: while they are the same, so would be the outcome.
+
+    `voted` is of the ensemble, `called` of the ensemble and the engine's settings, `judged` of the ensemble, what was
+    measured of it, the thresholds and the code that judges.
+    """
+
+    voted: str
+    called: str
+    judged: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What the head of a record says.
+
+    Attributes:
+        path: of the record.
+        slide, folder: the slide's name, and where its images lay.
+        origin: by what it was called and judged.
+        time: when it was classified (ISO 8601, UTC).
+        fingerprint: of its images' names and states, by which an unchanged slide is told.
+        unread: the images that could not be read, by position, and why: to be tried again every night.
+        cell_types: in the order of its calls' probabilities.
+        differential, finding: the outcome; without what judging alone needs.
+        failures: its unreadable images, and why.
+    """
+
+    path: Path
+    slide: str
+    folder: Path
+    origin: Origin
+    time: str
+    fingerprint: str
+    unread: tuple[tuple[int, str], ...]
+    cell_types: tuple[str, ...]
+    differential: Differential
+    finding: Finding
+    failures: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def pictures(self) -> Path:
+        """Where the pictures of its suspicious cells are kept, if they are."""
+        return self.path.with_suffix(PICTURES)
+
+    def rows(self) -> str:
+        """Its rows of `cells.csv`, by its own cell types.
+
+        Raises:
+            InputError: the record has gone or is damaged.
+        """
+        return str(self._line(2))
+
+    def body(self) -> "Body":
+        """Its calls, and the states of its images when they were called.
+
+        Raises:
+            InputError: the record has gone or is damaged.
+        """
+        try:
+            content = self._line(3)
+            return Body(tuple(map(_call, content["calls"])), tuple(content["states"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._damaged(error) from error
+
+    def calls(self) -> "RecordedCalls":
+        """Its calls, which are read when they are asked for."""
+        return RecordedCalls(self)
+
+    def _line(self, number: int) -> Any:
+        try:
+            with self.path.open("rb") as file:
+                for _ in range(number):
+                    file.readline()
+                return json.loads(file.readline().rstrip(b",\n"))
+        except (OSError, ValueError) as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> InputError:
+        return InputError(
+            f"{printable(self.path)} is damaged ({error}): move it away, and give the same command again, "
+            f"which classifies {printable(self.slide)} anew"
+        )
+
+
+@dataclass(frozen=True)
+class Body:
+    """The calls of a finished slide, and the state of each image when it was called (empty: not known)."""
+
+    calls: tuple[Call, ...]
+    states: tuple[str, ...]
+
+
+class RecordedCalls(Sequence[Call]):
+    """Calls that stay in their record until they are asked for, and are let go of afterwards."""
+
+    def __init__(self, finished: Finished) -> None:
+        self._finished = finished
+
+    def __len__(self) -> int:
+        return self._finished.differential.images
+
+    def __iter__(self) -> Iterator[Call]:
+        return iter(self._finished.body().calls)
+
+    @overload
+    def __getitem__(self, position: int) -> Call: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> Sequence[Call]: ...
+
+    def __getitem__(self, position: int | slice) -> Call | Sequence[Call]:
+        return self._finished.body().calls[position]
+
+
+def write_finished(finished: Finished, body: Body, rows: str) -> None:
+    """Write a record, whole.
+
+    Raises:
+        OutputError: the disk is full or cannot be written to.
+    """
+    calls = [asdict(call) for call in body.calls]
+    rest = f"{json.dumps(rows)},\n{json.dumps({'calls': calls, 'states': body.states})}\n]\n"  # in ASCII
+    head = {
+        "format": _FORMAT,
+        "length": len(rest),
+        "slide": finished.slide,
+        "folder": str(finished.folder),
+        "origin": asdict(finished.origin),
+        "time": finished.time,
+        "fingerprint": finished.fingerprint,
+        "unread": finished.unread,
+        "cell_types": finished.cell_types,
+        "differential": _differential_dict(finished.differential),
+        "finding": asdict(finished.finding),
+        "failures": finished.failures,
+    }
+    write_text(finished.path, f"[\n{json.dumps(head)},\n{rest}")
+
+
+def read_finished(path: Path) -> Finished | None:
+    """The head of a record; None where there is none, or it is damaged."""
+    try:
+        with path.open("rb") as file:
+            if file.readline() != _START:
+                return None
+            line = file.readline()
+            head = json.loads(line.rstrip(b",\n"))
+            if head["format"] != _FORMAT or file.seek(0, 2) != len(_START) + len(line) + head["length"]:
+                return None
+        found = head["finding"]
+        return Finished(
+            path=path,
+            slide=head["slide"],
+            folder=Path(head["folder"]),
+            origin=Origin(**head["origin"]),
+            time=head["time"],
+            fingerprint=head["fingerprint"],
+            unread=tuple((int(position), str(reason)) for position, reason in head["unread"]),
+            cell_types=tuple(head["cell_types"]),
+            differential=_differential(head["differential"]),
+            finding=Finding(Verdict(found["verdict"]), tuple(found["flags"]), tuple(found["reasons"])),
+            failures=tuple((str(image), str(reason)) for image, reason in head["failures"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _differential_dict(differential: Differential) -> dict[str, Any]:
+    plain = {f.name: getattr(differential, f.name) for f in fields(Differential) if f.name not in _NOT_KEPT}
+    return {**plain, "shares": {name: asdict(share) for name, share in differential.shares.items()}}
+
+
+def _differential(entry: Mapping[str, Any]) -> Differential:
+    return Differential(**{**entry, "shares": {name: Share(**share) for name, share in entry["shares"].items()}})
+
+
+def _call(entry: Mapping[str, Any]) -> Call:
+    known = {**entry, "status": Status(entry["status"]), "probabilities": tuple(entry["probabilities"])}
+    return Call(**{**known, "appearance": tuple(entry["appearance"])})

@@ -1,0 +1,44 @@
+"""The pictures of a slide's cells, drawn once and kept beside its record: they outlive the images."""
+
+import contextlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from slidescreen.errors import OutputError
+from slidescreen.files import write_text
+from slidescreen.runs import SlideResult
+
+Picture = Callable[[Path], str | None]
+"""From an image file to a data URI, or None where there is to be none."""
+
+
+class KeptPictures:
+    """Gives the pictures of one slide's cells: those that are kept, and others as `draw` makes them."""
+
+    def __init__(self, slide: SlideResult, draw: Picture) -> None:
+        self._slide, self._draw = slide, draw
+        self._path = None if slide.kept is None else slide.kept.pictures
+        self._kept = _read(self._path)
+        self._known = len(self._kept)
+
+    def __call__(self, image: str) -> str | None:
+        """The picture of an image of the slide, by its name."""
+        source = self._kept.get(image) or self._draw(self._slide.folder / image)
+        if source is not None:
+            self._kept[image] = source
+        return source
+
+    def keep(self) -> None:
+        """Keep those that were drawn, if that can be; if not, they are drawn again next time."""
+        if self._path is not None and len(self._kept) > self._known:
+            with contextlib.suppress(OutputError):
+                write_text(self._path, json.dumps(self._kept))
+
+
+def _read(path: Path | None) -> dict[str, str]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
+    except (OSError, ValueError):
+        return {}
+    return {str(image): str(source) for image, source in content.items()} if isinstance(content, dict) else {}
