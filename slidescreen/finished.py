@@ -84,7 +84,7 @@ class Finished:
         """
         try:
             content = self._line(3)
-            return Body(tuple(map(_call, content["calls"])), tuple(content["states"]))
+            return Body(tuple(map(call_of, content["calls"])), tuple(content["states"]))
         except (KeyError, TypeError, ValueError) as error:
             raise self._damaged(error) from error
 
@@ -200,6 +200,16 @@ def _differential(entry: Mapping[str, Any]) -> Differential:
     return Differential(**{**entry, "shares": {name: Share(**share) for name, share in entry["shares"].items()}})
 
 
-def _call(entry: Mapping[str, Any]) -> Call:
+def is_old(path: Path) -> bool:
+    """Whether a record is as the first release wrote it: one JSON object."""
+    try:
+        with path.open("rb") as file:
+            return file.read(1) == b"{"
+    except OSError:
+        return False
+
+
+def call_of(entry: Mapping[str, Any]) -> Call:
+    """A call from its fields."""
     known = {**entry, "status": Status(entry["status"]), "probabilities": tuple(entry["probabilities"])}
     return Call(**{**known, "appearance": tuple(entry["appearance"])})

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,17 @@ from slidescreen.engine.interface import Choice
 from slidescreen.ensemble import Ensemble
 from slidescreen.errors import InputError, OutputError, UnreadableImageError
 from slidescreen.files import make_folder, sweep
-from slidescreen.finished import PICTURES, SUFFIX, Body, Finished, Origin, read_finished, write_finished
+from slidescreen.finished import (
+    PICTURES,
+    SUFFIX,
+    Body,
+    Finished,
+    Origin,
+    call_of,
+    is_old,
+    read_finished,
+    write_finished,
+)
 from slidescreen.images import read_bytes
 from slidescreen.reporting.tables import cell_rows
 from slidescreen.runs import SlideResult, judge
@@ -43,6 +53,7 @@ class Ledger:
         self._origin = _origin(ensemble, choice, thresholds)
         self._states: dict[str, tuple[str, ...]] = {}  # of images that are still to be read, before anyone read them
         sweep(self._folder)
+        self._adopt_old_records()
 
     def recall(self, slide: Slide) -> SlideResult | None:
         """A finished slide; None if it is new, changed, or was called by another ensemble."""
@@ -66,25 +77,26 @@ class Ledger:
         self._path(slide.name).with_suffix(PICTURES).unlink(missing_ok=True)  # of images that may be others now
         states = self._states.pop(slide.name, None) or tuple(map(_state, slide.images))
         calls = tuple(result.calls)
-        finished = Finished(
+        finished = self._described(slide, result, datetime.now(UTC))
+        known = replace(finished, fingerprint=_fingerprint(slide, states), unread=_unread(slide, calls))
+        write_finished(known, Body(calls, states), cell_rows(slide.name, calls, known.cell_types))
+        return replace(result, kept=known)
+
+    def _described(self, slide: Slide, result: SlideResult, time: datetime) -> Finished:
+        """The head of a record, of images that nobody has looked at."""
+        return Finished(
             path=self._path(slide.name),
             slide=slide.name,
             folder=slide.folder,
             origin=self._origin,
-            time=datetime.now(UTC).isoformat(timespec="seconds"),
-            fingerprint=_fingerprint(slide, states),
-            unread=tuple(
-                (place, call.reason)
-                for place, (call, image) in enumerate(zip(calls, slide.images, strict=True))
-                if not call.digest and not image.refusal
-            ),
+            time=time.isoformat(timespec="seconds"),
+            fingerprint="",
+            unread=(),
             cell_types=self._ensemble.cell_types,
             differential=result.differential,
             finding=result.finding,
             failures=result.failures,
         )
-        write_finished(finished, Body(calls, states), cell_rows(slide.name, calls, finished.cell_types))
-        return replace(result, kept=finished)
 
     def result(self, finished: Finished) -> SlideResult:
         """What was found on a finished slide, judged anew where this ensemble called it and would judge otherwise.
@@ -109,6 +121,21 @@ class Ledger:
                 if finished is not None:
                     yield finished
 
+    def _adopt_old_records(self) -> None:
+        """Bring records as the first release wrote them, one JSON object each, into the form of today."""
+        for path in filter(is_old, self._folder.glob(f"*{SUFFIX}")):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, OutputError):
+                old = json.loads(path.read_text(encoding="utf-8"))
+                if old["key"] == self._origin.called:  # else there is no telling what its calls meant
+                    slide = Slide(old["slide"], Path(old["folder"]), ())
+                    body = Body(tuple(map(call_of, old["calls"])), tuple(old["states"]))
+                    time = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                    judged = judge(slide, body.calls, self._ensemble, self._thresholds)
+                    rows = cell_rows(slide.name, body.calls, self._ensemble.cell_types)
+                    write_finished(self._described(slide, judged, time), body, rows)
+                    if path != self._path(slide.name):
+                        path.unlink()
+
     def _finished(self, slide: Slide) -> Finished | None:
         return read_finished(self._path(slide.name))
 
@@ -130,7 +157,7 @@ class Ledger:
         images = zip(slide.images, body.calls, body.states, states, strict=True)
         if not all(_same(image, call, before, now) for image, call, before, now in images):
             return None
-        renewed = replace(finished, fingerprint=_fingerprint(slide, states))
+        renewed = replace(finished, fingerprint=_fingerprint(slide, states), unread=_unread(slide, body.calls))
         self._write(renewed, replace(body, states=states))
         return renewed
 
@@ -187,6 +214,12 @@ def _fingerprint(slide: Slide, states: tuple[str, ...]) -> str:
         for image, state in zip(slide.images, states, strict=True)
     ]
     return hashlib.sha256("\n\n".join(told).encode()).hexdigest()
+
+
+def _unread(slide: Slide, calls: Sequence[Call]) -> tuple[tuple[int, str], ...]:
+    """The images that could not be read, by their position, and why; those that must not be opened are none of them."""
+    pairs = enumerate(zip(slide.images, calls, strict=True))
+    return tuple((place, call.reason) for place, (image, call) in pairs if not call.digest and not image.refusal)
 
 
 def _still_unreadable(image: CellImage, reason: str) -> bool:

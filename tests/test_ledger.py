@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import os
+import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,11 @@ from slidescreen.calls import Call, Status
 from slidescreen.engine.interface import Choice
 from slidescreen.ensemble_files import load
 from slidescreen.ledger import Ledger
-from slidescreen.runs import SlideResult, judge
+from slidescreen.reporting.page import render_run
+from slidescreen.reporting.tables import write_cells as write_cells_table
+from slidescreen.runs import Run, SlideResult, judge
 from slidescreen.slides import Slide, discover
-from slidescreen.thresholds import default_thresholds
+from slidescreen.thresholds import Thresholds, default_thresholds
 
 
 def calls_of(slide: Slide) -> tuple[Call, ...]:
@@ -31,8 +36,11 @@ def slide(tmp_path: Path) -> Slide:
     return discover(tmp_path / "in")[0]
 
 
-def ledger(tmp_path: Path, ensemble_folder: Path, precision: str = "fp32") -> Ledger:
-    return Ledger(tmp_path / "out", load(ensemble_folder), Choice("openvino", "cpu", precision), default_thresholds())
+def ledger(
+    tmp_path: Path, ensemble_folder: Path, precision: str = "fp32", thresholds: Thresholds | None = None
+) -> Ledger:
+    choice = Choice("openvino", "cpu", precision)
+    return Ledger(tmp_path / "out", load(ensemble_folder), choice, thresholds or default_thresholds())
 
 
 def keep(book: Ledger, slide: Slide, ensemble_folder: Path) -> SlideResult:
@@ -64,7 +72,7 @@ def test_another_precision_or_ensemble_classifies_anew(slide: Slide, tmp_path: P
     assert ledger(tmp_path, ensemble_folder, "bf16").recall(slide) is None
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"fingerprint": 1}'])
+@pytest.mark.parametrize("text", ["", "{", "[]", "[\n", "[\n{},\n", '{"fingerprint": 1}'])
 def test_a_damaged_record_is_no_record(slide: Slide, tmp_path: Path, ensemble_folder: Path, text: str) -> None:
     book = ledger(tmp_path, ensemble_folder)
     keep(book, slide, ensemble_folder)
@@ -72,3 +80,125 @@ def test_a_damaged_record_is_no_record(slide: Slide, tmp_path: Path, ensemble_fo
     json.loads(record.read_text())
     record.write_text(text)
     assert book.recall(slide) is None
+
+
+def test_an_unchanged_slide_is_told_by_the_head_of_its_record_alone(
+    slide: Slide, tmp_path: Path, ensemble_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(ledger(tmp_path, ensemble_folder), slide, ensemble_folder)
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the calls of an unchanged slide were read, or it was judged once more")
+
+    for name in ("slidescreen.finished.call_of", "slidescreen.ledger.judge", "slidescreen.ledger.read_bytes"):
+        monkeypatch.setattr(name, refuse)
+    book = ledger(tmp_path, ensemble_folder)
+    recalled = book.recall(slide)
+    assert recalled is not None
+    write_cells_table(tmp_path / "cells.csv", [recalled], load(ensemble_folder).cell_types)
+    assert "S1,cell_000.jpg,classified,monocyte,0.750000" in (tmp_path / "cells.csv").read_text()
+    (other,) = book.others(())
+    assert (other.slide, other.differential.images) == ("S1", 2)
+
+
+def test_a_shift_of_all_times_has_images_read_once(
+    slide: Slide, tmp_path: Path, ensemble_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(ledger(tmp_path, ensemble_folder), slide, ensemble_folder)
+    for image in slide.images:
+        os.utime(image.path, (1e9, 1e9))
+    read: list[Path] = []
+    monkeypatch.setattr("slidescreen.ledger.read_bytes", lambda path: read.append(path) or path.read_bytes())
+    for _ in range(2):
+        assert ledger(tmp_path, ensemble_folder).recall(slide) is not None
+        assert len(read) == 2
+
+
+def test_an_image_that_could_not_be_read_is_tried_again_and_again(
+    slide: Slide, tmp_path: Path, ensemble_folder: Path
+) -> None:
+    image = slide.images[1].path
+    content = image.read_bytes()
+    image.write_bytes(b"")
+    calls = (calls_of(slide)[0], Call("cell_001.jpg", Status.UNREADABLE, reason="the file is empty"))
+    judged = judge(slide, calls, load(ensemble_folder), default_thresholds())
+    ledger(tmp_path, ensemble_folder).keep(slide, judged)
+    for _ in range(2):
+        os.utime(image, (1e9, 1e9))
+        assert ledger(tmp_path, ensemble_folder).recall(slide) is not None
+    image.write_bytes(content)
+    assert ledger(tmp_path, ensemble_folder).recall(slide) is None
+
+
+def test_other_thresholds_judge_an_earlier_slide_anew_once(
+    slide: Slide, tmp_path: Path, ensemble_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(ledger(tmp_path, ensemble_folder), slide, ensemble_folder)
+    lenient = replace(default_thresholds(), least_leukocytes=0)
+    judged: list[str] = []
+    monkeypatch.setattr("slidescreen.ledger.judge", lambda s, *rest: judged.append(s.name) or judge(s, *rest))
+    for _ in range(2):
+        recalled = ledger(tmp_path, ensemble_folder, thresholds=lenient).recall(slide)
+        assert recalled is not None
+        assert "too_few_cells" not in recalled.finding.flags
+    assert judged == ["S1"]
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_what_another_ensemble_or_precision_found_is_not_forgotten(
+    precision: str, slide: Slide, tmp_path: Path, ensemble_folder: Path
+) -> None:
+    keep(ledger(tmp_path, ensemble_folder), slide, ensemble_folder)
+    (other,) = ledger(tmp_path, ensemble_folder, precision).others(())
+    assert tuple(ledger(tmp_path, ensemble_folder, precision).result(other).calls) == calls_of(slide)
+
+
+def test_records_of_the_first_release_are_brought_into_todays_form(
+    slide: Slide, tmp_path: Path, ensemble_folder: Path
+) -> None:
+    ensemble = load(ensemble_folder)
+    told = [[(m.sha256, m.weight) for m in ensemble.members], ensemble.rule, 1.0, (), 0.0]
+    choice = asdict(Choice("openvino", "cpu", "fp32"))
+    old = {
+        "slide": "S1",
+        "folder": str(slide.folder),
+        "key": hashlib.sha256(json.dumps([*told, choice]).encode()).hexdigest(),
+        "calls": [asdict(call) for call in calls_of(slide)],
+        "states": ["", ""],
+    }
+    (tmp_path / "out" / ".finished").mkdir(parents=True)
+    (tmp_path / "out" / ".finished" / "anything.json").write_text(json.dumps(old))
+    for _ in range(2):
+        recalled = ledger(tmp_path, ensemble_folder).recall(slide)
+        assert recalled is not None
+        assert tuple(recalled.calls) == calls_of(slide)
+    (record,) = (tmp_path / "out" / ".finished").iterdir()
+    assert record.name != "anything.json"
+
+
+def test_the_rows_of_another_ensembles_types_are_written_under_this_ones(
+    slide: Slide, tmp_path: Path, ensemble_folder: Path
+) -> None:
+    kept = keep(ledger(tmp_path, ensemble_folder), slide, ensemble_folder)
+    write_cells_table(tmp_path / "cells.csv", [kept], ("artefact", "no_such_type"))
+    lines = (tmp_path / "cells.csv").read_text().splitlines()
+    assert lines[0].endswith("reported_type,p_artefact,p_no_such_type")
+    assert lines[1] == "S1,cell_000.jpg,classified,monocyte,0.750000,,0.250000,0.000000"
+
+
+def test_the_pictures_of_a_slide_outlive_its_images_and_not_its_record(
+    slide: Slide, tmp_path: Path, ensemble_folder: Path
+) -> None:
+    def page_of(result: SlideResult) -> str:
+        info = {"drift": [], "counts": {}}
+        return render_run(Run((result,), load(ensemble_folder).cell_types, info))
+
+    calls = (replace(calls_of(slide)[0], cell_type="myeloblast"), calls_of(slide)[1])
+    judged = judge(slide, calls, load(ensemble_folder), default_thresholds())
+    book = ledger(tmp_path, ensemble_folder)
+    first = page_of(book.keep(slide, judged))
+    assert first.count("data:image/jpeg") == 1
+    (other,) = book.others(())
+    shutil.rmtree(slide.folder)
+    assert page_of(book.result(other)).count("data:image/jpeg") == 1
+    assert "picture not available" in page_of(book.keep(slide, judged))

@@ -24,7 +24,9 @@ class KeptPictures:
 
     def __call__(self, image: str) -> str | None:
         """The picture of an image of the slide, by its name."""
-        source = self._kept.get(image) or self._draw(self._slide.folder / image)
+        source = self._kept.get(image)
+        if source is None and "vanished" not in self._slide.finding.flags:
+            source = self._draw(self._slide.folder / image)
         if source is not None:
             self._kept[image] = source
         return source

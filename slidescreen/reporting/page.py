@@ -18,6 +18,7 @@ Heat = Mapping[tuple[str, str], str]
 
 MOST_PICTURES = 24
 MOST_SECTIONS = 200  # slides shown with their evidence: with more, no browser would open the page in seconds
+MOST_EARLIER = 100  # earlier slides take no more of these places: they are read and drawn again every night
 _SYMBOLS = {Verdict.URGENT: "▲", Verdict.REVIEW: "◆", Verdict.INSUFFICIENT: "○", Verdict.CLEAR: "✓"}
 FLAGS = {
     "blasts": "blasts beyond the classifier's own errors",
@@ -83,7 +84,7 @@ def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture | N
     `picture` makes the cells' pictures, those of the slides to be seen first coming first.
     """
     worklist, picture = run.worklist(), picture or in_time()
-    shown = enumerate(worklist[:MOST_SECTIONS], start=1)
+    shown = enumerate(worklist[: _sections(worklist)], start=1)
     sections = [_section(number, slide, run.cell_types, heat, picture) for number, slide in shown]
     return template("run.html.j2", percent=_percent, number_of=number_of).render(
         info=run.info,
@@ -97,6 +98,11 @@ def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture | N
         explained=bool(heat),
         images=sum(slide.differential.images for slide in worklist),
     )
+
+
+def _sections(worklist: Sequence[SlideResult]) -> int:
+    """How many of the first slides are shown with their evidence."""
+    return min(MOST_SECTIONS, max(MOST_EARLIER, sum(slide.new for slide in worklist)))
 
 
 def _totals(slides: Sequence[SlideResult], verdict: Verdict) -> tuple[int, int]:
