@@ -23,6 +23,10 @@ class InputError(SlidescreenError):
     """The command was asked for something it cannot do: a bad option, file or folder."""
 
 
+class DivergedError(InputError):
+    """A training came to numbers that are none: its options do not suit its images."""
+
+
 class OutputError(SlidescreenError):
     """A result could not be written: a full disk, a folder without permission."""
 

@@ -101,27 +101,58 @@ def read_checkpoint(path: Path) -> Checkpoint:
         raise InputError(f"{printable(path)} is no usable checkpoint: {_reason(error)}") from error
 
 
-def save_checkpoint(path: Path, state: Mapping[str, "torch.Tensor"], checkpoint: Checkpoint, half: bool) -> None:
-    """Write a checkpoint whole; `half` stores the weights as float16 (half the size, changes no call in practice).
+def describes_itself(path: Path) -> bool:
+    """Whether a safetensors file says that it is a checkpoint of ours.
 
-    Running statistics of normalisation stay float32: their range exceeds float16's.
+    Raises:
+        InputError: not a safetensors file.
+    """
+    return _KEY in read_metadata(path)
+
+
+def save_checkpoint(path: Path, state: Mapping[str, "torch.Tensor"], checkpoint: Checkpoint, half: bool) -> None:
+    """Write a checkpoint whole; `half` stores its weights as `halved` does."""
+    write_tensors(path, halved(state) if half else state, {_KEY: checkpoint.to_json()})
+
+
+def halved(state: Mapping[str, "torch.Tensor"]) -> dict[str, "torch.Tensor"]:
+    """Copies on the CPU, with the weights as float16: half the size, which changes no call in practice.
+
+    What exceeds float16's range stays as it is, and so do running statistics of normalisation.
     """
     import torch
-    from safetensors.torch import save_file
 
     tensors = {}
     for name, tensor in state.items():
-        narrow = half and tensor.is_floating_point() and "running_" not in name
-        tensors[name] = tensor.detach().cpu().to(torch.float16 if narrow else tensor.dtype).contiguous().clone()
-    metadata = {_KEY: checkpoint.to_json()}
-    write_whole(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
+        kept = tensor.detach().to("cpu", copy=True)
+        if kept.is_floating_point() and "running_" not in name:
+            narrow = kept.to(torch.float16)
+            kept = narrow if narrow.isfinite().all() else kept
+        tensors[name] = kept.contiguous()
+    return tensors
+
+
+def write_tensors(path: Path, tensors: Mapping[str, "torch.Tensor"], metadata: dict[str, str]) -> None:
+    """Write a safetensors file whole.
+
+    By way of memory: the library's own writer leaves temporary files of its own behind when it is killed, and says
+    of a full disk what no handler of OSError understands.
+
+    Raises:
+        OutputError: the disk is full, or the folder cannot be written to.
+    """
+    from safetensors.torch import save
+
+    packed = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    content = save(packed, metadata)
+    write_whole(path, lambda temporary: temporary.write_bytes(content))
 
 
 def load_weights(path: Path) -> dict[str, "torch.Tensor"]:
     """All tensors of a safetensors file, floating ones as float32.
 
     Raises:
-        InputError: not a safetensors file.
+        InputError: not a safetensors file, or one whose weights are not all finite numbers.
     """
     import torch
     from safetensors import SafetensorError
@@ -132,7 +163,10 @@ def load_weights(path: Path) -> dict[str, "torch.Tensor"]:
         loaded = load_file(path)
     except (SafetensorError, OSError) as error:
         raise InputError(f"{printable(path)} is damaged: {error}") from error
-    return {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in loaded.items()}
+    weights = {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in loaded.items()}
+    if not all(weight.isfinite().all() for weight in weights.values()):
+        raise InputError(f"{printable(path)} holds weights that are no finite numbers: it is of no use")
+    return weights
 
 
 def load_network(path: Path) -> tuple[Checkpoint, "nn.Module"]:
@@ -149,23 +183,6 @@ def load_network(path: Path) -> tuple[Checkpoint, "nn.Module"]:
         first = str(error).splitlines()[-1].strip()
         raise InputError(f"{printable(path)} does not fit {checkpoint.backbone}: {first}") from error
     return checkpoint, network.eval()
-
-
-def initialise(network: "nn.Module", path: Path) -> tuple[int, int]:
-    """Copy into `network` each tensor of a safetensors file that has its name and shape.
-
-    Returns:
-        How many tensors were taken, and how many the network has.
-
-    Raises:
-        InputError: the file is no safetensors file, or nothing in it fits.
-    """
-    own = network.state_dict()
-    fitting = {k: v for k, v in load_weights(path).items() if k in own and own[k].shape == v.shape}
-    if not fitting:
-        raise InputError(f"nothing in {printable(path)} fits this backbone; is it of the other one?")
-    network.load_state_dict({**own, **fitting})
-    return len(fitting), len(own)
 
 
 def read_metadata(path: Path) -> dict[str, str]:

@@ -14,7 +14,6 @@ from slidescreen.networks import (
     BACKBONES,
     Checkpoint,
     build,
-    initialise,
     load_network,
     read_checkpoint,
     save_checkpoint,
@@ -88,9 +87,3 @@ def test_weights_of_another_backbone_are_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "w", build("efficientnetv2_b2", 16).state_dict(), checkpoint, half=True)
     with pytest.raises(InputError, match="does not fit efficientnet_b1"):
         load_network(tmp_path / "w")
-
-
-def test_initial_weights_that_fit_nothing_are_refused(tmp_path: Path) -> None:
-    save_file({"a": torch.zeros(1)}, tmp_path / "w")
-    with pytest.raises(InputError, match="fits this backbone"):
-        initialise(build("efficientnet_b1", 12), tmp_path / "w")

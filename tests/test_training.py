@@ -11,6 +11,7 @@ import pytest
 import torch
 from conftest import draw_cell
 from safetensors.torch import load_file, save_file
+from small_training import OPTIONS, TYPES, Silent, labelled, request
 
 from slidescreen import cells
 from slidescreen.errors import InputError
@@ -19,61 +20,14 @@ from slidescreen.labels import LabelledImage
 from slidescreen.networks import Checkpoint, build, read_checkpoint, save_checkpoint
 from slidescreen.training.augmentation import augment
 from slidescreen.training.dataset import class_weights, epoch_order, group_weights
-from slidescreen.training.loop import EpochResult, Trainer
 from slidescreen.training.options import Augmentation, Stage, TrainingOptions, study_recipe
-from slidescreen.training.session import Request, run_training
+from slidescreen.training.session import run_training
 from slidescreen.training.state import read_notes
-
-TYPES = ("neutrophil", "lymphocyte", "myeloblast")
-OPTIONS = TrainingOptions(
-    preprocessing=Preprocessing(32), cell_types=TYPES, epochs=2, batch_size=8, stages=(), precision="fp32", seed=5
-)
-
-
-class Silent:
-    """A display that shows nothing, and may interrupt before a batch."""
-
-    def __init__(self, stop_at: tuple[int, int] | None = None) -> None:
-        self.stop_at = stop_at
-        self.notes: list[str] = []
-        self.results: list[EpochResult] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def reading(self, done: int, total: int) -> None: ...
-
-    def start(self, trainer: Trainer) -> None: ...
-
-    def finish(self, checkpoint: Path, best: EpochResult) -> None: ...
-
-    def batch(self, epoch: int, done: int, total: int, loss: float) -> None:
-        if (epoch, done) == self.stop_at:
-            raise KeyboardInterrupt
-
-    def epoch(self, result: EpochResult, best: bool) -> None:
-        self.results.append(result)
-
-
-def labelled(folder: Path, extra: str = "") -> Path:
-    folder.mkdir()
-    lines = ["file,label,slide,split"]
-    for number in range(30):
-        draw_cell(number, (40, 40)).save(folder / f"{number}.png")
-        split = "validation" if number % 5 == 0 else "train"
-        lines.append(f"{number}.png,{TYPES[number % 3]},{split}{number % 2},{split}")
-    (folder / "labels.csv").write_text("\n".join(lines) + "\n" + extra)
-    return folder / "labels.csv"
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return labelled(tmp_path_factory.mktemp("data") / "cells")
-
-
-def request(data: Path, out: Path, options: TrainingOptions = OPTIONS, **changes: object) -> Request:
-    plain = Request(data, out, options, None, None, False, False, frozenset(), None, False, "cpu", 1, 10**9)
-    return replace(plain, **changes)  # type: ignore[arg-type]
 
 
 def test_an_interrupted_training_ends_as_if_it_had_not_stopped(data: Path, tmp_path: Path) -> None:
@@ -96,7 +50,7 @@ def test_an_option_that_a_later_release_added_does_not_stop_a_training_from_goin
         run_training(request(data, tmp_path / "out"), Silent((0, 1)))
     path = tmp_path / "out" / "training-state.safetensors"
     notes = read_notes(path)
-    del notes["options"]["teacher_weight"]
+    del notes["provenance"]["options"]["teacher_weight"]
     save_file(load_file(path), path, metadata={"training": json.dumps(notes)})
     with pytest.raises(InputError, match=r"teacher_weight was 0.5 and is 0.9"):
         run_training(request(data, tmp_path / "out", replace(OPTIONS, teacher_weight=0.9), resume=True), Silent())
@@ -110,7 +64,7 @@ def test_a_training_leaves_a_checkpoint_its_history_and_its_curves(data: Path, t
         OPTIONS, backbone="efficientnetv2_b2", epochs=1, balance="loss", schedule="onecycle", optimizer="adamw"
     )
     run_training(request(data, tmp_path / "out", options), Silent())
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
+    assert sorted(p.name for p in (tmp_path / "out").iterdir() if not p.name.startswith(".")) == [
         "curves.png",
         "efficientnetv2_b2.safetensors",
         "history.csv",
@@ -229,27 +183,6 @@ def test_unreadable_training_images_are_left_out_and_named(tmp_path: Path) -> No
     display = Silent()
     run_training(request(data, tmp_path / "out", replace(OPTIONS, epochs=1)), display)
     assert any("7.png: not an image" in note for note in display.notes)
-
-
-def test_the_rate_falls_when_validation_stands_still(data: Path, tmp_path: Path) -> None:
-    """Checked on the trainer's own history: a plateau of more than `plateau_patience` epochs halves the rate once."""
-    options = replace(OPTIONS, epochs=1, plateau_patience=1, patience=4)
-    captured: list[Trainer] = []
-
-    class Keeper(Silent):
-        def start(self, trainer: Trainer) -> None:
-            captured.append(trainer)
-
-    run_training(request(data, tmp_path / "out", options), Keeper())
-    (trainer,) = captured
-    trainer.history = [EpochResult(1, 32, 0.0005, 1, 1, 0.5, 0.5, 1)]
-    rates = []
-    for number in range(2, 7):
-        trainer.history.append(EpochResult(number, 32, trainer.learning_rate, 1, 1, 0.5, 0.4, 1))
-        trainer._adapt_rate()
-        rates.append(trainer.learning_rate)
-    assert rates == [0.0005, 0.00025, 0.00025, 0.000125, 0.000125]
-    assert trainer._exhausted()
 
 
 def test_the_studys_recipe_switches_every_addition_off() -> None:

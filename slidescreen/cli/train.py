@@ -1,5 +1,6 @@
 """`slidescreen train`: a laboratory's labelled cells become a checkpoint."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,10 +42,19 @@ def train(
         Path | None,
         typer.Option(
             "--init",
-            help="Start from the fitting tensors of this safetensors file instead of random weights.",
+            help="Start from the weights in this safetensors file instead of random ones; the last layer is taken cell "
+            "type by cell type.",
             rich_help_panel=_FILES,
         ),
     ] = None,
+    init_partial: Annotated[
+        bool,
+        typer.Option(
+            "--init-partial",
+            help="Of --init take those tensors that fit, as where it is of another network, instead of refusing.",
+            rich_help_panel=_FILES,
+        ),
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the interrupted training in --out.", rich_help_panel=_FILES)
     ] = False,
@@ -92,7 +102,7 @@ def train(
     flips: Annotated[
         bool, typer.Option("--flips/--no-flips", help="Random horizontal and vertical flips.", rich_help_panel=_RECIPE)
     ] = True,
-    seed: Annotated[int, typer.Option(min=0, rich_help_panel=_RECIPE)] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, rich_help_panel=_RECIPE)] = 0,
     study: Annotated[
         bool,
         typer.Option(
@@ -162,7 +172,7 @@ def train(
     ] = 0.5,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=_BEYOND)] = "auto",
     device: DeviceOption = "auto",
-    threads: Annotated[int | None, typer.Option(help="Processor threads.", min=1)] = None,
+    threads: Annotated[int | None, typer.Option(help="Processor threads.", min=1, max=1024)] = None,
     memory: Annotated[float, typer.Option(help="Keep decoded images in memory up to so many GB.", min=0)] = 6.0,
 ) -> None:
     """Train one backbone on labelled cell images.
@@ -176,6 +186,8 @@ def train(
 
     if types not in ("all", "leukocytes"):
         raise InputError(f"--types must be all or leukocytes, not {types}")
+    if not math.isfinite(memory):
+        raise InputError(f"--memory must be a number of GB, not {memory}")
     options = TrainingOptions(
         backbone=backbone,
         preprocessing=Preprocessing(image_size, white_balance=white_balance),
@@ -207,6 +219,7 @@ def train(
         out=out or Path("slidescreen-training") / backbone,
         options=options,
         init=init,
+        init_partial=init_partial,
         teacher=None if study else teacher,
         resume=resume,
         overwrite=overwrite,
@@ -230,9 +243,6 @@ def _stages(text: str | None) -> "tuple[Stage, ...]":
         return ()
     try:
         pairs = [part.split(":") for part in text.split(",")]
-        stages = tuple(Stage(int(size), int(count)) for size, count in pairs)
+        return tuple(Stage(int(size), int(count)) for size, count in pairs)
     except ValueError:
         raise InputError(f"--progressive must look like 96:4,160:2, not {text!r}") from None
-    if any(stage.image_size < 32 or stage.epochs < 1 for stage in stages):
-        raise InputError("--progressive needs sizes of 32 pixels and more, and one epoch or more each")
-    return stages

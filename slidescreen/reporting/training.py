@@ -9,7 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from slidescreen.files import printable
 from slidescreen.networks import BACKBONES
 from slidescreen.reporting.progress import ProgressDisplay
-from slidescreen.training.loop import EpochResult, Trainer
+from slidescreen.training.loop import Trainer
+from slidescreen.training.schedule import EpochResult
 
 _LOG_EVERY = 120.0  # seconds between lines where no progress bar can be shown
 

@@ -66,7 +66,7 @@ class PixelStore:
         self._paths = [image.path for image in images]
         self._preprocessing = preprocessing
         self._pool = ThreadPoolExecutor(workers)
-        side = preprocessing.image_size
+        self.image_size = side = preprocessing.image_size
         self.in_memory = len(images) * side * side * 3 <= memory
         self._kept: Pixels | None = None
         if self.in_memory:
@@ -114,3 +114,14 @@ def epoch_order(count: int, weights: NDArray[np.float64] | None, seed: int, epoc
     if weights is None:
         return generator.permutation(count)
     return generator.choice(count, size=count, replace=True, p=weights / weights.sum())
+
+
+def in_batches(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+    """The images of an epoch in batches of `size`; the last may have fewer.
+
+    One image left over joins the batch before: alone it would have no spread, which normalisation needs.
+    """
+    batches = [order[start : start + size] for start in range(0, len(order), size)]
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        batches[-2:] = [np.concatenate(batches[-2:])]
+    return batches

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 
 from slidescreen.files import write_text, write_whole
-from slidescreen.training.loop import EpochResult
+from slidescreen.training.schedule import EpochResult
 
 
 def write_history(folder: Path, history: Sequence[EpochResult]) -> None:

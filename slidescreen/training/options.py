@@ -16,6 +16,29 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "precision": ("auto", "fp32", "bf16"),
 }
 
+_ENDLESS = 2**31 - 1
+LIMITS: dict[str, tuple[float, float]] = {
+    "epochs": (1, _ENDLESS),
+    "batch_size": (2, _ENDLESS),  # normalisation needs the spread of two images
+    "learning_rate": (1e-8, 1.0),
+    "plateau_factor": (0.01, 0.99),
+    "plateau_patience": (0, _ENDLESS),
+    "patience": (1, _ENDLESS),
+    "rotation": (0, 180),
+    "scale": (1, 2),
+    "colour": (0, 4),
+    "focus": (0, 4),
+    "balance_power": (0, 1),
+    "label_smoothing": (0, 0.5),
+    "weight_average": (0, 0.99999),
+    "weight_decay": (0, 1),
+    "drop_rate": (0, 0.9),
+    "drop_path_rate": (0, 0.9),
+    "teacher_weight": (0, 1),
+    "seed": (0, 2**32 - 1),
+}
+"""The least and the most of each number."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -76,21 +99,36 @@ class TrainingOptions:
         for name, allowed in CHOICES.items():
             value = getattr(self, name)
             if value not in allowed:
-                raise InputError(f"--{name.replace('_', '-')} must be one of {', '.join(allowed)}, not {value}")
+                raise InputError(f"{flag_of(name)} must be one of {', '.join(allowed)}, not {value}")
+        for name, (low, high) in LIMITS.items():
+            value = getattr(self.augmentation if hasattr(self.augmentation, name) else self, name)
+            if not low <= value <= high:  # what is no number is in no range
+                raise InputError(f"{flag_of(name)} must be between {low:g} and {high:g}, not {value}")
         if sum(stage.epochs for stage in self.stages) > self.epochs:
             raise InputError("the epochs of --progressive are more than --epochs")
+        sizes = [stage.image_size for stage in self.stages]
+        if any(not 32 <= size <= 2048 for size in sizes) or any(stage.epochs < 1 for stage in self.stages):
+            raise InputError("--progressive needs sizes between 32 and 2048 pixels, and one epoch or more each")
 
-    def size_at(self, epoch: int) -> int:
-        """The image size, pixels, at which epoch `epoch` (from 0) trains."""
-        for stage in self.stages:
-            if epoch < stage.epochs:
-                return stage.image_size
-            epoch -= stage.epochs
-        return self.preprocessing.image_size
+    def plan(self) -> tuple[Stage, ...]:
+        """The image sizes in their order, and their epochs; stages that follow each other at one size are one."""
+        rest = self.epochs - sum(stage.epochs for stage in self.stages)
+        plan: list[Stage] = []
+        for stage in (*self.stages, Stage(self.preprocessing.image_size, rest)):
+            if plan and plan[-1].image_size == stage.image_size:
+                plan[-1] = replace(plan[-1], epochs=plan[-1].epochs + stage.epochs)
+            elif stage.epochs:
+                plan.append(stage)
+        return tuple(plan)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values, for JSON."""
         return asdict(self)
+
+
+def flag_of(name: str) -> str:
+    """The command line's word for an option."""
+    return "--" + name.removesuffix("_rate" if name == "drop_path_rate" else "").replace("_", "-")
 
 
 def study_recipe(options: TrainingOptions) -> TrainingOptions:

@@ -15,17 +15,17 @@ from torch import nn
 from slidescreen import __version__
 from slidescreen.allocator import keep_memory
 from slidescreen.engine.devices import choose_device, usable_threads
-from slidescreen.errors import InputError
-from slidescreen.files import make_folder, printable, sha256_of
+from slidescreen.errors import InputError, OutputError, memory_ran_out
+from slidescreen.files import make_folder, printable, sha256_of, sweep
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled, with_split, without_duplicates
-from slidescreen.networks import initialise, load_network
+from slidescreen.locking import locked
+from slidescreen.networks import load_network
 from slidescreen.training.dataset import PixelStore, data_hash, survey
-from slidescreen.training.history import write_history
-from slidescreen.training.loop import EpochResult, Trainer, Watcher
+from slidescreen.training.folder import TrainingFolder, check_same_data, check_same_options
+from slidescreen.training.initial_weights import InitialWeights, read_initial_weights
+from slidescreen.training.loop import Trainer, Watcher
 from slidescreen.training.options import TrainingOptions
-from slidescreen.training.state import read_notes
-
-_STATE = "training-state.safetensors"
+from slidescreen.training.schedule import EpochResult
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,7 @@ class Request:
     out: Path
     options: TrainingOptions
     init: Path | None
+    init_partial: bool
     teacher: Path | None
     resume: bool
     overwrite: bool
@@ -47,12 +48,8 @@ class Request:
     memory: int
 
     @property
-    def checkpoint_path(self) -> Path:
-        return self.out / f"{self.options.backbone}.safetensors"
-
-    @property
-    def state_path(self) -> Path:
-        return self.out / _STATE
+    def folder(self) -> TrainingFolder:
+        return TrainingFolder(self.out, self.options.backbone)
 
 
 class Display(Watcher, Protocol):
@@ -70,38 +67,95 @@ class Display(Watcher, Protocol):
 def run_training(request: Request, display: Display) -> None:
     """Train as asked, and leave the checkpoint, its history and its curves in the folder.
 
+    A training that has finished is left as it is by `resume`.
+
     Raises:
         InputError: the data, the options or the folder do not allow it; nothing was written then.
+        DivergedError: a loss or weights became no finite numbers; the best checkpoint so far is kept.
+        OutputError: something could not be written; a training that had begun can go on.
     """
     keep_memory()
     device = choose_device(request.device)
+    _check_places(request)
     request, teacher = _with_teacher(request, device)
+    init = sha256_of(request.init) if request.init else None
+    initial = _initial_weights(request, display)
+    if request.resume:
+        check_same_options(request.folder.provenance(), request.options, init)
     if request.threads:
         torch.set_num_threads(request.threads)
-    _check_folder(request)
     workers = request.threads or usable_threads()
     images, provenance = _images(request, display, workers)
+    provenance["init"] = init
     train = [image for image in images if image.split == "train"]
     validation = [image for image in images if image.split == "validation"]
     _check_support(train, validation, request.options, display)
     make_folder(request.out)
+    with locked(request.out, display.note):
+        request.folder.check(request.resume, request.overwrite)  # another training may have been there meanwhile
+        sweep(request.out)
+        if request.resume:
+            check_same_data(request.folder.provenance(), provenance["data_hash"])
+            if not request.folder.is_unfinished():
+                _show_finished(request.folder, display)
+                return
 
-    def pixels_at(size: int) -> tuple[PixelStore, PixelStore]:
-        preprocessing = replace(request.options.preprocessing, image_size=size)
-        stores = [PixelStore(part, preprocessing, request.memory // 2, workers) for part in (train, validation)]
-        if not stores[0].in_memory:
-            display.note(f"at {size} pixels the images exceed --memory: they are decoded anew for each epoch")
-        return stores[0], stores[1]
+        def pixels_at(size: int) -> tuple[PixelStore, PixelStore]:
+            preprocessing = replace(request.options.preprocessing, image_size=size)
+            stores = [PixelStore(part, preprocessing, request.memory // 2, workers) for part in (train, validation)]
+            if not stores[0].in_memory:
+                display.note(f"at {size} pixels the images exceed --memory: they are decoded anew for each epoch")
+            return stores[0], stores[1]
 
-    trainer = Trainer(
-        request.options, train, validation, pixels_at, device,
-        request.checkpoint_path, request.state_path, provenance, teacher,
-    )  # fmt: skip
-    _begin(trainer, request, display)
-    display.start(trainer)
-    trainer.run(_Recorder(request.out, trainer, display))
-    request.state_path.unlink(missing_ok=True)
-    display.finish(request.checkpoint_path, max(trainer.history, key=lambda row: (row.image_size, row.macro_f1)))
+        trainer = Trainer(request.options, train, validation, pixels_at, device, request.folder, provenance, teacher)
+        _begin(trainer, initial, request.resume, display)
+        display.start(trainer)
+        _run(trainer, display)
+        request.folder.state.unlink(missing_ok=True)
+        display.finish(request.folder.checkpoint, trainer.best())
+
+
+def _run(trainer: Trainer, display: Display) -> None:
+    """Train; what stops it from outside is said with the way to go on."""
+    try:
+        trainer.run(display)
+    except KeyboardInterrupt:
+        display.note(f"stopped in epoch {trainer.epoch + 1}: {_way_on(trainer)}")
+        raise
+    except OutputError as error:
+        raise OutputError(f"{error}; when that is mended, {_way_on(trainer)}") from error
+    except (MemoryError, OSError, RuntimeError) as error:
+        if not memory_ran_out(error):
+            raise
+        raise OutputError(
+            f"memory ran out; free some, or give less --memory, and {_way_on(trainer)}; "
+            "or start anew with a smaller --batch-size or --image-size"
+        ) from error
+
+
+def _way_on(trainer: Trainer) -> str:
+    return "--resume goes on" if trainer.folder.is_unfinished() else "give the same command again"
+
+
+def _check_places(request: Request) -> None:
+    """Refuse files and folders that cannot be used, before anything is read."""
+    request.folder.check(request.resume, request.overwrite)
+    for path in (request.init, request.teacher):
+        if path and not path.is_file():
+            raise InputError(f"{printable(path)} " + ("is no file" if path.exists() else "does not exist"))
+    if request.init_partial and not request.init:
+        raise InputError("--init-partial says how --init is taken: name a file with --init")
+    data, out = request.data.resolve(), request.out.resolve()
+    if data.is_dir() and data in (out, *out.parents):
+        raise InputError(
+            f"the results would lie among the labelled images, in {printable(request.out)}: choose another --out"
+        )
+
+
+def _show_finished(folder: TrainingFolder, display: Display) -> None:
+    provenance = folder.provenance()
+    display.note(f"the training in {printable(folder.path)} has finished: nothing is left to do")
+    display.finish(folder.checkpoint, EpochResult.of(provenance["validation"]))
 
 
 def _with_teacher(request: Request, device: torch.device) -> tuple[Request, nn.Module | None]:
@@ -117,35 +171,6 @@ def _with_teacher(request: Request, device: torch.device) -> tuple[Request, nn.M
         raise InputError(f"the teacher {name} was trained on differently prepared images: see --white-balance")
     placed = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return replace(request, options=replace(options, teacher=sha256_of(request.teacher))), placed
-
-
-@dataclass(frozen=True)
-class _Recorder:
-    """Keeps the history on the disk as epochs end."""
-
-    folder: Path
-    trainer: Trainer
-    display: Display
-
-    def batch(self, epoch: int, done: int, total: int, loss: float) -> None:
-        self.display.batch(epoch, done, total, loss)
-
-    def epoch(self, result: EpochResult, best: bool) -> None:
-        write_history(self.folder, self.trainer.history)
-        self.display.epoch(result, best)
-
-
-def _check_folder(request: Request) -> None:
-    out = printable(request.out)
-    if request.resume and not request.state_path.is_file():
-        finished = " (the training there has finished)" if request.checkpoint_path.is_file() else ""
-        raise InputError(f"{out} holds no interrupted training to resume{finished}")
-    if not request.resume and not request.overwrite and (
-        request.state_path.exists() or request.checkpoint_path.exists()
-    ):  # fmt: skip
-        raise InputError(f"{out} already holds a training: say --resume to go on, or --overwrite to start anew")
-    if request.init and not request.init.is_file():
-        raise InputError(f"{printable(request.init)} does not exist")
 
 
 def _images(request: Request, display: Display, workers: int) -> tuple[list[LabelledImage], dict[str, Any]]:
@@ -172,7 +197,6 @@ def _images(request: Request, display: Display, workers: int) -> tuple[list[Labe
         "train_images_by_type": dict(Counter(i.label for i in kept if i.split == "train")),
         "seed": request.options.seed,
         "options": request.options.to_dict(),
-        "init": sha256_of(request.init) if request.init else None,
         "versions": _versions(),
     }
     return kept, provenance
@@ -188,44 +212,42 @@ def _check_support(
 ) -> None:
     if not train or not validation:
         raise InputError("training needs images in both the train and the validation split")
-    absent = [name for name in options.cell_types if name not in {image.label for image in train}]
+    learnt, asked = ({image.label for image in part} for part in (train, validation))
+    if len(learnt) < 2:
+        raise InputError(f"training needs images of two cell types or more; all of the train split are {learnt.pop()}")
+    absent = [name for name in options.cell_types if name not in learnt]
     if absent:
         display.note(f"no training images of {', '.join(absent)}: the network will never name them")
+    unasked = [name for name in options.cell_types if name in learnt - asked]
+    if unasked:
+        display.note(f"no validation images of {', '.join(unasked)}: the best epoch is chosen without them")
 
 
-def _begin(trainer: Trainer, request: Request, display: Display) -> None:
-    """Take up the saved state, or start from --init or from random weights."""
-    if request.resume:
-        notes = read_notes(request.state_path)
-        _check_unchanged(notes, trainer)
+def _initial_weights(request: Request, display: Display) -> InitialWeights | None:
+    """What --init gives to a training that begins."""
+    if request.init is None or request.resume:
+        return None
+    options = request.options
+    initial = read_initial_weights(request.init, options.backbone, options.cell_types, request.init_partial)
+    display.note(
+        f"{initial.taken} of {initial.of} tensors taken from {printable(request.init)}; "
+        f"its last layer serves {len(initial.rows)} of {len(options.cell_types)} cell types"
+    )
+    return initial
+
+
+def _begin(trainer: Trainer, initial: InitialWeights | None, resume: bool, display: Display) -> None:
+    """Take up the saved state, or start from initial weights or from random ones."""
+    if resume:
         trainer.resume()
-        display.note(f"resumed in epoch {trainer.epoch + 1}, batch {trainer.next_batch}")
-    elif request.init:
-        taken, of = initialise(trainer.network, request.init)
-        trainer.start_average()
-        display.note(f"{taken} of {of} tensors taken from {printable(request.init)}")
-
-
-def _check_unchanged(notes: dict[str, Any], trainer: Trainer) -> None:
-    if notes["data_hash"] != trainer.provenance["data_hash"]:
-        raise InputError(
-            "the labelled images have changed since this training was interrupted: say --overwrite to start anew"
-        )
-    # An option that a later release added counts as its default: so the interrupted training had it.
-    before = {**_plain(TrainingOptions().to_dict()), **notes["options"]}
-    now = _plain(trainer.options.to_dict())
-    different = sorted(key for key in now if now[key] != before[key])
-    if different:
-        changed = ", ".join(f"{key} was {before[key]} and is {now[key]}" for key in different)
-        raise InputError(f"the interrupted training had other options: {changed}")
-
-
-def _plain(options: dict[str, Any]) -> dict[str, Any]:
-    """As JSON gives it back: tuples become lists."""
-    import json
-
-    plain: dict[str, Any] = json.loads(json.dumps(options))
-    return plain
+        display.note(f"resumed in epoch {trainer.epoch + 1}, batch {trainer.next_batch + 1}")
+        former = trainer.provenance["versions"]
+        changed = [f"{name} {former.get(name)} → {now}" for name, now in _versions().items() if former.get(name) != now]
+        if changed:
+            display.note(f"begun with other versions, so figures may differ a little: {', '.join(changed)}")
+    elif initial:
+        initial.put_into(trainer.learner.network)
+        trainer.learner.start_average()
 
 
 def _versions() -> dict[str, str]:

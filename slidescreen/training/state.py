@@ -1,58 +1,86 @@
 """The state of an unfinished training, in one safetensors file: no pickle, written whole."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from slidescreen.errors import InputError
-from slidescreen.files import printable, write_whole
-from slidescreen.networks import read_metadata
+from slidescreen.files import printable
+from slidescreen.networks import read_metadata, write_tensors
 
+FORMAT_VERSION = 2
 _KEY = "training"
 
 
 def save_state(
-    path: Path, networks: dict[str, nn.Module], optimizer: torch.optim.Optimizer, notes: dict[str, Any]
+    path: Path,
+    networks: Mapping[str, nn.Module],
+    best: Mapping[str, Tensor],
+    optimizer: torch.optim.Optimizer,
+    notes: Mapping[str, Any],
 ) -> None:
-    """Write the networks' tensors, the optimizer's, and `notes` (plain values) to `path`."""
+    """Write the networks' tensors, those of the `best` epoch, the optimizer's, and `notes` (plain values) to `path`."""
     tensors = {f"{name}/{key}": value for name, net in networks.items() for key, value in net.state_dict().items()}
+    tensors |= {f"best/{key}": value for key, value in best.items()}
     for index, values in optimizer.state_dict()["state"].items():
         for key, value in values.items():
             tensors[f"optimizer/{index}/{key}"] = torch.as_tensor(value)
-    packed = {key: value.detach().cpu().contiguous().clone() for key, value in tensors.items()}
-    metadata = {_KEY: json.dumps(notes)}
-    write_whole(path, lambda temporary: save_file(packed, temporary, metadata=metadata))
+    write_tensors(path, tensors, {_KEY: json.dumps({"format_version": FORMAT_VERSION, **notes})})
 
 
 def read_notes(path: Path) -> dict[str, Any]:
     """The plain values of a saved state.
 
     Raises:
-        InputError: the file is no state of an unfinished training.
+        InputError: the file is no state of an unfinished training, or another release wrote it.
     """
     metadata = read_metadata(path)
     if _KEY not in metadata:
         raise InputError(f"{printable(path)} is no state of an unfinished training")
     notes: dict[str, Any] = json.loads(metadata[_KEY])
+    found = notes.get("format_version", 1)
+    if found != FORMAT_VERSION:
+        raise InputError(
+            f"{printable(path)} was written by another release of slidescreen (its format is {found}, this release "
+            f"reads {FORMAT_VERSION}): go on with that release, or say --overwrite to start anew"
+        )
     return notes
 
 
-def restore_state(path: Path, networks: dict[str, nn.Module], optimizer: torch.optim.Optimizer) -> None:
-    """Put a saved state's tensors back into the networks and the optimizer, as they were."""
-    tensors = load_file(path)
-    for name, network in networks.items():
-        network.load_state_dict(_below(tensors, f"{name}/"))
+def restore_state(path: Path, networks: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Put a saved state's tensors back into the networks and the optimizer, and give those of the best epoch.
+
+    Raises:
+        InputError: the file is damaged, or is of another network.
+    """
+    try:
+        tensors = load_file(path)
+        for name, network in networks.items():
+            network.load_state_dict(_below(tensors, f"{name}/"))
+    except (SafetensorError, OSError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{printable(path)} is damaged ({reason}): say --overwrite to start anew") from error
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in _below(tensors, "optimizer/").items():
         index, name = key.split("/")
-        state.setdefault(int(index), {})[name] = value
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
+        state.setdefault(int(index), {})[name] = _laid_out_as(parameters[int(index)], value)
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    return _below(tensors, "best/")
 
 
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """`value` in the order of the parameter's numbers in memory, in which they are computed to the last bit alike."""
+    if value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

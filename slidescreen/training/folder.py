@@ -1,0 +1,115 @@
+"""What the folder of a training holds, and whether a training may begin or go on there."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slidescreen.errors import InputError
+from slidescreen.files import printable
+from slidescreen.networks import BACKBONES, read_checkpoint
+from slidescreen.training.options import TrainingOptions
+from slidescreen.training.state import read_notes
+
+_ANEW = "say --overwrite to start anew"
+
+
+@dataclass(frozen=True)
+class TrainingFolder:
+    """Where a training of `backbone` keeps its files: its state until it has finished, its checkpoint from the first
+    epoch on."""
+
+    path: Path
+    backbone: str
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.path / f"{self.backbone}.safetensors"
+
+    @property
+    def state(self) -> Path:
+        return self.path / "training-state.safetensors"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.csv"
+
+    def is_unfinished(self) -> bool:
+        """Whether a training began here and did not come to its end."""
+        return self.state.is_file()
+
+    def is_taken(self) -> bool:
+        """Whether any training left its files here."""
+        checkpoints = (self.path / f"{backbone}.safetensors" for backbone in BACKBONES)
+        return any(path.exists() for path in (self.state, self.history, *checkpoints))
+
+    def check(self, resume: bool, overwrite: bool) -> None:
+        """Refuse a training that the folder does not allow.
+
+        Raises:
+            InputError: the reason, and what to say instead.
+        """
+        out = printable(self.path)
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{out} is a file: choose a folder with --out")
+        if (self.path / "run.json").exists():
+            raise InputError(f"{out} holds the results of classify, whose history.csv stays: choose another --out")
+        if resume and overwrite:
+            raise InputError("--resume goes on with a training and --overwrite starts anew: say one of them")
+        if resume and not self.is_unfinished() and not self.checkpoint.is_file():
+            raise InputError(f"{out} holds no interrupted training to resume")
+        if not resume and not overwrite and self.is_taken():
+            raise InputError(f"{out} already holds a training: say --resume to go on, or --overwrite to start anew")
+
+    def provenance(self) -> dict[str, Any]:
+        """Where the training here came from: as its state says, or once it is finished its checkpoint.
+
+        Raises:
+            InputError: neither says so.
+        """
+        if self.is_unfinished():
+            found = read_notes(self.state).get("provenance")
+        else:
+            found = dict(read_checkpoint(self.checkpoint).provenance)
+        if not isinstance(found, dict) or not {"options", "data_hash", "init"} <= found.keys():
+            raise InputError(f"{printable(self.path)} holds no training that could go on: {_ANEW}")
+        return found
+
+
+def check_same_options(before: Mapping[str, Any], options: TrainingOptions, init: str | None) -> None:
+    """Refuse to go on with other options than a training began with.
+
+    Args:
+        before: its provenance.
+        options: those given now.
+        init: SHA-256 of the initial weights named now; None where none are named, for the state holds them.
+
+    Raises:
+        InputError: naming what differs.
+    """
+    # An option that a later release added counts as its default: so the interrupted training had it.
+    had = {**_plain(TrainingOptions().to_dict()), **before["options"]}
+    now = _plain(options.to_dict())
+    different = sorted(key for key in now if now[key] != had[key])
+    if different:
+        changed = ", ".join(f"{key} was {had[key]} and is {now[key]}" for key in different)
+        raise InputError(f"the training there had other options: {changed}; give the same, or {_ANEW}")
+    if init is not None and init != before["init"]:
+        raise InputError(f"the training there started from other weights than --init names: leave it out, or {_ANEW}")
+
+
+def check_same_data(before: Mapping[str, Any], data_hash: str) -> None:
+    """Refuse to go on with other images, labels or splits than a training began with.
+
+    Raises:
+        InputError: they differ.
+    """
+    if data_hash != before["data_hash"]:
+        raise InputError(f"the labelled images have changed since the training there began: {_ANEW}")
+
+
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    """As JSON gives it back: tuples become lists."""
+    plain: dict[str, Any] = json.loads(json.dumps(options))
+    return plain

@@ -1,0 +1,90 @@
+"""Weights to start a training from, taken from a file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from slidescreen.errors import InputError
+from slidescreen.files import printable
+from slidescreen.networks import BACKBONES, Checkpoint, build, describes_itself, load_weights, read_checkpoint
+
+_HEAD = ("classifier.weight", "classifier.bias")
+_COUNTERS = "num_batches_tracked"  # says nothing of what was learnt
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """What a file gives to a network.
+
+    `body` are whole tensors by name. `head` are the last layer's, with a row for each cell type of `rows`: the row of
+    the network's last layer that it becomes. `of` is the number of tensors that the network has.
+    """
+
+    body: Mapping[str, Tensor]
+    head: Mapping[str, Tensor]
+    rows: Sequence[int]
+    of: int
+
+    @property
+    def taken(self) -> int:
+        """How many of the network's tensors come from the file, in whole or in part."""
+        return len(self.body) + len(self.head)
+
+    def put_into(self, network: nn.Module) -> None:
+        """Copy them; all else stays as it is."""
+        own = network.state_dict()
+        with torch.no_grad():
+            for name, tensor in self.body.items():
+                own[name].copy_(tensor)
+            for name, tensor in self.head.items():
+                own[name][list(self.rows)] = tensor.to(own[name].device)
+
+
+def read_initial_weights(path: Path, backbone: str, cell_types: Sequence[str], partial: bool) -> InitialWeights:
+    """What a safetensors file has for a network: the backbone by name, the last layer cell type by cell type.
+
+    Args:
+        path: a checkpoint, or bare weights, of which the last layer cannot be used: nothing says what its rows mean.
+        backbone: a key of `BACKBONES`.
+        cell_types: in the order of the network's outputs.
+        partial: be content with those tensors that fit.
+
+    Raises:
+        InputError: the file is no safetensors file, is of another network and not `partial`, or nothing in it fits.
+    """
+    weights = load_weights(path)
+    checkpoint = read_checkpoint(path) if describes_itself(path) else None
+    with torch.device("meta"):
+        own = {k: v for k, v in build(backbone, len(cell_types)).state_dict().items() if _COUNTERS not in k}
+    body = [name for name in own if name not in _HEAD]
+    fitting = {name: weights[name] for name in body if name in weights and weights[name].shape == own[name].shape}
+    if not fitting:
+        raise InputError(f"nothing in {printable(path)} fits {BACKBONES[backbone]}")
+    if not partial:
+        _check_whole(path, backbone, checkpoint, len(fitting), len(body))
+    shared = [name for name in cell_types if checkpoint and name in checkpoint.cell_types]
+    head: dict[str, Tensor] = {}
+    if checkpoint and shared and all(_fits(weights.get(k), own[k], len(checkpoint.cell_types)) for k in _HEAD):
+        head = {name: weights[name][[checkpoint.cell_types.index(k) for k in shared]] for name in _HEAD}
+    rows = [list(cell_types).index(name) for name in shared] if head else []
+    return InitialWeights(fitting, head, rows, len(own))
+
+
+def _check_whole(path: Path, backbone: str, checkpoint: Checkpoint | None, fitting: int, needed: int) -> None:
+    if checkpoint is not None and checkpoint.backbone != backbone:
+        what = f"is a checkpoint of {BACKBONES[checkpoint.backbone]}, not of {BACKBONES[backbone]}"
+    elif fitting < needed:
+        what = f"is of another network than {BACKBONES[backbone]}"
+    else:
+        return
+    raise InputError(
+        f"{printable(path)} {what}: {fitting} of {needed} tensors fit; "
+        "choose another --init or --backbone, or say --init-partial to take those that fit"
+    )
+
+
+def _fits(layer: Tensor | None, own: Tensor, rows: int) -> bool:
+    return layer is not None and layer.shape == (rows, *own.shape[1:])

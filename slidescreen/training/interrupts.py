@@ -1,0 +1,59 @@
+"""Signals that wait while something is done that must be done whole."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Whole:
+    """A context in which Ctrl-C and SIGTERM wait until its end: `with whole: …`.
+
+    `torn` is true from the start of such a context until its end is reached, and for ever where an error left it:
+    what it was to change may then have been changed in part, and is not to be kept.
+    """
+
+    def __init__(self) -> None:
+        self.torn = False
+        self._holding = False
+        self._waiting: tuple[int, FrameType | None] | None = None
+        self._handlers: dict[int, Any] = {}
+
+    @contextmanager
+    def guarding(self) -> Iterator[None]:
+        """Take over the process's signals meanwhile; elsewhere than in its main thread there are none."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        self._handlers = {number: signal.getsignal(number) for number in _SIGNALS}
+        heeded = [number for number, handler in self._handlers.items() if callable(handler)]
+        try:
+            for number in heeded:
+                signal.signal(number, self._receive)
+            yield
+        finally:
+            for number in heeded:
+                signal.signal(number, self._handlers[number])
+
+    def __enter__(self) -> None:
+        self._holding = True  # first: an interrupt before it leaves nothing torn
+        self.torn = True
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.torn = error is not None
+        self._holding = False
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and error is None:
+            self._handlers[waiting[0]](*waiting)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self._holding:
+            self._waiting = number, frame
+        else:
+            self._handlers[number](number, frame)

@@ -1,0 +1,156 @@
+"""A network that learns: one step, and what it makes of images so far."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from slidescreen.networks import build
+from slidescreen.training.augmentation import augment
+from slidescreen.training.options import TrainingOptions
+
+_SEED_STRIDE = 1_000_003
+
+
+class Learner:
+    """The network, the moving average of its weights, and its optimizer.
+
+    Args:
+        options: of the training; their seed decides the initial weights.
+        device: where it all lies.
+        loss_weights: of the cell types, shape (K,); None where all count the same.
+        teacher: a network whose opinion is learnt beside the labels.
+    """
+
+    def __init__(
+        self,
+        options: TrainingOptions,
+        device: torch.device,
+        loss_weights: NDArray[Any] | None = None,
+        teacher: nn.Module | None = None,
+    ) -> None:
+        self._options, self._device, self._teacher = options, device, teacher
+        torch.manual_seed(options.seed)
+        count = len(options.cell_types)
+        self.network = self._place(build(options.backbone, count, options.drop_rate, options.drop_path_rate))
+        self.average = self._place(build(options.backbone, count))
+        kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
+        self.optimizer = kind(self.network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
+        fast = fast_bf16(device, options.backbone)
+        self.autocast = options.precision == "bf16" or (options.precision == "auto" and fast)
+        self._loss_weights = None
+        if loss_weights is not None:
+            self._loss_weights = torch.as_tensor(loss_weights, dtype=torch.float32, device=device)
+        self.start_average()
+
+    @property
+    def networks(self) -> dict[str, nn.Module]:
+        """Both networks, by the names under which a saved state keeps them."""
+        return {"network": self.network, "average": self.average}
+
+    @property
+    def judged(self) -> nn.Module:
+        """The network that is validated and kept: the moving average, where there is one."""
+        return self.average if self._options.weight_average > 0 else self.network
+
+    def start_average(self) -> None:
+        """Begin the moving average at the network's present weights."""
+        self.average.load_state_dict(self.network.state_dict())
+
+    def step(self, pixels: NDArray[np.uint8], labels: NDArray[np.int64], number: int, rate: float) -> float:
+        """Learn from one batch.
+
+        Every random draw comes from the step's own number, so that a resumed training repeats it.
+
+        Args:
+            pixels: (N, S, S, 3), N at least 2: normalisation needs a mean.
+            labels: (N,).
+            number: of the step, from 0 over the whole training.
+            rate: of learning.
+
+        Returns:
+            The loss before the step; it may be no finite number.
+        """
+        generator = torch.Generator().manual_seed(self._options.seed * _SEED_STRIDE + number)
+        torch.manual_seed(self._options.seed * _SEED_STRIDE + number)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.network.train()
+        images = augment(as_batch(pixels, self._device), self._options.augmentation, generator)
+        self.optimizer.zero_grad(set_to_none=True)
+        with self._narrow():
+            images = self._normalised(images)
+            logits = self.network(images)
+        loss = self._loss(logits.float(), torch.as_tensor(labels, device=self._device), images)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimizer.step()
+        self._update_average(number)
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def predict(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+        """Probabilities (N, K) of the judged network for pixels (N, S, S, 3)."""
+        self.judged.eval()
+        with self._narrow():
+            logits = self.judged(self._normalised(as_batch(pixels, self._device)))
+        probabilities: NDArray[np.float64] = logits.double().softmax(1).cpu().numpy()
+        return probabilities
+
+    def is_finite(self) -> bool:
+        """Whether all weights of both networks are finite numbers."""
+        tensors = [value for network in self.networks.values() for value in network.state_dict().values()]
+        return all(bool(tensor.isfinite().all()) for tensor in tensors)
+
+    def _place(self, network: nn.Module) -> nn.Module:
+        return network.to(self._device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def _narrow(self) -> torch.autocast:
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=self.autocast)
+
+    def _loss(self, logits: Tensor, target: Tensor, images: Tensor) -> Tensor:
+        """Cross-entropy to the labels, and with a teacher to its opinion of the very same pixels."""
+        smoothing = self._options.label_smoothing
+        loss = functional.cross_entropy(logits, target, weight=self._loss_weights, label_smoothing=smoothing)
+        if self._teacher is None:
+            return loss
+        with torch.no_grad(), self._narrow():
+            opinion = self._teacher(images).float().softmax(1)
+        return torch.lerp(loss, functional.cross_entropy(logits, opinion), self._options.teacher_weight)
+
+    @torch.no_grad()
+    def _update_average(self, step: int) -> None:
+        if self._options.weight_average <= 0:
+            return
+        keep = min(self._options.weight_average, (1 + step) / (10 + step))
+        pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
+        for mean, value in pairs:
+            if mean.is_floating_point():
+                mean.lerp_(value, 1 - keep)
+            else:
+                mean.copy_(value)
+
+    def _normalised(self, images: Tensor) -> Tensor:
+        mean = torch.tensor(self._options.preprocessing.mean, device=self._device).view(1, 3, 1, 1)
+        std = torch.tensor(self._options.preprocessing.std, device=self._device).view(1, 3, 1, 1)
+        return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
+
+
+def as_batch(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Pixels (N, S, S, 3) as a float batch (N, 3, S, S), 0–1."""
+    return torch.from_numpy(pixels).to(device).permute(0, 3, 1, 2).float() / 255
+
+
+def fast_bf16(device: torch.device, backbone: str) -> bool:
+    """Whether a network trains faster in bfloat16 than in float32.
+
+    On a CPU with bfloat16 (2 cores, 128 pixels, images/s) V1 B1 does 38 against 51, V2 B2 63 against 50: the depthwise
+    convolutions, of which V1 has many and on large maps, are slower in it.
+    """
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    if backbone == "efficientnet_b1":
+        return False
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -1,0 +1,275 @@
+"""A training that is cut off, whenever and however, ends as if it had not been."""
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import pytest
+from small_training import SMALL, Silent, build_small, labelled, request, results
+
+from slidescreen.errors import InputError, OutputError
+from slidescreen.training import history, initial_weights, learner
+from slidescreen.training.options import Stage
+from slidescreen.training.session import run_training
+
+OPTIONS = replace(SMALL, schedule="onecycle", stages=(Stage(32, 1), Stage(40, 1)), balance="none")
+TRACED = ("training/loop.py", "training/state.py", "training/history.py", "training/learner.py", "files.py")
+TRACED += ("training/interrupts.py", "training/session.py", "networks.py", "training/schedule.py")
+
+
+class PowerCut(BaseException):
+    """Nothing more is written after it."""
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learner, "build", build_small)
+    monkeypatch.setattr(initial_weights, "build", build_small)
+    # Drawn in a moment, and different with every epoch, as the true one is.
+    monkeypatch.setattr(history, "_draw_curves", lambda path, rows: history.write_text(path, repr(len(rows))))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return labelled(tmp_path_factory.mktemp("data") / "cells")
+
+
+@pytest.fixture
+def undisturbed(data: Path, tmp_path: Path) -> dict[str, bytes]:
+    run_training(request(data, tmp_path / "undisturbed", OPTIONS), Silent())
+    return results(tmp_path / "undisturbed")
+
+
+def finish(data: Path, out: Path) -> None:
+    """Give the command again, with --resume where there is something to resume."""
+    begun = (out / "training-state.safetensors").is_file()
+    run_training(request(data, out, OPTIONS, resume=begun), Silent())
+
+
+@contextmanager
+def at_line(number: int, act: Callable[[], None]) -> Iterator[list[int]]:
+    """Act when the training's own modules come to their line of this number; the list counts them."""
+    lines = [0]
+
+    def trace(frame: FrameType, event: str, _: object) -> object:
+        if not frame.f_code.co_filename.endswith(TRACED):
+            return None
+        if event == "line":
+            lines[0] += 1
+            if lines[0] == number:
+                act()
+        return trace
+
+    former = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield lines
+    finally:
+        sys.settrace(former)
+
+
+def interrupt() -> None:
+    signal.raise_signal(signal.SIGINT)
+
+
+def cut_power() -> None:
+    raise PowerCut
+
+
+def break_in() -> None:
+    raise KeyboardInterrupt
+
+
+def lines_of_a_training(data: Path, out: Path) -> int:
+    with at_line(0, break_in) as lines:
+        run_training(request(data, out, OPTIONS), Silent())
+    return lines[0]
+
+
+def check_lines(data: Path, tmp_path: Path, undisturbed: dict[str, bytes], step: int, shift: int) -> None:
+    """Cut a training off at every `step`th line, by turns in three ways, and compare what it ends as."""
+    last = lines_of_a_training(data, tmp_path / "counted")
+    for turn, number in enumerate(range(1 + shift % step, last, step)):
+        out = tmp_path / f"cut{number}"
+        act = (interrupt, cut_power, break_in)[turn % 3]
+        with at_line(number, act), pytest.raises((KeyboardInterrupt, PowerCut)):
+            run_training(request(data, out, OPTIONS), Silent())
+        finish(data, out)
+        assert results(out) == undisturbed, f"{act.__name__} at line {number} of {last}"
+
+
+def test_cut_off_at_any_line_it_ends_as_an_undisturbed_training(
+    data: Path, tmp_path: Path, undisturbed: dict[str, bytes]
+) -> None:
+    check_lines(data, tmp_path, undisturbed, step=149, shift=7)
+
+
+@pytest.mark.soak
+def test_cut_off_at_every_line_it_ends_as_an_undisturbed_training(
+    data: Path, tmp_path: Path, undisturbed: dict[str, bytes]
+) -> None:
+    for shift in range(3):  # so every line meets every way
+        check_lines(data, tmp_path / str(shift), undisturbed, step=1, shift=shift)
+
+
+def test_cut_off_again_and_again_it_ends_as_an_undisturbed_training(
+    data: Path, tmp_path: Path, undisturbed: dict[str, bytes]
+) -> None:
+    generator, out = np.random.default_rng(20), tmp_path / "out"
+    for turn in range(20):
+        act = (interrupt, cut_power, break_in)[turn % 3]
+        with at_line(int(generator.integers(200, 600)), act), pytest.raises((KeyboardInterrupt, PowerCut)):
+            finish(data, out)
+    finish(data, out)
+    assert results(out) == undisturbed
+
+
+@pytest.mark.parametrize("write", range(1, 11))
+def test_a_full_disk_at_any_write_costs_nothing(
+    data: Path, tmp_path: Path, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, write: int
+) -> None:
+    out, sound, writes = tmp_path / "out", os.fsync, []
+
+    def fail_once(handle: int) -> None:
+        writes.append(handle)
+        if len(writes) == write:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sound(handle)
+
+    monkeypatch.setattr(os, "fsync", fail_once)
+    way_on = "give the same command again" if write == 1 else "--resume goes on"
+    with pytest.raises(OutputError, match=f"No space left on device; when that is mended, {way_on}$"):
+        run_training(request(data, out, OPTIONS), Silent())
+    finish(data, out)
+    assert results(out) == undisturbed
+
+
+def test_signals_wait_while_the_state_is_saved(
+    data: Path, tmp_path: Path, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Someone who presses Ctrl-C once more, while the first is being heeded, does no harm."""
+    from slidescreen.training import loop
+
+    sound, saved = loop.save_state, []
+
+    def save_impatiently(*arguments: object) -> None:
+        interrupt()
+        sound(*arguments)  # type: ignore[arg-type]
+        saved.append(arguments)
+
+    out = tmp_path / "out"
+    with monkeypatch.context() as patched:
+        patched.setattr(loop, "save_state", save_impatiently)
+        with pytest.raises(KeyboardInterrupt):
+            run_training(request(data, out, OPTIONS), Silent())
+    assert len(saved) == 2  # the first state, and the one with which the interrupt was heeded
+    finish(data, out)
+    assert results(out) == undisturbed
+
+
+def test_resuming_a_finished_training_changes_nothing(data: Path, tmp_path: Path) -> None:
+    out, display, first = tmp_path / "out", Silent(), Silent()
+    run_training(request(data, out, OPTIONS), first)
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in out.iterdir()}
+    run_training(request(data, out, OPTIONS, resume=True), display)
+    assert {name: (out / name).read_bytes() for name in before} == {name: kept for name, (kept, _) in before.items()}
+    assert (out / "efficientnet_b1.safetensors").stat().st_mtime_ns == before["efficientnet_b1.safetensors"][1]
+    assert any("has finished: nothing is left to do" in note for note in display.notes)
+    assert display.finished == [replace(first.finished[0], seconds=0.0)]
+
+
+def test_a_lost_checkpoint_is_written_again_from_the_state(
+    data: Path, tmp_path: Path, undisturbed: dict[str, bytes]
+) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        run_training(request(data, out, OPTIONS), Silent((2, 1)))
+    for name in ("efficientnet_b1.safetensors", "history.csv"):
+        (out / name).unlink()
+    (out / ".slidescreen-0123456789abcdef.tmp").write_bytes(b"half a line")
+    finish(data, out)
+    assert results(out) == undisturbed
+
+
+def stopped(data: Path, out: Path) -> Path:
+    with pytest.raises(KeyboardInterrupt):
+        run_training(request(data, out, OPTIONS), Silent((1, 1)))
+    return out
+
+
+def test_a_finished_training_too_goes_on_with_its_own_options_and_images_only(
+    data: Path, tmp_path: Path, undisturbed: dict[str, bytes]
+) -> None:
+    out = tmp_path / "undisturbed"
+    with pytest.raises(InputError, match=r"other options: epochs was 3 and is 9; .*--overwrite"):
+        run_training(request(data, out, replace(OPTIONS, epochs=9), resume=True), Silent())
+    other = labelled(tmp_path / "other", count=40)
+    with pytest.raises(InputError, match=r"images have changed since .*--overwrite"):
+        run_training(request(other, out, OPTIONS, resume=True), Silent())
+    assert results(out) == undisturbed
+
+
+def test_initial_weights_need_not_be_named_again_but_must_not_change(data: Path, tmp_path: Path) -> None:
+    started = tmp_path / "started"
+    run_training(request(data, started, OPTIONS), Silent())
+    one, other = started / "efficientnet_b1.safetensors", tmp_path / "other.safetensors"
+    other.write_bytes(b"anything else")
+    for out, changes in ((tmp_path / "whole", {}), (tmp_path / "out", {"init": one})):
+        with pytest.raises(KeyboardInterrupt):
+            run_training(request(data, out, OPTIONS, init=one), Silent((1, 1)))
+        run_training(request(data, out, OPTIONS, resume=True, **changes), Silent())
+    assert results(tmp_path / "whole") == results(tmp_path / "out")
+    assert results(tmp_path / "whole") != results(started)
+    with pytest.raises(InputError, match="started from other weights than --init names"):
+        run_training(request(data, tmp_path / "out", OPTIONS, resume=True, init=other), Silent())
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda content: content.replace(b'format_version\\": 2', b'format_version\\": 7'), "another release"),
+        (lambda content: content[:-100], "is damaged .*--overwrite"),
+        (lambda content: content[:20], "no safetensors file"),
+        (lambda content: content[:0], "no safetensors file"),
+    ],
+)
+def test_a_state_that_cannot_be_used_is_one_clear_error(
+    data: Path, tmp_path: Path, damage: Callable[[bytes], bytes], message: str
+) -> None:
+    state = stopped(data, tmp_path / "out") / "training-state.safetensors"
+    damaged = damage(state.read_bytes())
+    assert damaged != state.read_bytes()
+    state.write_bytes(damaged)
+    with pytest.raises(InputError, match=message):
+        run_training(request(data, tmp_path / "out", OPTIONS, resume=True), Silent())
+    assert state.read_bytes() == damaged
+
+
+def test_resume_and_overwrite_exclude_each_other(data: Path, tmp_path: Path) -> None:
+    out = stopped(data, tmp_path / "out")
+    with pytest.raises(InputError, match="--resume goes on with a training and --overwrite starts anew"):
+        run_training(request(data, out, OPTIONS, resume=True, overwrite=True), Silent())
+
+
+def test_two_trainings_do_not_share_a_folder(data: Path, tmp_path: Path) -> None:
+    from slidescreen.locking import locked
+
+    out = stopped(data, tmp_path / "out")
+    before = results(out)
+    with locked(out), pytest.raises(InputError, match="is in use by process"):
+        run_training(request(data, out, OPTIONS, resume=True), Silent())
+    assert results(out) == before
+
+
+def test_a_training_of_the_other_backbone_does_not_replace_a_history_unasked(data: Path, tmp_path: Path) -> None:
+    run_training(request(data, tmp_path, OPTIONS), Silent())
+    other = replace(OPTIONS, backbone="efficientnetv2_b2")
+    with pytest.raises(InputError, match="already holds a training"):
+        run_training(request(data, tmp_path, other), Silent())
