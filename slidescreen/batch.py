@@ -1,10 +1,10 @@
 """The night's work: every slide of a folder classified, judged and written down."""
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 from slidescreen.drift import add_to_history, compare, figures_of, read_history
 from slidescreen.engine.devices import usable_threads
@@ -16,11 +16,14 @@ from slidescreen.errors import InputError, NothingClassifiedError
 from slidescreen.files import make_folder, printable, sweep
 from slidescreen.ledger import Ledger
 from slidescreen.locking import locked
-from slidescreen.record import Night, Request, describe, earlier_slides, write
+from slidescreen.planning import Plan, outdated
+from slidescreen.planning import plan as plan_night
+from slidescreen.record import Night, Request, describe, write
 from slidescreen.recording import Display, Recorder, recording
 from slidescreen.runs import Run, SlideResult, judge
+from slidescreen.settling import Settling
 from slidescreen.shares import in_words, lacking
-from slidescreen.slides import Slide, discover
+from slidescreen.slides import discover
 from slidescreen.waiting import apart
 
 
@@ -49,17 +52,14 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
             recorder.note(in_words(printable(request.out), lacks))
         recorder.follow(request.out / "status.json")
         ledger = Ledger(request.out, ensemble, choice, request.thresholds)
-        results = apart(lambda: _finished(request, ledger, slides, recorder))
-        unknown = [slide for slide in slides if slide.name not in results]
-        waiting = apart(lambda: [slide for slide in unknown if _unsettled(slide, request.settle)])
-        waiting_names = [slide.name for slide in waiting]
-        remaining = [slide for slide in unknown if slide.name not in waiting_names]
-        _tell(recorder, results, waiting_names)
-        results |= _outdated(ledger, waiting)
+        settling = Settling(request.settle, request.out, slides)
+        plan = apart(lambda: plan_night(request, ledger, slides, settling))
+        results, remaining, waiting = dict(plan.known), plan.remaining, [slide.name for slide in plan.waiting]
+        _tell(recorder, plan)
         threads = request.engine.threads
         engines = load_engines(ensemble.members, choice, threads, recorder.note) if remaining else NO_ENGINES
         names = [slide.name for slide in slides]
-        night = Night(request, ensemble, choice, engines.description, started, names, waiting_names, lacks)
+        night = Night(request, ensemble, choice, engines.description, started, names, waiting, lacks)
         recorder.start(len(remaining), sum(len(slide.images) for slide in remaining))
         workers = request.workers or min(8, usable_threads())
         pipeline = Pipeline(
@@ -67,13 +67,19 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         )
         try:
             for slide, calls in pipeline.run(remaining):
+                if apart(partial(settling.has_changed, slide)):
+                    waiting.append(slide.name)
+                    results |= outdated(ledger, [slide])
+                    recorder.note(f"being exported while it was classified, left to the next run: {slide.name}")
+                    continue
                 results[slide.name] = ledger.keep(slide, judge(slide, calls, ensemble, request.thresholds))
                 recorder.slide(results[slide.name])
         except KeyboardInterrupt:
             write(describe(replace(night, speed=recorder.speed()), results), request.out, in_haste=True)
             raise
         night = replace(night, speed=recorder.speed())
-        drift = _look_back(request, ensemble, started, [results[slide.name] for slide in remaining], recorder)
+        fresh = [results[slide.name] for slide in remaining if slide.name not in waiting]
+        drift = _look_back(request, ensemble, started, fresh, recorder)
         run = describe(replace(night, drift=drift), results)
         write(run, request.out)
         if not waiting and not any(s.differential.classified + s.differential.unidentified for s in run.slides):
@@ -82,8 +88,8 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
 
 
 def unreadable(run: Run) -> int:
-    """How many images of a run could not be read."""
-    return sum(slide.differential.unreadable for slide in run.slides)
+    """How many images and folders of a run could not be read."""
+    return sum(len(slide.failures) for slide in run.slides)
 
 
 def _check_out(request: Request) -> None:
@@ -106,37 +112,6 @@ def _check_out(request: Request) -> None:
             )
 
 
-def _finished(request: Request, ledger: Ledger, slides: Sequence[Slide], recorder: Recorder) -> dict[str, SlideResult]:
-    """The results of slides that an earlier run finished, those that have vanished since among them."""
-    results: dict[str, SlideResult] = {}
-    earlier = earlier_slides(request.out)
-    for slide in slides:
-        recalled = None if request.force else ledger.recall(slide)
-        if recalled is not None:
-            results[slide.name] = replace(recalled, new=slide.name not in earlier)
-    root = request.path.resolve()
-    for finished in ledger.others({slide.name for slide in slides}):
-        if finished.folder.is_relative_to(root) and not finished.folder.is_dir():
-            marked = _marked(ledger.result(finished), "vanished", "its folder is no longer there")
-            results[marked.name] = replace(marked, new=marked.name not in earlier)
-            recorder.event("vanished", slide=marked.name)
-    return results
-
-
-def _outdated(ledger: Ledger, waiting: Sequence[Slide]) -> dict[str, SlideResult]:
-    """What an earlier run found on slides that are being exported once more: they stay in the worklist meanwhile."""
-    found = filter(None, map(ledger.earlier, waiting))
-    reason = "it has changed and may still be being exported"
-    return {result.name: replace(_marked(result, "changing", reason), new=False) for result in found}
-
-
-def _marked(judged: SlideResult, flag: str, reason: str) -> SlideResult:
-    """A result that is not of this night, and says so."""
-    flags = (*judged.finding.flags, flag)
-    reasons = (*judged.finding.reasons, f"{reason}: this is what an earlier run found")
-    return replace(judged, finding=replace(judged.finding, flags=flags, reasons=reasons))
-
-
 def _look_back(
     request: Request, ensemble: Ensemble, started: datetime, slides: Sequence[SlideResult], recorder: Recorder
 ) -> list[str]:
@@ -152,25 +127,13 @@ def _look_back(
     return drift
 
 
-def _unsettled(slide: Slide, settle: float) -> bool:
-    """Whether an image of the slide has changed within so many seconds: it may still be being exported.
-
-    A time of change further ahead is an analyser's wrong clock: its slides are not to wait for ever.
-    """
-    if settle <= 0:
-        return False
-    now = time.time()
-    for image in slide.images:
-        try:
-            if abs(now - image.path.stat().st_mtime) < settle:
-                return True
-        except OSError:
-            continue
-    return False
-
-
-def _tell(recorder: Recorder, results: dict[str, SlideResult], waiting: Sequence[str]) -> None:
-    if results:
-        recorder.note(f"finished by an earlier run and unchanged: {len(results)}")
-    if waiting:
-        recorder.note(f"still being exported, left to the next run: {', '.join(waiting)}")
+def _tell(recorder: Recorder, plan: Plan) -> None:
+    if plan.unchanged:
+        recorder.note(f"finished by an earlier run and unchanged: {plan.unchanged}")
+    if plan.vanished:
+        recorder.note(f"finished by an earlier run and gone since: {len(plan.vanished)}")
+    for each in plan.vanished:
+        recorder.event("vanished", slide=each.finished.slide, reason=each.reason)
+    if plan.waiting:
+        names = ", ".join(slide.name for slide in plan.waiting)
+        recorder.note(f"still being exported, left to the next run: {names}")

@@ -112,6 +112,26 @@ class Ledger:
         finished = self._finished(slide)
         return None if finished is None else self.result(finished)
 
+    def remainder(self, slide: Slide) -> Finished | None:
+        """What was finished of a slide that holds nothing but some of its images of then; None if it is otherwise.
+
+        Files that must not be opened are left out of account, on both sides.
+        """
+        finished = self._finished(slide)
+        left = [image for image in slide.images if not image.refusal]
+        if finished is None or not finished.differential.classified + finished.differential.unidentified:
+            return None
+        if not left:
+            return finished
+        with contextlib.suppress(InputError):
+            body = finished.body()
+            known = {call.image: (call, state) for call, state in zip(body.calls, body.states, strict=True)}
+            if len(left) < sum(bool(call.digest) for call in body.calls) and all(
+                image.name in known and _same(image, *known[image.name], _state(image)) for image in left
+            ):
+                return finished
+        return None
+
     def others(self, names: Collection[str]) -> Iterator[Finished]:
         """What was finished of slides that are not among those of these names, by the names of their records."""
         known = {self._path(name).name for name in names}
@@ -149,15 +169,18 @@ class Ledger:
         share, images are read in one night, and not every night.
         """
         if finished.fingerprint == _fingerprint(slide, states):
-            same = all(_still_unreadable(slide.images[place], reason) for place, reason in finished.unread)
-            return finished if same else None
+            if not all(_still_unreadable(slide.images[place], reason) for place, reason in finished.unread):
+                return None
+            if finished.folder == slide.folder:
+                return finished
         body = finished.body()
         if len(body.calls) != len(slide.images):
             return None
         images = zip(slide.images, body.calls, body.states, states, strict=True)
         if not all(_same(image, call, before, now) for image, call, before, now in images):
             return None
-        renewed = replace(finished, fingerprint=_fingerprint(slide, states), unread=_unread(slide, body.calls))
+        unread = _unread(slide, body.calls)
+        renewed = replace(finished, folder=slide.folder, fingerprint=_fingerprint(slide, states), unread=unread)
         self._write(renewed, replace(body, states=states))
         return renewed
 

@@ -124,7 +124,7 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
         "drift": list(night.drift),
         "share_lacks": list(night.share_lacks),
         "earlier_slides": [slide.name for slide in ordered if not slide.new],
-        "vanished_slides": [name for name in sorted(results) if name not in night.slides],
+        "vanished_slides": [slide.name for slide in ordered if "vanished" in slide.finding.flags],
         "failures": list(_failures(ordered)),
         "slides": [
             {"slide": slide.name, "folder": os.fsencode(slide.folder).decode("utf-8", "replace")} for slide in ordered

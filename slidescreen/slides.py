@@ -10,7 +10,7 @@ from slidescreen.errors import InputError
 from slidescreen.files import printable
 from slidescreen.images import SUFFIXES
 
-_PASSED_OVER = {"thumbs.db", "desktop.ini", "lost+found", "$recycle.bin", "system volume information"}
+PASSED_OVER = {"thumbs.db", "desktop.ini", "lost+found", "$recycle.bin", "system volume information"}
 _EXPORT_FOLDERS = {"signed slides", "unsigned slides"}  # the analyser's own: what is below is one slide's
 _PLAIN_CONTAINERS = {"wbc", "leukocytes", "cells", "images"}  # the same, if they hold cells and no slides
 
@@ -131,7 +131,7 @@ def _look(path: Path) -> _Folder:
 
 
 def _is_passed_over(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in _PASSED_OVER
+    return name.startswith(".") or name.casefold() in PASSED_OVER
 
 
 def _is_image(entry: os.DirEntry[str]) -> bool:

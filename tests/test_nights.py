@@ -34,6 +34,24 @@ def age(root: Path, seconds: float) -> None:
         os.utime(path, (time.time() - seconds,) * 2)
 
 
+def later(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on it is so many seconds later: when a file arrived only the system can say."""
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + seconds)
+
+
+def refuse(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on the system lets nobody look into a folder."""
+    scan, refused = os.scandir, folder.resolve()
+
+    def refusing(path: Path) -> object:
+        if Path(path).resolve() == refused:
+            raise PermissionError(13, "Permission denied")
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+
+
 def record(out: str = "run") -> dict[str, object]:
     return dict(json.loads(Path(out, "run.json").read_text()))
 
@@ -122,6 +140,77 @@ def test_a_vanished_slide_is_marked_and_not_forgotten(command: Command, night: P
     assert {name for name, found in flags.items() if "vanished" in found} == {"S1"}
 
 
+@pytest.mark.parametrize("left", ["nothing", "a note", "an empty subfolder"])
+def test_an_emptied_slide_is_a_vanished_one(left: str, command: Command, night: Path) -> None:
+    command("classify", night, "--out", "run")
+    cells = Path("run/cells.csv").read_bytes()
+    for image in (night / "S1").iterdir():
+        image.unlink()
+    if left == "a note":
+        (night / "S1" / "moved.txt").write_text("to the archive")
+    elif left == "an empty subfolder":
+        (night / "S1" / "images").mkdir()
+    for options in ([], ["--force"]):
+        assert command("classify", night, "--out", "run", *options).code == 0
+        assert record()["vanished_slides"] == ["S1"]
+        assert Path("run/cells.csv").read_bytes() == cells
+        assert "its folder holds no images any more: this is what an earlier run found" in (
+            Path("run/differential.csv").read_text()
+        )
+
+
+def test_a_slide_that_can_no_longer_be_read_is_a_vanished_one_and_said_to_be_unreadable(
+    command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command("classify", night, "--out", "run")
+    cells = Path("run/cells.csv").read_bytes()
+    refuse(night / "S1", monkeypatch)
+    assert command("classify", night, "--out", "run").code == 3
+    assert record()["vanished_slides"] == ["S1"]
+    (failure,) = record()["failures"]  # type: ignore[misc]
+    assert failure == {"slide": "S1", "image": ".", "reason": "the folder cannot be read: Permission denied"}
+    assert Path("run/cells.csv").read_bytes() == cells
+
+
+@pytest.mark.parametrize("gone", ["removed", "unreadable"])
+def test_slides_whose_parents_have_gone_have_vanished_too(
+    gone: str, command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2):
+        write_cells(night / "2026-11-23" / f"T{number}", 2, first_seed=80 + 10 * number)
+    command("classify", night, "--out", "run")
+    if gone == "removed":
+        shutil.rmtree(night / "2026-11-23")
+    else:
+        refuse(night / "2026-11-23", monkeypatch)
+    command("classify", night, "--out", "run")
+    assert record()["vanished_slides"] == ["2026-11-23/T0", "2026-11-23/T1"]
+
+
+def test_a_slide_of_which_some_images_have_gone_is_not_judged_by_the_rest(command: Command, night: Path) -> None:
+    command("classify", night, "--out", "run")
+    cells = Path("run/cells.csv").read_bytes()
+    (night / "S1" / "cell_000.jpg").unlink()
+    command("classify", night, "--out", "run")
+    assert record()["vanished_slides"] == ["S1"]
+    assert "1 of its 4 images are no longer there" in Path("run/differential.csv").read_text()
+    assert Path("run/cells.csv").read_bytes() == cells
+    command("classify", night, "--out", "run", "--force")
+    assert record()["vanished_slides"] == []
+    assert len(Path("run/cells.csv").read_text().splitlines()) == 12
+
+
+def test_a_slide_that_comes_back_is_as_it_was(command: Command, night: Path) -> None:
+    command("classify", night, "--out", "run")
+    before = Path("run/differential.csv").read_bytes()
+    (night / "S1").rename("elsewhere")
+    command("classify", night, "--out", "run")
+    Path("elsewhere").rename(night / "S1")
+    command("classify", night, "--out", "run")
+    assert classified_anew() == 0
+    assert Path("run/differential.csv").read_bytes() == before
+
+
 def test_a_slide_that_is_now_seen_as_part_of_another_is_not_called_vanished(command: Command, night: Path) -> None:
     command("classify", night, "--out", "run")
     command("classify", night, "--out", "run", "--slide-depth", "0")
@@ -138,27 +227,40 @@ def test_where_every_slide_waits_the_summary_says_so_without_an_empty_table(comm
     assert "verdict" not in outcome.out
 
 
-def test_a_slide_still_being_exported_waits_and_is_listed(command: Command, night: Path) -> None:
-    write_cells(night / "S1", 1, first_seed=99)
+def test_a_slide_still_being_exported_waits_and_is_listed(
+    command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later(120, monkeypatch)
+    age(night / "S1", 0)
     outcome = command("classify", night, "--out", "run", "--settle", "60")
     assert outcome.code == 0
     assert "still being exported, left to the next run: S1" in outcome.err
     assert record()["waiting_slides"] == ["S1"]
     assert record()["complete"] is True
-    age(night, 61)
+    later(61, monkeypatch)
     command("classify", night, "--out", "run", "--settle", "60")
     assert record()["waiting_slides"] == []
     assert record()["counts"]["slides"] == 3  # type: ignore[index]
 
 
-def test_a_slide_whose_analyser_has_a_wrong_clock_does_not_wait_for_ever(command: Command, night: Path) -> None:
+def test_a_slide_that_was_copied_with_its_times_waits_all_the_same(command: Command, night: Path) -> None:
+    assert command("classify", night, "--out", "run", "--settle", "60").code == 0
+    assert record()["waiting_slides"] == ["S0", "S1", "S2"]
+
+
+def test_a_slide_whose_analyser_has_a_wrong_clock_does_not_wait_for_ever(
+    command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later(120, monkeypatch)
     age(night, -86400)
     command("classify", night, "--out", "run", "--settle", "60")
     assert record()["waiting_slides"] == []
     assert record()["counts"]["slides"] == 3  # type: ignore[index]
 
 
-def test_a_slide_exported_once_more_keeps_its_earlier_result_meanwhile(command: Command, night: Path) -> None:
+def test_a_slide_exported_once_more_keeps_its_earlier_result_meanwhile(
+    command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def counts() -> list[str]:
         return [row["leukocytes"] for row in csv.DictReader(Path("run/differential.csv").read_text().splitlines())]
 
@@ -170,10 +272,27 @@ def test_a_slide_exported_once_more_keeps_its_earlier_result_meanwhile(command: 
     assert {name for name, found in flags.items() if "changing" in found} == {"S1"}
     assert record()["waiting_slides"] == ["S1"]
     assert counts() == before
-    age(night, 61)
+    later(61, monkeypatch)
     command("classify", night, "--out", "run", "--settle", "60")
     assert "changing" not in Path("run/differential.csv").read_text()
     assert len(counts()) == 3
+
+
+def test_a_slide_to_which_images_are_added_while_it_is_classified_is_left_to_the_next_run(
+    command: Command, night: Path, monkeypatch: pytest.MonkeyPatch, sabotaged: Sabotage
+) -> None:
+    later(120, monkeypatch)
+    (night / "S1" / "cell_000.jpg").rename(night / "S1" / "a.jpg")
+    copied, late = (str((night / "S1" / name).absolute()) for name in ("cell_001.jpg", "late.jpg"))
+    sabotaged("a.jpg", f"os.path.exists({late!r}) or shutil.copyfile({copied!r}, {late!r})")
+    outcome = command("classify", night, "--out", "run", "--settle", "60", "--workers", "1")
+    assert "being exported while it was classified, left to the next run: S1" in outcome.err
+    assert record()["waiting_slides"] == ["S1"]
+    assert record()["complete"] is True
+    later(120, monkeypatch)
+    command("classify", night, "--out", "run", "--settle", "60")
+    assert record()["counts"]["classified"] == 12  # type: ignore[index]
+    assert record()["counts"]["duplicate"] == 1  # type: ignore[index]
 
 
 def test_the_log_and_the_status_tell_what_happened(command: Command, night: Path) -> None:
@@ -208,14 +327,7 @@ def test_the_log_is_never_written_into_the_input(command: Command, night: Path) 
 def test_a_folder_that_cannot_be_read_costs_that_slide(
     command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scan = os.scandir
-
-    def refuse(path: Path) -> object:
-        if Path(path).name == "S1":
-            raise PermissionError(13, "Permission denied")
-        return scan(path)
-
-    monkeypatch.setattr(os, "scandir", refuse)
+    refuse(night / "S1", monkeypatch)
     outcome = command("classify", night, "--out", "run")
     assert outcome.code == 3
     (failure,) = record()["failures"]  # type: ignore[misc]

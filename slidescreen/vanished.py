@@ -1,0 +1,101 @@
+"""Slides that an earlier run finished and whose images have gone since: they stay in the worklist, marked.
+
+It is the same whether a slide's folder was removed, with or without the folders above it, or emptied, or can no longer
+be read; and a slide of which some images are left, and nothing new is there, is not judged by the rest.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from slidescreen.finished import Finished
+from slidescreen.ledger import Ledger
+from slidescreen.runs import SlideResult
+from slidescreen.slides import Slide
+
+
+@dataclass(frozen=True)
+class Vanished:
+    """A finished slide, and in words what has become of its images; `unread`: a folder of it cannot be read."""
+
+    finished: Finished
+    reason: str
+    unread: str = ""
+
+    def result(self, ledger: Ledger) -> SlideResult:
+        """What was found on it, marked; a folder that cannot be read is among its failures."""
+        found = marked(ledger.result(self.finished), "vanished", self.reason)
+        if found.kept is not None and self.unread:
+            return replace(found, kept=replace(found.kept, failures=(*found.kept.failures, (".", self.unread))))
+        return found
+
+
+def marked(found: SlideResult, flag: str, reason: str) -> SlideResult:
+    """A result that is not of this night, and says so."""
+    flags = (*found.finding.flags, flag)
+    reasons = (*found.finding.reasons, f"{reason}: this is what an earlier run found")
+    return replace(found, finding=replace(found.finding, flags=flags, reasons=reasons))
+
+
+def without_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[Vanished]:
+    """Those of the slides that have no image which may be opened, and had some when they were finished."""
+    for slide in slides:
+        if not _left(slide):
+            finished = ledger.remainder(slide)
+            if finished is not None:
+                yield _described(slide, finished)
+
+
+def with_fewer_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[Vanished]:
+    """Those of the slides that hold nothing but some of the images that they had when they were finished."""
+    for slide in slides:
+        finished = ledger.remainder(slide)
+        if finished is not None:
+            yield _described(slide, finished)
+
+
+def no_longer_found(ledger: Ledger, slides: Sequence[Slide], root: Path) -> Iterator[Vanished]:
+    """Finished slides below `root` of whose folder nothing belongs to any of the slides that there are now."""
+    places = {str(slide.folder): slide for slide in slides}
+    for finished in ledger.others({slide.name for slide in slides}):
+        if finished.folder.is_relative_to(root):
+            there = _is_folder(finished.folder)
+            if not (there and _is_of_another(finished.folder, places)):
+                reason = "its folder holds no images any more" if there else "its folder is no longer there"
+                yield Vanished(finished, reason)
+
+
+def _left(slide: Slide) -> int:
+    """How many images of a slide may be opened."""
+    return sum(not image.refusal for image in slide.images)
+
+
+def _described(slide: Slide, finished: Finished) -> Vanished:
+    unread = next((image.refusal for image in slide.images if image.refusal), "")
+    left, had = _left(slide), finished.differential.images
+    if left:
+        reason = f"{had - left} of its {had} images are no longer there"
+    elif unread:
+        reason = unread
+    elif _is_folder(slide.folder):
+        reason = "its folder holds no images any more"
+    else:
+        reason = "its folder is no longer there"
+    return Vanished(finished, reason, unread)
+
+
+def _is_of_another(folder: Path, slides: dict[str, Slide]) -> bool:
+    """Whether images below a folder belong to one of the slides, by their folders."""
+    below = f"{folder}{os.sep}"
+    if any(place.startswith(below) and _left(slide) for place, slide in slides.items()):
+        return True
+    above = (slides[str(parent)] for parent in folder.parents if str(parent) in slides)
+    return any(not image.refusal and str(image.path).startswith(below) for slide in above for image in slide.images)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a folder above it cannot be looked into
+        return False
