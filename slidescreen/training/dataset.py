@@ -49,8 +49,8 @@ def survey(images: Sequence[LabelledImage], workers: int, progress: Progress) ->
 
 
 def data_hash(images: Sequence[LabelledImage], digests: dict[Path, str]) -> str:
-    """One hash of all contents, labels and splits, whatever their order and place on the disk."""
-    lines = sorted(f"{digests[i.path]},{i.label},{i.split}" for i in images)
+    """One hash of all contents, labels, splits and sources, whatever their order and place on the disk."""
+    lines = sorted(f"{digests[i.path]},{i.label},{i.split}" + (f",{i.source}" if i.source else "") for i in images)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slidescreen.errors import InputError
+from slidescreen.errors import InputError, OutputError
 from slidescreen.files import printable
 from slidescreen.networks import BACKBONES, read_checkpoint
 from slidescreen.training.options import TrainingOptions
@@ -61,6 +61,20 @@ class TrainingFolder:
             raise InputError(f"{out} holds no interrupted training to resume")
         if not resume and not overwrite and self.is_taken():
             raise InputError(f"{out} already holds a training: say --resume to go on, or --overwrite to start anew")
+
+    def forget_state(self) -> None:
+        """Mark the training as finished.
+
+        Raises:
+            OutputError: its state cannot be removed.
+        """
+        try:
+            self.state.unlink(missing_ok=True)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise OutputError(
+                f"the training has finished, but {printable(self.state)} cannot be removed: {reason}"
+            ) from error
 
     def provenance(self) -> dict[str, Any]:
         """Where the training here came from: as its state says, or once it is finished its checkpoint.

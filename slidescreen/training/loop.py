@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from slidescreen.errors import DivergedError
+from slidescreen.errors import DivergedError, OutputError
 from slidescreen.files import printable
 from slidescreen.labels import LabelledImage
 from slidescreen.networks import Checkpoint, halved, save_checkpoint
@@ -27,12 +27,16 @@ from slidescreen.training.options import TrainingOptions
 from slidescreen.training.schedule import EpochResult
 from slidescreen.training.state import read_notes, restore_state, save_state
 
+SAVE_EVERY = 600.0
+"""Seconds of training after which the state is saved within an epoch; at the end of one it always is."""
 PixelsAt = Callable[[int], tuple[PixelStore, PixelStore]]
 """Gives the training and the validation pixels, prepared at an image size."""
 
 
 class Watcher(Protocol):
     """Told how a training goes; may raise KeyboardInterrupt to stop it."""
+
+    def note(self, text: str) -> None: ...
 
     def batch(self, epoch: int, done: int, total: int, loss: float) -> None: ...
 
@@ -55,7 +59,6 @@ class Trainer:
     folder: TrainingFolder
     provenance: dict[str, Any]
     teacher: nn.Module | None = None
-    save_every: float = 600.0
     history: list[EpochResult] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -72,6 +75,7 @@ class Trainer:
         self.epoch, self.next_batch, self.loss_sum, self.seconds = 0, 0, 0.0, 0.0
         self.best_weights: dict[str, Tensor] = {}
         self.stores: tuple[int, PixelStore, PixelStore] | None = None
+        self.behind = False  # whether history and curves could not be written the last time
         self._whole = Whole()
 
     @property
@@ -79,8 +83,11 @@ class Trainer:
         """Whether it computes in bfloat16."""
         return self.learner.autocast
 
-    def resume(self) -> None:
+    def resume(self) -> list[str]:
         """Take up the state that an interrupted training left.
+
+        Returns:
+            What is different from then, for which figures may differ in their last digits.
 
         Raises:
             InputError: the file is no such state.
@@ -91,22 +98,27 @@ class Trainer:
         self.loss_sum, self.seconds = notes["loss_sum"], notes["seconds"]
         self.learning_rate = notes["learning_rate"]
         self.history = [EpochResult.of(row) for row in notes["history"]]
+        now = {**self.provenance["versions"], **self._machine()}
+        then = {**notes["provenance"]["versions"], **notes["machine"]}
         self.provenance = {**notes["provenance"], "options": self.options.to_dict()}
+        return [f"{name} {then.get(name)} → {value}" for name, value in now.items() if then.get(name) != value]
 
     def run(self, watcher: Watcher) -> None:
         """Train until the last epoch, or until `patience` epochs of the last stage have brought nothing better.
 
         Raises:
             DivergedError: a loss or weights are no finite numbers any more.
-            OutputError: a file cannot be written; the state on the disk is then the one before.
+            OutputError: a file cannot be written; the state on the disk is then one from which it can go on.
         """
         with self._whole.guarding():
             try:
                 self.save()
                 if self.history:
-                    self._publish()
+                    self._publish(True, watcher)
                 while (size := schedule.next_image_size(self.options, self.history)) is not None:
                     self._train_epoch(*self._pixels(size), watcher)
+                if self.behind:
+                    write_history(self.folder.path, self.history)
             except KeyboardInterrupt:
                 if not self._whole.torn:
                     self.save()
@@ -116,6 +128,7 @@ class Trainer:
         """Write the state, from which `resume` goes on as if nothing had happened."""
         notes = {
             "provenance": self.provenance,
+            "machine": self._machine(),
             "epoch": self.epoch,
             "next_batch": self.next_batch,
             "loss_sum": self.loss_sum,
@@ -125,6 +138,10 @@ class Trainer:
         }
         with self._whole:
             save_state(self.folder.state, self.learner.networks, self.best_weights, self.learner.optimizer, notes)
+
+    def _machine(self) -> dict[str, Any]:
+        """What the last digits of sums depend on, besides versions."""
+        return {"device": self.device.type, "threads": torch.get_num_threads(), "bfloat16": self.autocast}
 
     def best(self) -> EpochResult:
         """The epoch whose weights the checkpoint holds; there must have been one."""
@@ -152,7 +169,7 @@ class Trainer:
                     self.loss_sum += loss * len(pixels)
                     self.next_batch = number + 1
                     self.seconds = before + time.monotonic() - started
-                if time.monotonic() - last_save > self.save_every:
+                if time.monotonic() - last_save > SAVE_EVERY:
                     self.save()
                     last_save = time.monotonic()
                 watcher.batch(self.epoch, self.next_batch, len(batches), loss)
@@ -200,11 +217,14 @@ class Trainer:
             self.learning_rate = schedule.next_rate(self.options, self.learning_rate, self.history)
             self.epoch, self.next_batch, self.loss_sum, self.seconds = self.epoch + 1, 0, 0.0, 0.0
         self.save()
-        self._publish(best)
+        self._publish(best, watcher)
         watcher.epoch(result, best)
 
-    def _publish(self, best: bool = True) -> None:
-        """Write history and curves, and the checkpoint where the `best` weights are new."""
+    def _publish(self, best: bool, watcher: Watcher) -> None:
+        """Write the checkpoint, where the `best` weights are new, and history and curves.
+
+        These two need not be had before the end: a spreadsheet that holds the table stops no training.
+        """
         if best:
             # Without the time it took: the same training gives the same file. Its images are to be prepared at the
             # size of its epoch: a checkpoint from before the last stage is to be used at its own.
@@ -214,7 +234,12 @@ class Trainer:
             preprocessing = replace(self.options.preprocessing, image_size=result["image_size"])
             checkpoint = Checkpoint(self.options.backbone, self.options.cell_types, preprocessing, provenance)
             save_checkpoint(self.folder.checkpoint, self.best_weights, checkpoint, half=False)
-        write_history(self.folder.path, self.history)
+        try:
+            write_history(self.folder.path, self.history)
+            self.behind = False
+        except OutputError as error:
+            self.behind = True
+            watcher.note(f"{error}; it is tried again later")
 
     def _diverged(self, place: str, rate: float, what: str) -> NoReturn:
         kept = "no epoch had been finished"

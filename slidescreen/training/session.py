@@ -19,7 +19,7 @@ from slidescreen.errors import InputError, OutputError, memory_ran_out
 from slidescreen.files import make_folder, printable, sha256_of, sweep
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled, with_split, without_duplicates
 from slidescreen.locking import locked
-from slidescreen.networks import load_network
+from slidescreen.networks import load_network, read_metadata
 from slidescreen.training.dataset import PixelStore, data_hash, survey
 from slidescreen.training.folder import TrainingFolder, check_same_data, check_same_options
 from slidescreen.training.initial_weights import InitialWeights, read_initial_weights
@@ -78,8 +78,8 @@ def run_training(request: Request, display: Display) -> None:
     device = choose_device(request.device)
     _check_places(request)
     request, teacher = _with_teacher(request, device)
-    init = sha256_of(request.init) if request.init else None
     initial = _initial_weights(request, display)
+    init = sha256_of(request.init) if request.init else None
     if request.resume:
         check_same_options(request.folder.provenance(), request.options, init)
     if request.threads:
@@ -111,7 +111,7 @@ def run_training(request: Request, display: Display) -> None:
         _begin(trainer, initial, request.resume, display)
         display.start(trainer)
         _run(trainer, display)
-        request.folder.state.unlink(missing_ok=True)
+        request.folder.forget_state()
         display.finish(request.folder.checkpoint, trainer.best())
 
 
@@ -189,6 +189,8 @@ def _images(request: Request, display: Display, workers: int) -> tuple[list[Labe
         display.note(f"left out: {len(found.unreadable) - 5} more unreadable images")
     images = [image for image in images if image.path in found.digests]
     kept = without_duplicates(images, found.digests, request.drop_duplicates)
+    # By content: neither the order of the rows nor the place of the files may change what is learnt.
+    kept.sort(key=lambda image: (found.digests[image.path], image.label, image.source))
     display.note(f"split {split}: {_counts(kept)}")
     provenance = {
         "data_hash": data_hash(kept, found.digests),
@@ -225,7 +227,10 @@ def _check_support(
 
 def _initial_weights(request: Request, display: Display) -> InitialWeights | None:
     """What --init gives to a training that begins."""
-    if request.init is None or request.resume:
+    if request.init is None:
+        return None
+    read_metadata(request.init)  # it can be read
+    if request.resume:
         return None
     options = request.options
     initial = read_initial_weights(request.init, options.backbone, options.cell_types, request.init_partial)
@@ -239,12 +244,10 @@ def _initial_weights(request: Request, display: Display) -> InitialWeights | Non
 def _begin(trainer: Trainer, initial: InitialWeights | None, resume: bool, display: Display) -> None:
     """Take up the saved state, or start from initial weights or from random ones."""
     if resume:
-        trainer.resume()
+        changed = trainer.resume()
         display.note(f"resumed in epoch {trainer.epoch + 1}, batch {trainer.next_batch + 1}")
-        former = trainer.provenance["versions"]
-        changed = [f"{name} {former.get(name)} → {now}" for name, now in _versions().items() if former.get(name) != now]
         if changed:
-            display.note(f"begun with other versions, so figures may differ a little: {', '.join(changed)}")
+            display.note(f"not as when it began, so figures may differ in their last digits: {', '.join(changed)}")
     elif initial:
         initial.put_into(trainer.learner.network)
         trainer.learner.start_average()

@@ -12,10 +12,12 @@ from types import FrameType
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import save_file
 from small_training import SMALL, Silent, build_small, labelled, request, results
 
 from slidescreen.errors import InputError, OutputError
-from slidescreen.training import history, initial_weights, learner
+from slidescreen.training import history, initial_weights, learner, loop
 from slidescreen.training.options import Stage
 from slidescreen.training.session import run_training
 
@@ -119,9 +121,12 @@ def test_cut_off_at_every_line_it_ends_as_an_undisturbed_training(
         check_lines(data, tmp_path / str(shift), undisturbed, step=1, shift=shift)
 
 
+@pytest.mark.parametrize("save_every", [0.0, 600.0])
 def test_cut_off_again_and_again_it_ends_as_an_undisturbed_training(
-    data: Path, tmp_path: Path, undisturbed: dict[str, bytes]
+    data: Path, tmp_path: Path, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, save_every: float
 ) -> None:
+    """Whether its state is saved after every step or after every epoch alone."""
+    monkeypatch.setattr(loop, "SAVE_EVERY", save_every)
     generator, out = np.random.default_rng(20), tmp_path / "out"
     for turn in range(20):
         act = (interrupt, cut_power, break_in)[turn % 3]
@@ -131,11 +136,12 @@ def test_cut_off_again_and_again_it_ends_as_an_undisturbed_training(
     assert results(out) == undisturbed
 
 
-@pytest.mark.parametrize("write", range(1, 11))
+@pytest.mark.parametrize("write", range(1, 14))
 def test_a_full_disk_at_any_write_costs_nothing(
     data: Path, tmp_path: Path, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, write: int
 ) -> None:
-    out, sound, writes = tmp_path / "out", os.fsync, []
+    """Tables and curves can wait for the next epoch, or for the end; without state or checkpoint nothing goes on."""
+    out, sound, writes, display = tmp_path / "out", os.fsync, [], Silent()
 
     def fail_once(handle: int) -> None:
         writes.append(handle)
@@ -144,9 +150,35 @@ def test_a_full_disk_at_any_write_costs_nothing(
         sound(handle)
 
     monkeypatch.setattr(os, "fsync", fail_once)
-    way_on = "give the same command again" if write == 1 else "--resume goes on"
-    with pytest.raises(OutputError, match=f"No space left on device; when that is mended, {way_on}$"):
-        run_training(request(data, out, OPTIONS), Silent())
+    told = "No space left on device"
+    try:
+        run_training(request(data, out, OPTIONS), display)
+    except OutputError as error:
+        way_on = "give the same command again" if write == 1 else "--resume goes on"
+        assert str(error).endswith(f"{told}; when that is mended, {way_on}")  # noqa: PT017
+        finish(data, out)
+    else:
+        assert any(note.endswith(f"{told}; it is tried again later") for note in display.notes)
+    assert results(out) == undisturbed
+
+
+def test_a_table_that_can_never_be_written_is_an_error_in_the_end_and_costs_no_training(
+    data: Path, tmp_path: Path, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, display, sound = tmp_path / "out", Silent(), Path.replace
+
+    def refuse(source: Path, target: Path) -> Path:
+        if target.name == "history.csv":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return sound(source, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", refuse)
+        with pytest.raises(
+            OutputError, match=r"history\.csv: Permission denied; when that is mended, --resume goes on"
+        ):
+            run_training(request(data, out, OPTIONS), display)
+    assert len(display.results) == OPTIONS.epochs
     finish(data, out)
     assert results(out) == undisturbed
 
@@ -155,8 +187,6 @@ def test_signals_wait_while_the_state_is_saved(
     data: Path, tmp_path: Path, undisturbed: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Someone who presses Ctrl-C once more, while the first is being heeded, does no harm."""
-    from slidescreen.training import loop
-
     sound, saved = loop.save_state, []
 
     def save_impatiently(*arguments: object) -> None:
@@ -220,7 +250,7 @@ def test_initial_weights_need_not_be_named_again_but_must_not_change(data: Path,
     started = tmp_path / "started"
     run_training(request(data, started, OPTIONS), Silent())
     one, other = started / "efficientnet_b1.safetensors", tmp_path / "other.safetensors"
-    other.write_bytes(b"anything else")
+    save_file({"a": torch.zeros(1)}, other)
     for out, changes in ((tmp_path / "whole", {}), (tmp_path / "out", {"init": one})):
         with pytest.raises(KeyboardInterrupt):
             run_training(request(data, out, OPTIONS, init=one), Silent((1, 1)))
@@ -273,3 +303,30 @@ def test_a_training_of_the_other_backbone_does_not_replace_a_history_unasked(dat
     other = replace(OPTIONS, backbone="efficientnetv2_b2")
     with pytest.raises(InputError, match="already holds a training"):
         run_training(request(data, tmp_path, other), Silent())
+
+
+def test_the_order_of_the_rows_changes_nothing_and_their_sources_do(data: Path, tmp_path: Path) -> None:
+    """Interrupted with one table, resumed with another of the same images."""
+    rows = data.read_text().splitlines()
+    turned, sourced = data.with_name("turned.csv"), data.with_name("sourced.csv")
+    turned.write_text("\n".join([rows[0], *reversed(rows[1:])]) + "\n")
+    sourced.write_text("\n".join([f"{rows[0]},source", *(f"{row},{n % 2}" for n, row in enumerate(rows[1:]))]) + "\n")
+    options = replace(OPTIONS, balance="sampler")
+    run_training(request(data, tmp_path / "whole", options), Silent())
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        run_training(request(data, out, options), Silent((1, 1)))
+    with pytest.raises(InputError, match="images have changed"):
+        run_training(request(sourced, out, options, resume=True), Silent())
+    run_training(request(turned, out, options, resume=True), Silent())
+    assert results(out) == results(tmp_path / "whole")
+
+
+def test_what_is_not_as_when_the_training_began_is_said(data: Path, tmp_path: Path) -> None:
+    out, same, other = stopped(data, tmp_path / "out"), Silent((2, 1)), Silent()
+    with pytest.raises(KeyboardInterrupt):
+        run_training(request(data, out, OPTIONS, resume=True), same)
+    run_training(request(data, out, OPTIONS, resume=True, threads=2), other)
+    torch.set_num_threads(1)
+    assert not any("last digits" in note for note in same.notes)
+    assert any(note.endswith("last digits: threads 1 → 2") for note in other.notes)
