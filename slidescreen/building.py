@@ -1,6 +1,5 @@
 """Checkpoints and labelled images to a measured ensemble."""
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,7 +14,7 @@ from slidescreen.engine.interface import Choice, EngineOptions
 from slidescreen.engine.selection import choose, load_engines
 from slidescreen.ensemble import Ensemble, Member, Quantised, default_weights, member_of
 from slidescreen.errors import InputError
-from slidescreen.files import printable, sha256_of
+from slidescreen.files import make_folder, printable, scratch_folder, sha256_of
 from slidescreen.images import prepare
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled, with_split
 from slidescreen.validation import MemberPredictions, Targets, calibrate, decoded, predict, search_weights
@@ -78,9 +77,9 @@ def build_ensemble(request: Request, progress: Callable[[str, int, int], None]) 
     ensemble = calibrate(ensemble, exact, request.targets)
     if choice.kind == "openvino":
         ensemble = arithmetic.with_bf16(ensemble, exact, predictions(ensemble, "bf16"))
-    with tempfile.TemporaryDirectory() as scratch:
+    with scratch_folder(make_folder(request.out)) as scratch:
         if request.int8:
-            both = _quantised(ensemble, trained, Path(scratch), progress)
+            both = _quantised(ensemble, trained, scratch, progress)
             ensemble = arithmetic.with_int8(both, exact, predictions(both, "int8"))
         return ensemble_files.save(request.out, ensemble)
 

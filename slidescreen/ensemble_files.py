@@ -1,8 +1,10 @@
 """The ensemble folder: its checkpoints and `ensemble.json`, written and read."""
 
+import itertools
 import json
 import math
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from slidescreen.ensemble import Calibration, Ensemble, Member, Quantised
 from slidescreen.errors import InputError
 from slidescreen.exactness import Agreement
 from slidescreen.false_calls import FalseCalls
+from slidescreen.file_names import legal
 from slidescreen.files import make_folder, printable, sha256_of, write_text, write_whole
 from slidescreen.networks import read_checkpoint
 
@@ -28,25 +31,38 @@ def save(folder: Path, ensemble: Ensemble) -> Ensemble:
     """
     make_folder(folder)
     members: list[Member] = []
-    for number, member in enumerate(ensemble.members, start=1):
-        taken = {m.path.name for m in members}
-        name = member.path.name if member.path.name not in taken else f"{number}-{member.path.name}"
-        target = folder / name
-        _copy(member.path, target)
+    copies: list[tuple[Path, Path]] = []
+    taken: set[str] = set()
+    for member in ensemble.members:
+        target = folder / _free_name(member.path, taken)
+        copies.append((member.path, target))
         int8 = None
         if member.int8 is not None:
-            int8 = Quantised(target.with_suffix(".int8.safetensors"), member.int8.sha256)
-            _copy(member.int8.path, int8.path)
+            int8 = Quantised(_int8_path(target), member.int8.sha256)
+            copies.append((member.int8.path, int8.path))
         members.append(replace(member, path=target, int8=int8))
+    contents = [(source.read_bytes(), target) for source, target in copies if source.resolve() != target.resolve()]
+    for content, target in contents:  # all are read by now: a target may be where another member lay
+        write_whole(target, partial(Path.write_bytes, data=content))
     saved = Ensemble(tuple(members), ensemble.rule, ensemble.calibration)
     write_text(folder / "ensemble.json", json.dumps(_to_dict(saved), indent=2) + "\n")
     return saved
 
 
-def _copy(source: Path, target: Path) -> None:
-    if source.resolve() != target.resolve():
-        content = source.read_bytes()
-        write_whole(target, lambda temporary: temporary.write_bytes(content))
+def _free_name(path: Path, taken: set[str]) -> str:
+    """A name like the file's that is in nobody's way, nor its 8-bit network's, also where case makes no difference."""
+    stems = itertools.chain([path.stem], (f"{number}-{path.stem}" for number in itertools.count(2)))
+    name = next(name for stem in stems if taken.isdisjoint(_both(name := legal(stem, ".safetensors"))))
+    taken |= _both(name)
+    return name
+
+
+def _both(name: str) -> set[str]:
+    return {name.casefold(), _int8_path(Path(name)).name.casefold()}
+
+
+def _int8_path(path: Path) -> Path:
+    return path.with_suffix(".int8.safetensors")
 
 
 def load(folder: Path) -> Ensemble:

@@ -8,6 +8,7 @@ from slidescreen import ensemble_files
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Evaluation, Predictions, evaluate
 from slidescreen.evaluation import truth as truths
+from slidescreen.file_names import legal
 from slidescreen.files import make_folder, printable, write_text
 from slidescreen.labels import LabelRules
 from slidescreen.reporting.evaluation_files import write_evaluation
@@ -64,7 +65,7 @@ def _predictions(
     request: Request, default_ensemble: Callable[[], Path], progress: Callable[[int, int], None]
 ) -> tuple[list[Predictions], Path]:
     source, *others = request.sources
-    place = Path("slidescreen-out") / f"{source.resolve().stem}-evaluation"
+    place = Path("slidescreen-out") / legal(source.resolve().stem, "-evaluation")
     for path in request.sources:
         if not path.exists():
             raise InputError(f"{printable(path)} does not exist")

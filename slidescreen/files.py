@@ -7,6 +7,7 @@ import itertools
 import os
 import re
 import secrets
+import shutil
 import stat
 import sys
 import time
@@ -88,12 +89,26 @@ def write_text(path: Path, text: str, or_beside: bool = False) -> Path:
 
 
 def new_file(folder: Path) -> Path:
-    """An empty file of this program alone, that `sweep` knows, with the permissions that the user's mask allows."""
-    while True:
-        path = folder / f".slidescreen-{secrets.token_hex(8)}.tmp"
-        with contextlib.suppress(FileExistsError):
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-            return path
+    """An empty temporary file of this process alone, with the permissions that the user's mask allows."""
+    path = _temporary(folder)
+    path.touch(exist_ok=False)
+    return path
+
+
+@contextlib.contextmanager
+def scratch_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder in a folder, which goes with what it holds."""
+    path = _temporary(folder)
+    path.mkdir(0o700)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _temporary(folder: Path) -> Path:
+    """A name that nobody has, and that `sweep` knows."""
+    return folder / f".slidescreen-{secrets.token_hex(8)}.tmp"
 
 
 def _put(temporary: Path, path: Path, or_beside: bool) -> Path:
@@ -149,11 +164,19 @@ def share(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove the temporary files that a killed process left in a folder nobody else writes to now."""
-    with contextlib.suppress(OSError):  # no folder, or one that this user may not read; it does no harm there
+    """Remove what is temporary and was left by a killed process in a folder that nobody else writes to now.
+
+    What is not this program's stays, and so does what this user may not remove.
+    """
+    with contextlib.suppress(OSError):
         for path in folder.iterdir():
-            if _TEMPORARY.fullmatch(path.name):
-                path.unlink(missing_ok=True)
+            if not _TEMPORARY.fullmatch(path.name):
+                continue
+            with contextlib.suppress(OSError):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
 
 
 def printable(name: str | os.PathLike[str]) -> str:

@@ -13,7 +13,9 @@ from hypothesis.extra.numpy import arrays
 
 from slidescreen import ensemble as ensembles
 from slidescreen import ensemble_files
+from slidescreen.ensemble import Ensemble, member_of
 from slidescreen.errors import InputError
+from slidescreen.file_names import legal
 from slidescreen.statistics.scaling import apply_temperature
 
 rows = arrays(np.float64, (4, 3), elements=st.floats(0.001, 1)).map(lambda a: a / a.sum(axis=1, keepdims=True))
@@ -168,3 +170,30 @@ def test_weights_that_make_no_sense_are_refused(checkpoints: tuple[Path, Path], 
     members = tuple(ensembles.member_of(path, w) for path, w in zip(checkpoints, weights, strict=True))
     with pytest.raises(InputError, match="weights must be"):
         ensembles.Ensemble(members)
+
+
+def test_members_whose_names_differ_by_case_or_are_illegal_elsewhere_do_not_meet(
+    checkpoints: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """On Windows `B1` and `b1` are one file, and `a:b` is none."""
+    places = [tmp_path / "1" / "b1.safetensors", tmp_path / "2" / "B1.safetensors", tmp_path / "3" / "a:b.safetensors"]
+    for place in places:
+        place.parent.mkdir()
+        shutil.copy(checkpoints[0], place)
+    saved = ensemble_files.save(tmp_path / "out", Ensemble(tuple(member_of(place, 1.0) for place in places)))
+    names = [member.path.name for member in saved.members]
+    assert names[:2] == ["b1.safetensors", "2-B1.safetensors"]
+    assert names[2] == legal("a:b", ".safetensors")
+    assert len(ensemble_files.load(tmp_path / "out").members) == 3
+
+
+def test_members_that_lie_in_the_folder_already_are_not_written_over(
+    checkpoints: tuple[Path, Path], tmp_path: Path
+) -> None:
+    other, own = tmp_path / "other" / "x.safetensors", tmp_path / "out" / "x.safetensors"
+    for source, place in zip(checkpoints, (other, own), strict=True):
+        place.parent.mkdir()
+        shutil.copy(source, place)
+    members = tuple(member_of(place, 1.0) for place in (other, own))
+    ensemble_files.save(tmp_path / "out", Ensemble(members))
+    assert [m.sha256 for m in ensemble_files.load(tmp_path / "out").members] == [m.sha256 for m in members]

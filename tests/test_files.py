@@ -2,8 +2,8 @@
 
 import errno
 import os
+import shutil
 import stat
-import threading
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from slidescreen.files import (
     neutralise,
     new_file,
     printable,
+    scratch_folder,
     sha256_of,
     sweep,
     write_text,
@@ -73,28 +74,12 @@ def test_a_written_file_has_ordinary_permissions(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o644
 
 
-def test_writing_never_changes_the_mask_of_other_threads(tmp_path: Path) -> None:
-    """The mask is the process's: a thread that looks at it by setting it makes others' files open to everybody."""
-    old, made, ended = os.umask(0o077), list[int](), threading.Event()
+def test_writing_never_touches_the_mask_which_is_all_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: int) -> int:
+        raise AssertionError("for a moment other threads' files would be open to everybody")
 
-    def make() -> None:
-        for number in range(10_000):
-            if ended.is_set():
-                return
-            path = tmp_path / f"{number}.x"
-            path.touch()
-            made.append(stat.S_IMODE(path.stat().st_mode))
-
-    thread = threading.Thread(target=make)
-    thread.start()
-    try:
-        for _ in range(100):
-            write_text(tmp_path / "a", "")
-    finally:
-        ended.set()
-        thread.join()
-        os.umask(old)
-    assert set(made) == {0o600}
+    monkeypatch.setattr(os, "umask", fail)
+    write_text(tmp_path / "a", "")
 
 
 @pytest.mark.parametrize(
@@ -205,6 +190,10 @@ def test_a_folder_in_a_files_place_is_an_error(tmp_path: Path) -> None:
 
 def test_only_its_own_temporary_files_are_swept_away(tmp_path: Path) -> None:
     left = new_file(tmp_path)
+    with scratch_folder(tmp_path) as folder:
+        (folder / "a").touch()
+        shutil.copytree(folder, tmp_path / f".slidescreen-{'0' * 16}.tmp")
+    assert not folder.exists()
     others = [".cells.csv.x7.tmp", ".a.tmp", ".~lock.cells.csv#", ".slidescreen-mine.tmp", f"{left.name}.tmp", "b.tmp"]
     for name in others:
         (tmp_path / name).touch()

@@ -8,6 +8,7 @@ import typer
 
 from slidescreen.cli.exit_codes import ExitCode
 from slidescreen.cli.shared import DeviceOption, EnsembleOption, Format, FormatOption, default_ensemble
+from slidescreen.file_names import legal
 
 _NIGHT = "Unattended runs"
 
@@ -109,7 +110,7 @@ def classify(
     name = path.resolve().name or "root"
     request = Request(
         path=path,
-        out=out or Path("slidescreen-out") / name,
+        out=out or Path("slidescreen-out") / legal(name),
         ensemble=folder,
         engine=EngineOptions(device, engine, precision, threads, fast),
         batch_size=batch_size,

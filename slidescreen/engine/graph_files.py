@@ -1,27 +1,27 @@
 """Graphs in files of their own: written once, and read without torch."""
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import openvino
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from slidescreen.errors import InputError
-from slidescreen.files import printable, write_whole
+from slidescreen.files import printable, scratch_folder, write_whole
 
 _GRAPH, _WEIGHTS = "slidescreen.openvino", "weights"
 
 
 def save_graph(path: Path, graph: openvino.Model) -> None:
     """Write a graph as one safetensors file: its description as metadata, its weights as bytes."""
-    with tempfile.TemporaryDirectory() as name:
-        description = Path(name) / "graph.xml"
+    with scratch_folder(path.parent) as folder:
+        description = folder / "graph.xml"
         openvino.save_model(graph, description)  # what is left in float32 is kept as float16
         tensors = {_WEIGHTS: np.fromfile(description.with_suffix(".bin"), np.uint8)}
         metadata = {_GRAPH: description.read_text(encoding="utf-8")}
-        write_whole(path, lambda temporary: save_file(tensors, temporary, metadata=metadata))
+    content = save(tensors, metadata)  # its own writer leaves temporary files of its own behind when it is killed
+    write_whole(path, lambda temporary: temporary.write_bytes(content))
 
 
 def load_graph(path: Path) -> openvino.Model:

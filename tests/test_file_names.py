@@ -1,0 +1,55 @@
+"""Names that every system takes, made of names that some do not."""
+
+import os
+from pathlib import PureWindowsPath
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slidescreen.file_names import LONGEST, legal
+
+
+@pytest.mark.parametrize(
+    "text", ["26-0001", "Signed slides", "Färbung ✓", "a.b.c", ".finished", "CONTROL", "COM", "COM10"]
+)
+def test_a_legal_name_stays_as_it_is(text: str) -> None:
+    assert legal(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "begins"),
+    [
+        ("26:0001", "26_0001-"), ("a.", "a_-"), ("a ", "a_-"), ("a. .", "a_-"), ("", "_-"), (".", "_-"), ("..", "_-"),
+        ("nul", "_nul-"), ("Aux.slides", "_Aux.slides-"), ("COM1", "_COM1-"), ("LPT².x", "_LPT².x-"),
+        ("con .a", "_con .a-"),
+        ("a/b\\c", "a_b_c-"), ("tab\t", "tab_-"), ("what?*", "what__-"), (os.fsdecode(b"\xff\xfe"), "__-"),
+        ("x" * 300, "x" * 90), ("é" * 80, "é" * 45),
+    ],
+)  # fmt: skip
+def test_an_illegal_name_becomes_a_legal_one_that_is_like_it(text: str, begins: str) -> None:
+    assert legal(text).startswith(begins)
+    assert legal(legal(text)) == legal(text)
+
+
+NAMES = st.one_of(
+    st.text(st.characters(exclude_categories=[]), max_size=120),
+    st.from_regex(r"(?i:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9])[ .a-z]*", fullmatch=True),
+    st.binary(max_size=20).map(os.fsdecode),
+)
+
+
+@given(NAMES)
+def test_any_name_becomes_legal_everywhere(text: str) -> None:
+    name = legal(text, ".csv")
+    assert not PureWindowsPath(name).is_reserved()
+    assert PureWindowsPath(name).name == name
+    assert not set(name) & set('<>:"/\\|?*')
+    assert name.isprintable() or all(ord(c) >= 32 for c in name)
+    assert len(name.encode("utf-8")) <= LONGEST
+    assert name.removesuffix(".csv").strip(". ")
+
+
+@given(NAMES, NAMES)
+def test_two_names_never_become_one(first: str, second: str) -> None:
+    assert len({legal(first), legal(second)}) == len({first, second})
