@@ -156,11 +156,11 @@ def load_weights(path: Path) -> dict[str, "torch.Tensor"]:
     """
     import torch
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     read_metadata(path)
     try:
-        loaded = load_file(path)
+        loaded = load(path.read_bytes())  # a file that is mapped nobody may replace on Windows, nor cut anywhere
     except (SafetensorError, OSError) as error:
         raise InputError(f"{printable(path)} is damaged: {error}") from error
     weights = {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in loaded.items()}

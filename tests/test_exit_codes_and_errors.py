@@ -170,3 +170,17 @@ def test_gigantic_and_odd_images_are_listed_and_the_others_classified(command: C
     assert outcome.code == 3
     assert "2 unreadable" in outcome.out
     assert "9000 × 9000 pixels: too large" in Path("run/run.json").read_text().encode().decode("unicode_escape")
+
+
+def test_a_ctrl_break_of_windows_ends_a_run_as_a_sigterm_does(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import signal
+
+    before = signal.getsignal(signal.SIGUSR2)
+    monkeypatch.setattr(signal, "SIGBREAK", signal.SIGUSR2, raising=False)
+    try:
+        assert command("--version").code == 0
+        assert signal.getsignal(signal.SIGUSR2) is signal.getsignal(signal.SIGTERM) is not before
+    finally:
+        signal.signal(signal.SIGUSR2, before)

@@ -15,6 +15,7 @@ from slidescreen.networks import (
     Checkpoint,
     build,
     load_network,
+    load_weights,
     read_checkpoint,
     save_checkpoint,
 )
@@ -87,3 +88,11 @@ def test_weights_of_another_backbone_are_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path / "w", build("efficientnetv2_b2", 16).state_dict(), checkpoint, half=True)
     with pytest.raises(InputError, match="does not fit efficientnet_b1"):
         load_network(tmp_path / "w")
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="needs a list of what is mapped")
+def test_nothing_of_a_file_stays_mapped(checkpoints: tuple[Path, Path]) -> None:
+    """Windows lets nobody replace a mapped file, and one on a share that goes away would end the process."""
+    weights = load_weights(checkpoints[0])
+    assert weights
+    assert str(checkpoints[0]) not in Path("/proc/self/maps").read_text()

@@ -63,7 +63,8 @@ app.command()(ensemble)
 def main() -> None:
     """Run the command line; every way out goes through one exit code."""
     keep_libraries_in_cache()
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in {signal.SIGTERM, getattr(signal, "SIGBREAK", signal.SIGTERM)}:  # the latter is Windows's Ctrl-Break
+        signal.signal(number, _interrupt)
     if sys.platform != "win32":
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away is no wish to end
     with output.unbreakable():

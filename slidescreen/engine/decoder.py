@@ -3,6 +3,7 @@
 The parent writes a path as a line of JSON; the child answers with a line of JSON, and the pixels after it.
 """
 
+import faulthandler
 import json
 import os
 import signal
@@ -76,6 +77,7 @@ class Decoder:
             stderr=None if os.environ.get("SLIDESCREEN_DEBUG") else subprocess.DEVNULL,  # decoders grumble
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
             process_group=0,  # a Ctrl-C is the parent's to answer
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # so it is on Windows, where groups are others
         )
         try:
             _send(_pipe(child.stdin), self._order)
@@ -106,11 +108,9 @@ def serve() -> None:
     preprocessings = [_preprocessing(**fields) for fields in order["preprocessings"]]
     _send(answers, "ready")
     for line in orders:
-        if hasattr(signal, "alarm"):
-            signal.alarm(int(order["limit"]) + _GRACE)
+        _end_after(int(order["limit"]) + _GRACE)
         loaded = load(Path(json.loads(line)), preprocessings)
-        if hasattr(signal, "alarm"):
-            signal.alarm(0)
+        _end_after(None)
         header = {
             "digest": loaded.digest,
             "appearance": loaded.appearance,
@@ -121,6 +121,16 @@ def serve() -> None:
             _send(answers, header, *(np.ascontiguousarray(p).data for p in loaded.pixels))
         except BrokenPipeError:
             os._exit(0)  # the parent was killed: nobody is left to answer, nor to read a traceback
+
+
+def _end_after(seconds: int | None) -> None:
+    """End this process after so many seconds, whatever it hangs in; or after all not."""
+    if hasattr(signal, "alarm"):
+        signal.alarm(seconds or 0)
+    elif seconds:  # on Windows
+        faulthandler.dump_traceback_later(seconds, exit=True)
+    else:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def _preprocessing(mean: Sequence[float], std: Sequence[float], **others: Any) -> Preprocessing:

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load
 from torch import Tensor, nn
 
 from slidescreen.errors import InputError
@@ -60,7 +60,7 @@ def restore_state(path: Path, networks: Mapping[str, nn.Module], optimizer: torc
         InputError: the file is damaged, or is of another network.
     """
     try:
-        tensors = load_file(path)
+        tensors = load(path.read_bytes())  # not mapped: the next state takes the file's place
         for name, network in networks.items():
             network.load_state_dict(_below(tensors, f"{name}/"))
     except (SafetensorError, OSError, RuntimeError) as error:
