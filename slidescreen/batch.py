@@ -53,7 +53,7 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         recorder.follow(request.out / "status.json")
         ledger = Ledger(request.out, ensemble, choice, request.thresholds)
         settling = Settling(request.settle, request.out, slides)
-        plan = apart(lambda: plan_night(request, ledger, slides, settling))
+        plan = apart(lambda: plan_night(request, ledger, slides, settling, recorder.note))
         results, remaining, waiting = dict(plan.known), plan.remaining, [slide.name for slide in plan.waiting]
         _tell(recorder, plan)
         threads = request.engine.threads

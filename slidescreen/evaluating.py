@@ -1,10 +1,12 @@
 """From whatever holds predictions and truth to a written evaluation."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from slidescreen import ensemble_files
+from slidescreen.archive import is_archive
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Evaluation, Predictions, evaluate
 from slidescreen.evaluation import truth as truths
@@ -14,6 +16,7 @@ from slidescreen.labels import LabelRules
 from slidescreen.reporting.evaluation_files import write_evaluation
 from slidescreen.reporting.page import Heat, render_run
 from slidescreen.reporting.run_folder import is_run, read_run
+from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.runs import Run
 
 
@@ -37,8 +40,23 @@ def is_plain_run(request: Request) -> bool:
 
 
 def renew_page(folder: Path, explain: Callable[[Run], Heat] | None = None) -> Run:
-    """Write a run's `report.html` anew from its other files, with the heat maps that `explain` makes."""
+    """Write a run's `report.html` anew from its other files, with the heat maps that `explain` makes.
+
+    Of an archive, which holds no more than the slides' records, the tables and `run.json` are written as well.
+
+    Raises:
+        InputError: the folder holds no such run; heat maps are asked for of an archive, whose images have gone.
+        OutputError: it cannot be written to.
+    """
     run = read_run(folder)
+    if is_archive(folder):
+        if explain:
+            raise InputError("--explain needs the images, and those of an archive have gone")
+        write_cells(folder / "cells.csv", run.slides, run.cell_types)
+        write_differentials(folder / "differential.csv", run.slides)
+        write_text(folder / "report.html", render_run(run, picture=lambda _: None))
+        write_text(folder / "run.json", json.dumps(run.info, indent=2) + "\n")
+        return run
     write_text(folder / "report.html", render_run(run, explain(run)) if explain else render_run(run))
     return run
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from slidescreen import correction, differential, false_calls, screening
+from slidescreen.archive import put_away
 from slidescreen.calls import Call
 from slidescreen.engine.interface import Choice
 from slidescreen.ensemble import Ensemble
@@ -74,13 +75,20 @@ class Ledger:
             OutputError: the disk is full or cannot be written to.
         """
         make_folder(self._folder)
-        self._path(slide.name).with_suffix(PICTURES).unlink(missing_ok=True)  # of images that may be others now
         states = self._states.pop(slide.name, None) or tuple(map(_state, slide.images))
         calls = tuple(result.calls)
+        self._make_room(slide, {call.digest for call in calls})
         finished = self._described(slide, result, datetime.now(UTC))
         known = replace(finished, fingerprint=_fingerprint(slide, states), unread=_unread(slide, calls))
         write_finished(known, Body(calls, states), cell_rows(slide.name, calls, known.cell_types))
         return replace(result, kept=known)
+
+    def _make_room(self, slide: Slide, images: Collection[str]) -> None:
+        """A slide takes the place of its own record, and sends one that holds other images too into the archive."""
+        before = self._finished(slide)
+        if before is not None and not _contents(before) <= {*images, ""}:
+            put_away(before, self._folder.parent)
+        self._path(slide.name).with_suffix(PICTURES).unlink(missing_ok=True)  # of images that may be others now
 
     def _described(self, slide: Slide, result: SlideResult, time: datetime) -> Finished:
         """The head of a record, of images that nobody has looked at."""
@@ -243,6 +251,14 @@ def _unread(slide: Slide, calls: Sequence[Call]) -> tuple[tuple[int, str], ...]:
     """The images that could not be read, by their position, and why; those that must not be opened are none of them."""
     pairs = enumerate(zip(slide.images, calls, strict=True))
     return tuple((place, call.reason) for place, (image, call) in pairs if not call.digest and not image.refusal)
+
+
+def _contents(finished: Finished) -> set[str]:
+    """The content hashes of a finished slide's images; of a damaged record what no image has."""
+    try:
+        return {call.digest for call in finished.body().calls}
+    except InputError:
+        return {"damaged"}
 
 
 def _still_unreadable(image: CellImage, reason: str) -> bool:

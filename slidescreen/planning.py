@@ -1,8 +1,9 @@
 """Which of a night's slides are to be classified, and what earlier runs found on the others."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from slidescreen.absences import archive_long_gone
 from slidescreen.ledger import Ledger
 from slidescreen.record import Request, earlier_slides
 from slidescreen.runs import SlideResult
@@ -32,8 +33,10 @@ class Plan:
     remaining: Sequence[Slide]
 
 
-def plan(request: Request, ledger: Ledger, slides: Sequence[Slide], settling: Settling) -> Plan:
-    """Look at each slide that there is or was."""
+def plan(
+    request: Request, ledger: Ledger, slides: Sequence[Slide], settling: Settling, note: Callable[[str], None]
+) -> Plan:
+    """Look at each slide that there is or was; what has been gone for long moves into the archive."""
     recalled = () if request.force else filter(None, map(ledger.recall, slides))
     known = {result.name: result for result in recalled}
     unchanged = len(known)
@@ -45,10 +48,11 @@ def plan(request: Request, ledger: Ledger, slides: Sequence[Slide], settling: Se
     left = [slide for slide in left if slide.name not in {each.name for each in waiting}]
     if not request.force:
         gone += with_fewer_images(ledger, left)
-    known |= {result.name: result for result in (each.result(ledger) for each in gone)}
+    staying = archive_long_gone(gone, request.out, request.keep, note)
+    known |= {result.name: result for result in (each.result(ledger) for each in staying)}
     earlier = earlier_slides(request.out)
     known = {name: replace(result, new=result.new and name not in earlier) for name, result in known.items()}
-    return Plan(unchanged, known, gone, waiting, _but(left, gone))
+    return Plan(unchanged, known, staying, waiting, _but(left, gone))
 
 
 def outdated(ledger: Ledger, waiting: Sequence[Slide]) -> dict[str, SlideResult]:

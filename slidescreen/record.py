@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from slidescreen import __version__
-from slidescreen.calls import Status
 from slidescreen.engine.interface import Choice, EngineOptions
 from slidescreen.ensemble import Ensemble
 from slidescreen.files import printable, write_text
 from slidescreen.reporting.page import render_run
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
-from slidescreen.runs import Run, SlideResult
+from slidescreen.runs import Run, SlideResult, count_images
 from slidescreen.thresholds import Thresholds, default_thresholds
 
 _HASTE = 3.0  # seconds
@@ -28,9 +27,9 @@ _HASTE = 3.0  # seconds
 class Request:
     """What the user asked for.
 
-    `settle`: slides with an image younger than so many seconds wait for the next run. `time_limit`: seconds that
-    reading one image may take. `force`: classify finished slides again. `history`: of the
-    nights before; None for `history.csv` in `out`.
+    `settle`: slides in which something arrived within so many seconds wait for the next run. `keep`: days after which
+    a slide whose images have gone moves into the archive. `time_limit`: seconds that reading one image may take.
+    `force`: classify finished slides again. `history`: of the nights before; None for `history.csv` in `out`.
     """
 
     path: Path
@@ -43,6 +42,7 @@ class Request:
     overwrite: bool = False
     force: bool = False
     settle: float = 0.0
+    keep: float = 30.0
     time_limit: float = 60.0
     log_file: Path | None = None
     history: Path | None = None
@@ -73,13 +73,6 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
     request, ensemble = night.request, night.ensemble
     cascade = night.choice.cascade
     ordered = tuple(results[name] for name in sorted(results))
-    found = [slide.differential for slide in ordered]
-    counts = {
-        Status.CLASSIFIED: sum(each.classified for each in found),
-        Status.UNIDENTIFIED: sum(each.unidentified for each in found),
-        Status.DUPLICATE: sum(each.duplicates for each in found),
-        Status.UNREADABLE: sum(each.unreadable for each in found),
-    }
     finished = datetime.now(UTC)
     info: dict[str, Any] = {
         "complete": all(name in results or name in night.waiting for name in night.slides),
@@ -96,6 +89,7 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
             "batch_size": request.batch_size,
             "slide_depth": request.slide_depth,
             "settle": request.settle,
+            "keep": request.keep,
             "image_timeout": request.time_limit,
             "thresholds": asdict(request.thresholds),
         },
@@ -118,7 +112,7 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
                 for m, w in zip(ensemble.members, ensemble.weights, strict=True)
             ],
         },
-        "counts": {"slides": len(ordered), **counts},
+        "counts": {"slides": len(ordered), **count_images(ordered)},
         "unfinished_slides": [name for name in night.slides if name not in results and name not in night.waiting],
         "waiting_slides": list(night.waiting),
         "drift": list(night.drift),

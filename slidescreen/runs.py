@@ -63,3 +63,14 @@ def judge(slide: Slide, calls: tuple[Call, ...], ensemble: Ensemble, thresholds:
     """Count one slide's calls and screen it."""
     differential = count_slide(slide.name, calls, ensemble)
     return SlideResult(differential, screen(differential, ensemble, thresholds), calls, slide.folder)
+
+
+def count_images(slides: Sequence[SlideResult]) -> dict[Status, int]:
+    """How many images came to what, over all slides."""
+    found = [slide.differential for slide in slides]
+    return {
+        Status.CLASSIFIED: sum(each.classified for each in found),
+        Status.UNIDENTIFIED: sum(each.unidentified for each in found),
+        Status.DUPLICATE: sum(each.duplicates for each in found),
+        Status.UNREADABLE: sum(each.unreadable for each in found),
+    }

@@ -17,11 +17,20 @@ from slidescreen.slides import Slide
 
 @dataclass(frozen=True)
 class Vanished:
-    """A finished slide, and in words what has become of its images; `unread`: a folder of it cannot be read."""
+    """A finished slide, and in words what has become of its images.
+
+    `unread`: why a folder of it cannot be read, if so; `left`: how many of its images are still there.
+    """
 
     finished: Finished
     reason: str
     unread: str = ""
+    left: int = 0
+
+    @property
+    def all_gone(self) -> bool:
+        """Whether none of its images is there, and none may be."""
+        return not (self.unread or self.left)
 
     def result(self, ledger: Ledger) -> SlideResult:
         """What was found on it, marked; a folder that cannot be read is among its failures."""
@@ -82,7 +91,7 @@ def _described(slide: Slide, finished: Finished) -> Vanished:
         reason = "its folder holds no images any more"
     else:
         reason = "its folder is no longer there"
-    return Vanished(finished, reason, unread)
+    return Vanished(finished, reason, unread, left)
 
 
 def _is_of_another(folder: Path, slides: dict[str, Slide]) -> bool:

@@ -68,11 +68,19 @@ def classify(
     settle: Annotated[
         float,
         typer.Option(
-            help="Slides with an image younger than so many seconds wait for the next run.",
+            help="Slides in which something arrived or changed within so many seconds wait for the next run.",
             min=0,
             rich_help_panel=_NIGHT,
         ),
     ] = 0.0,
+    keep: Annotated[
+        float,
+        typer.Option(
+            help="Days after which a slide whose images have gone moves from the worklist into archive/ in --out.",
+            min=0,
+            rich_help_panel=_NIGHT,
+        ),
+    ] = 30.0,
     image_timeout: Annotated[
         float, typer.Option(help="Seconds that reading one image may take.", min=0.1, rich_help_panel=_NIGHT)
     ] = 60.0,
@@ -119,6 +127,7 @@ def classify(
         overwrite=overwrite,
         force=force,
         settle=settle,
+        keep=keep,
         time_limit=image_timeout,
         log_file=log_file,
         history=history,

@@ -21,11 +21,12 @@ class KeptPictures:
         self._path = None if slide.kept is None else slide.kept.pictures
         self._kept = _read(self._path)
         self._known = len(self._kept)
+        self._others = bool({"vanished", "changing"} & set(slide.finding.flags))  # its folder may hold other images now
 
     def __call__(self, image: str) -> str | None:
         """The picture of an image of the slide, by its name."""
         source = self._kept.get(image)
-        if source is None and "vanished" not in self._slide.finding.flags:
+        if source is None and not self._others:
             source = self._draw(self._slide.folder / image)
         if source is not None:
             self._kept[image] = source

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from slidescreen.archive import is_archive, read_archive
 from slidescreen.calls import Status
 from slidescreen.errors import InputError
 from slidescreen.files import printable
@@ -12,16 +13,18 @@ from slidescreen.runs import Run, SlideResult
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder holds a run."""
-    return (path / "cells.csv").is_file() and (path / "differential.csv").is_file()
+    """Whether a folder holds a run, or is of a run's archive."""
+    return is_archive(path) or ((path / "cells.csv").is_file() and (path / "differential.csv").is_file())
 
 
 def read_run(folder: Path) -> Run:
-    """The run that `classify` wrote to a folder.
+    """The run that `classify` wrote to a folder, or the slides of its archive.
 
     Raises:
         InputError: a file is missing or is not what `classify` writes.
     """
+    if is_archive(folder):
+        return read_archive(folder)
     calls, types = read_calls(folder / "cells.csv")
     path = folder / "run.json"
     try:

@@ -68,7 +68,7 @@ def _rows_of(slide: SlideResult, columns: tuple[str, ...]) -> str:
     """A slide's rows, ready from its record if they lie there for these columns."""
     if slide.kept is None:
         return cell_rows(slide.name, slide.calls, columns)
-    if slide.kept.cell_types == columns:
+    if (slide.kept.slide, slide.kept.cell_types) == (slide.name, columns):
         with contextlib.suppress(InputError):  # the calls may still be there
             return slide.kept.rows()
     return cell_rows(slide.name, slide.calls, slide.kept.cell_types, columns)
