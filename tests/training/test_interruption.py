@@ -117,8 +117,8 @@ def test_cut_off_at_any_line_it_ends_as_an_undisturbed_training(
 def test_cut_off_at_every_line_it_ends_as_an_undisturbed_training(
     data: Path, tmp_path: Path, undisturbed: dict[str, bytes]
 ) -> None:
-    for shift in range(3):  # so every line meets every way
-        check_lines(data, tmp_path / str(shift), undisturbed, step=1, shift=shift)
+    for shift in range(3):  # as many ways, so each meets lines of every part
+        check_lines(data, tmp_path / str(shift), undisturbed, step=3, shift=shift)
 
 
 @pytest.mark.parametrize("save_every", [0.0, 600.0])
