@@ -1,6 +1,6 @@
 """Whether every dependency has a wheel on systems that are not at hand. Prints Markdown; installs nothing. Needs uv.
 
-    python -m benchmarks.wheels
+python -m benchmarks.wheels
 """
 
 import subprocess
@@ -30,7 +30,9 @@ def resolved(system: str, python: str) -> list[str]:
     return [line for line in ended.stdout.splitlines() if "==" in line]
 
 
-def main(pythons: Annotated[str, typer.Option(help="Versions of Python, joined by commas.")] = "3.11,3.12,3.13") -> None:
+def main(
+    pythons: Annotated[str, typer.Option(help="Versions of Python, joined by commas.")] = "3.11,3.12,3.13",
+) -> None:
     """A row for each system and version of Python."""
     wanted = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]["dependencies"]
     print("| system | Python | packages, all as wheels | torch | OpenVINO |\n| --- | --- | ---: | --- | --- |")

@@ -1,9 +1,10 @@
 """Names that every system takes, made of names that some do not."""
 
 import os
-from pathlib import PureWindowsPath
+from pathlib import Path, PureWindowsPath
 
 import pytest
+from conftest import Command, write_cells
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,3 +54,16 @@ def test_any_name_becomes_legal_everywhere(text: str) -> None:
 @given(NAMES, NAMES)
 def test_two_names_never_become_one(first: str, second: str) -> None:
     assert len({legal(first), legal(second)}) == len({first, second})
+
+
+def test_a_run_writes_only_names_that_are_legal_and_short_on_windows(command: Command) -> None:
+    """Whatever its slides are called where they lie. Windows takes 260 characters for a path, its folder's included."""
+    for slide in ("26:0001", "CON", "ends. ", 'quo"ted', "long " + "x" * 200, os.fsdecode(b"\xff")):
+        write_cells(Path("in: ") / slide, 1)
+    assert command("classify", "in: ", "--quiet").code == 0
+    written = list(Path("slidescreen-out").rglob("*"))
+    assert {path.name for path in written} >= {"cells.csv", "report.html"}
+    for path in written:
+        for part in path.parts:
+            assert legal(part) == part
+        assert len(str(path)) <= 100
