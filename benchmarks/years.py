@@ -1,0 +1,133 @@
+"""What a night of three images costs beside thousands of earlier slides in the same output folder.
+
+    python -m benchmarks.years --slides 0 --slides 3000 --slides 10000
+
+The earlier slides' records are made up: drawn probabilities, judged as any others. Of some all images still lie in the
+input (hard links to drawn cells), of the others none. Each night is a process of its own, with the shipped ensemble and
+a filled cache, and has a new slide; the second of two is told. Prints Markdown.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from slidescreen import ensemble_files, finished
+from slidescreen.calls import Call, Status
+from slidescreen.engine.interface import EngineOptions
+from slidescreen.engine.selection import choose
+from slidescreen.ensemble import Ensemble
+from slidescreen.ledger import Ledger
+from slidescreen.runs import SlideResult, judge
+from slidescreen.slides import CellImage, Slide
+from slidescreen.thresholds import default_thresholds
+
+HERE = Path(__file__).resolve().parents[1]
+ENSEMBLE = HERE / "weights" / "default"
+DRAWN = sorted((HERE / "sample_data" / "normal_01").glob("*.jpg"))
+_MODELS = 20  # slides of other calls: to judge one takes 40 ms
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one night: seconds on the clock, seconds of processors, and the most memory in MB."""
+
+    seconds: float
+    processor: float
+    memory: float
+
+
+def main(
+    slides: Annotated[list[int] | None, typer.Option(help="Earlier slides; may be given several times.")] = None,
+    cells: Annotated[int, typer.Option(help="Images of each.")] = 200,
+) -> None:
+    """Make the earlier slides, spend two nights, tell the second."""
+    print("| earlier slides | their images | seconds | processor seconds | memory, MB | cells.csv, MB |")
+    print("| ---: | --- | ---: | ---: | ---: | ---: |")
+    with tempfile.TemporaryDirectory() as name:
+        for count in slides or [0, 3000]:
+            for present in (False, True) if count else (False,):
+                folder = Path(name).resolve() / f"{count}-{present}"
+                source, out = folder / "in", folder / "out"
+                make_earlier(source, out, count, cells, present)
+                for number in range(2):
+                    _new_slide(source / f"new-{number}", 3 * number)
+                    cost = night(source, out)
+                size = (out / "cells.csv").stat().st_size / 1e6
+                where = "–" if not count else "in the input" if present else "gone"
+                told = f"{cost.seconds:.1f} | {cost.processor:.1f} | {cost.memory:.0f} | {size:.0f}"
+                print(f"| {count} | {where} | {told} |", flush=True)
+                shutil.rmtree(folder)
+
+
+def night(source: Path, out: Path) -> Cost:
+    """Classify as a user does, in a process of its own."""
+    command = [sys.executable, "-m", "slidescreen", "classify", str(source), "--out", str(out), "--quiet"]
+    started = time.monotonic()
+    child = subprocess.Popen([*command, "--ensemble", str(ENSEMBLE)])
+    _, status, used = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"the night ended with {child.returncode}")
+    return Cost(time.monotonic() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e3)
+
+
+def make_earlier(source: Path, out: Path, count: int, cells: int, present: bool) -> None:
+    """Records in a run's folder of finished slides of `source`, and with `present` their images there."""
+    ensemble = ensemble_files.load(ENSEMBLE)
+    ledger = Ledger(out, ensemble, choose(EngineOptions(), ensemble.calibration), default_thresholds())
+    models = list(_models(ensemble, cells))
+    pool = source.parent / "pool"
+    pool.mkdir(parents=True)
+    pictures = [Path(shutil.copy2(picture, pool)) for picture in DRAWN]
+    digests = [hashlib.sha256(picture.read_bytes()).hexdigest() for picture in pictures]
+    sound = finished.write_text
+    finished.write_text = lambda path, text: path.write_text(text)  # thousands of records need not be on the disk
+    for number in range(count):
+        folder = source / f"earlier-{number:05d}"
+        images = tuple(CellImage(folder / f"cell_{cell:03d}.jpg", f"cell_{cell:03d}.jpg") for cell in range(cells))
+        chosen = [(number + cell) % len(pictures) for cell in range(cells)]
+        if present:
+            folder.mkdir(parents=True)
+            for image, picture in zip(images, chosen, strict=True):
+                os.link(pictures[picture], image.path)
+        model = models[number % _MODELS]
+        calls = tuple(replace(call, digest=digests[picture]) for call, picture in zip(model.calls, chosen, strict=True))
+        named = replace(model, differential=replace(model.differential, slide=folder.name), calls=calls, folder=folder)
+        ledger.keep(Slide(folder.name, folder, images), named)
+    finished.write_text = sound
+
+
+def _models(ensemble: Ensemble, cells: int) -> Iterator[SlideResult]:
+    """Slides of drawn calls, mostly neutrophils, judged."""
+    generator = np.random.default_rng(0)
+    types = ensemble.cell_types
+    expected = np.where(np.arange(len(types)) == types.index("neutrophil"), 3.0, 0.1)
+    for _ in range(_MODELS):
+        calls = []
+        for cell, row in enumerate(generator.dirichlet(expected, size=cells)):
+            sure = row.max() >= ensemble.calibration.rejection_threshold
+            status, called = (Status.CLASSIFIED, types[int(row.argmax())]) if sure else (Status.UNIDENTIFIED, "")
+            name = f"cell_{cell:03d}.jpg"
+            calls.append(Call(name, status, called, float(row.max()), "", tuple(row.tolist()), "", "", (1.0,) * 4))
+        yield judge(Slide("", Path(), ()), tuple(calls), ensemble, default_thresholds())
+
+
+def _new_slide(folder: Path, first: int) -> None:
+    folder.mkdir(parents=True)
+    for picture in DRAWN[first : first + 3]:
+        shutil.copy(picture, folder)
+
+
+if __name__ == "__main__":
+    typer.run(main)
