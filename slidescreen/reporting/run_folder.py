@@ -1,14 +1,13 @@
 """Reading a run back from its folder."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 from slidescreen.archive import is_archive, read_archive
-from slidescreen.calls import Status
 from slidescreen.errors import InputError
 from slidescreen.files import printable
-from slidescreen.reporting.tables import read_calls, read_differentials
+from slidescreen.reporting.cell_table import open_calls
+from slidescreen.reporting.tables import read_differentials
 from slidescreen.runs import Run, SlideResult
 
 
@@ -25,23 +24,22 @@ def read_run(folder: Path) -> Run:
     """
     if is_archive(folder):
         return read_archive(folder)
-    calls, types = read_calls(folder / "cells.csv")
     path = folder / "run.json"
+    reasons: dict[str, dict[str, str]] = {}
     try:
         info = json.loads(path.read_text(encoding="utf-8"))
         folders = {entry["slide"]: Path(entry["folder"]) for entry in info["slides"]}
         earlier = frozenset(map(str, info.get("earlier_slides", ())))
-        reasons = {(entry["slide"], entry["image"]): entry["reason"] for entry in info["failures"]}
+        for entry in info["failures"]:
+            reasons.setdefault(entry["slide"], {})[entry["image"]] = entry["reason"]
     except OSError as error:
         raise InputError(f"cannot read {printable(path)}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{printable(path)} is damaged: {error}") from error
+    calls, types = open_calls(folder / "cells.csv", reasons)
     slides = []
     for differential, finding in read_differentials(folder / "differential.csv"):
         name = differential.slide
-        known = tuple(
-            replace(call, reason=reasons.get((name, call.image), "")) if call.status is Status.UNREADABLE else call
-            for call in calls.get(name, ())
-        )
-        slides.append(SlideResult(differential, finding, known, folders.get(name, Path(name)), name not in earlier))
+        place = folders.get(name, Path(name))
+        slides.append(SlideResult(differential, finding, calls.get(name, ()), place, name not in earlier))
     return Run(tuple(slides), types, info)

@@ -88,21 +88,33 @@ def read_calls(path: Path) -> tuple[dict[str, list[Call]], tuple[str, ...]]:
     calls: dict[str, list[Call]] = {}
     types: tuple[str, ...] = ()
     for number, row in enumerate(read_rows(path, CELL_COLUMNS), start=2):
-        types = types or tuple(name.removeprefix("p_") for name in row if name.startswith("p_"))
+        types = types or types_of(row)
         try:
-            values = tuple(float(row[f"p_{name}"]) for name in types) if row["probability"] else ()
-            call = Call(
-                image=denature(row["image"]),
-                status=Status(row["status"]),
-                cell_type=row["cell_type"],
-                probability=_optional(row["probability"]),
-                reported_type=row["reported_type"],
-                probabilities=values,
-            )
+            calls.setdefault(denature(row["slide"]), []).append(call_of_row(row, types))
         except ValueError as error:
             raise InputError(f"{printable(path)}, line {number}: {error}") from error
-        calls.setdefault(denature(row["slide"]), []).append(call)
     return calls, types
+
+
+def types_of(columns: Iterable[str]) -> tuple[str, ...]:
+    """The cell types of a table's probability columns, in order."""
+    return tuple(name.removeprefix("p_") for name in columns if name.startswith("p_"))
+
+
+def call_of_row(row: Mapping[str, str], types: Sequence[str]) -> Call:
+    """The call in a row of `cells.csv`.
+
+    Raises:
+        ValueError: an unknown status, or a probability that is no number.
+    """
+    return Call(
+        image=denature(row["image"]),
+        status=Status(row["status"]),
+        cell_type=row["cell_type"],
+        probability=_optional(row["probability"]),
+        reported_type=row["reported_type"],
+        probabilities=tuple(float(row[f"p_{name}"]) for name in types) if row["probability"] else (),
+    )
 
 
 def read_differentials(path: Path) -> list[tuple[Differential, Finding]]:
