@@ -18,12 +18,12 @@ from slidescreen.ledger import Ledger
 from slidescreen.locking import locked
 from slidescreen.planning import Plan, outdated
 from slidescreen.planning import plan as plan_night
-from slidescreen.record import Night, Request, describe, write
+from slidescreen.record import Night, Request, describe, earlier_slides, write
 from slidescreen.recording import Display, Recorder, recording
-from slidescreen.runs import Run, SlideResult, judge
+from slidescreen.runs import NO_IMAGES, Run, SlideResult, judge
 from slidescreen.settling import Settling
 from slidescreen.shares import in_words, lacking
-from slidescreen.slides import discover
+from slidescreen.slides import no_slides, survey
 from slidescreen.waiting import apart
 
 
@@ -40,8 +40,11 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         KeyboardInterrupt: as it came, after the files were written.
     """
     started = datetime.now(UTC)
-    slides = apart(lambda: discover(request.path, request.slide_depth))
+    found = apart(lambda: survey(request.path, request.slide_depth))
+    slides = found.slides
     _check_out(request)
+    if not slides and not _seen_before(request):
+        raise no_slides(request.path, found)
     choice = choose(request.engine, ensemble.calibration)
     for_each(choice.precision, len(ensemble.members))  # one for other members is refused before anything is written
     make_folder(request.out)
@@ -56,11 +59,12 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         plan = apart(lambda: plan_night(request, ledger, slides, settling, recorder.note))
         results, remaining, waiting = dict(plan.known), plan.remaining, [slide.name for slide in plan.waiting]
         _tell(recorder, plan)
-        threads = request.engine.threads
-        engines = load_engines(ensemble.members, choice, threads, recorder.note) if remaining else NO_ENGINES
+        threads, images = request.engine.threads, sum(len(slide.images) for slide in remaining)
+        engines = load_engines(ensemble.members, choice, threads, recorder.note) if images else NO_ENGINES
         names = [slide.name for slide in slides]
         night = Night(request, ensemble, choice, engines.description, started, names, waiting, lacks)
-        recorder.start(len(remaining), sum(len(slide.images) for slide in remaining))
+        night, earlier = replace(night, found=found.to_record()), earlier_slides(request.out)
+        recorder.start(len(remaining), images)
         workers = request.workers or min(8, usable_threads())
         pipeline = Pipeline(
             ensemble, engines, request.batch_size, workers, recorder.cells, request.time_limit, recorder.note
@@ -72,7 +76,11 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
                     results |= outdated(ledger, [slide])
                     recorder.note(f"being exported while it was classified, left to the next run: {slide.name}")
                     continue
-                results[slide.name] = ledger.keep(slide, judge(slide, calls, ensemble, request.thresholds))
+                judged = judge(slide, calls, ensemble, request.thresholds)
+                if slide.images:
+                    results[slide.name] = ledger.keep(slide, judged)
+                else:  # nothing to keep, and what an earlier run found there is not to be lost
+                    results[slide.name] = replace(judged, new=slide.name not in earlier)
                 recorder.slide(results[slide.name])
         except KeyboardInterrupt:
             write(describe(replace(night, speed=recorder.speed()), results), request.out, in_haste=True)
@@ -83,13 +91,16 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         run = describe(replace(night, drift=drift), results)
         write(run, request.out)
         if not waiting and not any(s.differential.classified + s.differential.unidentified for s in run.slides):
-            raise NothingClassifiedError(f"none of the images in {printable(request.path)} could be read; see run.json")
+            where = printable(request.path)
+            if not any(slide.differential.images for slide in run.slides):
+                raise NothingClassifiedError(f"no slide in {where} holds an image; see run.json")
+            raise NothingClassifiedError(f"none of the images in {where} could be read; see run.json")
     return run
 
 
-def unreadable(run: Run) -> int:
-    """How many images and folders of a run could not be read."""
-    return sum(len(slide.failures) for slide in run.slides)
+def incomplete(run: Run) -> bool:
+    """Whether an image or a folder of a run could not be read, or a slide had no images."""
+    return any(slide.failures or NO_IMAGES in slide.finding.flags for slide in run.slides)
 
 
 def _check_out(request: Request) -> None:
@@ -110,6 +121,15 @@ def _check_out(request: Request) -> None:
             raise InputError(
                 f"{printable(request.out)} holds the run of {other}: choose another --out, or say --overwrite"
             )
+
+
+def _seen_before(request: Request) -> bool:
+    """Whether an earlier run into the same folder found slides in this one: they have gone, and are to be marked."""
+    try:
+        info = json.loads((request.out / "run.json").read_text(encoding="utf-8"))
+        return bool(info["slides"]) and bool(info["input"] == printable(request.path.resolve()))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _look_back(
@@ -133,7 +153,7 @@ def _tell(recorder: Recorder, plan: Plan) -> None:
     if plan.vanished:
         recorder.note(f"finished by an earlier run and gone since: {len(plan.vanished)}")
     for each in plan.vanished:
-        recorder.event("vanished", slide=each.finished.slide, reason=each.reason)
+        recorder.event("vanished", slide=each.name, reason=each.reason)
     if plan.waiting:
         names = ", ".join(slide.name for slide in plan.waiting)
         recorder.note(f"still being exported, left to the next run: {names}")

@@ -4,6 +4,7 @@ Every other module takes its words from here; nothing else spells a cell type.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 LEUKOCYTES: tuple[str, ...] = (
@@ -82,9 +83,34 @@ _ALIASES: dict[str, tuple[str, ...]] = {
 }
 
 
+# Classes of analysers and laboratories that are no type of ours, as normalised by `_normalise`.
+_OTHER_CLASSES: frozenset[str] = frozenset(
+    {
+        *("plasma cell", "plasmacyte", "plasmablast", "prolymphocyte", "promonocyte", "monoblast", "megakaryoblast"),
+        *("megakaryocyte", "micromegakaryocyte", "hairy cell", "sezary cell", "mast cell", "lymphoma cell"),
+        *("large granular lymphocyte", "aberrant lymphocyte", "abnormal lymphocyte", "leukaemic cell", "leukemic cell"),
+        *("immature granulocyte", "immature cell", "immature eosinophil", "eosinophil immature", "immature basophil"),
+        *("basophil immature", "promyelocyte eosinophil", "giant neutrophil", "hypersegmented neutrophil"),
+        *("unidentified", "unidentified cell", "unclassified", "unclassified cell", "unclassed", "unknown"),
+        *("unknown cell", "other", "other cell", "not classified", "not classed", "all cell", "all wbc"),
+        *("reticulocyte", "parasite", "malaria", "erythrocyte aggregate", "white blood cell"),
+    }
+)
+
+# What cells are called in other European languages, in Russian, Greek, Chinese and Japanese, without accents.
+_STEMS = re.compile(
+    r"o[cz][iy]+t|[fln]os[iy]+t|(neutro|eosino|baso)(ph|f)[iy]+l|blast|smudge|gumprecht|kernschatt|plaquet|piastrin|plattchen"
+    r"|art[ei]fa[ckt]t|plasma(zell|cel)|оцит|(нейтро|эозино|базо)фил|бласт|κυτταρ|(ουδετερο|ηωσινο|βασεο)φιλ|βλαστ"
+    r"|细胞|細胞|血小板|[ハパ]球|好[中酸塩].*球|単球|芽球|髄球|赤芽"
+)
+
+_LONGEST_CODE = 3  # letters: so short a name may be a patient's initials
+_PLAIN_CODES = frozenset({"rbc", "plt", "wbc"})  # which every laboratory reads as cells
+
+
 def _normalise(name: str) -> str:
     """Fold case, separators and a plural s: "Segmented neutrophils" and "segmented_neutrophil" become one."""
-    words = re.sub(r"[\W_]+", " ", name.casefold()).split()
+    words = re.sub(r"[\W_]+", " ", unicodedata.normalize("NFC", name).casefold()).split()
     return " ".join(w[:-1] if w.endswith("s") and len(w) > 3 and w not in {"bas", "eos"} else w for w in words)
 
 
@@ -96,6 +122,19 @@ _BY_NAME: dict[str, str] = {
 def resolve(name: str) -> str | None:
     """The cell type that a laboratory's or data set's `name` means, `UNSPECIFIED_BLAST`, or None if unknown."""
     return _BY_NAME.get(_normalise(name))
+
+
+def names_a_class(name: str) -> bool:
+    """Whether `name` is a cell type's, one of the classes that are no type of ours, or a cell's in another language."""
+    bare = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
+    known = resolve(name) is not None or _normalise(name) in _OTHER_CLASSES
+    return known or (not any(map(str.isdigit, name)) and _STEMS.search(bare) is not None)
+
+
+def is_a_code(name: str) -> bool:
+    """Whether `name` is so short ("BA", "MO") that it may as well be a patient's initials."""
+    letters = _normalise(name)
+    return len(letters) <= _LONGEST_CODE and letters not in _PLAIN_CODES
 
 
 def indices(cell_types: Iterable[str], members: Iterable[str]) -> list[int]:

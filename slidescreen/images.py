@@ -11,7 +11,9 @@ from PIL import Image, UnidentifiedImageError
 
 from slidescreen.errors import UnreadableImageError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp"}
+)
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 _MAX_PIXELS = 32_000_000  # a single-cell image has some 130,000; far above is a mistake or a bomb
 _MAX_BYTES = 256 * 1024**2

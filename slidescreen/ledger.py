@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
@@ -31,7 +32,7 @@ from slidescreen.finished import (
 )
 from slidescreen.images import read_bytes
 from slidescreen.reporting.tables import cell_rows
-from slidescreen.runs import SlideResult, judge
+from slidescreen.runs import SlideResult, judge, renamed
 from slidescreen.slides import CellImage, Slide
 from slidescreen.thresholds import Thresholds
 
@@ -60,12 +61,13 @@ class Ledger:
         """A finished slide; None if it is new, changed, or was called by another ensemble."""
         states = tuple(map(_state, slide.images))
         finished = self._finished(slide)
-        if finished is not None and finished.origin.called == self._origin.called:
+        known = finished is not None and finished.slide == slide.name
+        if finished is not None and known and finished.origin.called == self._origin.called:
             with contextlib.suppress(InputError):  # a damaged record is none
                 unchanged = self._unchanged(finished, slide, states)
                 if unchanged is not None:
                     return self.result(unchanged)
-        self._states[slide.name] = states
+        self._states[slide.place] = states
         return None
 
     def keep(self, slide: Slide, result: SlideResult) -> SlideResult:
@@ -75,7 +77,7 @@ class Ledger:
             OutputError: the disk is full or cannot be written to.
         """
         make_folder(self._folder)
-        states = self._states.pop(slide.name, None) or tuple(map(_state, slide.images))
+        states = self._states.pop(slide.place, None) or tuple(map(_state, slide.images))
         calls = tuple(result.calls)
         self._make_room(slide, {call.digest for call in calls})
         finished = self._described(slide, result, datetime.now(UTC))
@@ -93,7 +95,7 @@ class Ledger:
     def _described(self, slide: Slide, result: SlideResult, time: datetime) -> Finished:
         """The head of a record, of images that nobody has looked at."""
         return Finished(
-            path=self._path(slide.name),
+            path=self._path(slide.place),
             slide=slide.name,
             folder=slide.folder,
             origin=self._origin,
@@ -118,7 +120,7 @@ class Ledger:
     def earlier(self, slide: Slide) -> SlideResult | None:
         """A slide as it was when it was finished, whatever has become of it since; None if it never was."""
         finished = self._finished(slide)
-        return None if finished is None else self.result(finished)
+        return None if finished is None else renamed(self.result(finished), slide.name)
 
     def remainder(self, slide: Slide) -> Finished | None:
         """What was finished of a slide that holds nothing but some of its images of then; None if it is otherwise.
@@ -140,9 +142,9 @@ class Ledger:
                 return finished
         return None
 
-    def others(self, names: Collection[str]) -> Iterator[Finished]:
-        """What was finished of slides that are not among those of these names, by the names of their records."""
-        known = {self._path(name).name for name in names}
+    def others(self, places: Collection[str]) -> Iterator[Finished]:
+        """What was finished of slides that do not lie at these places, by the names of their records."""
+        known = {self._path(place).name for place in places}
         for path in sorted(self._folder.glob(f"*{SUFFIX}")):
             if path.name not in known:
                 finished = read_finished(path)
@@ -155,20 +157,21 @@ class Ledger:
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, OutputError):
                 old = json.loads(path.read_text(encoding="utf-8"))
                 if old["key"] == self._origin.called:  # else there is no telling what its calls meant
-                    slide = Slide(old["slide"], Path(old["folder"]), ())
+                    slide = Slide(old["slide"], Path(old["folder"]), (), place=old["slide"])
                     body = Body(tuple(map(call_of, old["calls"])), tuple(old["states"]))
                     time = datetime.fromtimestamp(path.stat().st_mtime, UTC)
                     judged = judge(slide, body.calls, self._ensemble, self._thresholds)
                     rows = cell_rows(slide.name, body.calls, self._ensemble.cell_types)
                     write_finished(self._described(slide, judged, time), body, rows)
-                    if path != self._path(slide.name):
+                    if path != self._path(slide.place):
                         path.unlink()
 
     def _finished(self, slide: Slide) -> Finished | None:
-        return read_finished(self._path(slide.name))
+        return read_finished(self._path(slide.place))
 
-    def _path(self, name: str) -> Path:
-        return self._folder / f"{hashlib.sha256(name.encode()).hexdigest()[:32]}{SUFFIX}"
+    def _path(self, place: str) -> Path:
+        """By the place, byte for byte: two slides never share a record, whatever their names look like."""
+        return self._folder / f"{hashlib.sha256(os.fsencode(place)).hexdigest()[:32]}{SUFFIX}"
 
     def _unchanged(self, finished: Finished, slide: Slide, states: tuple[str, ...]) -> Finished | None:
         """What was finished, if the slide's images are the same; else None.

@@ -62,5 +62,5 @@ def outdated(ledger: Ledger, waiting: Sequence[Slide]) -> dict[str, SlideResult]
 
 
 def _but(slides: Sequence[Slide], gone: Sequence[Vanished]) -> list[Slide]:
-    names = {each.finished.slide for each in gone}
+    names = {each.name for each in gone}
     return [slide for slide in slides if slide.name not in names]

@@ -53,7 +53,8 @@ class Request:
 class Night:
     """What a run set out to do, and with what.
 
-    `slides` and `waiting` are names. `share_lacks`: by `shares.lacking`. `speed`: in images per second.
+    `slides` and `waiting` are names. `share_lacks`: by `shares.lacking`. `found`: what is said of the layout
+    and of what was passed over, by `Survey.to_record`. `speed`: in images per second.
     """
 
     request: Request
@@ -64,6 +65,7 @@ class Night:
     slides: Sequence[str]
     waiting: Sequence[str]
     share_lacks: Sequence[str] = ()
+    found: Mapping[str, Any] = field(default_factory=dict)
     drift: Sequence[str] = ()
     speed: float | None = None
 
@@ -117,6 +119,7 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
         "waiting_slides": list(night.waiting),
         "drift": list(night.drift),
         "share_lacks": list(night.share_lacks),
+        **night.found,
         "earlier_slides": [slide.name for slide in ordered if not slide.new],
         "vanished_slides": [slide.name for slide in ordered if "vanished" in slide.finding.flags],
         "failures": list(_failures(ordered)),

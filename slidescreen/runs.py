@@ -1,7 +1,7 @@
 """A run: what a batch of slides came to."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,12 @@ from slidescreen.calls import Call, Status
 from slidescreen.differential import Differential, count_slide
 from slidescreen.ensemble import Ensemble
 from slidescreen.finished import Finished
-from slidescreen.screening import Finding, screen, urgency
+from slidescreen.screening import Finding, Verdict, screen, urgency
 from slidescreen.slides import Slide
 from slidescreen.thresholds import Thresholds
+
+NO_IMAGES = "no_images"
+"""The flag of a slide whose folder holds none."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +63,11 @@ class Run:
 
 
 def judge(slide: Slide, calls: tuple[Call, ...], ensemble: Ensemble, thresholds: Thresholds) -> SlideResult:
-    """Count one slide's calls and screen it."""
+    """Count one slide's calls and screen it. One without images is insufficient, and says what is there instead."""
     differential = count_slide(slide.name, calls, ensemble)
+    if not calls:
+        missing = Finding(Verdict.INSUFFICIENT, (NO_IMAGES,), (f"no images: {slide.absence or 'its folder is empty'}",))
+        return SlideResult(differential, missing, calls, slide.folder)
     return SlideResult(differential, screen(differential, ensemble, thresholds), calls, slide.folder)
 
 
@@ -74,3 +80,10 @@ def count_images(slides: Sequence[SlideResult]) -> dict[Status, int]:
         Status.DUPLICATE: sum(each.duplicates for each in found),
         Status.UNREADABLE: sum(each.unreadable for each in found),
     }
+
+
+def renamed(result: SlideResult, name: str) -> SlideResult:
+    """A result under another name; its record has the old one."""
+    if result.name == name:
+        return result
+    return replace(result, differential=replace(result.differential, slide=name), kept=None)

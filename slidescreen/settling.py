@@ -16,7 +16,8 @@ from pathlib import Path
 
 from slidescreen.errors import OutputError
 from slidescreen.files import write_text
-from slidescreen.slides import PASSED_OVER, Slide
+from slidescreen.passed_over import is_of_a_system
+from slidescreen.slides import Slide
 
 _MEMORY = ".waiting.json"
 _ABANDONED = 24 * 3600.0  # seconds after which a copy is no longer believed to go on
@@ -28,7 +29,6 @@ _COPYING = re.compile(
     r"|\..+\.[a-z0-9]{6}",  # rsync: .NAME.Xy3z9Q
     re.IGNORECASE,
 )
-_SKIPPED = PASSED_OVER | {"@eadir", ".ds_store"}  # what systems, and people who look, leave behind
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class Settling:
             with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
                 for entry in entries:
                     path, is_folder = Path(entry.path), entry.is_dir(follow_symlinks=False)
-                    if path in self._folders or entry.name.casefold() in _SKIPPED:
+                    if path in self._folders or is_of_a_system(entry.name, is_folder):
                         continue
                     with contextlib.suppress(OSError):  # gone meanwhile
                         yield path, is_folder, entry.stat(follow_symlinks=False)

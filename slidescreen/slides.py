@@ -1,27 +1,29 @@
 """Which images make up which slide."""
 
-import os
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from slidescreen import cells
+from slidescreen import cells, passed_over
 from slidescreen.errors import InputError
 from slidescreen.files import printable
-from slidescreen.images import SUFFIXES
+from slidescreen.naming import told_apart
+from slidescreen.passed_over import Entry, Kind
+from slidescreen.places import Doubt, Place, Places, Remark, at_depth, by_layout
+from slidescreen.scanning import Folder, Found, images_below, passed_over_below, relative, scan
 
-PASSED_OVER = {"thumbs.db", "desktop.ini", "lost+found", "$recycle.bin", "system volume information"}
-_EXPORT_FOLDERS = {"signed slides", "unsigned slides"}  # the analyser's own: what is below is one slide's
-_PLAIN_CONTAINERS = {"wbc", "leukocytes", "cells", "images"}  # the same, if they hold cells and no slides
+_MOST_NAMES = 3  # of folders, in a remark
 
 
 @dataclass(frozen=True)
 class CellImage:
     """One image file of a slide.
 
-    `name` is its path relative to the slide's folder, as printable text with forward slashes. `reported_type` is
-    the laboratory's own call, from the export's class folder; empty where there is none. `refusal` says why the
-    file must not be opened; empty where it may.
+    `name` is its path relative to the slide's folder, as printable text with forward slashes, and no other image's of
+    the slide. `reported_type` is the laboratory's own call, from the export's class folder; empty where there is none.
+    `refusal` says why the file must not be opened; empty where it may.
     """
 
     path: Path
@@ -32,123 +34,125 @@ class CellImage:
 
 @dataclass(frozen=True)
 class Slide:
-    """The cell images of one slide, in the order of their names."""
+    """The cell images of one slide, in the order of their names.
+
+    `name` is printable text and no other slide's; `place` is the folder's path below the folder that was asked for, as
+    the system gives it. `layout` says by what it was recognised. `absence` says what is there instead of images;
+    empty where there are some.
+    """
 
     name: str
     folder: Path
     images: tuple[CellImage, ...]
+    place: str = "."
+    layout: str = ""
+    absence: str = ""
 
 
 @dataclass(frozen=True)
-class _Found:
-    """An image file, or a folder that could not be looked into and why."""
+class Survey:
+    """What was found in a folder: slides in the order of their names, remarks on doubts, and what is passed over."""
 
-    path: Path
-    problem: str = ""
+    folder: Path
+    slides: tuple[Slide, ...]
+    remarks: tuple[str, ...] = ()
+    passed_over: tuple[Entry, ...] = ()
 
-
-@dataclass(frozen=True)
-class _Folder:
-    """What a folder directly holds; a folder that cannot be looked into holds itself, as a problem."""
-
-    path: Path
-    files: tuple[_Found, ...]
-    folders: tuple[Path, ...] = ()
+    def to_record(self) -> dict[str, Any]:
+        """For `run.json`: what is said of the layout, and what is passed over."""
+        return {"layout": list(self.remarks), "passed_over": passed_over.to_record(self.passed_over)}
 
 
 def discover(path: Path, depth: int | None = None) -> list[Slide]:
-    """The slides in a slide folder, or in a folder of slide folders, in the order of their names.
-
-    A folder is a slide if it holds images, a container such as "Signed slides", or folders named after cell
-    types; all such folders below belong to it. Other folders below it are looked at as slides of their own, so
-    that a stray image beside fifty slides does not make them one.
-
-    Args:
-        path: where to look. Hidden files and folders are passed over; linked folders are not entered.
-        depth: slide folders lie exactly so many levels below `path`, and all below one belongs to it.
+    """The slides alone of a `survey`.
 
     Raises:
-        InputError: no such folder, no images in it, or it cannot be looked into. A folder below it that cannot is
-            a slide of one unreadable image, or one such image of its slide.
+        InputError: there are none, or as `survey`.
     """
-    if not path.is_dir():
-        raise InputError(f"{printable(path)} is not a folder" if path.exists() else f"{printable(path)} does not exist")
-    root = path.resolve()
-    if not os.access(root, os.R_OK | os.X_OK):
-        raise InputError(f"cannot read the folder {printable(path)}: Permission denied")
-    found = _by_layout(root) if depth is None else _at_depth(root, depth)
-    slides = [_slide(root, folder, files) for folder, files in found if files]
-    if not slides:
-        formats = ", ".join(sorted(suffix.lstrip(".") for suffix in SUFFIXES))
-        raise InputError(f"{printable(path)} holds no images ({formats})")
+    found = survey(path, depth)
+    if not found.slides:
+        raise no_slides(path, found)
+    return list(found.slides)
+
+
+def survey(path: Path, depth: int | None = None) -> Survey:
+    """Find the slides in a slide folder, or in a folder of slide folders, and account for all else that is there.
+
+    Args:
+        path: where to look. Linked folders, hidden ones and those of storage systems are passed over.
+        depth: slide folders lie exactly so many levels below `path`; None to tell them by the layout.
+
+    Raises:
+        InputError: no such folder, or it cannot be looked into. One below it that cannot is a slide of one unreadable
+            image, or one such image of its slide.
+    """
+    root = scan(path)
+    places = by_layout(root) if depth is None else at_depth(root, depth)
+    entries = [*passed_over_below(root), *(Entry(Kind.EMPTY, _below(root, folder)) for folder in places.empty)]
+    return Survey(root.path, tuple(_slides(root, places)), tuple(_remarks(root, places.remarks)), tuple(entries))
+
+
+def no_slides(path: Path, found: Survey) -> InputError:
+    """The error to raise where a folder holds no slide, not even an empty one."""
+    instead = passed_over.sentences(found.to_record()["passed_over"], _MOST_NAMES)
+    return InputError(f"{printable(path)} holds no images" + (f", but {', '.join(instead)}" if instead else ""))
+
+
+def _slides(root: Folder, places: Places) -> list[Slide]:
+    ordered = sorted(places.slides, key=lambda place: place.folder.path)
+    names = _names(root, [place.folder.path for place in ordered])
+    slides = (_slide(root, place, name) for place, name in zip(ordered, names, strict=True))
     return sorted(slides, key=lambda slide: slide.name)
 
 
-def _by_layout(path: Path) -> Iterator[tuple[Path, list[_Found]]]:
-    here = _look(path)
-    named = [folder for folder in here.folders if cells.resolve(folder.name)]
-    containers = [folder for folder in here.folders if _is_container(folder)]
-    belonging = here.folders if named else containers
-    others = [folder for folder in here.folders if folder not in belonging]
-    yield path, [*here.files] + [file for folder in belonging for file in _below(folder)]
-    for folder in others:
-        yield from _by_layout(folder)
+def _names(root: Folder, folders: list[Path]) -> list[str]:
+    """Each slide's name: its path below the root, and the root's own name for itself."""
+    below = [folder.relative_to(root.path).as_posix() for folder in folders]
+    own = root.name or "root"
+    own = f"{own}/." if own in below else own  # which is no folder's below
+    return told_apart([own if name == "." else name for name in below])
 
 
-def _is_container(folder: Path) -> bool:
-    name = folder.name.casefold()
-    if name in _PLAIN_CONTAINERS:
-        inside = _look(folder)
-        return bool(inside.files) or any(cells.resolve(child.name) for child in inside.folders)
-    return name in _EXPORT_FOLDERS
+def _slide(root: Folder, place: Place, name: str) -> Slide:
+    folder = place.folder
+    files = [*folder.images, *([Found(folder.path, folder.problem)] if folder.problem else [])]
+    files += (file for own in place.own for file in images_below(own))
+    inside = told_apart([file.path.relative_to(folder.path).as_posix() for file in files])
+    images = (_cell_image(folder, file, image) for file, image in zip(files, inside, strict=True))
+    return Slide(
+        name,
+        folder.path,
+        tuple(sorted(images, key=lambda image: image.name)),
+        folder.path.relative_to(root.path).as_posix(),
+        place.layout,
+        "" if files else _absence(folder),
+    )
 
 
-def _at_depth(path: Path, depth: int) -> Iterator[tuple[Path, list[_Found]]]:
-    if depth == 0:
-        yield path, list(_below(path))
-        return
-    here = _look(path)
-    yield path, [file for file in here.files if file.problem]
-    for folder in here.folders:
-        yield from _at_depth(folder, depth - 1)
+def _cell_image(folder: Folder, file: Found, name: str) -> CellImage:
+    parent = file.path.parent
+    reported = cells.resolve(parent.name) if file.path != folder.path and parent != folder.path else None
+    return CellImage(file.path, name, reported or "", file.problem)
 
 
-def _below(path: Path) -> Iterator[_Found]:
-    here = _look(path)
-    yield from here.files
-    for folder in here.folders:
-        yield from _below(folder)
+def _absence(folder: Folder) -> str:
+    """What a slide without images holds, in words."""
+    instead = passed_over.sentences(passed_over.to_record(passed_over_below(folder)), most=0)
+    return f"its folder holds {', '.join(instead)}" if instead else "its folder is empty"
 
 
-def _look(path: Path) -> _Folder:
-    try:
-        with os.scandir(path) as entries:
-            visible = sorted((e for e in entries if not _is_passed_over(e.name)), key=lambda e: e.name)
-    except OSError as error:
-        return _Folder(path, (_Found(path, f"the folder cannot be read: {error.strerror}"),))
-    folders = tuple(Path(entry.path) for entry in visible if entry.is_dir(follow_symlinks=False))
-    return _Folder(path, tuple(_Found(Path(entry.path)) for entry in visible if _is_image(entry)), folders)
+def _below(root: Folder, folder: Folder) -> str:
+    return relative(root.path, folder.path) if folder is not root else printable(root.name)
 
 
-def _is_passed_over(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in PASSED_OVER
+def _remarks(root: Folder, remarks: Iterable[Remark]) -> list[str]:
+    """In words, all of a kind together."""
+    found: dict[tuple[Doubt, int | None], list[str]] = defaultdict(list)
+    for remark in remarks:
+        found[remark.doubt, remark.otherwise].append(_below(root, remark.folder))
+    return [_remark(doubt, otherwise, sorted(names)) for (doubt, otherwise), names in sorted(found.items(), key=str)]
 
 
-def _is_image(entry: os.DirEntry[str]) -> bool:
-    return not entry.is_dir() and Path(entry.name).suffix.lower() in SUFFIXES
-
-
-def _slide(root: Path, folder: Path, files: list[_Found]) -> Slide:
-    name = printable(folder.name if folder == root else folder.relative_to(root).as_posix())
-    images = (_cell_image(root, folder, file) for file in files)
-    return Slide(name, folder, tuple(sorted(images, key=lambda image: image.name)))
-
-
-def _cell_image(root: Path, folder: Path, found: _Found) -> CellImage:
-    file = found.path
-    inside = file.relative_to(folder)
-    reported = cells.resolve(inside.parent.name) if len(inside.parts) > 1 else None
-    refusal = found.problem
-    if not refusal and file.is_symlink() and not file.resolve().is_relative_to(root):
-        refusal = "a link to a file outside of the folder, which is not followed"
-    return CellImage(file, printable(inside.as_posix()), reported or "", refusal)
+def _remark(doubt: Doubt, otherwise: int | None, names: list[str]) -> str:
+    text = f"{passed_over.listed(names, _MOST_NAMES)}: {doubt}"
+    return text if otherwise is None else f"{text} (otherwise say --slide-depth {otherwise})"

@@ -11,18 +11,20 @@ from pathlib import Path
 
 from slidescreen.finished import Finished
 from slidescreen.ledger import Ledger
-from slidescreen.runs import SlideResult
+from slidescreen.naming import told_from
+from slidescreen.runs import SlideResult, renamed
 from slidescreen.slides import Slide
 
 
 @dataclass(frozen=True)
 class Vanished:
-    """A finished slide, and in words what has become of its images.
+    """A finished slide, the name that it goes by, and in words what has become of its images.
 
     `unread`: why a folder of it cannot be read, if so; `left`: how many of its images are still there.
     """
 
     finished: Finished
+    name: str
     reason: str
     unread: str = ""
     left: int = 0
@@ -36,8 +38,8 @@ class Vanished:
         """What was found on it, marked; a folder that cannot be read is among its failures."""
         found = marked(ledger.result(self.finished), "vanished", self.reason)
         if found.kept is not None and self.unread:
-            return replace(found, kept=replace(found.kept, failures=(*found.kept.failures, (".", self.unread))))
-        return found
+            found = replace(found, kept=replace(found.kept, failures=(*found.kept.failures, (".", self.unread))))
+        return renamed(found, self.name)
 
 
 def marked(found: SlideResult, flag: str, reason: str) -> SlideResult:
@@ -65,14 +67,22 @@ def with_fewer_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[Vanis
 
 
 def no_longer_found(ledger: Ledger, slides: Sequence[Slide], root: Path) -> Iterator[Vanished]:
-    """Finished slides below `root` of whose folder nothing belongs to any of the slides that there are now."""
+    """Finished slides below `root` of whose folder nothing belongs to any of the slides that there are now.
+
+    Where another slide bears the name of one today, it gets a name of its own.
+    """
+    names = {slide.name for slide in slides}
     places = {str(slide.folder): slide for slide in slides}
-    for finished in ledger.others({slide.name for slide in slides}):
+    for finished in ledger.others({slide.place for slide in slides}):
         if finished.folder.is_relative_to(root):
             there = _is_folder(finished.folder)
             if not (there and _is_of_another(finished.folder, places)):
                 reason = "its folder holds no images any more" if there else "its folder is no longer there"
-                yield Vanished(finished, reason)
+                name = finished.slide
+                if name in names:
+                    name = told_from(name, str(finished.folder), names)
+                names.add(name)
+                yield Vanished(finished, name, reason)
 
 
 def _left(slide: Slide) -> int:
@@ -91,7 +101,7 @@ def _described(slide: Slide, finished: Finished) -> Vanished:
         reason = "its folder holds no images any more"
     else:
         reason = "its folder is no longer there"
-    return Vanished(finished, reason, unread, left)
+    return Vanished(finished, slide.name, reason, unread, left)
 
 
 def _is_of_another(folder: Path, slides: dict[str, Slide]) -> bool:

@@ -1,14 +1,21 @@
-"""Which images make up which slide."""
+"""Which images make up which slide, and what is said of all else."""
 
+import itertools
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from conftest import draw_cell
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slidescreen.errors import InputError
-from slidescreen.slides import discover
+from slidescreen.slides import discover, survey
+
+FOUR = tuple(f"26-000{number}/a.jpg" for number in range(1, 5))
+NAMED_LIKE_CELLS = ("Stain", "RBC", "BA", "MO", "Not a cell", "lymphocytes", "Segmented neutrophils")
 
 
 def touch(root: Path, *names: str) -> None:
@@ -16,6 +23,10 @@ def touch(root: Path, *names: str) -> None:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"x")
+
+
+def passed_over(root: Path, depth: int | None = None) -> dict[str, list[str]]:
+    return {kind: found["names"] for kind, found in survey(root, depth).to_record()["passed_over"].items()}
 
 
 def layout(root: Path, depth: int | None = None) -> dict[str, list[str]]:
@@ -103,13 +114,365 @@ def test_what_holds_no_images_is_one_clear_error(tmp_path: Path, what: str) -> N
         discover(tmp_path / what)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.sets(st.tuples(*[st.sampled_from(["S1", "S2", "Lymphocyte", "Signed slides", "x"])] * 3), min_size=1))
-def test_every_image_belongs_to_exactly_one_slide(
-    tmp_path_factory: pytest.TempPathFactory, places: set[tuple[str, ...]]
+@pytest.mark.parametrize("name", NAMED_LIKE_CELLS)
+@pytest.mark.parametrize("below", ["", "ward/", "images/", "Signed slides/", "a/b/c/"])
+def test_an_empty_folder_named_like_cells_changes_nothing(tmp_path: Path, name: str, below: str) -> None:
+    touch(tmp_path, *(below + place for place in FOUR))
+    before = layout(tmp_path)
+    assert list(before) == [f"{below}26-000{number}" for number in range(1, 5)]
+    (tmp_path / below / name).mkdir()
+    assert layout(tmp_path) == before
+    assert passed_over(tmp_path) == {"empty_folders": [below + name]}
+
+
+@pytest.mark.parametrize("name", NAMED_LIKE_CELLS)
+@pytest.mark.parametrize("below", ["", "ward/", "images/", "Signed slides/"])
+def test_a_slide_named_like_cells_is_a_slide_beside_slides(tmp_path: Path, name: str, below: str) -> None:
+    touch(tmp_path, *(below + place for place in FOUR), f"{below}{name}/x.jpg")
+    found = survey(tmp_path)
+    assert {slide.name for slide in found.slides} == {below + place.split("/")[0] for place in (*FOUR, name)}
+    assert {image.reported_type for slide in found.slides for image in slide.images} == {""}
+    (remark,) = found.remarks
+    assert remark.startswith(f"{below}{name}: named like cells, unlike what lies beside")
+    assert remark.endswith(f"(otherwise say --slide-depth {below.count('/')})")
+
+
+def test_codes_alone_may_be_initials_and_are_slides(tmp_path: Path) -> None:
+    touch(tmp_path, "BA/a.jpg", "MO/a.jpg", "LY/a.jpg")
+    assert list(layout(tmp_path)) == ["BA", "LY", "MO"]
+    assert survey(tmp_path).remarks == (
+        "BA, LY, MO: named with codes of cell types, or with initials; taken as slides (otherwise say --slide-depth 0)",
+    )
+    assert list(layout(tmp_path, depth=0)) == [tmp_path.name]
+
+
+def test_codes_beside_whole_names_are_classes(tmp_path: Path) -> None:
+    touch(tmp_path, "S1/EOS/a.jpg", "S1/Monocyte/a.jpg", "S2/WBC/Lymphocyte/a.jpg", "S2/RBC/a.jpg", "S2/PLT/a.jpg")
+    assert list(layout(tmp_path)) == ["S1", "S2"]
+
+
+def test_classes_without_a_type_of_ours_are_classes_beside_those_that_have_one(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"S1/{name}/a.jpg" for name in ("Lymphocyte", "Plasma cells", "Unidentified", "All cells")))
+    assert list(layout(tmp_path)) == ["S1"]
+
+
+def test_class_folders_that_hold_slides_are_none(tmp_path: Path) -> None:
+    touch(tmp_path, "Lymphocyte/26-0001/a.jpg", "Lymphocyte/26-0002/a.jpg", "Monocyte/26-0001/a.jpg")
+    assert list(layout(tmp_path)) == ["Lymphocyte/26-0001", "Lymphocyte/26-0002", "Monocyte/26-0001"]
+
+
+def test_class_folders_may_hold_class_folders(tmp_path: Path) -> None:
+    touch(tmp_path, "S1/Neutrophils/Band neutrophils/a.jpg", "S1/Neutrophils/b.jpg", "S1/Lymphocyte/c.jpg")
+    (slide,) = discover(tmp_path)
+    assert [image.reported_type for image in slide.images] == ["lymphocyte", "band_neutrophil", "neutrophil"]
+
+
+@pytest.mark.parametrize("container", ["Signed slides", "UNSIGNED_SLIDES", "signed slides ", "images", "Cells", "WBC"])
+def test_slides_are_slides_wherever_their_container_is(tmp_path: Path, container: str) -> None:
+    touch(tmp_path, *(f"{container}/{place}" for place in FOUR), f"{container}/stray.jpg")
+    names = [f"{container}/{place.split('/')[0]}" for place in FOUR]
+    found = survey(tmp_path)
+    assert {slide.name: len(slide.images) for slide in found.slides} == dict.fromkeys([container, *names], 1)
+    (remark,) = found.remarks
+    assert "its own images are taken as a slide" in remark
+
+
+@pytest.mark.parametrize("unknown", ["Unheard of", "Zellen X", "giant ones"])
+def test_an_analysers_class_of_an_unknown_name_belongs_to_its_slide(tmp_path: Path, unknown: str) -> None:
+    touch(tmp_path, *(f"S1/Signed slides/{name}/a.jpg" for name in ("Lymphocyte", "Monocyte", "Eosinophil", unknown)))
+    found = survey(tmp_path)
+    assert [(slide.name, len(slide.images)) for slide in found.slides] == [("S1", 4)]
+    assert found.remarks == (
+        f"S1/Signed slides/{unknown}: of unknown names among an analyser's class folders; taken as classes "
+        "(otherwise say --slide-depth 3)",
+    )
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        ("Lymphocyte", "Monocyte", "26-0001"),  # a number is a slide's
+        ("Lymphocyte", "Monocyte", "Miller/images"),  # a class holds images
+        ("Lymphocyte", "Miller", "Smith"),  # most are unknown
+        ("Miller", "Smith"),
+        ("BA", "MO"),
+    ],
+)
+def test_what_may_be_two_patients_in_an_analysers_container_is_never_blended(
+    tmp_path: Path, inside: tuple[str, ...]
 ) -> None:
-    root = tmp_path_factory.mktemp("tree")
-    names = {"/".join(place) + f"/{number}.jpg" for number, place in enumerate(sorted(places))}
-    touch(root, *names)
-    found = [image.path.relative_to(root.resolve()).as_posix() for slide in discover(root) for image in slide.images]
-    assert sorted(found) == sorted(names)
+    touch(tmp_path, *(f"Signed slides/{name}/a.jpg" for name in inside))
+    found = survey(tmp_path)
+    assert sorted(len(slide.images) for slide in found.slides) == [1] * len(inside)
+    assert found.remarks
+
+
+def test_signed_and_unsigned_side_by_side_hold_different_slides(tmp_path: Path) -> None:
+    touch(tmp_path, "Signed slides/26-0001/a.jpg", "Unsigned slides/26-0001/a.jpg", "Unsigned slides/26-0002/a.jpg")
+    touch(tmp_path, "S1/Signed slides/Lymphocyte/a.jpg", "S1/Unsigned slides/Lymphocyte/a.jpg")
+    assert list(layout(tmp_path)) == [
+        *("S1/Signed slides", "S1/Unsigned slides"),
+        *("Signed slides/26-0001", "Unsigned slides/26-0001", "Unsigned slides/26-0002"),
+    ]
+
+
+def test_a_folder_beside_an_analysers_container_does_not_rename_the_slide(tmp_path: Path) -> None:
+    touch(tmp_path, "S1/Signed slides/Lymphocyte/a.jpg", "S1/Overview/o.jpg")
+    assert list(layout(tmp_path)) == ["S1", "S1/Overview"]
+
+
+def test_slides_at_different_depths_are_said(tmp_path: Path) -> None:
+    touch(tmp_path, "S1/a.jpg", "ward/S2/a.jpg", "ward/S3/a.jpg")
+    assert list(layout(tmp_path)) == ["S1", "ward/S2", "ward/S3"]
+    (remark,) = survey(tmp_path).remarks
+    assert remark.startswith("ward: beside slides, with images in folders of their own")
+
+
+def test_a_plain_export_is_in_no_doubt(tmp_path: Path) -> None:
+    touch(tmp_path, *FOUR, "ward/S1/Signed slides/Lymphocyte/a.jpg", "ward/S2/images/a.jpg")
+    touch(tmp_path / "other", *(f"S{number}/Lymphocyte/a.jpg" for number in range(3)))
+    assert survey(tmp_path / "other").remarks == ()
+    assert survey(tmp_path / "ward").remarks == ()
+
+
+def test_a_slide_within_a_slide_has_a_name_and_a_place_of_its_own(tmp_path: Path) -> None:
+    touch(tmp_path / "S1", "a.jpg", "b.jpg", "S1/c.jpg")
+    found = discover(tmp_path / "S1")
+    assert {slide.name: (slide.place, len(slide.images)) for slide in found} == {"S1": ("S1", 1), "S1/.": (".", 2)}
+    assert layout(tmp_path) == {"S1": ["a.jpg", "b.jpg"], "S1/S1": ["c.jpg"]}
+
+
+def test_names_that_look_alike_are_told_apart_by_their_bytes(tmp_path: Path) -> None:
+    names = (b"caf\xe9", b"caf\\xe9", "café".encode(), "cafe\u0301".encode(), b"S1", b"S1 ")
+    touch(tmp_path, *(os.fsdecode(name) + "/a.jpg" for name in names))
+    found = discover(tmp_path)
+    assert len({slide.name for slide in found}) == len(names)
+    assert {"caf\\xe9", "café", "S1"} <= {slide.name for slide in found}
+    assert {os.fsencode(slide.place) for slide in found} == set(names)
+    for name in names:  # a name that is marked keeps its mark whatever else is there
+        one = os.fsdecode(name)
+        assert [slide.name for slide in discover(tmp_path) if slide.place == one] == [
+            slide.name for slide in found if slide.place == one
+        ]
+
+
+def test_images_that_look_alike_are_told_apart(tmp_path: Path) -> None:
+    touch(tmp_path / "S1", os.fsdecode(b"a\xe9.jpg"), "a\\xe9.jpg")
+    (slide,) = discover(tmp_path)
+    assert len({image.name for image in slide.images}) == 2
+    assert len({image.path for image in slide.images}) == 2
+
+
+def test_an_empty_slide_is_a_slide_without_images(tmp_path: Path) -> None:
+    touch(tmp_path, *FOUR, "26-0006/notes.txt", "26-0006/data.db")
+    (tmp_path / "26-0005").mkdir()
+    (tmp_path / "26-0007" / "Signed slides" / "Lymphocyte").mkdir(parents=True)
+    found = {slide.name: slide for slide in discover(tmp_path)}
+    assert [name for name, slide in found.items() if not slide.images] == ["26-0005", "26-0006", "26-0007"]
+    assert found["26-0005"].absence == "its folder is empty"
+    assert found["26-0006"].absence == "its folder holds 2 other files"
+
+
+def test_empty_slides_lie_where_slides_lie(tmp_path: Path) -> None:
+    touch(tmp_path, "ward a/S1/a.jpg", "ward a/S2/Lymphocyte/a.jpg")
+    for place in ("ward a/S3", "ward b/S4", "ward b/S5", "ward a/S2/Monocyte", "ward a/S1/thumbs"):
+        (tmp_path / place).mkdir(parents=True)
+    found = {slide.name: len(slide.images) for slide in discover(tmp_path)}
+    assert found == {"ward a/S1": 1, "ward a/S2": 1, "ward a/S3": 0, "ward b/S4": 0, "ward b/S5": 0}
+    assert passed_over(tmp_path) == {"empty_folders": ["ward a/S1/thumbs"]}
+
+
+def test_where_all_slides_are_empty_each_is_one(tmp_path: Path) -> None:
+    for place in ("26-0001", "26-0002/images", "BA"):
+        (tmp_path / place).mkdir(parents=True)
+    assert layout(tmp_path) == {"26-0001": [], "26-0002": []}
+
+
+def test_a_folder_without_images_or_slides_says_what_it_holds(tmp_path: Path) -> None:
+    touch(tmp_path, "notes.txt", "@eaDir/thumb.jpg")
+    with pytest.raises(
+        InputError, match=r"holds no images, but 1 storage folder \(@eaDir\), 1 other file \(notes.txt\)"
+    ):
+        discover(tmp_path)
+
+
+def test_images_at_another_depth_than_said_are_slides_of_their_own(tmp_path: Path) -> None:
+    touch(tmp_path, *FOUR, "ward/26-0005/a.jpg", "ward/26-0005/deep/er/b.jpg", "stray.jpg")
+    (tmp_path / "ward" / "26-0006").mkdir()
+    found = survey(tmp_path, depth=2)
+    names = [tmp_path.name, *(place.split("/")[0] for place in FOUR), "ward/26-0005", "ward/26-0006"]
+    assert sorted(slide.name for slide in found.slides) == sorted(names)
+    assert sum(len(slide.images) for slide in found.slides) == 7
+    assert any("images above the depth" in remark for remark in found.remarks)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "read"),
+    [
+        ("JPEG", "a.jfif", True),
+        ("JPEG", "cell_001", True),
+        ("JPEG", "a.JPG_old", True),
+        ("PNG", "a.dat", True),
+        ("BMP", "a.bak", True),
+        ("TIFF", "notes.txt", True),
+        ("WEBP", "a.001", True),
+        ("GIF", "a.gif", False),
+        ("GIF", "cell_002", False),
+        ("PPM", "a.raw", False),
+        ("JPEG2000", "a.jp2", False),
+        ("PCX", "a.x", False),
+    ],
+)
+def test_what_is_an_image_is_told_by_its_content(tmp_path: Path, kind: str, name: str, read: bool) -> None:
+    (tmp_path / "S1").mkdir()
+    draw_cell(1).save(tmp_path / "S1" / name, kind)
+    (slide,) = discover(tmp_path)
+    ((image,),) = (slide.images,)
+    assert image.name == name
+    assert (image.refusal == "") is read
+    assert read or "only JPEG, PNG, BMP, TIFF and WebP are read" in image.refusal
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIF"),
+        (b"\0\0\0\x20ftypavif", "AVIF"),
+        (b"\0" * 128 + b"DICM", "DICOM"),
+        (b"8BPS\0\1" + b"\0" * 6 + b"\0\3", "Photoshop"),
+    ],
+)
+def test_images_of_kinds_that_are_not_read_are_named(tmp_path: Path, head: bytes, kind: str) -> None:
+    touch(tmp_path, "S1/a.jpg")
+    (tmp_path / "S1" / "b").write_bytes(head)
+    (slide,) = discover(tmp_path)
+    assert [image.refusal.split(" image")[0] for image in slide.images] == ["", f"a {kind}"]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"hello", b"%PDF-1.7", b"PK\3\4", b"BMW is no bitmap, nor is this", b"<svg/>"]
+)
+def test_what_is_no_image_is_counted_as_another_file(tmp_path: Path, content: bytes) -> None:
+    touch(tmp_path, "S1/a.jpg")
+    (tmp_path / "S1" / "b.x").write_bytes(content)
+    assert layout(tmp_path) == {"S1": ["a.jpg"]}
+    assert passed_over(tmp_path) == {"other_files": ["S1/b.x"]}
+
+
+def test_a_file_with_an_images_suffix_has_its_row_whatever_it_holds(tmp_path: Path) -> None:
+    touch(tmp_path / "S1", "a.jpg", "b.gif", "c.jfif", "d.heic")
+    assert layout(tmp_path) == {"S1": ["a.jpg", "b.gif", "c.jfif", "d.heic"]}
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_holds_nothing_up(tmp_path: Path) -> None:
+    touch(tmp_path, "S1/a.jpg")
+    os.mkfifo(tmp_path / "S1" / "pipe")
+    os.mkfifo(tmp_path / "S1" / "pipe.jpg")
+    (tmp_path / "S1" / "link").symlink_to("pipe")
+    assert layout(tmp_path) == {"S1": ["a.jpg", "pipe.jpg"]}
+    assert passed_over(tmp_path) == {"other_files": ["S1/link", "S1/pipe"]}
+
+
+def test_links_that_are_not_followed_are_named(tmp_path: Path) -> None:
+    touch(tmp_path, "out/S9/x.jpg", "in/S1/Lymphocyte/a.jpg", "in/S2/a.jpg", "out/picture", "out/@eaDir/x.jpg")
+    (tmp_path / "out" / "picture").write_bytes(b"\xff\xd8\xff")
+    for place, target in {
+        "S3": tmp_path / "out" / "S9",  # a slide
+        "S1/Monocyte": tmp_path / "out" / "S9",  # a class
+        "S4": Path("S2"),
+        "S2/picture": tmp_path / "out" / "picture",
+        "S2/gone": Path("nowhere"),
+        "S2/self": Path("self"),
+        "@eaDir": tmp_path / "out" / "@eaDir",
+    }.items():
+        (tmp_path / "in" / place).symlink_to(target)
+    assert layout(tmp_path / "in") == {"S1": ["Lymphocyte/a.jpg"], "S2": ["a.jpg"]}
+    assert passed_over(tmp_path / "in") == {
+        "links": ["S1/Monocyte", "S2/gone", "S2/picture", "S2/self", "S3", "S4"],
+        "storage_folders": ["@eaDir"],
+    }
+
+
+def test_links_to_images_within_the_folder_are_images(tmp_path: Path) -> None:
+    touch(tmp_path, "S1/a.jpg")
+    (tmp_path / "S1" / "plain").write_bytes(b"\xff\xd8\xff")
+    (tmp_path / "S1" / "b.jpg").symlink_to("a.jpg")
+    (tmp_path / "S1" / "c").symlink_to("plain")
+    (tmp_path / "S1" / "gone.jpg").symlink_to("nowhere")
+    (slide,) = discover(tmp_path)
+    assert [(image.name, image.refusal) for image in slide.images] == [
+        (name, "") for name in ("a.jpg", "b.jpg", "c", "gone.jpg", "plain")
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("@eaDir", "#recycle", "@Recycle", ".snapshot", "~snapshot", "$RECYCLE.BIN", "System Volume Information"),
+        *("__MACOSX", "lost+found", "@EADIR", "$Recycle.Bin", "RECYCLER", "@Recently-Snapshot", ".Trash-1000"),
+        *("FOUND.000", ".snapshots", "#snapshot", "@tmp", ".zfs", "LOST+FOUND"),
+    ],
+)
+def test_folders_of_storage_systems_are_passed_over_and_said(tmp_path: Path, name: str) -> None:
+    touch(tmp_path, *FOUR, f"{name}/26-0000/x.jpg", f"26-0001/{name}/x.jpg", f"26-0001/{name}/Lymphocyte/x.jpg")
+    before = list(layout(tmp_path))
+    assert before == [place.split("/")[0] for place in FOUR]
+    assert sorted(passed_over(tmp_path)["storage_folders"]) == sorted([name, f"26-0001/{name}"])
+    assert list(layout(tmp_path, depth=1)) == before
+
+
+def test_a_tree_deeper_than_pythons_stack_is_read(tmp_path: Path) -> None:
+    folders = [tmp_path / "/".join(["d"] * depth) for depth in range(1, 1050)]
+    for folder in folders:
+        folder.mkdir()
+    (folders[-1] / "a.jpg").touch()
+    assert [len(slide.images) for slide in discover(tmp_path)] == [1]
+    (folders[-1] / "a.jpg").unlink()
+    for folder in reversed(folders):  # which pytest could not
+        folder.rmdir()
+
+
+NAMES = ("S1", "S2", "26-0001", "Anna", "BA", "MO", "Lymphocyte", "Monozyten", "Stain", "Signed slides", "images", "x")
+PLACES = st.lists(st.sampled_from(NAMES), max_size=4).map("/".join)
+
+
+def partition(root: Path) -> list[list[str]]:
+    """The images of each slide that has some, and a check that no name stands for two."""
+    found = discover(root)
+    assert len({slide.name for slide in found}) == len({slide.place for slide in found}) == len(found)
+    for slide in found:
+        assert len({image.name for image in slide.images}) == len(slide.images)
+        assert bool(slide.absence) is not bool(slide.images)
+    return sorted(sorted(str(image.path) for image in slide.images) for slide in found if slide.images)
+
+
+@settings(max_examples=60)
+@given(
+    images=st.lists(st.tuples(PLACES, st.sampled_from("abc")), min_size=1, max_size=8, unique=True),
+    empty=st.lists(PLACES, max_size=5),
+    others=st.lists(
+        st.tuples(PLACES, st.sampled_from(["n.txt", "@eaDir/t.jpg", ".a.jpg", "link", "noext"])), max_size=5
+    ),
+)
+def test_every_image_belongs_to_one_slide_and_nothing_but_images_decides_to_which(
+    images: list[tuple[str, str]], empty: list[str], others: list[tuple[str, str]]
+) -> None:
+    root = Path(tempfile.mkdtemp()).resolve()
+    try:
+        names = [f"{place}/{name}.jpg".removeprefix("/") for place, name in images]
+        touch(root, *names)
+        before = partition(root)
+        assert sorted(itertools.chain(*before)) == sorted(str(root / name) for name in names)
+        for place in empty:
+            (root / place).mkdir(parents=True, exist_ok=True)
+        for place, name in others:
+            if name == "link":
+                (root / place).mkdir(parents=True, exist_ok=True)
+                if not (root / place / name).is_symlink():
+                    (root / place / name).symlink_to("/tmp")
+            else:
+                touch(root / place, name)
+        assert partition(root) == before
+    finally:
+        shutil.rmtree(root)

@@ -55,6 +55,14 @@ def classify(
             min=0,
         ),
     ] = None,
+    list_only: Annotated[
+        bool,
+        typer.Option(
+            "--list",
+            help="Only show which slides are recognised, by which layout, how many images, and what is passed over. "
+            "Nothing is classified or written.",
+        ),
+    ] = False,
     thresholds: Annotated[
         Path | None,
         typer.Option(
@@ -107,6 +115,9 @@ def classify(
     The same command continues an interrupted run.
     A screening aid for research use only.
     """
+    if list_only:
+        _list(path, slide_depth, output)
+        return
     from slidescreen import batch, ensemble_files
     from slidescreen.engine.interface import EngineOptions
     from slidescreen.output import echo
@@ -139,5 +150,21 @@ def classify(
         echo(json.dumps(run_to_dict(run)))
     elif not quiet:
         show_run(run, request.out)
-    if batch.unreadable(run):
+    if batch.incomplete(run):
         raise typer.Exit(ExitCode.SOME_UNREADABLE)
+
+
+def _list(path: Path, slide_depth: int | None, output: Format) -> None:
+    """Show what is there. What classifies is not even imported."""
+    from slidescreen.output import echo
+    from slidescreen.reporting.listing import show_survey, survey_to_dict
+    from slidescreen.slides import no_slides, survey
+    from slidescreen.waiting import apart
+
+    found = apart(lambda: survey(path, slide_depth))
+    if not found.slides:
+        raise no_slides(path, found)
+    if output is Format.JSON:
+        echo(json.dumps(survey_to_dict(found)))
+    else:
+        show_survey(found)

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from slidescreen import cells
 from slidescreen.calls import Call, Status
 from slidescreen.differential import NAMES, Share
+from slidescreen.passed_over import sentences
 from slidescreen.reporting.kept_pictures import KeptPictures, Picture
 from slidescreen.reporting.templating import template
 from slidescreen.reporting.thumbnails import in_time
@@ -19,6 +20,7 @@ Heat = Mapping[tuple[str, str], str]
 MOST_PICTURES = 24
 MOST_SECTIONS = 200  # slides shown with their evidence: with more, no browser would open the page in seconds
 MOST_EARLIER = 100  # earlier slides take no more of these places: they are read and drawn again every night
+_MOST_NAMES = 20  # of what is passed over, of each kind
 _SYMBOLS = {Verdict.URGENT: "▲", Verdict.REVIEW: "◆", Verdict.INSUFFICIENT: "○", Verdict.CLEAR: "✓"}
 FLAGS = {
     "blasts": "blasts beyond the classifier's own errors",
@@ -33,6 +35,7 @@ FLAGS = {
     "cml": "basophils with a left shift: consider CML",
     "monocytes": "monocytes in excess",
     "too_few_cells": "too few leukocytes",
+    "no_images": "no images in its folder",
     "unreliable": "too many images unidentified or unreadable",
     "vanished": "its folder is no longer there",
     "changing": "changed since, and perhaps still being exported",
@@ -96,6 +99,7 @@ def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture | N
         flags=FLAGS,
         names=cells.DISPLAY_NAMES,
         explained=bool(heat),
+        passed_over=sentences(run.info.get("passed_over", {}), _MOST_NAMES),
         images=sum(slide.differential.images for slide in worklist),
     )
 

@@ -13,6 +13,7 @@ from slidescreen import output
 from slidescreen.calls import Status
 from slidescreen.differential import Share
 from slidescreen.files import printable
+from slidescreen.passed_over import sentences
 from slidescreen.reporting.progress import ProgressDisplay
 from slidescreen.runs import Run, SlideResult
 from slidescreen.screening import Verdict, number_of
@@ -25,6 +26,7 @@ _STYLES = {
 }
 
 _MOST_ROWS = 100
+_MOST_NAMES = 3  # of what is passed over, of each kind
 
 
 class RunDisplay(ProgressDisplay):
@@ -104,6 +106,11 @@ def show_run(run: Run, out: Path) -> None:
     console.print(f"\n{total}: {states}" if states else f"\n{total}")
     for remark in run.info["drift"]:
         console.print(f"[bold yellow]stain or camera changed: check before trusting:[/] {escape(remark)}")
+    for remark in run.info.get("layout", ()):
+        console.print(f"layout: {escape(remark)}")
+    passed_over = sentences(run.info.get("passed_over", {}), _MOST_NAMES)
+    if passed_over:
+        console.print(f"passed over: {escape(', '.join(passed_over))}")
     console.print(f"report: {escape(printable(out / 'report.html'))}", soft_wrap=True)
     console.print("Screening aid for research use only; percentages in brackets allow for the model's errors.")
 
