@@ -9,6 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from slidescreen.errors import InputError
+from slidescreen.files import printable
 from slidescreen.finished import Finished
 from slidescreen.ledger import Ledger
 from slidescreen.naming import told_from
@@ -67,7 +69,7 @@ def with_fewer_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[Vanis
 
 
 def no_longer_found(ledger: Ledger, slides: Sequence[Slide], root: Path) -> Iterator[Vanished]:
-    """Finished slides below `root` of whose folder nothing belongs to any of the slides that there are now.
+    """Finished slides below `root` of whose images none belongs to any of the slides that there are now.
 
     Where another slide bears the name of one today, it gets a name of its own.
     """
@@ -76,7 +78,7 @@ def no_longer_found(ledger: Ledger, slides: Sequence[Slide], root: Path) -> Iter
     for finished in ledger.others({slide.place for slide in slides}):
         if finished.folder.is_relative_to(root):
             there = _is_folder(finished.folder)
-            if not (there and _is_of_another(finished.folder, places)):
+            if not (there and _is_of_another(finished, places)):
                 reason = "its folder holds no images any more" if there else "its folder is no longer there"
                 name = finished.slide
                 if name in names:
@@ -104,13 +106,16 @@ def _described(slide: Slide, finished: Finished) -> Vanished:
     return Vanished(finished, slide.name, reason, unread, left)
 
 
-def _is_of_another(folder: Path, slides: dict[str, Slide]) -> bool:
-    """Whether images below a folder belong to one of the slides, by their folders."""
-    below = f"{folder}{os.sep}"
-    if any(place.startswith(below) and _left(slide) for place, slide in slides.items()):
+def _is_of_another(finished: Finished, slides: dict[str, Slide]) -> bool:
+    """Whether an image of a finished slide belongs to one of the slides, by their folders."""
+    folder = finished.folder
+    near = [slide for place, slide in slides.items() if place.startswith(f"{folder}{os.sep}")]
+    near += [slides[str(parent)] for parent in folder.parents if str(parent) in slides]
+    now = {printable(image.path) for slide in near for image in slide.images if not image.refusal}
+    try:
+        return bool(now) and any(printable(folder / call.image) in now for call in finished.calls())
+    except InputError:  # a damaged record is none
         return True
-    above = (slides[str(parent)] for parent in folder.parents if str(parent) in slides)
-    return any(not image.refusal and str(image.path).startswith(below) for slide in above for image in slide.images)
 
 
 def _is_folder(path: Path) -> bool:
