@@ -61,7 +61,8 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         _tell(recorder, plan)
         threads, images = request.engine.threads, sum(len(slide.images) for slide in remaining)
         engines = load_engines(ensemble.members, choice, threads, recorder.note) if images else NO_ENGINES
-        names = [slide.name for slide in slides]
+        found = found.without(plan.archived)
+        names = [slide.name for slide in found.slides]
         night = Night(request, ensemble, choice, engines.description, started, names, waiting, lacks)
         night, earlier = replace(night, found=found.to_record()), earlier_slides(request.out)
         recorder.start(len(remaining), images)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from slidescreen import correction, differential, false_calls, screening
-from slidescreen.archive import put_away
+from slidescreen.archive import archived_stems, put_away
 from slidescreen.calls import Call
 from slidescreen.engine.interface import Choice
 from slidescreen.ensemble import Ensemble
@@ -90,7 +90,7 @@ class Ledger:
         before = self._finished(slide)
         if before is not None and not _contents(before) <= {*images, ""}:
             put_away(before, self._folder.parent)
-        self._path(slide.name).with_suffix(PICTURES).unlink(missing_ok=True)  # of images that may be others now
+        self._path(slide.place).with_suffix(PICTURES).unlink(missing_ok=True)  # of images that may be others now
 
     def _described(self, slide: Slide, result: SlideResult, time: datetime) -> Finished:
         """The head of a record, of images that nobody has looked at."""
@@ -141,6 +141,11 @@ class Ledger:
             ):
                 return finished
         return None
+
+    def archived(self, slides: Sequence[Slide]) -> list[Slide]:
+        """Those of the slides that were finished once, and have no record any more but in the archive."""
+        stems = archived_stems(self._folder.parent) if slides else frozenset()
+        return [s for s in slides if self._path(s.place).stem in stems and not self._path(s.place).exists()]
 
     def others(self, places: Collection[str]) -> Iterator[Finished]:
         """What was finished of slides that do not lie at these places, by the names of their records."""

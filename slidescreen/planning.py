@@ -24,6 +24,7 @@ class Plan:
         vanished: the slides whose images have gone.
         waiting: slides that seem to be still being exported, and are left to the next run.
         remaining: those to be classified.
+        archived: empty folders of slides that have been gone for so long that they are in the archive.
     """
 
     unchanged: int
@@ -31,6 +32,7 @@ class Plan:
     vanished: Sequence[Vanished]
     waiting: Sequence[Slide]
     remaining: Sequence[Slide]
+    archived: Sequence[Slide] = ()
 
 
 def plan(
@@ -49,10 +51,12 @@ def plan(
     if not request.force:
         gone += with_fewer_images(ledger, left)
     staying = archive_long_gone(gone, request.out, request.keep, note)
+    archived = ledger.archived([slide for slide in slides if not slide.images and slide not in waiting])
     known |= {result.name: result for result in (each.result(ledger) for each in staying)}
     earlier = earlier_slides(request.out)
     known = {name: replace(result, new=result.new and name not in earlier) for name, result in known.items()}
-    return Plan(unchanged, known, staying, waiting, _but(left, gone))
+    remaining = [slide for slide in _but(left, gone) if slide not in archived]
+    return Plan(unchanged, known, staying, waiting, remaining, archived)
 
 
 def outdated(ledger: Ledger, waiting: Sequence[Slide]) -> dict[str, SlideResult]:

@@ -1,8 +1,8 @@
 """Which images make up which slide."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +57,15 @@ class Survey:
     slides: tuple[Slide, ...]
     remarks: tuple[str, ...] = ()
     passed_over: tuple[Entry, ...] = ()
+
+    def without(self, slides: Collection[Slide]) -> "Survey":
+        """The same, with empty slides passed over."""
+        entries = (Entry(Kind.EMPTY, slide.name) for slide in slides)
+        return replace(
+            self,
+            slides=tuple(slide for slide in self.slides if slide not in slides),
+            passed_over=(*self.passed_over, *entries),
+        )
 
     def to_record(self) -> dict[str, Any]:
         """For `run.json`: what is said of the layout, and what is passed over."""

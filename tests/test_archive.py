@@ -46,6 +46,22 @@ def recorded() -> Counter[str]:
     return Counter(json.loads(path.read_text())[0]["slide"] for path in paths)
 
 
+def test_an_emptied_folder_of_a_slide_in_the_archive_is_no_empty_slide(
+    command: Command, night: Path, clock: list[float]
+) -> None:
+    (night / "S0").mkdir()
+    for days in (0, 31, 32):
+        clock[0] = days * DAY
+        assert command("classify", night, "--out", "run").code == 0
+    assert set(slides_of("run")) == {"S2"}
+    record = json.loads(Path("run/run.json").read_text())
+    assert record["complete"] is True
+    assert record["passed_over"]["empty_folders"]["names"] == ["S0"]
+    write_cells(night / "S0", 2, first_seed=50)
+    assert command("classify", night, "--out", "run").code == 0
+    assert set(slides_of("run")) == {"S0", "S2"}
+
+
 def test_a_slide_that_has_been_gone_for_long_leaves_the_worklist_for_the_archive(
     command: Command, night: Path, clock: list[float]
 ) -> None:
