@@ -16,6 +16,7 @@ from slidescreen.errors import InputError
 from slidescreen.files import printable, write_text
 from slidescreen.screening import Finding, Verdict
 
+FOLDER = ".finished"  # in a run's folder
 SUFFIX, PICTURES = ".json", ".pictures"
 _FORMAT = 2
 _START = b"[\n"
@@ -198,6 +199,14 @@ def _differential_dict(differential: Differential) -> dict[str, Any]:
 
 def _differential(entry: Mapping[str, Any]) -> Differential:
     return Differential(**{**entry, "shares": {name: Share(**share) for name, share in entry["shares"].items()}})
+
+
+def read_all(run_folder: Path) -> Iterator[Finished]:
+    """The heads of all records in a run's folder, by the names of their files; damaged ones are left out."""
+    for path in sorted((run_folder / FOLDER).glob(f"*{SUFFIX}")):
+        finished = read_finished(path)
+        if finished is not None:
+            yield finished
 
 
 def is_old(path: Path) -> bool:

@@ -20,6 +20,7 @@ from slidescreen.ensemble import Ensemble
 from slidescreen.errors import InputError, OutputError, UnreadableImageError
 from slidescreen.files import make_folder, sweep
 from slidescreen.finished import (
+    FOLDER,
     PICTURES,
     SUFFIX,
     Body,
@@ -27,6 +28,7 @@ from slidescreen.finished import (
     Origin,
     call_of,
     is_old,
+    read_all,
     read_finished,
     write_finished,
 )
@@ -36,7 +38,6 @@ from slidescreen.runs import SlideResult, judge, renamed
 from slidescreen.slides import CellImage, Slide
 from slidescreen.thresholds import Thresholds
 
-_FOLDER = ".finished"
 _JUDGING = (differential, correction, false_calls, screening)
 
 
@@ -50,7 +51,7 @@ class Ledger:
     """
 
     def __init__(self, run_folder: Path, ensemble: Ensemble, choice: Choice, thresholds: Thresholds) -> None:
-        self._folder = run_folder / _FOLDER
+        self._folder = run_folder / FOLDER
         self._ensemble, self._thresholds = ensemble, thresholds
         self._origin = _origin(ensemble, choice, thresholds)
         self._states: dict[str, tuple[str, ...]] = {}  # of images that are still to be read, before anyone read them
@@ -150,11 +151,7 @@ class Ledger:
     def others(self, places: Collection[str]) -> Iterator[Finished]:
         """What was finished of slides that do not lie at these places, by the names of their records."""
         known = {self._path(place).name for place in places}
-        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
-            if path.name not in known:
-                finished = read_finished(path)
-                if finished is not None:
-                    yield finished
+        return (finished for finished in read_all(self._folder.parent) if finished.path.name not in known)
 
     def _adopt_old_records(self) -> None:
         """Bring records as the first release wrote them, one JSON object each, into the form of today."""

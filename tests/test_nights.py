@@ -200,6 +200,24 @@ def test_a_slide_of_which_some_images_have_gone_is_not_judged_by_the_rest(comman
     assert len(Path("run/cells.csv").read_text().splitlines()) == 12
 
 
+def test_the_page_of_a_vanished_slide_keeps_its_pictures(command: Command, night: Path) -> None:
+    """Of the networks' random calls some slide has suspicious ones."""
+
+    def pictures() -> int:
+        return Path("run/report.html").read_text().count('src="data:image/jpeg')
+
+    command("classify", night, "--out", "run")
+    before = pictures()
+    assert before > 0
+    for number in range(3):
+        shutil.rmtree(night / f"S{number}")
+    write_cells(night / "S9", 1, first_seed=900)
+    command("classify", night, "--out", "run")
+    assert pictures() >= before
+    command("report", "run")
+    assert pictures() >= before
+
+
 def test_a_slide_that_comes_back_is_as_it_was(command: Command, night: Path) -> None:
     command("classify", night, "--out", "run")
     before = Path("run/differential.csv").read_bytes()

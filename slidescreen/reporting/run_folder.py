@@ -4,8 +4,10 @@ import json
 from pathlib import Path
 
 from slidescreen.archive import is_archive, read_archive
+from slidescreen.differential import Differential
 from slidescreen.errors import InputError
 from slidescreen.files import printable
+from slidescreen.finished import read_all
 from slidescreen.reporting.cell_table import open_calls
 from slidescreen.reporting.tables import read_differentials
 from slidescreen.runs import Run, SlideResult
@@ -37,9 +39,17 @@ def read_run(folder: Path) -> Run:
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{printable(path)} is damaged: {error}") from error
     calls, types = open_calls(folder / "cells.csv", reasons)
+    alike = (finished for finished in read_all(folder) if finished.cell_types == types)
+    records = {_key(finished.slide, finished.differential): finished for finished in alike}
     slides = []
     for differential, finding in read_differentials(folder / "differential.csv"):
         name = differential.slide
-        place = folders.get(name, Path(name))
-        slides.append(SlideResult(differential, finding, calls.get(name, ()), place, name not in earlier))
+        known, place = calls.get(name, ()), folders.get(name, Path(name))
+        kept = records.get(_key(name, differential))
+        slides.append(SlideResult(differential, finding, known, place, name not in earlier, kept))
     return Run(tuple(slides), types, info)
+
+
+def _key(slide: str, found: Differential) -> tuple[str, int, int, int, int]:
+    """By which a slide's record is told from that of another, or of other images of the same."""
+    return slide, found.images, found.classified, found.unidentified, found.leukocytes
