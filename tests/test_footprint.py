@@ -40,15 +40,20 @@ def watched(folder: Path, *command: str, **environment: str) -> list[str]:
     return trace.read_text(errors="replace").splitlines()
 
 
+def one_member(folder: Path, checkpoint: Path) -> None:
+    """An ensemble that is made fast."""
+    matrix = np.full((16, 16), 1) + np.diag([200] * 16)
+    ensemble = Ensemble((member_of(checkpoint, 1.0),), calibration=Calibration(confusion_matrix=matrix))
+    ensemble_files.save(folder, ensemble)
+
+
 def test_a_run_asks_nobody_and_writes_only_into_its_cache_and_its_output(
     tmp_path: Path, checkpoints: tuple[Path, Path]
 ) -> None:
     """A whole run with an empty cache: the networks are made, images decoded, the page drawn."""
     needs_strace()
     write_cells(tmp_path / "in" / "S1", 3)
-    matrix = np.full((16, 16), 1) + np.diag([200] * 16)
-    ensemble = Ensemble((member_of(checkpoints[0], 1.0),), calibration=Calibration(confusion_matrix=matrix))
-    ensemble_files.save(tmp_path / "ensemble", ensemble)
+    one_member(tmp_path / "ensemble", checkpoints[0])
     homes = {name: tmp_path / name for name in ("home", "tmp", "cache")}
     for path in homes.values():
         path.mkdir()
@@ -64,6 +69,21 @@ def test_a_run_asks_nobody_and_writes_only_into_its_cache_and_its_output(
     assert {path for path in absolute if not path.startswith(own)} <= {"/dev/null"}
     assert list(homes["home"].iterdir()) == list(homes["tmp"].iterdir()) == []
     assert [path.name for path in homes["cache"].iterdir()] == ["slidescreen-cache"]
+
+
+def test_a_user_whom_nobody_knows_runs_without_a_home(tmp_path: Path, checkpoints: tuple[Path, Path]) -> None:
+    """In a name space of its own: a number without a name, and so without a place for a cache."""
+    stranger = ["unshare", "--user", "--map-user=4242", "--map-group=4242"]
+    if shutil.which("unshare") is None or subprocess.run([*stranger, "true"], capture_output=True).returncode:
+        pytest.skip("needs unshare, and permission to use it")
+    one_member(tmp_path / "ensemble", checkpoints[0])
+    write_cells(tmp_path / "in" / "S1", 2)
+    code = [sys.executable, "-m", "slidescreen", "classify", "in", "--out", "out", "--ensemble", "ensemble"]
+    environment = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path), "COLUMNS": "200"}
+    ended = subprocess.run([*stranger, *code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count("it could not be kept for the next run: SLIDESCREEN_CACHE") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["ensemble", "in", "out"]
 
 
 REPORTED = """
