@@ -26,13 +26,15 @@ FORMAT_VERSION = 2
 def save(folder: Path, ensemble: Ensemble) -> Ensemble:
     """Write an ensemble folder: the members' files, then `ensemble.json`.
 
+    Replaces the files of an ensemble that is there; what else is there keeps its place.
+
     Returns:
         The ensemble with its members' new places.
     """
     make_folder(folder)
     members: list[Member] = []
     copies: list[tuple[Path, Path]] = []
-    taken: set[str] = set()
+    taken = _others(folder, ensemble)
     for member in ensemble.members:
         target = folder / _free_name(member.path, taken)
         copies.append((member.path, target))
@@ -47,6 +49,18 @@ def save(folder: Path, ensemble: Ensemble) -> Ensemble:
     saved = Ensemble(tuple(members), ensemble.rule, ensemble.calibration)
     write_text(folder / "ensemble.json", json.dumps(_to_dict(saved), indent=2) + "\n")
     return saved
+
+
+def _others(folder: Path, ensemble: Ensemble) -> set[str]:
+    """Names in a folder of files that are neither the ensemble's nor of one that it replaces, in lower case."""
+    files = [file for member in ensemble.members for file in (member.path, member.int8 and member.int8.path) if file]
+    own = {file.resolve() for file in files}
+    try:
+        entries = json.loads((folder / "ensemble.json").read_text(encoding="utf-8"))["members"]
+        replaced = {str(file["file"]).casefold() for entry in entries for file in (entry, entry.get("int8")) if file}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        replaced = set()
+    return {path.name.casefold() for path in folder.iterdir() if path.resolve() not in own} - replaced
 
 
 def _free_name(path: Path, taken: set[str]) -> str:

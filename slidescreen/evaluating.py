@@ -13,7 +13,7 @@ from slidescreen.evaluation import truth as truths
 from slidescreen.file_names import legal
 from slidescreen.files import make_folder, printable, write_text
 from slidescreen.labels import LabelRules
-from slidescreen.reporting.evaluation_files import write_evaluation
+from slidescreen.reporting.evaluation_files import check_place, write_evaluation
 from slidescreen.reporting.page import Heat, render_run
 from slidescreen.reporting.run_folder import is_run, read_run
 from slidescreen.reporting.tables import write_cells, write_differentials
@@ -72,7 +72,11 @@ def run_evaluation(
     Raises:
         InputError: the source holds neither predictions nor labels, or they cannot be used; nothing was written.
     """
+    read = [*request.sources, *([Path(request.truth)] if request.truth else [])]
+    if request.out is not None:
+        check_place(request.out, read)  # before hours of work
     predictions, place = _predictions(request, default_ensemble, progress)
+    check_place(request.out or place, read)
     folder = make_folder(request.out or place)
     evaluation = evaluate(predictions)
     write_evaluation(evaluation, folder)

@@ -150,6 +150,21 @@ def test_predictions_in_a_table_are_measured(command: Command) -> None:
     assert per_type["eosinophil"]["recall"] == ""
 
 
+def test_an_evaluation_replaces_nothing_but_an_evaluation(command: Command) -> None:
+    table = "truth,cell_type\nmonocyte,monocyte\nmonocyte,lymphocyte\nbasophil,basophil\n"
+    Path("predictions.csv").write_text(table)
+    Path("slides.csv").write_text("mine")
+    refused = command("report", "predictions.csv", "--out", ".")
+    assert refused.code == 2
+    assert refused.err == "error: . holds slides.csv, predictions.csv, which would be replaced: choose another --out\n"
+    assert {path.name for path in Path().iterdir()} == {"predictions.csv", "slides.csv"}
+    for _ in range(2):
+        assert command("report", "predictions.csv", "--out", "e").code == 0
+    Path("e/predictions.csv").write_text(table)
+    assert "e holds predictions.csv, which" in command("report", "e/predictions.csv", "--out", "e").err
+    assert Path("e/predictions.csv").read_text() == table
+
+
 def test_the_reference_studys_tables_come_back_from_its_predictions(command: Command) -> None:
     pairs = [(true, called) for true in range(12) for called in range(12) for _ in range(MATRIX[true, called])]
     lines = [f"{TYPES[true]},{TYPES[called]}" for true, called in pairs]

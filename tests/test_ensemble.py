@@ -197,3 +197,18 @@ def test_members_that_lie_in_the_folder_already_are_not_written_over(
     members = tuple(member_of(place, 1.0) for place in (other, own))
     ensemble_files.save(tmp_path / "out", Ensemble(members))
     assert [m.sha256 for m in ensemble_files.load(tmp_path / "out").members] == [m.sha256 for m in members]
+
+
+def test_a_checkpoint_that_lies_in_the_folder_and_is_no_member_keeps_its_place(
+    checkpoints: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """Weeks of training may be in it. What an ensemble that is replaced wrote makes room."""
+    own, member = tmp_path / "out" / "x.safetensors", tmp_path / "x.safetensors"
+    own.parent.mkdir()
+    shutil.copy(checkpoints[1], own)
+    shutil.copy(checkpoints[0], member)
+    before = own.read_bytes()
+    for _ in range(2):
+        (saved,) = ensemble_files.save(tmp_path / "out", Ensemble((member_of(member, 1.0),))).members
+        assert saved.path.name == "2-x.safetensors"
+    assert own.read_bytes() == before

@@ -8,17 +8,48 @@ from pathlib import Path
 from typing import Any
 
 from slidescreen import __version__
+from slidescreen.errors import InputError
 from slidescreen.evaluation import Comparison, Evaluation, ModelScores, Predictions, SlideLevel
-from slidescreen.files import neutralise, write_text
+from slidescreen.files import neutralise, printable, write_text
 from slidescreen.reporting.evaluation import render_evaluation
 from slidescreen.reporting.evaluation_markdown import render_markdown
-from slidescreen.reporting.plots import draw_plots
+from slidescreen.reporting.plots import PICTURES, draw_plots
 from slidescreen.reporting.tables import to_csv
 
 _PER_TYPE = ("precision", "recall", "specificity", "f1", "auroc", "average_precision")
 _WITH_LIMITS = ("precision", "recall", "f1", "auroc")
 
 Rows = Iterable[Sequence[str]]
+
+
+_NAMES = (
+    "metrics.json", "per_type.csv", "confusion_matrix.csv", "comparison.csv", "slides.csv", "predictions.csv",
+    "summary.md", "evaluation.html", *PICTURES,
+)  # fmt: skip
+
+
+def check_place(folder: Path, sources: Iterable[Path]) -> None:
+    """Refuse to replace files that are of no evaluation, or that one is made from.
+
+    Args:
+        folder: where an evaluation is to be written; it need not exist.
+        sources: files that it is made from.
+
+    Raises:
+        InputError: there are such files; they are named.
+    """
+    there = [name for name in _NAMES if (folder / name).exists()]
+    read = {path.resolve() for path in sources}
+    kept = [name for name in there if (folder / name).resolve() in read] if _is_evaluation(folder) else there
+    if kept:
+        raise InputError(f"{printable(folder)} holds {', '.join(kept)}, which would be replaced: choose another --out")
+
+
+def _is_evaluation(folder: Path) -> bool:
+    try:
+        return "slidescreen" in json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> None:

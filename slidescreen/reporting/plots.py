@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 _STYLES = ("-", "--", ":")
 _LEAST_SUPPORT = 5
+PICTURES = (
+    "confusion_matrix.png", "confusion_matrix_percent.png", "roc.png", "precision_recall.png", "reliability.png",
+    "risk_coverage.png", "bland_altman.png",
+)  # fmt: skip
+"""The file names of all pictures that there may be."""
 
 
 def draw_plots(evaluation: Evaluation, folder: Path) -> list[str]:
