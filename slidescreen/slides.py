@@ -158,8 +158,17 @@ def _remarks(root: Folder, remarks: Iterable[Remark]) -> list[str]:
     """In words, all of a kind together."""
     found: dict[tuple[Doubt, int | None], list[str]] = defaultdict(list)
     for remark in remarks:
-        found[remark.doubt, remark.otherwise].append(_below(root, remark.folder))
+        found[remark.doubt, remark.otherwise].append(_subject(root, remark))
     return [_remark(doubt, otherwise, sorted(names)) for (doubt, otherwise), names in sorted(found.items(), key=str)]
+
+
+def _subject(root: Folder, remark: Remark) -> str:
+    """The folder that a remark is about; with its images, where it is about these."""
+    name = _below(root, remark.folder)
+    images = [printable(image.path.name) for image in remark.folder.images]
+    if remark.doubt not in (Doubt.STRAYS, Doubt.ABOVE) or not images:
+        return name
+    return f"{name} ({passed_over.listed(images, _MOST_NAMES)})"
 
 
 def _remark(doubt: Doubt, otherwise: int | None, names: list[str]) -> str:
