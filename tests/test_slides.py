@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -431,6 +432,27 @@ def test_a_tree_deeper_than_pythons_stack_is_read(tmp_path: Path) -> None:
     (folders[-1] / "a.jpg").unlink()
     for folder in reversed(folders):  # which pytest could not
         folder.rmdir()
+
+
+def documented() -> list[tuple[list[str], list[str], str]]:
+    text = (Path(__file__).parents[1] / "docs" / "layout.md").read_text(encoding="utf-8")
+    rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| `")]
+    names = re.compile("`([^`]+)`")
+    return [(names.findall(row[0]), names.findall(row[1]), row[2].strip()) for row in rows]
+
+
+@pytest.mark.parametrize(("places", "slides", "doubt"), documented())
+def test_the_documented_layouts_are_read_as_documented(
+    tmp_path: Path, places: list[str], slides: list[str], doubt: str
+) -> None:
+    for place in places:
+        if place.endswith("/"):
+            (tmp_path / place).mkdir(parents=True)
+        else:
+            touch(tmp_path, place.replace("*", "a"))
+    found = survey(tmp_path)
+    assert [slide.name for slide in found.slides] == slides
+    assert bool(found.remarks) is (doubt == "yes")
 
 
 NAMES = ("S1", "S2", "26-0001", "Anna", "BA", "MO", "Lymphocyte", "Monozyten", "Stain", "Signed slides", "images", "x")
