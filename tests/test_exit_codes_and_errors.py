@@ -1,6 +1,7 @@
 """What the command says and how it ends, when asked for something it cannot do."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -160,6 +161,28 @@ def test_a_terminated_run_keeps_what_was_finished_and_goes_on(ensemble_folder: P
     for name in ("cells.csv", "differential.csv"):
         stopped, undisturbed = ((tmp_path / out / name).read_bytes() for out in ("stopped", "undisturbed"))
         assert stopped == undisturbed
+
+
+SLOW_TO_LEAVE = """
+import os, time
+from slidescreen.cli import main
+class Library:
+    def __del__(self, write=os.write, sleep=time.sleep):
+        write(1, b"leaving\\n")
+        sleep(0.5)
+library = Library()
+main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_when_all_is_done_changes_no_exit_code(number: signal.Signals) -> None:
+    command = [sys.executable, "-c", SLOW_TO_LEAVE, "train", "nothing.csv", "--types", "none"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "leaving\n"
+        process.send_signal(number)
+        assert process.wait() == 2
 
 
 def test_gigantic_and_odd_images_are_listed_and_the_others_classified(command: Command) -> None:

@@ -1,5 +1,6 @@
 """The command line: parse, call, show. Nothing is computed here, and nothing heavy is imported before it is used."""
 
+import atexit
 import os
 import signal
 import sys
@@ -72,7 +73,14 @@ def main() -> None:
         for problem in output.problems():
             output.say("warning", problem)
             code = code or ExitCode.SOME_UNREADABLE
+    atexit.register(_heed_no_signal)
     sys.exit(int(code))
+
+
+def _heed_no_signal() -> None:
+    """Nothing is left to interrupt while libraries are put away, which takes a second or two: the exit code stands."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _run() -> int:

@@ -182,7 +182,6 @@ def train(
     """
     from slidescreen.images import Preprocessing
     from slidescreen.training.options import Augmentation, TrainingOptions, study_recipe
-    from slidescreen.training.session import Request, run_training
 
     if types not in ("all", "leukocytes"):
         raise InputError(f"--types must be all or leukocytes, not {types}")
@@ -214,6 +213,9 @@ def train(
         seed=seed,
     )
     options = study_recipe(options) if study else options
+    from slidescreen.reporting.training import TrainingDisplay  # with torch: after what it takes no network to refuse
+    from slidescreen.training.session import Request, run_training
+
     request = Request(
         data=data,
         out=out or Path("slidescreen-training") / backbone,
@@ -230,8 +232,6 @@ def train(
         threads=threads,
         memory=int(memory * 1e9),
     )
-    from slidescreen.reporting.training import TrainingDisplay
-
     with TrainingDisplay() as display:
         run_training(request, display)
 
