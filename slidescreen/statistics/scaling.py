@@ -19,15 +19,18 @@ COLDEST, HOTTEST = 0.05, 20.0
 _PENALTY, _PRIOR_CELLS = 0.01, 2000
 
 
-def fit_temperature(probabilities: ArrayLike, true: ArrayLike) -> float:
+def fit_temperature(probabilities: ArrayLike, true: ArrayLike, prior_cells: float = 0.0) -> float:
     """The temperature T at which softmax(log probabilities / T) makes the true types most likely.
 
-    Above 1 the model was too sure of itself, below 1 not sure enough. The mean log-likelihood is concave in
-    the sharpness 1 / T, so the maximum is the one root of its derivative.
+    Above 1 the model was too sure of itself, below 1 not sure enough. The log-likelihood is concave in the
+    sharpness 1 / T, so the maximum is the one root of its derivative. With few cells that maximum is chance: where
+    all of them are called right it lies at the bound. A prior of the sharpness, a gamma distribution with its mode
+    at 1, holds it back; its logarithm is concave, too.
 
     Args:
         probabilities: of cells that the model was not trained on, shape (n, K).
         true: type indices, shape (n,), n at least 1.
+        prior_cells: the weight of the prior, the shape of the gamma distribution less 1; 0 for none.
 
     Returns:
         From 0.05 to 20; a bound if the maximum lies beyond it (every cell right, or worse than chance). 1 if
@@ -41,12 +44,15 @@ def fit_temperature(probabilities: ArrayLike, true: ArrayLike) -> float:
     types, table = checked(true, probabilities)
     at_least(types, 1, "true")
     scores = logarithms(table)
+    if not 0 <= prior_cells < np.inf:
+        raise ValueError(f"prior_cells must be a finite number of 0 or more, received {prior_cells!r}")
     if np.all(scores == scores[:, :1]):
         return 1.0
     against_true = scores - scores[np.arange(len(types)), types][:, None]
 
     def surplus(sharpness: float) -> float:
-        return float(np.mean(np.sum(special.softmax(sharpness * scores, axis=1) * against_true, axis=1)))
+        of_cells = float(np.sum(special.softmax(sharpness * scores, axis=1) * against_true))
+        return of_cells + prior_cells * (1 - 1 / sharpness)
 
     # Rises with sharpness: below the maximum the expected log-probability is less than that of the truth.
     if surplus(1 / COLDEST) <= 0:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import optimize, special
+from scipy import optimize, special, stats
 from sklearn import metrics
 
 from slidescreen.statistics import calibration, scaling
@@ -151,6 +151,44 @@ def test_a_temperature_without_a_best_value_stops_at_its_bounds():
     assert scaling.fit_temperature(probabilities, wrong) == scaling.HOTTEST
     assert scaling.fit_temperature(np.full((4, 5), 0.2), [0, 1, 2, 3]) == 1
     assert scaling.fit_temperature([[1.0]], [0]) == 1
+
+
+@pytest.mark.parametrize("count", [1, 5, 20, 80])
+def test_a_prior_keeps_few_cells_from_an_extreme_temperature(count):
+    """All called right with 0.9, all called wrong with 0.9: chance, if they are few."""
+    probabilities = np.tile([0.9, 0.05, 0.05], (count, 1))
+    right, wrong = np.zeros(count, int), np.ones(count, int)
+    assert scaling.fit_temperature(probabilities, right) == scaling.COLDEST
+    assert 0.4 < scaling.fit_temperature(probabilities, right, prior_cells=2) < 1
+    assert 1 < scaling.fit_temperature(probabilities[:1], wrong[:1], prior_cells=2) < 3
+    colder = [scaling.fit_temperature(probabilities, right, prior_cells=weight) for weight in (1, 2, 20, 10_000)]
+    assert colder == sorted(colder)
+    assert colder[-1] == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("temperature", [0.4, 1.0, 3.0])
+def test_with_many_cells_a_prior_changes_nothing(temperature):
+    true, probabilities = cells(5000, temperature=temperature)
+    alone, held = (scaling.fit_temperature(probabilities, true, weight) for weight in (0, 2))
+    assert held == pytest.approx(alone, rel=0.01)
+
+
+def test_a_temperature_with_a_prior_is_the_best_by_values():
+    true, probabilities = cells(30, temperature=1.7)
+    n, scores = len(true), np.log(probabilities)
+
+    def loss(t):
+        likelihood = -n * metrics.log_loss(true, special.softmax(scores / t, axis=1), labels=range(5))
+        return -likelihood - stats.gamma.logpdf(1 / t, 1 + 4.0, scale=1 / 4.0)
+
+    found = optimize.minimize_scalar(loss, bounds=(0.1, 10), method="bounded", options={"xatol": 1e-9})
+    assert scaling.fit_temperature(probabilities, true, prior_cells=4.0) == pytest.approx(found.x, rel=1e-6)
+
+
+@pytest.mark.parametrize("weight", [-1, np.nan, np.inf])
+def test_a_prior_has_a_finite_weight(weight):
+    with pytest.raises(ValueError, match="prior_cells must be"):
+        scaling.fit_temperature([[0.9, 0.1]], [0], weight)
 
 
 def test_probabilities_of_0_can_be_scaled_and_fitted():
