@@ -16,6 +16,9 @@ from slidescreen import cells
 LEAST_CORRELATION = 1e-4
 CERTAINTIES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
 _GREATEST_CORRELATION = 0.3
+_RARER = 0.5  # how probable an order of magnitude of the correlation is beside the one below, before anything is seen
+MOST_UNSEEN = 0.003  # of the cells of a type: no error that was not seen explains more
+_DOUBT = 20  # cells that are added to those of a type: what few have shown is believed the less the fewer they are
 _MANY = 0.05  # of the leukocytes: on such a slide cells of other types are often members by another name
 _LEAST_CELLS = 20  # on a slide, to say anything of its own rate
 _LEAST_SLIDES = 3  # of such, to go by them alone
@@ -49,10 +52,13 @@ class FalseCalls:
     def rates(self, positions: Sequence[int]) -> Floats:
         """How often a cell of each type at `positions` is counted, 0–1.
 
-        Half a cell is added to the counted and one to all (Jeffreys), so that an error not seen on validation does
-        not count as impossible.
+        An error that was not seen is not impossible, so half a cell in one (Jeffreys) is added. But what nobody
+        measured is no explanation for blasts: this adds no more than `MOST_UNSEEN`, and what few cells have shown is
+        shrunk towards none. With many cells both vanish.
         """
-        return np.asarray((self.counted[positions] + 0.5) / (self.called[positions] + 1.0))
+        seen = self.counted[positions] / (self.called[positions] + _DOUBT)
+        unseen = np.minimum(0.5 / (self.called[positions] + 1.0), MOST_UNSEEN)
+        return np.asarray(seen + unseen)
 
 
 def others(cell_types: Sequence[str], members: Sequence[str]) -> list[int]:
@@ -76,6 +82,8 @@ def measure(
     call_correlation: float = 0.0,
 ) -> FalseCalls:
     """Measure false calls into a group at the certainty that finds few true members best.
+
+    With fewer than fifty true members nobody knows how certain their calls are: then every call counts.
 
     Slides with many true members tell nothing of false calls, as far as there are others enough: the test asks what is
     called on slides without, and what was labelled otherwise among a patient's blasts is often one. Promyelocytes are
@@ -103,7 +111,8 @@ def measure(
     telling = clean | few[truth] | np.isin(truth, inside)
     total = np.bincount(truth[np.isin(called, leukocytes) & telling], minlength=len(cell_types))
     found = []
-    for certainty in CERTAINTIES:
+    enough = total[inside].sum() >= _LEAST_SUPPORT
+    for certainty in CERTAINTIES if enough else CERTAINTIES[:1]:
         counted = np.isin(called, inside) & (certainty_of >= certainty)
         measured = FalseCalls(certainty, np.bincount(truth[counted & telling], minlength=len(cell_types)), total)
         rate_of = dict(zip(foreign, measured.rates(foreign).tolist(), strict=True))
@@ -143,7 +152,8 @@ def power(
             on one slide and missed on the next is worth less than what is found on each in part.
     """
     total = false_calls.called
-    rate = float(np.average(false_calls.rates(foreign), weights=total[foreign])) if total[foreign].any() else 0.5
+    weights = total[foreign] if total[foreign].any() else None
+    rate = float(np.average(false_calls.rates(foreign), weights=weights))
     found = float((false_calls.counted[inside].sum() + 0.5) / (total[inside].sum() + 1.0))
     limits = (
         k for k in range(1, _SLIDE + 1) if tail_probability(k, _SLIDE, rate, false_calls.correlation) < _ERROR_RATE
@@ -161,25 +171,31 @@ def slide_correlation(false: NDArray[np.bool_], slides: NDArray[np.str_], rates:
     """How strongly false calls cluster on slides: the intra-slide correlation of a beta-binomial distribution.
 
     It is the value that the true one is below with a probability of two thirds, each order of magnitude from 0.0001 to
-    0.3 being as probable before. False calls are few, and so are slides: the most likely value would be one of these
-    ends as often as not, and half of the time too low.
+    0.3 being half as probable before as the one below. False calls are few, and so are slides: the most likely value
+    would be one of these ends as often as not, and half of the time too low. Where nothing is known it is 0.0022: what
+    nobody measured must not explain blasts.
 
     Args:
         false: (N,) whether each validation cell was falsely called.
         slides: (N,) names, empty where unknown; such cells say nothing here.
-        rates: (N,) how often a cell of such a type is; a slide's mean is that of its own cells.
+        rates: (N,) how often a cell of such a type is; a slide's mean is that of its own cells, by the number of
+            false calls that there were on all of them: those that might have been say nothing of clustering.
 
     Returns:
-        From 0.0001 to 0.3; 0.02 where no slide has enough cells.
+        From 0.0001 to 0.3; 0.0022 where no slide has enough cells, or none has a false call.
     """
     usable = [slides == name for name in _large(slides)]
     totals = np.asarray([here.sum() for here in usable], dtype=np.int64)
     counts = np.asarray([false[here].sum() for here in usable], dtype=np.int64)
     means = np.asarray([rates[here].mean() for here in usable])
+    means = np.minimum(means * counts.sum() / max(float(means @ totals), 1e-12), 0.99)
     tried = np.geomspace(LEAST_CORRELATION, _GREATEST_CORRELATION, _STEPS)
     scale = _scale(tried[:, None])
-    likelihood = scipy.stats.betabinom.logpmf(counts, totals, means * scale, (1 - means) * scale).sum(axis=1)
-    below = np.cumsum(np.exp(likelihood - likelihood.max()))
+    likelihood = np.zeros(_STEPS)
+    if counts.any():
+        likelihood = scipy.stats.betabinom.logpmf(counts, totals, means * scale, (1 - means) * scale).sum(axis=1)
+    before = np.log10(tried) * np.log(_RARER)
+    below = np.cumsum(np.exp(likelihood + before - (likelihood + before).max()))
     return float(np.exp(np.interp(_PROBABLY, below / below[-1], np.log(tried))))
 
 

@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import binom
 
 from slidescreen import cells
 from slidescreen.correction import call_correlation
 from slidescreen.false_calls import (
-    LEAST_CORRELATION,
+    MOST_UNSEEN,
     FalseCalls,
     from_matrix,
     measure,
@@ -26,8 +28,19 @@ def test_false_call_rates_are_by_true_type_among_leukocytes() -> None:
     neutrophil, blast, smudge = (TYPES.index(n) for n in ("neutrophil", "myeloblast", "smudge_cell"))
     matrix[neutrophil, [neutrophil, blast, smudge]] = 95, 4, 50
     rates = from_matrix(matrix, TYPES, cells.BLASTS).rates([neutrophil, neutrophil + 1])
-    assert rates[0] == pytest.approx(4.5 / 100)
-    assert rates[1] == 0.5  # nothing known: the prior alone
+    assert rates[0] == pytest.approx(4 / 119 + MOST_UNSEEN)
+    assert rates[1] == MOST_UNSEEN  # nothing known: next to nothing explained
+
+
+def test_with_many_cells_the_rates_are_those_that_were_seen() -> None:
+    found = FalseCalls(0.0, np.array([0, 20]), np.array([2000, 2000])).rates([0, 1])
+    assert found == pytest.approx([0.5 / 2001, 20.5 / 2001], rel=0.02)
+
+
+@given(st.integers(0, 300), st.integers(0, 300))
+def test_no_rate_is_above_what_was_seen_by_more_than_the_rarest_error(counted: int, more: int) -> None:
+    (rate,) = FalseCalls(0.0, np.array([counted]), np.array([counted + more])).rates([0])
+    assert 0 < rate <= counted / max(1, counted + more) + MOST_UNSEEN
 
 
 def test_clustering_on_slides_is_measured() -> None:
@@ -44,10 +57,29 @@ def test_clustering_on_slides_is_measured() -> None:
     assert estimate(0.0005) < 0.01
 
 
-def test_without_slides_clustering_is_taken_for_strong() -> None:
-    """Two thirds of the way, in orders of magnitude, from the least to the greatest that is possible."""
-    found = slide_correlation(np.ones(100, bool), np.full(100, ""), np.full(100, 0.1))
-    assert found == pytest.approx(LEAST_CORRELATION ** (1 / 3) * 0.3 ** (2 / 3), rel=0.05)
+def test_clustering_that_nobody_measured_is_taken_for_weak() -> None:
+    """No slide is named, or on named ones there was no false call: strong clustering would explain blasts away."""
+    unnamed = slide_correlation(np.ones(100, bool), np.full(100, ""), np.full(100, 0.1))
+    assert unnamed == pytest.approx(0.0022, rel=0.05)
+    for slides in (1, 10, 40):
+        names = np.repeat([f"S{n}" for n in range(slides)], 80)
+        assert slide_correlation(np.zeros(80 * slides, bool), names, np.full(80 * slides, 0.01)) == unnamed
+
+
+@pytest.mark.parametrize("cells_measured", [20, 50, 80, 100, 240, 500, 1000, 2000])
+def test_few_validation_cells_cost_little_of_the_chance_to_flag_few_true_members(cells_measured: int) -> None:
+    """One in a hundred other cells is called a member, nine of ten members are; 5% are to be found among 200 cells."""
+    generator = np.random.default_rng(cells_measured)
+    chances = []
+    for _ in range(40):
+        called = generator.multinomial(cells_measured, [0.5, 0.3, 0.1, 0.0, 0.1])
+        counted = generator.binomial(called, [0.01, 0.01, 0.01, 0.01, 0.9])
+        correlation = slide_correlation(np.zeros(0, bool), np.zeros(0, str), np.zeros(0))
+        limits = FalseCalls(0.0, counted, called, correlation)
+        rate = float(np.average(limits.rates([0, 1, 2, 3]), weights=[0.5, 0.3, 0.1, 0.1]))
+        least = next(k for k in range(1, 200) if tail_probability(k, 200, rate, correlation) < 0.01)
+        chances.append(binom.sf(least - 1, 200, 0.05 * 0.9 + 0.95 * 0.01))
+    assert np.mean(chances) > 0.75  # 0.84 with any number of cells
 
 
 def test_a_few_false_calls_on_a_few_slides_prove_neither_that_they_cluster_nor_that_they_do_not() -> None:
@@ -116,6 +148,18 @@ def test_where_certainty_tells_nothing_every_call_counts() -> None:
     found = measured((0.95, 1.0), (0.95, 1.0))
     assert found.certainty == 0.0
     assert found.counted[MONOCYTE] == 100
+
+
+@pytest.mark.parametrize(("members", "certainty"), [(0, 0.0), (49, 0.0), (50, 0.9)])
+def test_of_too_few_true_members_nobody_knows_how_certain_their_calls_are(members: int, certainty: float) -> None:
+    """False calls are doubtful and true ones certain, but that can be chance."""
+    truth = np.repeat([MONOCYTE, BLAST], [300, members])
+    called = truth.copy()
+    called[:100] = BLAST
+    probabilities = np.zeros((300 + members, len(TYPES)))
+    probabilities[:300, BLAST], probabilities[300:, BLAST] = 0.85, 0.99
+    found = measure(truth, called, probabilities, [""] * len(truth), TYPES, cells.BLASTS)
+    assert found.certainty == certainty
 
 
 @pytest.mark.parametrize(("variation", "clustering"), [(0.0, 1e-4), (0.15, 0.01), (0.3, 0.05)])
