@@ -12,6 +12,9 @@ from slidescreen.statistics import classification
 UNASKED = (0.005, 0.002)
 """How much may change where another arithmetic is chosen unasked: share of the calls, and macro F1."""
 
+LEAST_IMAGES = 500
+"""On fewer, half a percent of the calls is no more than a call or two: they allow nothing that nobody asked for."""
+
 ASKED = (0.01, 0.005)
 """How much may change where the user asks for it."""
 
@@ -36,8 +39,11 @@ class Agreement:
 
     @property
     def harmless(self) -> bool:
-        """Whether this arithmetic may be used unasked: at most 0.5% of the calls and 0.002 of macro F1 change."""
-        return self._within(*UNASKED)
+        """Whether this arithmetic may be used unasked: at most 0.5% of the calls and 0.002 of macro F1 change.
+
+        That takes `LEAST_IMAGES` to see.
+        """
+        return self.images >= LEAST_IMAGES and self._within(*UNASKED)
 
     @property
     def tolerable(self) -> bool:
