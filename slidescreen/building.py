@@ -17,6 +17,7 @@ from slidescreen.errors import InputError
 from slidescreen.files import make_folder, printable, scratch_folder, sha256_of
 from slidescreen.images import prepare
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled, with_split
+from slidescreen.sufficiency import MeasuredOn
 from slidescreen.validation import MemberPredictions, Targets, calibrate, decoded, predict, search_weights
 
 
@@ -36,6 +37,7 @@ class Request:
     device: str
     overwrite: bool
     int8: bool = False
+    allow_few_cells: bool = False
 
 
 def build_ensemble(request: Request, progress: Callable[[str, int, int], None]) -> Ensemble:
@@ -48,8 +50,8 @@ def build_ensemble(request: Request, progress: Callable[[str, int, int], None]) 
         The ensemble in its folder.
 
     Raises:
-        InputError: checkpoints that do not go together, data without a validation split, an ensemble in the way; 8-bit
-            networks are asked for, and there is no NNCF, no OpenVINO or no training split.
+        InputError: checkpoints that do not go together, data without a validation split or with too little in it, an
+            ensemble in the way; 8-bit networks are asked for, and there is no NNCF, no OpenVINO or no training split.
     """
     if (request.out / "ensemble.json").exists() and not request.overwrite:
         raise InputError(
@@ -60,6 +62,8 @@ def build_ensemble(request: Request, progress: Callable[[str, int, int], None]) 
     weighted = tuple(replace(m, weight=w) for m, w in zip(members, weights, strict=True))
     ensemble = Ensemble(weighted, request.rule)
     images, trained = _images(request, ensemble)
+    if not request.allow_few_cells:
+        _check_enough(images, request.data)
     choice = choose(EngineOptions(request.device))
     if request.int8:
         _check_int8(request, choice, trained)
@@ -82,6 +86,16 @@ def build_ensemble(request: Request, progress: Callable[[str, int, int], None]) 
             both = _quantised(ensemble, trained, scratch, progress)
             ensemble = arithmetic.with_int8(both, exact, predictions(both, "int8"))
         return ensemble_files.save(request.out, ensemble)
+
+
+def _check_enough(images: Sequence[LabelledImage], data: Path) -> None:
+    found = MeasuredOn.of(images)
+    if found.shortfalls():
+        raise InputError(
+            f"the validation split of {printable(data)} is too little to measure an ensemble on: "
+            f"{', '.join(found.shortfalls())} (it holds {found.by_type()}); label more cells, or say "
+            "--allow-few-cells: each verdict will then say what was missing"
+        )
 
 
 def _check_int8(request: Request, choice: Choice, trained: Sequence[LabelledImage]) -> None:

@@ -16,6 +16,7 @@ from slidescreen.false_calls import FalseCalls
 from slidescreen.files import printable, sha256_of
 from slidescreen.networks import Checkpoint, read_checkpoint
 from slidescreen.statistics.scaling import apply_offsets, apply_temperature
+from slidescreen.sufficiency import MeasuredOn
 
 RULES = ("soft", "hard")
 DEFAULT_WEIGHTS = {"efficientnet_b1": 0.4, "efficientnetv2_b2": 0.6}
@@ -62,6 +63,7 @@ class Calibration:
         usual: for figures of a night (see `drift.FIGURES`), between which values they lay on the validation images.
         precisions: how the calls in other arithmetic than float32 agree with those in it.
         cascade: how one member alone may decide some of the cells; None where none may, or it was not measured.
+        measured_on: the validation images; None if they were not counted apart from the confusion matrix.
         measured: further figures, for people.
     """
 
@@ -76,6 +78,7 @@ class Calibration:
     usual: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     precisions: Mapping[str, Agreement] = field(default_factory=dict)
     cascade: Cascade | None = None
+    measured_on: MeasuredOn | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -120,6 +123,16 @@ class Ensemble:
         """The members' shares of the vote; they add up to 1."""
         total = sum(member.weight for member in self.members)
         return tuple(member.weight / total for member in self.members)
+
+    @property
+    def measured_on(self) -> MeasuredOn:
+        """The validation images; where they were not counted, those that the confusion matrix holds."""
+        if self.calibration.measured_on is not None:
+            return self.calibration.measured_on
+        matrix = self.calibration.confusion_matrix
+        if matrix is None:
+            return MeasuredOn({})
+        return MeasuredOn(dict(zip(self.cell_types, matrix.sum(axis=1).tolist(), strict=True)))
 
     def combine(self, probabilities: Sequence[Probabilities]) -> Probabilities:
         """The vote of the members, calibrated.

@@ -19,6 +19,7 @@ from slidescreen.false_calls import FalseCalls
 from slidescreen.file_names import legal
 from slidescreen.files import make_folder, printable, sha256_of, write_text, write_whole
 from slidescreen.networks import read_checkpoint
+from slidescreen.sufficiency import MeasuredOn
 
 FORMAT_VERSION = 2
 
@@ -124,6 +125,7 @@ def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
             "usual": {name: list(limits) for name, limits in calibration.usual.items()},
             "precisions": {name: asdict(found) for name, found in calibration.precisions.items()},
             "cascade": None if calibration.cascade is None else asdict(calibration.cascade),
+            "measured_on": _measured_on_dict(ensemble),
             "measured": dict(calibration.measured),
         },
     }
@@ -201,8 +203,21 @@ def _calibration(content: dict[str, Any], types: int, members: int) -> Calibrati
         {str(name): (float(low), float(high)) for name, (low, high) in content["usual"].items()},
         {str(name): _agreement(entry) for name, entry in content.get("precisions", {}).items()},
         _cascade(content.get("cascade"), members),
+        _measured_on(content.get("measured_on")),
         content["measured"],
     )
+
+
+def _measured_on(entry: dict[str, Any] | None) -> MeasuredOn | None:
+    """What is enough is judged anew: what `shortfalls` says is for people."""
+    if entry is None:
+        return None
+    return MeasuredOn({str(name): int(count) for name, count in entry["cells"].items()}, int(entry["slides"]))
+
+
+def _measured_on_dict(ensemble: Ensemble) -> dict[str, Any]:
+    found = ensemble.measured_on
+    return {"cells": dict(sorted(found.cells.items())), "slides": found.slides, "shortfalls": list(found.shortfalls())}
 
 
 def _false_calls(entry: dict[str, Any], types: int) -> FalseCalls:

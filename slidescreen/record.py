@@ -109,6 +109,7 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
             "temperature": ensemble.calibration.temperature,
             "offsets": list(ensemble.calibration.offsets),
             "rejection_threshold": ensemble.calibration.rejection_threshold,
+            "too_little_measured_on": list(ensemble.measured_on.shortfalls()),
             "members": [
                 {"file": m.path.name, "backbone": m.checkpoint.backbone, "weight": w, "sha256": m.sha256}
                 for m, w in zip(ensemble.members, ensemble.weights, strict=True)

@@ -25,10 +25,13 @@ from slidescreen.images import Pixels, decode, prepare, read_bytes
 from slidescreen.labels import LabelledImage
 from slidescreen.statistics import calibration as calibrating
 from slidescreen.statistics import classification, scaling
+from slidescreen.sufficiency import MeasuredOn
 
 Floats = NDArray[np.float64]
 _WEIGHT_STEPS = 20
 _LEAST_CELLS, _LEAST_SLIDES = 50, 5  # to learn anything of how slides differ
+_PRIOR_CELLS = 2  # the weight of the prior that holds the temperature to 1
+_UNSEEN_CELLS = 2  # less certain than all others, which the validation cells may have missed
 
 
 @dataclass(frozen=True)
@@ -154,6 +157,7 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
         corrected=corrected,
         false_calls=found,
         usual={**_usual_appearance(predictions.appearances), **_usual_certainty(predictions.images, confidence, kept)},
+        measured_on=MeasuredOn.of(predictions.images),
         measured=measured,
     )
     return replace(ensemble, calibration=calibration)
@@ -162,7 +166,7 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
 def _scaled(ensemble: Ensemble, predictions: MemberPredictions) -> Ensemble:
     """The ensemble with its temperature and offsets, and nothing else measured."""
     voted = vote(predictions.members, ensemble.weights, ensemble.rule)
-    temperature = scaling.fit_temperature(voted, predictions.truth)
+    temperature = scaling.fit_temperature(voted, predictions.truth, _PRIOR_CELLS)
     offsets = scaling.fit_offsets(scaling.apply_temperature(voted, temperature), predictions.truth)
     return replace(ensemble, calibration=Calibration(temperature, tuple(offsets.tolist())))
 
@@ -241,8 +245,8 @@ def among_leukocytes(shares: NDArray[Any], types: Sequence[str]) -> Floats:
 
 
 def _usual_appearance(appearances: Sequence[tuple[float, ...]]) -> dict[str, tuple[float, float]]:
-    """Between which values of each measure 98% of the images lie."""
-    if not appearances:
+    """Between which values of each measure 98% of the images lie; nothing where there are too few to tell."""
+    if len(appearances) < _LEAST_CELLS:
         return {}
     lows, highs = np.percentile(np.asarray(appearances), (1, 99), axis=0).tolist()
     return {name: (low, high) for name, low, high in zip(MEASURES, lows, highs, strict=True)}
@@ -273,9 +277,13 @@ def _leukocyte_f1(matrix: NDArray[np.int64], cell_types: Sequence[str]) -> float
 
 
 def _threshold(confidence: Floats, correct: NDArray[np.bool_], targets: Targets) -> float:
-    """The lowest that reaches the accuracy, but none that gives up more cells than allowed."""
+    """The lowest that reaches the accuracy, but none that gives up more cells than allowed.
+
+    A few cells say little of the least certain ones, so some that are less certain still are taken to be among them:
+    of fewer than forty cells none is given up.
+    """
     found = calibrating.rejection_threshold(confidence, correct, targets.accuracy)
-    most = float(np.quantile(confidence, targets.most_unidentified))
+    most = float(np.quantile([0.0] * _UNSEEN_CELLS + confidence.tolist(), targets.most_unidentified))
     return most if found is None else min(found.threshold, most)
 
 

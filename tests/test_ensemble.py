@@ -17,6 +17,7 @@ from slidescreen.ensemble import Ensemble, member_of
 from slidescreen.errors import InputError
 from slidescreen.file_names import legal
 from slidescreen.statistics.scaling import apply_temperature
+from slidescreen.sufficiency import MeasuredOn
 
 rows = arrays(np.float64, (4, 3), elements=st.floats(0.001, 1)).map(lambda a: a / a.sum(axis=1, keepdims=True))
 
@@ -65,6 +66,30 @@ def test_what_is_corrected_comes_back_too(
     saved = replace(loaded, calibration=replace(loaded.calibration, corrected=corrected))
     ensemble_files.save(tmp_path / "E", saved)
     assert ensemble_files.load(tmp_path / "E").calibration.corrected == corrected
+
+
+def test_what_it_was_measured_on_comes_back_as_saved(ensemble_folder: Path, tmp_path: Path) -> None:
+    seen = MeasuredOn({"neutrophil": 15, "myeloblast": 5}, 2)
+    loaded = ensemble_files.load(ensemble_folder)
+    ensemble_files.save(tmp_path / "E", replace(loaded, calibration=replace(loaded.calibration, measured_on=seen)))
+    assert ensemble_files.load(tmp_path / "E").measured_on == seen
+    written = json.loads((tmp_path / "E" / "ensemble.json").read_text())["validation"]["measured_on"]
+    assert written["shortfalls"] == ["20 of 500 cells", "5 of 50 blasts", "15 of 300 other leukocytes", "2 of 3 slides"]
+
+
+def test_an_older_ensemble_was_measured_on_what_its_confusion_matrix_holds(copy: Path) -> None:
+    validation = json.loads((copy / "ensemble.json").read_text())["validation"]
+    del validation["measured_on"]
+    change(copy, validation=validation)
+    assert ensemble_files.load(copy).measured_on.shortfalls() == ()
+    change(copy, validation={**validation, "confusion_matrix": np.diag([2] * 16).tolist()})
+    assert ensemble_files.load(copy).measured_on.shortfalls() == (
+        "32 of 500 cells",
+        "4 of 50 blasts",
+        "20 of 300 other leukocytes",
+    )
+    change(copy, validation={**validation, "confusion_matrix": None})
+    assert ensemble_files.load(copy).measured_on.shortfalls()[0] == "0 of 500 cells"
 
 
 @pytest.fixture
@@ -118,6 +143,8 @@ def test_a_damaged_description_is_one_clear_error(copy: Path, changes: dict[str,
         ({"offsets": [0.1] * 15}, "offsets must be a number for each of 16 types"),
         ({"offsets": [float("nan")] * 16}, "offsets must be a number for each of 16 types"),
         ({"offsets": ["high"] * 16}, "damaged"),
+        ({"measured_on": {"cells": "many", "slides": 1}}, "damaged"),
+        ({"measured_on": {"cells": {"monocyte": 3}}}, "damaged: 'slides' is missing"),
     ],
 )
 def test_a_damaged_calibration_is_one_clear_error(copy: Path, changes: dict[str, object], message: str) -> None:

@@ -169,7 +169,7 @@ def test_the_ensemble_command_makes_measures_and_shows_them(
     command: Command, checkpoints: tuple[Path, Path], tmp_path: Path
 ) -> None:
     data = labelled(tmp_path / "data", ["train", "validation"])
-    found = command("ensemble", *checkpoints, "--data", data, "--out", "made", "--int8")
+    found = command("ensemble", *checkpoints, "--data", data, "--out", "made", "--int8", "--allow-few-cells")
     assert found.code == 0, found.err
     assert "in int8" in found.out
     made = ensemble_files.load(Path("made"))
@@ -197,7 +197,8 @@ def test_what_8_bit_networks_need_is_said_before_anything_is_measured(
 ) -> None:
     if options:
         monkeypatch.setattr(quantisation, "find_spec", lambda _: None)
-    found = command("ensemble", *checkpoints, "--data", labelled(tmp_path / "d", splits), "--out", "made", "--int8")
+    data = labelled(tmp_path / "d", splits)
+    found = command("ensemble", *checkpoints, "--data", data, "--out", "made", "--int8", "--allow-few-cells")
     assert found.code == 2
     assert message in found.err
     assert not Path("made").exists()

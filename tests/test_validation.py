@@ -13,6 +13,7 @@ from slidescreen.ensemble import Ensemble, Member
 from slidescreen.images import Preprocessing
 from slidescreen.labels import LabelledImage
 from slidescreen.networks import Checkpoint
+from slidescreen.sufficiency import MeasuredOn
 from slidescreen.validation import MemberPredictions, Targets, calibrate, corrected_names, search_weights
 
 TYPES = cells.CELL_TYPES
@@ -118,6 +119,33 @@ def test_how_sure_it_is_on_slides_is_kept_as_what_is_usual() -> None:
     assert usual["mean_probability"] == pytest.approx((statistics.mean(means) - 3 * statistics.stdev(means), 1.0))
     most = statistics.mean(given_up) + 3 * statistics.stdev(given_up)
     assert usual["unidentified_percent"] == pytest.approx((0.0, most))
+
+
+def part(found: MemberPredictions, count: int) -> MemberPredictions:
+    members = tuple(member[:count] for member in found.members)
+    return MemberPredictions(found.images[:count], found.truth[:count], members, tuple([(0.5,) * 7] * count))
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 20])
+def test_of_few_cells_nothing_extreme_is_learnt(count: int) -> None:
+    """Cells that are all called right, as twenty normal ones are, or all wrong."""
+    right = part(predictions(4.0, 4.0), count)
+    wrong = replace(right, truth=(right.truth + 1) % len(TYPES))
+    for found, low, high in ((right, 0.25, 1.0), (wrong, 1.0, 20.0)):
+        calibration = calibrate(PAIR, found, Targets()).calibration
+        assert low < calibration.temperature <= high
+        assert calibration.rejection_threshold < 0.05
+        assert max(map(abs, calibration.offsets)) < 0.5
+        assert {group: each.certainty for group, each in calibration.false_calls.items()} == dict.fromkeys(
+            cells.TESTED_GROUPS, 0.0
+        )
+        assert all(each.correlation < 0.003 for each in calibration.false_calls.values())
+        assert calibration.usual == {}
+
+
+def test_what_it_was_measured_on_is_kept() -> None:
+    found = calibrate(PAIR, predictions(2.0, 2.0, count=24), Targets()).measured_on
+    assert found == MeasuredOn({name: 2 if n < 8 else 1 for n, name in enumerate(TYPES)}, 10)
 
 
 def test_of_too_few_slides_nothing_is_usual() -> None:

@@ -46,6 +46,13 @@ def ensemble(
             "Needs the package nncf.",
         ),
     ] = False,
+    allow_few_cells: Annotated[
+        bool,
+        typer.Option(
+            "--allow-few-cells",
+            help="Measure even where the validation split holds too little for that; each verdict will say so.",
+        ),
+    ] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an ensemble in --out.")] = False,
 ) -> None:
     """Combine checkpoints into an ensemble, measure it and its members on the validation split, and store it."""
@@ -70,6 +77,7 @@ def ensemble(
         device=device,
         overwrite=overwrite,
         int8=int8,
+        allow_few_cells=allow_few_cells,
     )
     with EnsembleDisplay() as display:
         built = building.build_ensemble(request, display.progress)

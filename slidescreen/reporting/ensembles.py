@@ -65,6 +65,12 @@ def show_comparison(ensemble: Ensemble, folder: Path) -> None:
         )
     elif "int8" in calibration.precisions:
         console.print("--fast is not offered: no network alone is sure enough")
+    missing = ensemble.measured_on.shortfalls()
+    if missing:
+        console.print(
+            f"[bold yellow]measured on too little:[/] {escape(', '.join(missing))}. Its errors are hardly known, "
+            "and each of its verdicts says so"
+        )
     console.print(f"ensemble: {escape(printable(folder))}", soft_wrap=True)
 
 
