@@ -42,6 +42,7 @@ class Differential:
         per_100: each other object's number per 100 leukocytes; None where it is undefined or has no class.
         certain: for each of `cells.TESTED_GROUPS`, its calls that are certain enough to be tested; empty when read
             from a file.
+        look_like: of the unidentified cells, how many look most like each type; empty when read from a file.
         composition: the estimate behind the corrected figures; None where there is none, or when read from a file.
     """
 
@@ -55,6 +56,7 @@ class Differential:
     shares: Mapping[str, Share]
     per_100: Mapping[str, float | None]
     certain: Mapping[str, int] = field(default_factory=dict)
+    look_like: Mapping[str, int] = field(default_factory=dict)
     composition: Composition | None = None
 
 
@@ -91,8 +93,15 @@ def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differ
             for name in cells.OTHER_OBJECTS
         },
         certain={group: _certain(calls, group, ensemble) for group in cells.TESTED_GROUPS},
+        look_like=_looks(calls, types),
         composition=composition,
     )
+
+
+def _looks(calls: Sequence[Call], types: Sequence[str]) -> Mapping[str, int]:
+    """The most probable type of each cell that is unidentified for no other reason than that no type is certain."""
+    unsure = [call for call in calls if call.status is Status.UNIDENTIFIED and call.probabilities and not call.reason]
+    return Counter(types[int(np.argmax(call.probabilities))] for call in unsure)
 
 
 def _counts(calls: Sequence[Call], types: Sequence[str], columns: int) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ import numpy as np
 from slidescreen import cells
 from slidescreen.differential import Differential, Share, corrected_draws, corrected_share
 from slidescreen.ensemble import Ensemble
-from slidescreen.false_calls import from_matrix, others, tail_probability
+from slidescreen.excess import Excess, excess
 from slidescreen.statistics.intervals import trials_to_decide
 from slidescreen.thresholds import Thresholds, default_thresholds
 
@@ -21,25 +21,6 @@ class Verdict(StrEnum):
     REVIEW = "review"
     INSUFFICIENT = "insufficient"
     CLEAR = "clear"
-
-
-@dataclass(frozen=True)
-class Excess:
-    """A group's calls against those that the ensemble's errors alone would bring.
-
-    `count` is of all calls, `certain` of those certain enough to be tested; `expected` is how many of the latter
-    errors alone would bring, `p_value` the probability of as many or more. Both are None where the ensemble's
-    errors were not measured.
-    """
-
-    count: int
-    certain: int
-    expected: float | None
-    p_value: float | None
-
-    def significant(self, error_rate: float) -> bool:
-        """Whether errors alone are no explanation. Unmeasured errors explain nothing: any call counts then."""
-        return self.count > 0 and (self.p_value is None or self.p_value < error_rate)
 
 
 @dataclass(frozen=True)
@@ -64,13 +45,19 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
     blasts, immature, equivalents = (excess(differential, ensemble, group) for group in cells.TESTED_GROUPS)
     flags: list[str] = []
     reasons: list[str] = []
+    if (
+        not blasts.significant(thresholds.error_rate)
+        and _look_like(differential, cells.BLASTS)[1] >= thresholds.blasts_always_seen
+    ):
+        blasts = excess(differential, ensemble, "blasts", however_certain=True)
     if blasts.significant(thresholds.error_rate):
         _grade_blasts(differential, ensemble, thresholds, blasts, flags, reasons)
     if immature.significant(thresholds.error_rate):
-        _grade_immature(differential, thresholds, immature, flags, reasons)
+        _grade_immature(differential, ensemble, thresholds, immature, flags, reasons)
     if equivalents.significant(thresholds.error_rate):
         _grade_equivalents(differential, ensemble, thresholds, flags, reasons)
     _grade_monocytes(differential.shares["monocyte"], thresholds, flags, reasons)
+    _heed_many(differential, thresholds, flags, reasons)
     urgent = bool({"blasts", "blast_equivalents", "apl"} & set(flags))
     review = bool(flags)
     quality, remarks = _judge_quality(differential, thresholds)
@@ -86,35 +73,11 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
         reasons += _undecided("the blasts", differential.shares["blasts"], differential, (thresholds.blasts_workup,))
     flags += quality
     reasons += remarks
+    missing = ensemble.measured_on.shortfalls()
+    if missing:
+        flags.append("few_validation_cells")
+        reasons.append(f"the ensemble was measured on too little ({', '.join(missing)}): its errors are hardly known")
     return Finding(verdict, tuple(flags), tuple(reasons))
-
-
-def excess(differential: Differential, ensemble: Ensemble, group: str) -> Excess:
-    """Test a group's calls against "no more than the ensemble's own errors explain".
-
-    Only calls from the certainty on that was chosen on validation cells are tested. The expected rate of false
-    ones is that of each other cell type on the validation split, weighed by the slide's own composition; around
-    it, slides scatter as a beta-binomial distribution with the correlation measured on validation slides.
-
-    Args:
-        differential: of the slide.
-        ensemble: that called it.
-        group: one of `cells.TESTED_GROUPS`.
-    """
-    members = cells.TESTED_GROUPS[group]
-    count = sum(differential.shares[name].count for name in members)
-    certain = differential.certain[group]
-    matrix = ensemble.calibration.confusion_matrix
-    composition = differential.composition
-    if matrix is None or composition is None:
-        return Excess(count, certain, None, None)
-    types = ensemble.cell_types
-    found = ensemble.calibration.false_calls.get(group) or from_matrix(matrix, types, members)
-    positions = others(types, members)
-    weights = composition.shares[positions]
-    rate = float(np.average(found.rates(positions), weights=weights if weights.sum() > 0 else None))
-    tail = tail_probability(certain, differential.leukocytes, rate, found.correlation)
-    return Excess(count, certain, rate * differential.leukocytes, tail)
 
 
 def _grade_blasts(
@@ -128,7 +91,7 @@ def _grade_blasts(
     share = differential.shares["blasts"]
     flags.append("blasts")
     reasons.append(_excess_sentence("blast", differential, share, blasts))
-    percent = best_percent(share)
+    percent = graded_percent(share, ensemble)
     if percent >= thresholds.blasts_acute:
         flags += ["blasts_5", "blasts_20"]
         reasons.append(f"blasts in the range of acute leukaemia (from {thresholds.blasts_acute:g}%)")
@@ -157,10 +120,15 @@ def _lineage(differential: Differential, ensemble: Ensemble, thresholds: Thresho
 
 
 def _grade_immature(
-    differential: Differential, thresholds: Thresholds, immature: Excess, flags: list[str], reasons: list[str]
+    differential: Differential,
+    ensemble: Ensemble,
+    thresholds: Thresholds,
+    immature: Excess,
+    flags: list[str],
+    reasons: list[str],
 ) -> None:
     shares = differential.shares
-    percent = best_percent(shares["immature_granulocytes"])
+    percent = graded_percent(shares["immature_granulocytes"], ensemble)
     if percent >= thresholds.ig_raised:
         flags.append("ig")
         reasons.append(
@@ -170,15 +138,15 @@ def _grade_immature(
             reasons.append(f"immature granulocytes above {thresholds.ig_high:g}%")
         share = shares["immature_granulocytes"]
         reasons += _undecided("the immature granulocytes", share, differential, (thresholds.ig_raised,))
-    shifted = percent + best_percent(shares["band_neutrophil"])
+    shifted = percent + graded_percent(shares["band_neutrophil"], ensemble)
     if "ig" in flags and shifted >= thresholds.left_shift:
         flags.append("left_shift")
         reasons.append(f"left shift: bands and immature granulocytes {shifted:.1f}%")
-    promyelocytes = best_percent(shares["promyelocyte"])
+    promyelocytes = graded_percent(shares["promyelocyte"], ensemble)
     if promyelocytes >= thresholds.apl_promyelocytes and promyelocytes > percent / 2:
         flags.append("apl")
         reasons.append(f"promyelocytes {promyelocytes:.1f}%: consider APL, urgent")
-    basophils = best_percent(shares["basophil"])
+    basophils = graded_percent(shares["basophil"], ensemble)
     if "left_shift" in flags and basophils >= thresholds.cml_basophils:
         flags.append("cml")
         reasons.append(f"basophils {basophils:.1f}% with a left shift: consider CML")
@@ -188,7 +156,7 @@ def _grade_equivalents(
     differential: Differential, ensemble: Ensemble, thresholds: Thresholds, flags: list[str], reasons: list[str]
 ) -> None:
     """Blasts and promyelocytes together, where they reach the acute range and blasts alone do not."""
-    percent = group_percent(differential, cells.BLAST_EQUIVALENTS, ensemble.cell_types)
+    percent = group_percent(differential, cells.BLAST_EQUIVALENTS, ensemble)
     if percent >= thresholds.blasts_acute and "blasts_20" not in flags:
         flags.append("blast_equivalents")
         reasons.append(
@@ -207,12 +175,39 @@ def _grade_monocytes(share: Share, thresholds: Thresholds, flags: list[str], rea
         )
 
 
-def group_percent(differential: Differential, members: Sequence[str], types: Sequence[str]) -> float:
-    """The percentage of several types together, corrected where it can be."""
-    corrected = corrected_share(differential.composition, members, types)
-    if corrected is None:
-        return sum(differential.shares[name].percent or 0.0 for name in members)
-    return 100 * corrected
+def _heed_many(differential: Differential, thresholds: Thresholds, flags: list[str], reasons: list[str]) -> None:
+    """So many blasts are seen by someone, whatever errors, certainty and correction say of them.
+
+    Cells that stayed unidentified count as what they look most like.
+    """
+    told = {
+        "blasts": (cells.BLASTS, {"blasts"}),
+        "blasts or promyelocytes": (cells.BLAST_EQUIVALENTS, {"blasts", "blast_equivalents", "apl"}),
+    }
+    for what, (members, known) in told.items():
+        count, percent = _look_like(differential, members)
+        if percent >= thresholds.blasts_always_seen and not known & set(flags):
+            flags.append("many_blasts")
+            reasons.append(
+                f"{count} cells, {percent:.1f}% of the leukocytes, look like {what}: from "
+                f"{thresholds.blasts_always_seen:g}% on someone must see them, even where errors may explain them"
+            )
+            return
+
+
+def _look_like(differential: Differential, members: Sequence[str]) -> tuple[int, float]:
+    """How many cells are called, or look most like, one of `members`, and their percentage of the leukocytes."""
+    unsure = differential.look_like
+    count = sum(differential.shares[name].count + unsure.get(name, 0) for name in members)
+    leukocytes = differential.leukocytes + sum(unsure.get(name, 0) for name in cells.LEUKOCYTES)
+    return count, 100 * count / leukocytes if leukocytes else 0.0
+
+
+def group_percent(differential: Differential, members: Sequence[str], ensemble: Ensemble) -> float:
+    """The percentage of several types together, as `graded_percent`."""
+    counted = sum(differential.shares[name].percent or 0.0 for name in members)
+    corrected = corrected_share(differential.composition, members, ensemble.cell_types)
+    return _graded(counted, None if corrected is None else 100 * corrected, ensemble)
 
 
 def _undecided(what: str, share: Share, differential: Differential, cut_offs: Sequence[float]) -> list[str]:
@@ -241,6 +236,20 @@ def _judge_quality(differential: Differential, thresholds: Thresholds) -> tuple[
         flags.append("unreliable")
         remarks.append(f"{unusable} of {differential.images} images could not be identified or read")
     return flags, remarks
+
+
+def graded_percent(share: Share, ensemble: Ensemble) -> float:
+    """The percentage to hold against the thresholds: the corrected one where there is one, else the counted one.
+
+    A correction that was not tried on validation slides may be wrong: it can raise a percentage, but not lower it.
+    """
+    return _graded(share.percent or 0.0, share.corrected_percent, ensemble)
+
+
+def _graded(counted: float, corrected: float | None, ensemble: Ensemble) -> float:
+    if corrected is None:
+        return counted
+    return corrected if ensemble.calibration.corrected is not None else max(counted, corrected)
 
 
 def best_percent(share: Share) -> float:

@@ -25,6 +25,7 @@ class Thresholds:
     most_unusable: float  # cells.most_unusable
     blasts_workup: float  # blasts.workup
     blasts_acute: float  # blasts.acute
+    blasts_always_seen: float  # blasts.always_seen
     lineage_ratio: float  # blasts.lineage_ratio
     ig_raised: float  # immature_granulocytes.raised
     ig_high: float  # immature_granulocytes.high
@@ -54,6 +55,7 @@ _KEYS: Mapping[str, Mapping[str, _Key]] = {
     "blasts": {
         "workup": _Key("blasts_workup", 0, 100),
         "acute": _Key("blasts_acute", 0, 100),
+        "always_seen": _Key("blasts_always_seen", 0, 20),
         "lineage_ratio": _Key("lineage_ratio", 1, 1000),
     },
     "immature_granulocytes": {

@@ -189,6 +189,34 @@ def labelled(folder: str, types: tuple[str, ...] = ("neutrophil", "lymphocyte"))
     return Path(folder, "labels.csv")
 
 
+def test_an_ensemble_is_not_measured_on_too_little_unless_that_is_allowed_and_then_each_verdict_says_so(
+    command: Command, checkpoints: tuple[Path, Path], night: Path
+) -> None:
+    make = ("ensemble", *checkpoints, "--data", labelled("lab"), "--out", "few")
+    refused = command(*make)
+    assert (refused.code, refused.out, Path("few").exists()) == (2, "", False)
+    assert refused.err == (
+        "error: the validation split of lab/labels.csv is too little to measure an ensemble on: 4 of 500 cells, "
+        "0 of 50 blasts, 4 of 300 other leukocytes, 1 of 3 slides (it holds 4 neutrophil); "
+        "label more cells, or say --allow-few-cells: each verdict will then say what was missing\n"
+    )
+    allowed = command(*make, "--allow-few-cells")
+    assert allowed.code == 0, allowed.err
+    assert "measured on too little: 4 of 500 cells, 0 of 50 blasts" in allowed.out
+    missing = ["4 of 500 cells", "0 of 50 blasts", "4 of 300 other leukocytes", "1 of 3 slides"]
+    assert json.loads(Path("few/ensemble.json").read_text())["validation"]["measured_on"] == {
+        "cells": {"neutrophil": 4},
+        "slides": 1,
+        "shortfalls": missing,
+    }
+    command("classify", night, "--ensemble", "few", "--out", "run")
+    assert json.loads(Path("run/run.json").read_text())["ensemble"]["too_little_measured_on"] == missing
+    for row in rows(Path("run/differential.csv")):
+        assert "few_validation_cells" in row["flags"].split(";")
+        assert f"measured on too little ({', '.join(missing)})" in row["reasons"]
+    assert "the ensemble was measured on too few cells" in Path("run/report.html").read_text()
+
+
 def test_train_ensemble_classify_and_report_go_hand_in_hand(command: Command) -> None:
     data = labelled("lab")
     small = ("--image-size", "32", "--epochs", "1", "--batch-size", "8", "--threads", "1")
@@ -197,13 +225,13 @@ def test_train_ensemble_classify_and_report_go_hand_in_hand(command: Command) ->
         assert outcome.code == 0, outcome.err
         assert Path(f"slidescreen-training/{backbone}/history.csv").is_file()
     members = [f"slidescreen-training/{b}/{b}.safetensors" for b in ("efficientnet_b1", "efficientnetv2_b2")]
-    built = command("ensemble", *members, "--data", data, "--out", "mine")
+    built = command("ensemble", *members, "--data", data, "--out", "mine", "--allow-few-cells")
     assert built.code == 0, built.err
     description = json.loads(Path("mine/ensemble.json").read_text())
     assert [m["weight"] for m in description["members"]] == [0.4, 0.6]
     assert description["validation"]["measured"]["images"] == 4
     assert description["validation"]["precisions"]["bf16"]["images"] == 4
-    searched = command("ensemble", *members, "--data", data, "--out", "searched", "--search")
+    searched = command("ensemble", *members, "--data", data, "--out", "searched", "--search", "--allow-few-cells")
     assert searched.code == 0
     weights = [m["weight"] for m in json.loads(Path("searched/ensemble.json").read_text())["members"]]
     assert sum(weights) == pytest.approx(1)

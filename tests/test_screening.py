@@ -1,14 +1,17 @@
 """A differential to a verdict."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from slidescreen import cells
 from slidescreen.calls import Call, Status
-from slidescreen.differential import count_slide
+from slidescreen.differential import NAMES, count_slide
 from slidescreen.ensemble import Calibration, Ensemble, Member
 from slidescreen.false_calls import from_matrix
 from slidescreen.images import Preprocessing
@@ -129,6 +132,128 @@ def test_many_unusable_images_are_insufficient() -> None:
 
 def test_without_measured_errors_any_blast_counts() -> None:
     assert judge({**NORMAL, "myeloblast": 1}, Calibration()).verdict is Verdict.URGENT
+
+
+def hopeless(support: int = 2000) -> Calibration:
+    """Every other cell of any type is called a myeloblast, on some slides all of them, and only certainty 1 counts."""
+    matrix = np.zeros((16, 16), np.int64)
+    np.fill_diagonal(matrix, support // 2)
+    matrix[:, cells.CELL_TYPES.index("myeloblast")] += support // 2
+    found = {group: from_matrix(matrix, cells.CELL_TYPES, members) for group, members in cells.TESTED_GROUPS.items()}
+    return Calibration(
+        confusion_matrix=matrix,
+        corrected=frozenset(NAMES),
+        false_calls={group: replace(each, certainty=1.0, correlation=0.3) for group, each in found.items()},
+    )
+
+
+def test_a_fifth_of_blasts_is_seen_by_someone_even_where_errors_explain_them() -> None:
+    found = judge({"neutrophil": 80, "myeloblast": 20}, hopeless())
+    assert (found.verdict, found.flags) == (Verdict.REVIEW, ("many_blasts",))
+    assert found.reasons[0].startswith("20 cells, 20.0% of the leukocytes, look like blasts: from 20% on")
+    assert judge({"neutrophil": 81, "myeloblast": 19}, hopeless()).verdict is Verdict.CLEAR
+
+
+def test_a_fifth_of_promyelocytes_and_blasts_is_seen_by_someone_too() -> None:
+    found = judge({"neutrophil": 80, "myeloblast": 10, "promyelocyte": 10}, hopeless())
+    assert (found.verdict, found.flags) == (Verdict.REVIEW, ("many_blasts",))
+    assert "look like blasts or promyelocytes" in found.reasons[0]
+
+
+def test_a_fifth_of_doubtful_blasts_is_urgent_where_errors_explain_fewer() -> None:
+    """None is certain enough to be tested; all calls, however certain, are tested then."""
+    found = certain({**NORMAL, "myeloblast": 60}, 0.8, 0.7)
+    assert found.verdict is Verdict.URGENT
+    assert {"blasts", "blasts_20"} <= set(found.flags)
+    assert "60 blasts among 260 leukocytes" in found.reasons[0]
+    assert "certain" not in found.reasons[0]
+
+
+def test_unidentified_cells_that_look_like_blasts_are_seen_by_someone() -> None:
+    likeness = {name: tuple(0.3 * (t == name) + 0.7 / 16 for t in cells.CELL_TYPES) for name in cells.CELL_TYPES}
+
+    def found(reason: str, looks: str) -> Finding:
+        calls = [Call(f"n{i}", Status.CLASSIFIED, "neutrophil", 0.9) for i in range(120)]
+        calls += [
+            Call(f"u{i}", Status.UNIDENTIFIED, "", 0.3, probabilities=likeness[looks], reason=reason) for i in range(30)
+        ]
+        model = ensemble(measured())
+        return screen(count_slide("S", calls, model), model)
+
+    assert (found("", "lymphoblast").verdict, found("", "lymphoblast").flags) == (Verdict.REVIEW, ("many_blasts",))
+    assert found("", "monocyte").verdict is Verdict.CLEAR
+    assert found("blank", "lymphoblast").verdict is Verdict.CLEAR
+
+
+@settings(max_examples=30)
+@given(
+    st.integers(1, 400),
+    st.integers(0, 2000),
+    st.floats(1e-4, 0.3),
+    st.sampled_from((0.0, 0.7, 1.0)),
+    st.floats(0.2, 1.0),
+    st.booleans(),
+    st.integers(0, 5),
+)
+def test_no_ignorance_and_no_error_makes_a_fifth_of_blasts_clear(
+    leukocytes: int, support: int, correlation: float, certainty: float, share: float, tried: bool, seed: int
+) -> None:
+    matrix = np.random.default_rng(seed).multinomial(support, np.full(16, 1 / 16), size=16)
+    found = {group: from_matrix(matrix, cells.CELL_TYPES, members) for group, members in cells.TESTED_GROUPS.items()}
+    calibration = Calibration(
+        confusion_matrix=matrix,
+        corrected=frozenset(NAMES) if tried else None,
+        false_calls={group: replace(f, certainty=certainty, correlation=correlation) for group, f in found.items()},
+    )
+    blasts = math.ceil(leukocytes * share)
+    calls = {"neutrophil": leukocytes - blasts, "lymphoblast": blasts}
+    assert judge(calls, calibration).verdict in (Verdict.URGENT, Verdict.REVIEW)
+
+
+@pytest.mark.parametrize("support", [0, 1, 5, 20, 100])
+def test_what_was_never_measured_does_not_explain_blasts(support: int) -> None:
+    """Only neutrophils and lymphocytes were measured, and no error was seen."""
+    matrix = np.zeros((16, 16), np.int64)
+    for name in ("neutrophil", "lymphocyte"):
+        matrix[cells.CELL_TYPES.index(name), cells.CELL_TYPES.index(name)] = support
+    few = Calibration(confusion_matrix=matrix)
+    assert judge({**NORMAL, "myeloblast": 12}, few).verdict is Verdict.URGENT
+    assert judge({"eosinophil": 60, "monocyte": 40, "myeloblast": 6}, few).verdict is Verdict.URGENT
+    assert judge({**NORMAL, "myeloblast": 1}, few).verdict is Verdict.CLEAR
+
+
+def test_what_a_few_cells_were_called_does_not_explain_blasts() -> None:
+    """One of five eosinophils was called a blast: of a slide of eosinophils not every fifth one is one by error."""
+    matrix = np.diag([100] * 16)
+    eosinophil, blast = (cells.CELL_TYPES.index(name) for name in ("eosinophil", "myeloblast"))
+    matrix[eosinophil, [eosinophil, blast]] = 4, 1
+    assert judge(
+        {"neutrophil": 50, "eosinophil": 50, "myeloblast": 15}, Calibration(confusion_matrix=matrix)
+    ).verdict is (Verdict.URGENT)
+
+
+def test_a_correction_that_was_not_tried_on_slides_lowers_no_grade() -> None:
+    """A third of the lymphocytes was called blasts, so that of 25% counted blasts the correction leaves few."""
+    matrix = np.diag([60] * 16)
+    lymphocyte, blast = (cells.CELL_TYPES.index(name) for name in ("lymphocyte", "myeloblast"))
+    matrix[lymphocyte, [lymphocyte, blast]] = 48, 12
+    calls = {"lymphocyte": 100, "neutrophil": 50, "myeloblast": 50}
+    tried, untried = (
+        judge(calls, Calibration(confusion_matrix=matrix, corrected=corrected))
+        for corrected in (frozenset(NAMES), None)
+    )
+    assert tried.verdict is untried.verdict is Verdict.URGENT
+    assert "blasts_20" in untried.flags
+    assert "blasts_20" not in tried.flags
+
+
+def test_every_verdict_says_that_the_ensemble_was_measured_on_too_little() -> None:
+    few = measured(support=30)
+    for calls in (NORMAL, {**NORMAL, "myeloblast": 90}, {"neutrophil": 5}):
+        found = judge(calls, few)
+        assert found.flags[-1] == "few_validation_cells"
+        assert found.reasons[-1].startswith("the ensemble was measured on too little (464 of 500 cells, 290 of 300")
+    assert judge({"neutrophil": 5}, Calibration()).flags == ("too_few_cells", "few_validation_cells")
 
 
 def test_no_cells_at_all_are_insufficient() -> None:

@@ -37,6 +37,7 @@ def test_what_a_file_leaves_out_stays_as_it_was(tmp_path: Path) -> None:
         ("[blasts]\nfive = 5", "blasts.five is no threshold: .blasts. knows workup, acute"),
         ("[blasts]\nacute = 'many'", "blasts.acute must be a number from 0 to 100, not 'many'"),
         ("[blasts]\nacute = 120", "blasts.acute must be a number from 0 to 100, not 120"),
+        ("[blasts]\nalways_seen = 25", "blasts.always_seen must be a number from 0 to 20, not 25"),
         ("[blasts]\nacute = nan", "blasts.acute must be a number"),
         ("[blasts]\nacute = true", "blasts.acute must be a number"),
         ("[cells]\nleast_leukocytes = 10.5", "cells.least_leukocytes must be a whole number"),
