@@ -42,8 +42,8 @@ def main(
 
 def _judged(found: Predictions, least: int) -> Iterator[Judged]:
     for name, slide, others in slides_of(found, least):
-        ensemble = _measured(others)
-        yield judge(name, calls_of(_called(slide, ensemble)), shares_of(slide), ensemble)
+        ensemble = measured(others)
+        yield judge(name, calls_of(called_by(ensemble, slide)), shares_of(slide), ensemble)
 
 
 def _flagged(judged: Sequence[Judged], group: str, flag: str, low: float, high: float) -> str:
@@ -51,7 +51,7 @@ def _flagged(judged: Sequence[Judged], group: str, flag: str, low: float, high: 
     return rate(sum(flag in j.finding.flags for j in chosen), len(chosen))
 
 
-def _measured(known: Predictions) -> Ensemble:
+def measured(known: Predictions) -> Ensemble:
     """An ensemble of one member that has called the known cells as they were called."""
     assert known.probabilities is not None
     member = Member(Path("left out"), 1.0, "", Checkpoint("efficientnet_b1", known.cell_types, Preprocessing(96)))
@@ -62,7 +62,7 @@ def _measured(known: Predictions) -> Ensemble:
     return calibrate(Ensemble((member,)), MemberPredictions(images, known.truth, (known.probabilities,)), Targets())
 
 
-def _called(slide: Predictions, ensemble: Ensemble) -> Predictions:
+def called_by(ensemble: Ensemble, slide: Predictions) -> Predictions:
     """The slide's cells as the ensemble calls them: its scale and threshold are learnt from the others, too."""
     assert slide.probabilities is not None
     probabilities = ensemble.combine([slide.probabilities])

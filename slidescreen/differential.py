@@ -114,8 +114,9 @@ def _counts(calls: Sequence[Call], types: Sequence[str], columns: int) -> NDArra
 
 
 def _is_corrected(name: str, ensemble: Ensemble) -> bool:
+    """Errors that were measured on too few cells correct nothing: they may be chance."""
     corrected = ensemble.calibration.corrected
-    return corrected is None or name in corrected
+    return (corrected is None or name in corrected) and not ensemble.measured_on.shortfalls()
 
 
 def _certain(calls: Sequence[Call], group: str, ensemble: Ensemble) -> int:

@@ -213,3 +213,12 @@ def test_what_the_correction_does_not_improve_is_left_as_counted() -> None:
     for model, expected in ((plain, set(NAMES)), (chosen, {"blasts"})):
         shares = count_slide("S", calls, model).shares
         assert {name for name, share in shares.items() if share.corrected_percent is not None} == expected
+
+
+def test_errors_measured_on_too_few_cells_correct_nothing() -> None:
+    """A quarter of the cells of any other type was called a blast, on 480 validation cells or on 960."""
+    matrix = 60 * np.eye(16, dtype=np.int64)
+    matrix[:, cells.CELL_TYPES.index("myeloblast")] += 20
+    calls = {"neutrophil": 60, "myeloblast": 40}
+    assert count(calls, matrix).shares["blasts"].corrected_percent == pytest.approx(20, abs=3)
+    assert count(calls, matrix * 3 // 8).shares["blasts"].corrected_percent is None

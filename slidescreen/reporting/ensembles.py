@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from slidescreen import output
+from slidescreen import cells, output
 from slidescreen.ensemble import Ensemble
 from slidescreen.exactness import Agreement
 from slidescreen.files import printable
@@ -64,7 +64,12 @@ def show_comparison(ensemble: Ensemble, folder: Path) -> None:
             f"{calibration.cascade.gate:.3f} on; {_changes(calibration.cascade.agreement)}"
         )
     elif "int8" in calibration.precisions:
-        console.print("--fast is not offered: no network alone is sure enough")
+        console.print("--fast is not offered: no network alone is surely right often enough on these images")
+    unseen = [
+        name for name in cells.LEUKOCYTES if name in ensemble.cell_types and not ensemble.measured_on.cells.get(name)
+    ]
+    if unseen:
+        console.print(f"no validation cell is a {' or a '.join(unseen)}: how these are called is not known")
     missing = ensemble.measured_on.shortfalls()
     if missing:
         console.print(
