@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from slidescreen import correction, differential, false_calls, screening
+from slidescreen import correction, differential, excess, false_calls, screening, sufficiency
 from slidescreen.archive import archived_stems, put_away
 from slidescreen.calls import Call
 from slidescreen.engine.interface import Choice
@@ -38,7 +38,7 @@ from slidescreen.runs import SlideResult, judge, renamed
 from slidescreen.slides import CellImage, Slide
 from slidescreen.thresholds import Thresholds
 
-_JUDGING = (differential, correction, false_calls, screening)
+_JUDGING = (differential, correction, false_calls, excess, sufficiency, screening)
 
 
 class Ledger:

@@ -28,7 +28,7 @@ class MeasuredOn:
     def of(cls, images: Iterable[LabelledImage]) -> "MeasuredOn":
         """Count labelled images."""
         listed = list(images)
-        return cls(Counter(image.label for image in listed), len({image.slide for image in listed} - {""}))
+        return cls(dict(Counter(image.label for image in listed)), len({image.slide for image in listed} - {""}))
 
     def shortfalls(self) -> tuple[str, ...]:
         """What there is too little of, as in "20 of 500 cells"; nothing where there is enough."""
