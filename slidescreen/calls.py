@@ -1,6 +1,8 @@
 """What was made of one image file: a row of `cells.csv`."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -11,7 +13,7 @@ class Status(StrEnum):
     UNIDENTIFIED = "unidentified"
     """The ensemble abstains: no type is probable enough. Not in the differential."""
     DUPLICATE = "duplicate"
-    """Byte-identical to an earlier image of the slide, and counted there."""
+    """Byte-identical to another image of the slide, and counted there."""
     UNREADABLE = "unreadable"
 
 
@@ -28,6 +30,7 @@ class Call:
         reason: why an image is unreadable; else empty.
         digest: SHA-256 of the file's content, in hexadecimal; empty where it was not read, or not by this process.
         appearance: how the image looks, by `appearance.measure`; empty where it was not measured.
+        copy_of: the image of the slide that a duplicate is counted as; else empty.
     """
 
     image: str
@@ -39,3 +42,47 @@ class Call:
     reason: str = ""
     digest: str = ""
     appearance: tuple[float, ...] = ()
+    copy_of: str = ""
+
+
+def counted_once(calls: Sequence[Call]) -> tuple[Call, ...]:
+    """A slide's calls with each picture counted under a name that the laboratory gave it, where it gave one.
+
+    Of byte-identical images the first in a class folder counts, or else the first: one in "All cells" is the
+    duplicate of the same one in "Monocyte", whichever was read first.
+    """
+    copies: dict[str, list[int]] = defaultdict(list)
+    for position, call in enumerate(calls):
+        if call.digest and call.status is not Status.UNREADABLE:
+            copies[call.digest].append(position)
+    result = list(calls)
+    for positions in copies.values():
+        counted = next((calls[place] for place in positions if calls[place].status is not Status.DUPLICATE), None)
+        if len(positions) == 1 or counted is None:
+            continue
+        first = next((place for place in positions if calls[place].reported_type), positions[0])
+        for place in positions:
+            image, reported = calls[place].image, calls[place].reported_type
+            if place == first:
+                result[place] = replace(counted, image=image, reported_type=reported)
+            else:
+                copy_of = calls[first].image
+                result[place] = Call(
+                    image, Status.DUPLICATE, reported_type=reported, digest=counted.digest, copy_of=copy_of
+                )
+    return tuple(result)
+
+
+Contradiction = tuple[str, str, str, str]
+"""One picture in folders of two cell types: the image that counts and its type, then its copy and the copy's type."""
+
+
+def reported_twice(calls: Sequence[Call]) -> tuple[Contradiction, ...]:
+    """The pictures that the laboratory put into folders of two types."""
+    by_name = {call.image: call for call in calls}
+    pairs = [(by_name[call.copy_of], call) for call in calls if call.copy_of in by_name and call.reported_type]
+    return tuple(
+        (counted.image, counted.reported_type, copy.image, copy.reported_type)
+        for counted, copy in pairs
+        if counted.reported_type not in ("", copy.reported_type)
+    )

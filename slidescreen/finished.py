@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, overload
 
-from slidescreen.calls import Call, Status
+from slidescreen.calls import Call, Contradiction, Status
 from slidescreen.differential import Differential, Share
 from slidescreen.errors import InputError
 from slidescreen.files import printable, write_text
@@ -50,6 +50,7 @@ class Finished:
         cell_types: in the order of its calls' probabilities.
         differential, finding: the outcome; without what judging alone needs.
         failures: its unreadable images, and why.
+        reported_twice: its pictures in folders of two cell types.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class Finished:
     differential: Differential
     finding: Finding
     failures: tuple[tuple[str, str], ...] = ()
+    reported_twice: tuple[Contradiction, ...] = ()
 
     @property
     def pictures(self) -> Path:
@@ -160,6 +162,7 @@ def write_finished(finished: Finished, body: Body, rows: str) -> None:
         "differential": _differential_dict(finished.differential),
         "finding": asdict(finished.finding),
         "failures": finished.failures,
+        "reported_twice": finished.reported_twice,
     }
     write_text(finished.path, f"[\n{json.dumps(head)},\n{rest}")
 
@@ -187,6 +190,7 @@ def read_finished(path: Path) -> Finished | None:
             differential=_differential(head["differential"]),
             finding=Finding(Verdict(found["verdict"]), tuple(found["flags"]), tuple(found["reasons"])),
             failures=tuple((str(image), str(reason)) for image, reason in head["failures"]),
+            reported_twice=tuple((str(a), str(b), str(c), str(d)) for a, b, c, d in head.get("reported_twice", ())),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

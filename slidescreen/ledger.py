@@ -107,6 +107,7 @@ class Ledger:
             differential=result.differential,
             finding=result.finding,
             failures=result.failures,
+            reported_twice=result.reported_twice,
         )
 
     def result(self, finished: Finished) -> SlideResult:

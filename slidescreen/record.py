@@ -124,6 +124,7 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
         "earlier_slides": [slide.name for slide in ordered if not slide.new],
         "vanished_slides": [slide.name for slide in ordered if "vanished" in slide.finding.flags],
         "failures": list(_failures(ordered)),
+        "reported_twice": list(_reported_twice(ordered)),
         "slides": [
             {"slide": slide.name, "folder": os.fsencode(slide.folder).decode("utf-8", "replace")} for slide in ordered
         ],
@@ -135,6 +136,12 @@ def _failures(slides: Sequence[SlideResult]) -> Iterator[dict[str, str]]:
     for slide in slides:
         for image, reason in slide.failures:
             yield {"slide": slide.name, "image": image, "reason": reason}
+
+
+def _reported_twice(slides: Sequence[SlideResult]) -> Iterator[dict[str, Any]]:
+    for slide in slides:
+        for image, cell_type, copy, other_type in slide.reported_twice:
+            yield {"slide": slide.name, "images": [image, copy], "types": [cell_type, other_type]}
 
 
 def earlier_slides(out: Path) -> frozenset[str]:

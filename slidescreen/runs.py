@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from slidescreen.calls import Call, Status
+from slidescreen.calls import Call, Contradiction, Status, reported_twice
 from slidescreen.differential import Differential, count_slide
 from slidescreen.ensemble import Ensemble
 from slidescreen.finished import Finished
@@ -43,6 +43,11 @@ class SlideResult:
         if self.kept is not None:
             return self.kept.failures
         return tuple((call.image, call.reason) for call in self.calls if call.status is Status.UNREADABLE)
+
+    @property
+    def reported_twice(self) -> tuple[Contradiction, ...]:
+        """Its pictures that lie in folders of two cell types."""
+        return self.kept.reported_twice if self.kept is not None else reported_twice(self.calls)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from slidescreen import cells
-from slidescreen.calls import Call, Status
+from slidescreen.calls import Call, Status, reported_twice
 from slidescreen.engine.interface import Engines
 from slidescreen.engine.loading import Loaded, load
 from slidescreen.engine.pipeline import Pipeline
@@ -95,6 +95,34 @@ def test_copies_within_a_slide_count_once_and_across_slides_each(tmp_path: Path)
         (tmp_path / name / "copy.png").write_bytes((tmp_path / name / "0000.png").read_bytes())
     found, _, _ = run(tmp_path)
     assert [[c.status for c in calls] for calls in found.values()] == [[Status.CLASSIFIED, Status.DUPLICATE]] * 2
+
+
+def test_of_copies_the_one_in_a_class_folder_counts_and_keeps_its_reported_type(tmp_path: Path) -> None:
+    """Whichever comes first by name: "All cells" and "Zz" enclose the class folder."""
+    export = tmp_path / "S" / "Signed slides"
+    slide_of(export / "Monocyte", [4, 5])
+    for other in ("All cells", "Zz"):
+        slide_of(export / other, [4, 5, 6])
+    found, _, _ = run(tmp_path, batch_size=2)
+    calls = {call.image.removeprefix("Signed slides/"): call for call in found["S"]}
+    counted = {name: call.reported_type for name, call in calls.items() if call.status is Status.CLASSIFIED}
+    assert counted == {"Monocyte/0000.png": "monocyte", "Monocyte/0001.png": "monocyte", "All cells/0002.png": ""}
+    assert calls["Monocyte/0000.png"].cell_type == cells.CELL_TYPES[4]
+    assert calls["Monocyte/0000.png"].probability == pytest.approx(0.9)
+    assert calls["Zz/0001.png"].copy_of == "Signed slides/Monocyte/0001.png"
+    assert [call.image for call in found["S"]] == sorted(call.image for call in found["S"])
+
+
+def test_one_picture_in_two_class_folders_counts_in_the_first_and_is_told(tmp_path: Path) -> None:
+    for folder in ("Monocyte", "Basophil", "All"):
+        slide_of(tmp_path / "S" / folder, [4])
+    found, _, _ = run(tmp_path)
+    assert [(call.image, call.status) for call in found["S"]] == [
+        ("All/0000.png", Status.DUPLICATE),
+        ("Basophil/0000.png", Status.CLASSIFIED),
+        ("Monocyte/0000.png", Status.DUPLICATE),
+    ]
+    assert reported_twice(found["S"]) == (("Basophil/0000.png", "basophil", "Monocyte/0000.png", "monocyte"),)
 
 
 def test_an_unsure_ensemble_abstains(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from slidescreen.calls import Call, Status
+from slidescreen.calls import Call, Status, counted_once
 from slidescreen.engine.decoder import Decoder
 from slidescreen.engine.halving import Halving
 from slidescreen.engine.interface import Engines
@@ -194,4 +194,4 @@ class Pipeline:
 def _finished(unfinished: deque[_Open]) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
     while unfinished and len(unfinished[0].calls) == len(unfinished[0].slide.images):
         place = unfinished.popleft()
-        yield place.slide, tuple(place.calls[position] for position in range(len(place.calls)))
+        yield place.slide, counted_once([place.calls[position] for position in range(len(place.calls))])

@@ -9,6 +9,7 @@ from slidescreen.calls import Call, Status
 from slidescreen.differential import NAMES, Share
 from slidescreen.passed_over import sentences
 from slidescreen.reporting.kept_pictures import KeptPictures, Picture
+from slidescreen.reporting.remarks import contradictory_reports
 from slidescreen.reporting.templating import template
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs import Run, SlideResult
@@ -100,6 +101,7 @@ def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture | N
         symbols=_SYMBOLS,
         flags=FLAGS,
         names=cells.DISPLAY_NAMES,
+        contradictory=contradictory_reports(run.info),
         explained=bool(heat),
         passed_over=sentences(run.info.get("passed_over", {}), _MOST_NAMES),
         images=sum(slide.differential.images for slide in worklist),

@@ -1,6 +1,7 @@
 """A run on the terminal: progress while it goes, and the worklist at its end."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from slidescreen.differential import Share
 from slidescreen.files import printable
 from slidescreen.passed_over import sentences
 from slidescreen.reporting.progress import ProgressDisplay
+from slidescreen.reporting.remarks import contradictory_reports
 from slidescreen.runs import Run, SlideResult
 from slidescreen.screening import Verdict, number_of
 
@@ -111,8 +113,17 @@ def show_run(run: Run, out: Path) -> None:
     passed_over = sentences(run.info.get("passed_over", {}), _MOST_NAMES)
     if passed_over:
         console.print(f"passed over: {escape(', '.join(passed_over))}")
+    if contradictory_reports(run.info):
+        console.print(f"[yellow]reported twice:[/] {escape(contradictory_reports(run.info))}", soft_wrap=True)
     console.print(f"report: {escape(printable(out / 'report.html'))}", soft_wrap=True)
     console.print("Screening aid for research use only; percentages in brackets allow for the model's errors.")
+
+
+def show_files(title: str, paths: Sequence[Path]) -> None:
+    """Print where further files are, if there are any."""
+    console = output.console()
+    for path in paths:
+        console.print(f"{title}: {escape(printable(path))}", soft_wrap=True)
 
 
 def run_to_dict(run: Run) -> dict[str, Any]:
