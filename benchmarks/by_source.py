@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from slidescreen import cells
 from slidescreen.ensemble import Ensemble
-from slidescreen.evaluation.truth import chosen
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.splits import chosen
 from slidescreen.statistics import classification
 from slidescreen.statistics.intervals import wilson
 

@@ -4,7 +4,7 @@ All lymphoblasts that the shipped ensemble learnt from come from the cameras of 
 the camera for the cell calls the healthy cells of those cameras lymphoblasts too:
 
     slidescreen report cells.csv --split test --out test
-    slidescreen report cells.csv --split validation --out validation
+    slidescreen report cells.csv --split validation --drop-duplicates --out validation
     python benchmarks/cameras.py test/predictions.csv validation/predictions.csv
 """
 

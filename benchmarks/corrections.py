@@ -1,6 +1,6 @@
 """Which correction of a slide's percentages is best on real slides. Prints Markdown.
 
-    slidescreen report cells.csv --split validation --out evaluation
+    slidescreen report cells.csv --split validation --drop-duplicates --out evaluation
     python -m benchmarks.corrections evaluation/predictions.csv --tested test/predictions.csv
 
 Each slide is corrected by what is known of the other slides of its file, those of the tested file by the first alone

@@ -33,10 +33,10 @@ from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.interface import Choice, Engine
 from slidescreen.engine.selection import load_engines
 from slidescreen.ensemble import Ensemble
-from slidescreen.evaluation.truth import chosen
 from slidescreen.images import decode, prepare, read_bytes
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled
 from slidescreen.screening import Finding, Verdict
+from slidescreen.splits import chosen
 
 Floats = NDArray[np.float64]
 DataArgument = Annotated[Path, typer.Argument(help="CSV of labelled images with their split.")]

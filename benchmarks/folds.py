@@ -3,7 +3,7 @@
     python -m benchmarks.folds cells.csv
     slidescreen train fold0.csv --out fold0 …
     slidescreen ensemble fold0/efficientnet_b1.safetensors --data fold0.csv --out without0
-    slidescreen report fold0.csv --split validation --ensemble without0 --out called0
+    slidescreen report fold0.csv --split validation --drop-duplicates --ensemble without0 --out called0
 
 Writes fold0.csv and fold1.csv. Slides stay whole. So the slides of the training split tell something of corrections
 and verdicts, too, and images whose labels nobody believes are found.

@@ -21,10 +21,10 @@ from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.conversion import to_openvino
 from slidescreen.engine.quantisation import CALIBRATION_CELLS, LEFT_ALONE, Layers, ends, gates, quantised
-from slidescreen.evaluation.truth import chosen
 from slidescreen.exactness import macro_f1
 from slidescreen.images import Pixels, decode, prepare, read_bytes
 from slidescreen.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.splits import chosen
 
 _BATCH = 8
 

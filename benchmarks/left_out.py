@@ -1,6 +1,6 @@
 """The verdict on real slides, each judged by what is known of the others. Prints Markdown.
 
-    slidescreen report cells.csv --split validation --out evaluation
+    slidescreen report cells.csv --split validation --drop-duplicates --out evaluation
     python -m benchmarks.left_out evaluation/predictions.csv
 
 Every slide of a file of predictions is judged as `classify` would by an ensemble that was measured on the file's other

@@ -1,6 +1,6 @@
 """What the offsets of `slidescreen ensemble` are worth on slides that they were not learnt from. Prints Markdown.
 
-    slidescreen report cells.csv --split validation --ensemble without-offsets --out evaluation
+    slidescreen report cells.csv --split validation --drop-duplicates --ensemble without-offsets --out evaluation
     python -m benchmarks.offsets evaluation/predictions.csv
 
 An offset for each cell type is added to the logarithms of its probabilities. Here the offsets of each eighth of a

@@ -24,8 +24,8 @@ from slidescreen.calls import Call, Status
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.differential import NAMES, Differential, count_slide, members_of
 from slidescreen.ensemble import Calibration, Ensemble, Member
+from slidescreen.evaluation.prediction_files import of_tables
 from slidescreen.evaluation.predictions import Predictions
-from slidescreen.evaluation.truth import of_tables
 from slidescreen.images import Preprocessing
 from slidescreen.labels import LabelRules
 from slidescreen.networks import Checkpoint

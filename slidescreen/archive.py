@@ -17,7 +17,7 @@ from slidescreen import cells
 from slidescreen.errors import InputError, OutputError
 from slidescreen.files import make_folder, printable, write_whole
 from slidescreen.finished import PICTURES, SUFFIX, Finished, read_finished
-from slidescreen.runs import Run, SlideResult, count_images
+from slidescreen.runs import Run, SlideResult, count_images, reported_twice_in
 
 FOLDER = "archive"
 _RECORDS = "finished-slides"
@@ -77,6 +77,7 @@ def read_archive(folder: Path) -> Run:
             for slide in slides
             for image, reason in slide.failures
         ],
+        "reported_twice": list(reported_twice_in(slides)),
         "slides": [
             {"slide": slide.name, "folder": printable(slide.folder), "finished": slide.kept.time}
             for slide in slides

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from slidescreen import arithmetic, ensemble_files
+from slidescreen.duplicates import contents_of, sift
 from slidescreen.engine import quantisation
 from slidescreen.engine.graph_files import save_graph
 from slidescreen.engine.interface import Choice, EngineOptions
@@ -16,7 +17,8 @@ from slidescreen.ensemble import Ensemble, Member, Quantised, default_weights, m
 from slidescreen.errors import InputError
 from slidescreen.files import make_folder, printable, scratch_folder, sha256_of
 from slidescreen.images import prepare
-from slidescreen.labels import LabelledImage, LabelRules, read_labelled, with_split
+from slidescreen.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.splits import with_split
 from slidescreen.sufficiency import MeasuredOn
 from slidescreen.validation import MemberPredictions, Targets, calibrate, decoded, predict, search_weights
 
@@ -34,6 +36,7 @@ class Request:
     targets: Targets
     left_out: frozenset[str]
     unspecified_blasts: str | None
+    drop_duplicates: bool
     device: str
     overwrite: bool
     int8: bool = False
@@ -136,7 +139,9 @@ def _images(request: Request, ensemble: Ensemble) -> tuple[list[LabelledImage], 
             "the members drew different splits (their seeds differ), so none is fit to measure them all: "
             "give the images a split column"
         )
-    split, _ = with_split(images, int(next(iter(seeds))))
+    parted, _ = with_split(images, int(next(iter(seeds))))
+    contents = contents_of(image.path for image in parted)
+    split = [parted[place] for place in sift(parted, contents, request.drop_duplicates, "validation").kept]
     chosen = [image for image in split if image.split == "validation"]
     if not chosen:
         raise InputError(f"{printable(request.data)} has no images in its validation split")

@@ -6,6 +6,7 @@ Every other module takes its words from here; nothing else spells a cell type.
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 
 LEUKOCYTES: tuple[str, ...] = (
     "neutrophil",
@@ -44,7 +45,7 @@ DISPLAY_NAMES: dict[str, str] = {
 }
 
 # Names used by CellaVision and Sysmex exports, and by the public data sets of Acevedo (PBC), Matek (AML
-# cytomorphology, the three-letter codes), Sidhom and Labati, as normalised by `_normalise`.
+# cytomorphology, the three-letter codes), Sidhom and Labati, as normalised by `normalised`.
 _ALIASES: dict[str, tuple[str, ...]] = {
     "neutrophil": ("segmented neutrophil", "neutrophil segmented", "segmented", "sne", "ngs", "neu"),
     "band_neutrophil": ("band", "neutrophil band", "band form", "bne", "ngb", "stab", "stab neutrophil"),
@@ -82,8 +83,27 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     UNSPECIFIED_BLAST: ("blast no lineage spec", "blast no lineage specified", "blast cell", "unspecified blast"),
 }
 
+# Those that mean a part of their type: who leaves out giant platelets keeps the others.
+_NARROWER = (
+    "lymphocyte reactive",
+    "reactive lymphocyte",
+    "promyelocyte bilobed",
+    "pmb",
+    "giant platelet",
+    "giant thrombocyte",
+    "large platelet",
+    "thrombocyte aggregation",
+    "thrombocyte aggregate",
+    "platelet clump",
+    "erythrocyte",
+    "red blood cell",
+    "rbc",
+    "not a cell",
+    "stain",
+    "stain precipitate",
+)
 
-# Classes of analysers and laboratories that are no type of ours, as normalised by `_normalise`.
+# Classes of analysers and laboratories that are no type of ours, as normalised by `normalised`.
 _OTHER_CLASSES: frozenset[str] = frozenset(
     {
         *("plasma cell", "plasmacyte", "plasmablast", "prolymphocyte", "promonocyte", "monoblast", "megakaryoblast"),
@@ -108,32 +128,38 @@ _LONGEST_CODE = 3  # letters: so short a name may be a patient's initials
 _PLAIN_CODES = frozenset({"rbc", "plt", "wbc"})  # which every laboratory reads as cells
 
 
-def _normalise(name: str) -> str:
-    """Fold case, separators and a plural s: "Segmented neutrophils" and "segmented_neutrophil" become one."""
-    words = re.sub(r"[\W_]+", " ", unicodedata.normalize("NFC", name).casefold()).split()
+@lru_cache(maxsize=4096)
+def normalised(name: str) -> str:
+    """Fold case, composed accents, separators and a plural s: "Band Neutrophils" and "band_neutrophil" become one."""
+    words = re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", name).casefold()).split()
     return " ".join(w[:-1] if w.endswith("s") and len(w) > 3 and w not in {"bas", "eos"} else w for w in words)
 
 
 _BY_NAME: dict[str, str] = {
-    _normalise(name): cell_type for cell_type, aliases in _ALIASES.items() for name in (cell_type, *aliases)
+    normalised(name): cell_type for cell_type, aliases in _ALIASES.items() for name in (cell_type, *aliases)
 }
 
 
 def resolve(name: str) -> str | None:
     """The cell type that a laboratory's or data set's `name` means, `UNSPECIFIED_BLAST`, or None if unknown."""
-    return _BY_NAME.get(_normalise(name))
+    return _BY_NAME.get(normalised(name))
+
+
+def means_whole_type(name: str) -> bool:
+    """Whether a name stands for all of the type that it resolves to: "bands" does, "giant platelet" does not."""
+    return resolve(name) is not None and normalised(name) not in _NARROWER
 
 
 def names_a_class(name: str) -> bool:
     """Whether `name` is a cell type's, one of the classes that are no type of ours, or a cell's in another language."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
-    known = resolve(name) is not None or _normalise(name) in _OTHER_CLASSES
+    known = resolve(name) is not None or normalised(name) in _OTHER_CLASSES
     return known or (not any(map(str.isdigit, name)) and _STEMS.search(bare) is not None)
 
 
 def is_a_code(name: str) -> bool:
     """Whether `name` is so short ("BA", "MO") that it may as well be a patient's initials."""
-    letters = _normalise(name)
+    letters = normalised(name)
     return len(letters) <= _LONGEST_CODE and letters not in _PLAIN_CODES
 
 

@@ -18,8 +18,8 @@ from slidescreen.errors import InputError
 from slidescreen.files import printable
 
 _SEPARATORS = (",", ";", "\t", "|")
-_LONGEST_EXCERPT = 60
-_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?", re.ASCII)
+_LONGEST_EXCERPT = 160
+_WITH_COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 class Row(dict[str, str]):
@@ -90,17 +90,22 @@ def number(text: str) -> float:
     Raises:
         ValueError: it is none, or not finite.
     """
-    stripped = text.strip()
-    value = float(stripped.replace(",", ".")) if _NUMBER.fullmatch(stripped) else math.nan
-    if not math.isfinite(value):
+    try:
+        value = float(text)
+    except ValueError:
+        comma = _WITH_COMMA.fullmatch(text.strip())
+        value = float(comma[0].replace(",", ".")) if comma else math.nan
+    if not math.isfinite(value) or "_" in text or not text.isascii():
         raise ValueError(f"no number: {excerpt(text)}")
     return value
 
 
 def excerpt(text: str) -> str:
-    """A value for a message: printable, in quotation marks, its end left out where it is long."""
+    """A value for a message: printable, in quotation marks, its middle left out where it is long."""
     shown = printable(text)
-    return f"'{shown}'" if len(shown) <= _LONGEST_EXCERPT else f"'{shown[:_LONGEST_EXCERPT]}…'"
+    if len(shown) > _LONGEST_EXCERPT:
+        shown = f"{shown[: _LONGEST_EXCERPT // 2]}…{shown[-_LONGEST_EXCERPT // 2 :]}"
+    return f"'{shown}'"
 
 
 @dataclass(frozen=True)

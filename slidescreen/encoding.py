@@ -18,7 +18,7 @@ _MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-_WINDOWS = "cp1252"
+WINDOWS = "cp1252"
 _FOREIGN = {
     b"PK\x03\x04": "a workbook (Excel, Calc) or an archive",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook",
@@ -45,7 +45,7 @@ def read_text(path: Path) -> tuple[str, str]:
     except UnicodeDecodeError as error:
         line = 1 + len(LINE_END.findall(content[: error.start].decode(encoding, "replace")))
         byte = f"the byte 0x{content[error.start]:02x}"
-        raise InputError(f"{name}, line {line}: {byte} is no {_spoken(encoding)}: {_REMEDY}") from error
+        raise InputError(f"{name}, line {line}: {byte} is no letter of {spoken(encoding)}: {_REMEDY}") from error
     if "\0" in text:
         raise InputError(binary)
     if text.lstrip("\ufeff \t\r\n").startswith("<"):
@@ -89,9 +89,10 @@ def _without_mark(content: bytes) -> str:
     try:
         content.decode("utf-8")
     except UnicodeDecodeError:
-        return "utf-8" if not content.decode("utf-8", "ignore").isascii() else _WINDOWS
+        return "utf-8" if not content.decode("utf-8", "ignore").isascii() else WINDOWS
     return "utf-8"
 
 
-def _spoken(encoding: str) -> str:
-    return "character of Windows-1252" if encoding == _WINDOWS else encoding.removesuffix("-sig").upper()
+def spoken(encoding: str) -> str:
+    """An encoding's name for people."""
+    return "Windows-1252" if encoding == WINDOWS else encoding.removesuffix("-sig").upper()

@@ -119,6 +119,14 @@ class Ensemble:
         return self.members[0].checkpoint.cell_types
 
     @property
+    def member_names(self) -> tuple[str, ...]:
+        """The members' backbones, numbered where one comes twice."""
+        backbones = [member.checkpoint.backbone for member in self.members]
+        if len(set(backbones)) == len(backbones):
+            return tuple(backbones)
+        return tuple(f"{backbone} ({number})" for number, backbone in enumerate(backbones, start=1))
+
+    @property
     def weights(self) -> tuple[float, ...]:
         """The members' shares of the vote; they add up to 1."""
         total = sum(member.weight for member in self.members)

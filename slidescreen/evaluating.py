@@ -7,15 +7,18 @@ from pathlib import Path
 
 from slidescreen import ensemble_files
 from slidescreen.archive import is_archive
+from slidescreen.delimited import read_table
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Evaluation, Predictions, evaluate
 from slidescreen.evaluation import truth as truths
+from slidescreen.evaluation.prediction_files import of_tables
+from slidescreen.evaluation.truth import Taking
 from slidescreen.file_names import legal
 from slidescreen.files import make_folder, printable, write_text
-from slidescreen.labels import LabelRules
 from slidescreen.reporting.evaluation_files import check_place, write_evaluation
 from slidescreen.reporting.page import Heat, render_run
 from slidescreen.reporting.run_folder import is_run, read_run
+from slidescreen.reporting.spreadsheet import write_spreadsheets
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.runs import Run
 
@@ -26,10 +29,9 @@ class Request:
 
     sources: tuple[Path, ...]
     truth: str | None
-    split: str | None
+    taking: Taking
     out: Path | None
     ensemble: Path | None
-    rules: LabelRules
     device: str
 
 
@@ -59,6 +61,17 @@ def renew_page(folder: Path, explain: Callable[[Run], Heat] | None = None) -> Ru
         return run
     write_text(folder / "report.html", render_run(run, explain(run)) if explain else render_run(run))
     return run
+
+
+def copy_for_spreadsheets(folder: Path) -> list[Path]:
+    """Write copies of a run's tables by `write_spreadsheets`; of an archive, its tables first.
+
+    Raises:
+        InputError, OutputError: as by `renew_page` and `write_spreadsheets`.
+    """
+    if is_archive(folder):
+        renew_page(folder)
+    return write_spreadsheets(folder)
 
 
 def run_evaluation(
@@ -92,16 +105,19 @@ def _predictions(
         if not path.exists():
             raise InputError(f"{printable(path)} does not exist")
     if others:
-        return truths.of_tables([_table(path) for path in request.sources], request.rules), place
+        paths = [_table(path) for path in request.sources]
+        return of_tables(paths, request.taking.rules, request.taking.drop_duplicates), place
     if source.is_dir() and is_run(source):
+        if request.truth == truths.REPORTED and request.taking.split:
+            raise InputError("--split goes with labels that name a split, and class folders name none")
         labels = None if request.truth == truths.REPORTED else Path(request.truth or "")
-        return [truths.of_run(read_run(source), labels, request.rules, request.split)], source / "evaluation"
+        return [truths.of_run(read_run(source), labels, request.taking)], source / "evaluation"
     if request.truth is not None:
         raise InputError(f"--truth goes with a run's folder, and {printable(source)} is none")
-    if source.is_file() and _holds_predictions(source):
-        return truths.of_tables([source], request.rules), place
+    if not source.is_dir() and _holds_predictions(source):
+        return of_tables([source], request.taking.rules, request.taking.drop_duplicates), place
     ensemble = ensemble_files.load(request.ensemble or default_ensemble())
-    return truths.of_images(source, ensemble, request.rules, request.split, request.device, progress), place
+    return truths.of_images(source, ensemble, request.taking, request.device, progress), place
 
 
 def _table(path: Path) -> Path:
@@ -113,9 +129,4 @@ def _table(path: Path) -> Path:
 
 
 def _holds_predictions(path: Path) -> bool:
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            header = file.readline().rstrip("\r\n").split(",")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{printable(path)} is no readable CSV file in UTF-8: {error}") from error
-    return "truth" in [name.strip('"') for name in header]
+    return "truth" in read_table(path).columns

@@ -17,7 +17,7 @@ from typing import Any
 
 from slidescreen.errors import OutputError
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "'")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the last for East Asian spreadsheets
 _TEMPORARY = re.compile(r"\.slidescreen-[0-9a-f]{16}\.tmp")
 # How file systems say that they cannot do a thing at all, as shares by CIFS, NFS, WebDAV and others do.
 REFUSALS = {errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -190,7 +190,7 @@ def neutralise(text: str) -> str:
 
     So does text that has one already, so that `denature` can always undo it.
     """
-    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+    return f"'{text}" if text.startswith(("'", *_FORMULA_STARTS)) or text.lstrip().startswith(_FORMULA_STARTS) else text
 
 
 def denature(text: str) -> str:

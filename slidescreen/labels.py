@@ -1,35 +1,60 @@
 """Labelled cell images: what `train` learns from and `report` compares with."""
 
-import warnings
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 
 from slidescreen import cells
+from slidescreen.delimited import Row, Table, excerpt, read_table
+from slidescreen.encoding import WINDOWS, spoken
 from slidescreen.errors import InputError
+from slidescreen.file_finder import FileFinder
 from slidescreen.files import printable
 from slidescreen.images import SUFFIXES
 
 SPLITS = ("train", "validation", "test")
+_MOST_NAMED = 20  # labels in a message
 
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """One cell image with its true type; `slide`, `split` and `source` are empty where they are not known."""
+    """One cell image with its true type; `slide`, `split` and `source` are empty where they are not known.
+
+    `written` is the file's name as its table spells it, `line` where it stands there; empty and 0 for an image in a
+    folder of its type.
+    """
 
     path: Path
     label: str
     slide: str = ""
     split: str = ""
     source: str = ""
+    written: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a table or a folder says: `images` with a type of ours, and `left_out` those to be passed over.
+
+    The label of an image that is left out is spelled as it was found. `encoding` is the table's, empty for a folder.
+    """
+
+    images: tuple[LabelledImage, ...]
+    left_out: tuple[LabelledImage, ...]
+    encoding: str = ""
 
 
 @dataclass(frozen=True)
 class LabelRules:
     """How words that name no cell type of ours are taken.
 
-    `left_out` are labels to pass over; `unspecified_blasts` is the type that a blast without lineage counts as.
+    `left_out` are labels to pass over: a name of a cell type stands for every label that means it, another name for
+    labels spelled so, whatever their letter case, separators and plural. `unspecified_blasts` is the type that a
+    blast without lineage counts as.
     """
 
     left_out: frozenset[str] = frozenset()
@@ -40,193 +65,149 @@ class LabelRules:
             allowed = " or ".join(cells.BLASTS)
             raise InputError(f"--unspecified-blasts must be {allowed}, not {self.unspecified_blasts}")
 
+    def check(self, labels: Iterable[str], where: str) -> None:
+        """Refuse a name to leave out that leaves out nothing because it is misspelled.
+
+        Args:
+            labels: all that there are, as they are spelled.
+            where: the data's name, for messages.
+
+        Raises:
+            InputError: a name is neither a label nor a cell type.
+        """
+        spelled = {cells.normalised(label): label for label in labels}
+        for name in sorted(self.left_out):
+            if cells.resolve(name) is None and cells.normalised(name) not in spelled:
+                raise InputError(_no_such_label(name, sorted(spelled.values()), where))
+
+    def leaves_out(self, name: str) -> bool:
+        """Whether a label is to be passed over."""
+        return cells.normalised(name) in self._spellings or cells.resolve(name) in self._types
+
     def resolve(self, name: str) -> str | None:
         """The cell type that `name` means, or None where it is to be left out.
 
         Raises:
             InputError: it names no known type.
         """
-        if name in self.left_out:
+        if self.leaves_out(name):
             return None
+        if not name.strip():
+            raise InputError("there is no label")
         cell_type = cells.resolve(name)
         if cell_type == cells.UNSPECIFIED_BLAST:
             cell_type = self.unspecified_blasts
             if cell_type is None:
                 raise InputError(
-                    f"the label {name!r} gives no lineage: say --unspecified-blasts myeloblast (or lymphoblast), "
-                    f"or --leave-out {name!r}"
+                    f"the label {excerpt(name)} gives no lineage: say --unspecified-blasts myeloblast "
+                    f"(or lymphoblast), or --leave-out {excerpt(name)}"
                 )
         if cell_type is None:
             raise InputError(
-                f"unknown cell type {name!r}: known are {', '.join(cells.CELL_TYPES)}; "
-                f"--leave-out {name!r} passes such images over"
+                f"unknown cell type {excerpt(name)}: known are {', '.join(cells.CELL_TYPES)}; "
+                f"--leave-out {excerpt(name)} passes such images over"
             )
         return cell_type
 
+    @cached_property
+    def _types(self) -> frozenset[str | None]:
+        """Cell types of which every label is left out."""
+        return frozenset(cells.resolve(name) for name in self.left_out if cells.means_whole_type(name))
 
-def read_labelled(source: Path, rules: LabelRules = LabelRules()) -> list[LabelledImage]:
-    """Read a CSV with columns file,label[,slide,split,source], or a folder with one subfolder per cell type.
+    @cached_property
+    def _spellings(self) -> frozenset[str]:
+        return frozenset(map(cells.normalised, self.left_out))
+
+
+def read_labels(source: Path, rules: LabelRules = LabelRules()) -> Labels:
+    """Read a table with columns file,label[,slide,split,source], or a folder with one subfolder per cell type.
+
+    The files that a table names need not exist: each path is as written, below the table's folder.
 
     Raises:
-        InputError: no such file, a missing column, an unknown type or split, images that do not exist.
+        InputError: no such file, a missing column, an unknown type or split, a name to leave out that is no label.
     """
     if source.is_dir():
-        images = _from_folder(source, rules)
-    elif source.is_file():
-        images = _from_table(source, rules)
+        labels = _from_folder(source, rules)
+    elif source.exists():
+        labels = _from_table(read_table(source, ("file", "label")), rules)
     else:
         raise InputError(f"{printable(source)} does not exist")
-    if not images:
+    if not labels.images:
         raise InputError(f"{printable(source)} holds no labelled images")
-    return images
+    return labels
 
 
-def read_rows(source: Path, required: Collection[str]) -> list[dict[str, str]]:
-    """The rows of a UTF-8 CSV file with a header.
+def read_labelled(source: Path, rules: LabelRules = LabelRules()) -> list[LabelledImage]:
+    """Labelled images that are there, by `read_labels` and `located`.
 
     Raises:
-        InputError: it cannot be read, is no CSV, or lacks one of the `required` columns.
+        InputError: as these.
     """
-    import pandas as pd
-
-    try:
-        table = pd.read_csv(source, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
-    except OSError as error:
-        raise InputError(f"cannot read {printable(source)}: {error.strerror}") from error
-    except (ValueError, pd.errors.ParserError) as error:  # UnicodeDecodeError is a ValueError
-        raise InputError(f"{printable(source)} is no readable CSV file in UTF-8: {error}") from error
-    missing = [name for name in required if name not in table.columns]
-    if missing:
-        raise InputError(f"{printable(source)} lacks the column {', '.join(missing)}")
-    return table.to_dict("records")  # type: ignore[return-value]  # names and values are strings, as read
+    return list(located(read_labels(source, rules), source).images)
 
 
-def _from_table(source: Path, rules: LabelRules) -> list[LabelledImage]:
-    images = []
-    for number, row in enumerate(read_rows(source, ("file", "label")), start=2):
-        split = row.get("split", "")
-        if split and split not in SPLITS:
-            raise InputError(
-                f"{printable(source)}, line {number}: split must be one of {', '.join(SPLITS)}, not {split!r}"
-            )
-        try:
-            label = rules.resolve(row["label"])
-        except InputError as error:
-            raise InputError(f"{printable(source)}, line {number}: {error}") from error
-        if label is not None:
-            images.append(
-                LabelledImage(source.parent / row["file"], label, row.get("slide", ""), split, row.get("source", ""))
-            )
-    absent = [image.path for image in images if not image.path.is_file()]
+def located(labels: Labels, source: Path) -> Labels:
+    """Labels with the paths at which their images are found, also where letter case or accents are written otherwise.
+
+    Raises:
+        InputError: images do not exist.
+    """
+    finder = FileFinder(source.parent)
+    found = [replace(i, path=finder.find(i.written) or i.path) if i.written else i for i in labels.images]
+    absent = [image for image in found if not finder.exists(image.path)]
     if absent:
-        raise InputError(
-            f"{printable(source)} names {len(absent)} files that do not exist, first {printable(absent[0])}"
-        )
-    return images
+        first = absent[0]
+        where = f"{excerpt(os.fspath(first.path))} in line {first.line}" if first.line else printable(first.path)
+        doubt = f" (the table was read as {spoken(labels.encoding)})" if labels.encoding == WINDOWS else ""
+        raise InputError(f"{printable(source)} names {len(absent)} files that do not exist, first {where}{doubt}")
+    return replace(labels, images=tuple(found))
 
 
-def _from_folder(source: Path, rules: LabelRules) -> list[LabelledImage]:
+def _from_table(table: Table, rules: LabelRules) -> Labels:
+    rules.check((row["label"] for row in table.rows), printable(table.path))
+    images, left_out = [], []
+    for row in table.rows:
+        try:
+            image = _labelled(table.path.parent, row)
+            label = rules.resolve(image.label)
+        except InputError as error:
+            raise table.problem(row, error) from error
+        if label is None:
+            left_out.append(image)
+        else:
+            images.append(replace(image, label=label))
+    return Labels(tuple(images), tuple(left_out), table.encoding)
+
+
+def _labelled(folder: Path, row: Row) -> LabelledImage:
+    """A row's image with its label as it is spelled."""
+    if not row["file"].strip():
+        raise InputError("there is no file's name")
+    split = row.get("split", "").strip()
+    if split and split.casefold() not in SPLITS:
+        raise InputError(f"split must be one of {', '.join(SPLITS)}, not {excerpt(split)}")
+    slide, source = (row.get(name, "").strip() for name in ("slide", "source"))
+    return LabelledImage(folder / row["file"], row["label"], slide, split.casefold(), source, row["file"], row.line)
+
+
+def _from_folder(source: Path, rules: LabelRules) -> Labels:
+    folders = sorted(p for p in source.iterdir() if p.is_dir() and not p.name.startswith("."))
+    rules.check((folder.name for folder in folders), printable(source))
     images: list[LabelledImage] = []
-    for folder in sorted(p for p in source.iterdir() if p.is_dir() and not p.name.startswith(".")):
+    left_out: list[LabelledImage] = []
+    for folder in folders:
         files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
         label = rules.resolve(folder.name) if files else None
         if label is not None:
             images.extend(LabelledImage(path, label) for path in files)
-    return images
+        else:
+            left_out.extend(LabelledImage(path, folder.name) for path in files)
+    return Labels(tuple(images), tuple(left_out))
 
 
-def check_slides(images: Iterable[LabelledImage]) -> None:
-    """Refuse a slide whose cells stand in more than one split: its figures would flatter.
-
-    Raises:
-        InputError: naming the slide.
-    """
-    splits: dict[str, set[str]] = defaultdict(set)
-    for image in images:
-        if image.slide:
-            splits[image.slide].add(image.split)
-    for slide, found in sorted(splits.items()):
-        if len(found) > 1:
-            raise InputError(
-                f"slide {printable(slide)!r} stands in several splits ({', '.join(sorted(found))}): "
-                "put all cells of a slide in one"
-            )
-
-
-def without_duplicates(images: Sequence[LabelledImage], digests: Mapping[Path, str], drop: bool) -> list[LabelledImage]:
-    """Deal with byte-identical images: one image with two labels, or in two splits, teaches or tests falsely.
-
-    Args:
-        images: with their splits.
-        digests: each path's content hash.
-        drop: leave such copies out (a copy in a later split of train, validation, test stays; an image of two
-            labels goes altogether) instead of refusing.
-
-    Raises:
-        InputError: there are such copies and `drop` is false; the files are named.
-    """
-    groups: dict[str, list[LabelledImage]] = defaultdict(list)
-    for image in images:
-        groups[digests[image.path]].append(image)
-    unwanted: set[Path] = set()
-    for group in groups.values():
-        if len(group) == 1:
-            continue
-        names = " and ".join(printable(image.path) for image in group[:2])
-        if len({image.label for image in group}) > 1:
-            _refuse_unless(drop, f"the same image has two labels: {names}")
-            unwanted.update(image.path for image in group)
-        elif len({image.split for image in group}) > 1:
-            _refuse_unless(drop, f"the same image stands in two splits: {names}")
-            last = max(SPLITS.index(image.split) for image in group)
-            unwanted.update(image.path for image in group if SPLITS.index(image.split) < last)
-    return [image for image in images if image.path not in unwanted]
-
-
-def with_split(images: Sequence[LabelledImage], seed: int) -> tuple[list[LabelledImage], str]:
-    """Give every image a split; one that the images bring is obeyed.
-
-    Without one, about four fifths go to train and the rest to validation, of every label as evenly as may be and
-    without tearing a slide apart. An image whose slide is not known is drawn alone.
-
-    Returns:
-        The images, and in words how the split came about.
-
-    Raises:
-        InputError: some images have a split and some have none, a slide stands in two, or there are too few.
-    """
-    given = sum(bool(image.split) for image in images)
-    if given == len(images):
-        check_slides(images)
-        return list(images), "as given"
-    if given:
-        raise InputError(f"{len(images) - given} of {len(images)} images have no split: give all of them one, or none")
-    held_out = _fifth(images, seed)
-    drawn = [replace(i, split="validation" if n in held_out else "train") for n, i in enumerate(images)]
-    slides = {image.slide for image in images} - {""}
-    if all(image.slide for image in images):
-        apart = {image.slide for image in drawn if image.split == "validation"}
-        return drawn, f"drawn by slide: {len(slides) - len(apart)} to train, {len(apart)} to validation"
-    known = "not all slides" if slides else "no slides"
-    return drawn, f"drawn by image, since {known} are known: results on it are optimistic"
-
-
-def _fifth(images: Sequence[LabelledImage], seed: int) -> frozenset[int]:
-    """Positions of about a fifth of the images: whole slides, and of every label about a fifth."""
-    from sklearn.model_selection import StratifiedGroupKFold
-
-    labels = [image.label for image in images]
-    groups = [image.slide or f"\0{number}" for number, image in enumerate(images)]
-    parts = min(5, len(set(groups)), max(Counter(labels).values()))
-    if parts < 2:
-        raise InputError("a split cannot be drawn from so few images or slides: give a split column")
-    folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # labels with fewer images than parts: as even as they can be
-        _, chosen = next(iter(folds.split(labels, labels, groups)))
-    return frozenset(chosen.tolist())
-
-
-def _refuse_unless(drop: bool, problem: str) -> None:
-    if not drop:
-        raise InputError(f"{problem}; remove one, or say --drop-duplicates")
+def _no_such_label(name: str, labels: list[str], where: str) -> str:
+    near = get_close_matches(name, [*labels, *cells.CELL_TYPES], n=1)
+    hint = f" (did you mean {excerpt(near[0])}?)" if near else ""
+    there = ", ".join(map(excerpt, labels[:_MOST_NAMED])) + (", …" if len(labels) > _MOST_NAMED else "")
+    return f"--leave-out {excerpt(name)}: no such label in {where}, and no cell type{hint}; labels there: {there}"

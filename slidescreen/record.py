@@ -17,7 +17,7 @@ from slidescreen.files import printable, write_text
 from slidescreen.reporting.page import render_run
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
-from slidescreen.runs import Run, SlideResult, count_images
+from slidescreen.runs import Run, SlideResult, count_images, reported_twice_in
 from slidescreen.thresholds import Thresholds, default_thresholds
 
 _HASTE = 3.0  # seconds
@@ -124,7 +124,7 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
         "earlier_slides": [slide.name for slide in ordered if not slide.new],
         "vanished_slides": [slide.name for slide in ordered if "vanished" in slide.finding.flags],
         "failures": list(_failures(ordered)),
-        "reported_twice": list(_reported_twice(ordered)),
+        "reported_twice": list(reported_twice_in(ordered)),
         "slides": [
             {"slide": slide.name, "folder": os.fsencode(slide.folder).decode("utf-8", "replace")} for slide in ordered
         ],
@@ -136,12 +136,6 @@ def _failures(slides: Sequence[SlideResult]) -> Iterator[dict[str, str]]:
     for slide in slides:
         for image, reason in slide.failures:
             yield {"slide": slide.name, "image": image, "reason": reason}
-
-
-def _reported_twice(slides: Sequence[SlideResult]) -> Iterator[dict[str, Any]]:
-    for slide in slides:
-        for image, cell_type, copy, other_type in slide.reported_twice:
-            yield {"slide": slide.name, "images": [image, copy], "types": [cell_type, other_type]}
 
 
 def earlier_slides(out: Path) -> frozenset[str]:

@@ -1,6 +1,6 @@
 """A run: what a batch of slides came to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -85,6 +85,13 @@ def count_images(slides: Sequence[SlideResult]) -> dict[Status, int]:
         Status.DUPLICATE: sum(each.duplicates for each in found),
         Status.UNREADABLE: sum(each.unreadable for each in found),
     }
+
+
+def reported_twice_in(slides: Sequence[SlideResult]) -> Iterator[dict[str, Any]]:
+    """Over all slides the pictures in folders of two cell types, as `run.json` tells them."""
+    for slide in slides:
+        for image, cell_type, copy, other_type in slide.reported_twice:
+            yield {"slide": slide.name, "images": [image, copy], "types": [cell_type, other_type]}
 
 
 def renamed(result: SlideResult, name: str) -> SlideResult:

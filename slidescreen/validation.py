@@ -174,7 +174,7 @@ def _scaled(ensemble: Ensemble, predictions: MemberPredictions) -> Ensemble:
 def compare(ensemble: Ensemble, predictions: MemberPredictions) -> list[dict[str, Any]]:
     """Accuracy, macro F1 and calibration of each member as it is, and of their scaled vote, every cell called."""
     voted = ensemble.combine(predictions.members)
-    named = [(member.checkpoint.backbone, p) for member, p in zip(ensemble.members, predictions.members, strict=True)]
+    named = list(zip(ensemble.member_names, predictions.members, strict=True))
     rows = []
     for name, probabilities in [*named, ("ensemble", voted)]:
         called = probabilities.argmax(axis=1)

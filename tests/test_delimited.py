@@ -126,9 +126,15 @@ def test_a_huge_value_is_read(tmp_path: Path) -> None:
         ('file,label\n"x\ny",m\n\n"a"b,m\n', "line 5: a quotation mark in the midst of a field"),
         ("file,label\n\na,Blast, no lineage spec\n", "line 3: ' no lineage spec' is in no column that line 1 names"),
         ("file,label,\na,Blast, no lineage spec\n", "line 2: ' no lineage spec' is in no column that line 1 names"),
-        ("file,label\nä,m\n\nb\udce4,m\n".encode("utf-8", "surrogateescape"), "line 4: the byte 0xe4 is no UTF-8"),
-        (b"file,label\nb,m\n\x81,m\n", "line 3: the byte 0x81 is no character of Windows-1252"),
-        (codecs.BOM_UTF16_LE + "file,label\na,m".encode("utf-16-le")[:-1], "line 2: the byte 0x6d is no UTF-16"),
+        (
+            "file,label\nä,m\n\nb\udce4,m\n".encode("utf-8", "surrogateescape"),
+            "line 4: .* 0xe4 is no letter of UTF-8",
+        ),
+        (b"file,label\nb,m\n\x81,m\n", "line 3: the byte 0x81 is no letter of Windows-1252"),
+        (
+            codecs.BOM_UTF16_LE + "file,label\na,m".encode("utf-16-le")[:-1],
+            "line 2: .* 0x6d is no letter of UTF-16",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_one_clear_error_with_its_line(
@@ -163,7 +169,7 @@ def test_what_is_no_number_is_refused(text: str) -> None:
 
 def test_an_excerpt_is_short_and_printable() -> None:
     assert excerpt("a\nb") == "'a\\nb'"
-    assert len(excerpt("x" * 500)) == 63
+    assert excerpt("a" * 90 + "b" * 90) == f"'{'a' * 80}…{'b' * 80}'"
 
 
 anything = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=8)

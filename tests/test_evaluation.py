@@ -14,7 +14,7 @@ from sklearn import metrics
 from slidescreen import cells
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Predictions, evaluate
-from slidescreen.evaluation.truth import of_tables
+from slidescreen.evaluation.prediction_files import of_tables
 from slidescreen.labels import LabelRules
 from slidescreen.reporting.evaluation import show_evaluation
 from slidescreen.reporting.evaluation_files import to_dict, write_evaluation

@@ -220,6 +220,11 @@ def test_neutralised_text_is_no_formula_and_comes_back(text: str) -> None:
     assert denature(harmless) == text
 
 
+@pytest.mark.parametrize("text", ["=1+1", " =1+1", "＝1+1", "－1", "\n@x", "\u3000+1"])
+def test_what_some_spreadsheet_would_run_is_neutralised(text: str) -> None:
+    assert neutralise(text) == f"'{text}"
+
+
 @given(st.binary(max_size=60))
 def test_any_file_name_becomes_one_printable_line(raw: bytes) -> None:
     text = printable(os.fsdecode(raw))

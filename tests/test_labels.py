@@ -1,14 +1,13 @@
-"""Labelled images, their splits and their duplicates."""
+"""Labelled images as people list them."""
 
+import unicodedata
 from pathlib import Path
 
 import pytest
-from conftest import write_cells
-from hypothesis import given
-from hypothesis import strategies as st
+from conftest import draw_cell, write_cells
 
 from slidescreen.errors import InputError
-from slidescreen.labels import LabelledImage, LabelRules, check_slides, read_labelled, with_split, without_duplicates
+from slidescreen.labels import LabelledImage, LabelRules, read_labelled, read_labels
 
 
 def table(folder: Path, text: str) -> Path:
@@ -43,7 +42,10 @@ def test_a_folder_of_class_folders_is_read(tmp_path: Path) -> None:
             "file,label\ncell_000.jpg,plasma_cell\n",
             "line 2: unknown cell type 'plasma_cell'.*--leave-out 'plasma_cell'",
         ),
-        ("file,label\ncell_000.jpg,monocyte\nnone.jpg,monocyte\n", "1 files that do not exist, first .*none.jpg"),
+        (
+            "file,label\ncell_000.jpg,monocyte\nnone.jpg,monocyte\n",
+            "1 files that do not exist, first .*none.jpg' in line 3",
+        ),
         ("file,label,split\ncell_000.jpg,monocyte,exam\n", "line 2: split must be one of train, validation, test"),
         ('file,label\ncell_000.jpg,"Blast, no lineage spec"\n', "gives no lineage: say --unspecified-blasts"),
         ("file,label\n", "no labelled images"),
@@ -54,10 +56,55 @@ def test_a_bad_table_is_one_clear_error(tmp_path: Path, text: str, message: str)
         read_labelled(table(tmp_path, text))
 
 
-def test_a_table_that_is_no_utf8_is_one_clear_error(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes("file,label\nä,ö\n".encode("utf-16"))
-    with pytest.raises(InputError, match="UTF-8"):
-        read_labelled(tmp_path / "a.csv")
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_table_is_read_as_a_spreadsheet_saves_it(tmp_path: Path, encoding: str, separator: str) -> None:
+    (path,) = write_cells(tmp_path / "Gefärbt", 1)
+    text = "File, Label,Split,\r\nGefärbt\\CELL_000.JPG,Monocytes, Train ,\r\n,,,\r\n".replace(",", separator)
+    (tmp_path / "labels.csv").write_bytes(text.encode(encoding))
+    (image,) = read_labelled(tmp_path / "labels.csv")
+    assert image == LabelledImage(path, "monocyte", split="train")
+    assert image.line == 2
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("written_form", ["NFC", "NFD"])
+def test_composed_and_decomposed_accents_name_the_same_file(tmp_path: Path, form: str, written_form: str) -> None:
+    name = unicodedata.normalize(form, "Präparat é.jpg")
+    draw_cell(0).save(tmp_path / name)
+    path = table(tmp_path, f"file,label\n{unicodedata.normalize(written_form, name)},monocyte\n")
+    assert read_labelled(path)[0].path == tmp_path / name
+
+
+def test_a_name_as_written_is_preferred_and_one_that_fits_two_files_is_none(tmp_path: Path) -> None:
+    for number, name in enumerate(("a.jpg", "A.jpg", "ß.jpg", "SS.jpg", r"x\y.jpg")):
+        draw_cell(number).save(tmp_path / name)
+    path = table(tmp_path, "file,label\nA.jpg,monocyte\nx\\y.jpg,monocyte\n")
+    assert [image.path.name for image in read_labelled(path)] == ["A.jpg", r"x\y.jpg"]
+    with pytest.raises(InputError, match="1 files that do not exist"):
+        read_labelled(table(tmp_path, "file,label\nss.jpg,monocyte\n"))
+
+
+def test_absolute_and_roundabout_paths_are_found(tmp_path: Path) -> None:
+    (cell,) = write_cells(tmp_path / "cells", 1)
+    path = table(tmp_path, f"file,label\n{cell},monocyte\ncells/../cells/./cell_000.jpg,monocyte\n")
+    assert [image.path.resolve() for image in read_labelled(path)] == [cell.resolve(), cell.resolve()]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b'file,label,note\na.jpg,monocyte,"two\nlines"\nb.jpg,monocite,\n', "line 4: unknown cell type 'monocite'"),
+        (b"file;label\na.jpg;\n", "line 2: there is no label"),
+        (b"file;label\n;monocyte\n", "line 2: there is no file's name"),
+        (b"file,label\n" + b"x" * 9000 + b".jpg,monocyte\n", "do not exist, first '.*…x+.jpg' in line 2"),
+        ("file,label\nä.jpg,monocyte\n".encode("cp1252"), r"in line 2 \(the table was read as Windows-1252\)"),
+    ],
+)
+def test_what_is_wrong_is_told_with_its_line(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_labelled(tmp_path / "labels.csv")
 
 
 def test_labels_can_be_left_out_and_blasts_given_a_lineage(tmp_path: Path) -> None:
@@ -66,64 +113,38 @@ def test_labels_can_be_left_out_and_blasts_given_a_lineage(tmp_path: Path) -> No
     assert [image.label for image in read_labelled(path, rules)] == ["lymphoblast"]
 
 
+@pytest.mark.parametrize(
+    ("left_out", "labels", "kept"),
+    [
+        ("band_neutrophil", ["Band Neutrophils", "BNE", "band_neutrophil", '"Neutrophil, band"'], 0),
+        ("BNE", ["Band Neutrophils", "monocyte"], 1),
+        ("Plasma Cells", ["plasma_cell", "PLASMA-CELL", "monocyte"], 1),
+        ("giant_platelet", ["Giant platelets", "platelet"], 1),
+        ("platelet", ["Giant platelets", "platelet", "monocyte"], 1),
+        ("giant_platelet", ["platelet"], 1),
+        ("blast", ['"Blast, no lineage spec"', "Blasts", "myeloblast"], 1),
+        ("cafe\u0301 cell", ["CAFÉ CELLS", "monocyte"], 1),
+    ],
+)
+def test_a_label_is_left_out_however_it_is_spelled(tmp_path: Path, left_out: str, labels: list[str], kept: int) -> None:
+    path = table(tmp_path, "file,label\n" + "".join(f"cell_000.jpg,{label}\n" for label in [*labels, "basophil"]))
+    found = read_labels(path, LabelRules(frozenset({left_out})))
+    assert len(found.images) == kept + 1
+    assert [image.label for image in found.left_out] == [label.strip('"') for label in labels[: len(labels) - kept]]
+
+
+@pytest.mark.parametrize("as_folder", [True, False])
+def test_a_misspelled_label_to_leave_out_is_refused_with_the_nearest(tmp_path: Path, as_folder: bool) -> None:
+    write_cells(tmp_path / "plasma_cell", 1)
+    write_cells(tmp_path / "monocyte", 1)
+    path = table(tmp_path, "file,label\ncell_000.jpg,plasma_cell\ncell_001.jpg,monocyte\n")
+    message = (
+        r"--leave-out 'plasma_cel': no such label .* \(did you mean 'plasma_cell'\?\); labels there: 'monocyte', 'pl"
+    )
+    with pytest.raises(InputError, match=message):
+        read_labelled(tmp_path if as_folder else path, LabelRules(frozenset({"plasma_cel"})))
+
+
 def test_a_lineage_must_be_a_blast() -> None:
     with pytest.raises(InputError, match="must be myeloblast or lymphoblast"):
         LabelRules(unspecified_blasts="monocyte")
-
-
-def image(name: str, label: str = "monocyte", slide: str = "", split: str = "") -> LabelledImage:
-    return LabelledImage(Path(name), label, slide, split)
-
-
-def test_a_slide_in_two_splits_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match="slide 'S1' stands in several splits"):
-        check_slides([image("a", slide="S1", split="train"), image("b", slide="S1", split="test")])
-
-
-def test_a_given_split_is_obeyed_and_a_partial_one_refused() -> None:
-    given_ = [image("a", split="train"), image("b", split="validation")]
-    assert with_split(given_, 0) == (given_, "as given")
-    with pytest.raises(InputError, match="1 of 2 images have no split"):
-        with_split([given_[0], image("b")], 0)
-
-
-@given(
-    st.lists(st.tuples(st.integers(0, 12), st.sampled_from(["monocyte", "basophil"])), min_size=10), st.integers(0, 99)
-)
-def test_a_drawn_split_never_parts_a_slide(cells: list[tuple[int, str]], seed: int) -> None:
-    images = [image(str(n), label, f"S{slide}") for n, (slide, label) in enumerate(cells)]
-    if len({i.slide for i in images}) == 1:
-        with pytest.raises(InputError, match="cannot be drawn"):
-            with_split(images, seed)
-        return
-    drawn, said = with_split(images, seed)
-    check_slides(drawn)
-    assert {i.split for i in drawn} == {"train", "validation"}
-    assert "by slide" in said
-    assert drawn == with_split(images, seed)[0]
-    assert {i.path for i in drawn} == {i.path for i in images}
-
-
-def test_a_split_without_slides_keeps_every_type_and_says_that_it_flatters() -> None:
-    images = [image(f"{label}{n}", label) for label in ("monocyte", "basophil") for n in range(20)]
-    drawn, said = with_split(images, 1)
-    assert "optimistic" in said
-    for label in ("monocyte", "basophil"):
-        assert sum(i.split == "validation" for i in drawn if i.label == label) == 4
-
-
-TWINS = {Path("a"): "1", Path("b"): "1", Path("c"): "2"}
-
-
-def test_one_image_in_two_splits_is_refused_with_both_names_or_dropped() -> None:
-    images = [image("a", split="train"), image("b", split="test"), image("c", split="train")]
-    with pytest.raises(InputError, match=r"two splits: a and b.*--drop-duplicates"):
-        without_duplicates(images, TWINS, drop=False)
-    assert [i.path.name for i in without_duplicates(images, TWINS, drop=True)] == ["b", "c"]
-
-
-def test_one_image_with_two_labels_is_refused_or_goes_altogether() -> None:
-    images = [image("a", "monocyte", split="train"), image("b", "basophil", split="train"), image("c", split="train")]
-    with pytest.raises(InputError, match="two labels: a and b"):
-        without_duplicates(images, TWINS, drop=False)
-    assert [i.path.name for i in without_duplicates(images, TWINS, drop=True)] == ["c"]

@@ -55,6 +55,6 @@ b1=efficientnet_b1 v2=efficientnetv2_b2
     train $v2 v2-fourth --init "$out/v2-third/$v2.safetensors" --image-size 160 --epochs 12 --progressive 128:4 \
         --batch-size 64 --seed 11 --learning-rate 0.0015 --weight-average 0.997 --drop-path 0.05 $strong
 
-    slidescreen ensemble "$out/$b1.safetensors" "$out/v2-fourth/$v2.safetensors" --data "$data" $left_out \
+    slidescreen ensemble "$out/$b1.safetensors" "$out/v2-fourth/$v2.safetensors" --data "$data" $left_out --drop-duplicates \
         --out "$out/ensemble" --int8 --overwrite
 }

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from slidescreen.cli.shared import DeviceOption, LeaveOutOption, UnspecifiedBlastsOption
+from slidescreen.cli.shared import DeviceOption, DropDuplicatesOption, LeaveOutOption, UnspecifiedBlastsOption
 from slidescreen.errors import InputError
 
 
@@ -37,6 +37,7 @@ def ensemble(
     ] = 0.05,
     leave_out: LeaveOutOption = None,
     unspecified_blasts: UnspecifiedBlastsOption = None,
+    drop_duplicates: DropDuplicatesOption = False,
     device: DeviceOption = "auto",
     int8: Annotated[
         bool,
@@ -74,6 +75,7 @@ def ensemble(
         targets=Targets(target_accuracy, most_unidentified),
         left_out=frozenset(leave_out or ()),
         unspecified_blasts=unspecified_blasts,
+        drop_duplicates=drop_duplicates,
         device=device,
         overwrite=overwrite,
         int8=int8,

@@ -8,6 +8,7 @@ import typer
 
 from slidescreen.cli.shared import (
     DeviceOption,
+    DropDuplicatesOption,
     EnsembleOption,
     LeaveOutOption,
     UnspecifiedBlastsOption,
@@ -42,9 +43,18 @@ def report(
     ensemble: EnsembleOption = None,
     leave_out: LeaveOutOption = None,
     unspecified_blasts: UnspecifiedBlastsOption = None,
+    drop_duplicates: DropDuplicatesOption = False,
     explain: Annotated[
         bool,
         typer.Option("--explain", help="For a run's page: show where in each suspicious cell the networks looked."),
+    ] = False,
+    spreadsheet: Annotated[
+        bool,
+        typer.Option(
+            "--spreadsheet",
+            help="For a run: write copies of its tables with semicolons and decimal commas beside them "
+            "(cells.spreadsheet.csv, differential.spreadsheet.csv), and nothing else.",
+        ),
     ] = False,
     device: DeviceOption = "auto",
 ) -> None:
@@ -53,21 +63,27 @@ def report(
     An evaluation writes metrics.json, per_type.csv, confusion_matrix.csv, plots and evaluation.html.
     """
     from slidescreen import evaluating
+    from slidescreen.evaluation.truth import Taking
     from slidescreen.labels import LabelRules
     from slidescreen.reporting.ensembles import EnsembleDisplay
 
     request = evaluating.Request(
         sources=tuple(sources),
         truth=truth,
-        split=split,
+        taking=Taking(LabelRules(frozenset(leave_out or ()), unspecified_blasts), split, drop_duplicates),
         out=out,
         ensemble=ensemble,
-        rules=LabelRules(frozenset(leave_out or ()), unspecified_blasts),
         device=device,
     )
+    if explain and spreadsheet:
+        raise InputError("--explain renews the page of a run and --spreadsheet copies its tables: say one of them")
     if evaluating.is_plain_run(request):
+        from slidescreen.reporting.terminal import show_files, show_run
+
+        if spreadsheet:
+            show_files("for spreadsheets", evaluating.copy_for_spreadsheets(sources[0]))
+            return
         from slidescreen.explaining import explain_run
-        from slidescreen.reporting.terminal import show_run
 
         with EnsembleDisplay() as display:
             maps = partial(
@@ -76,8 +92,9 @@ def report(
             run = evaluating.renew_page(sources[0], maps if explain else None)
         show_run(run, sources[0])
         return
-    if explain:
-        raise InputError("--explain goes with the page of a run: give a run's folder, without --truth")
+    for name, wanted in (("--explain", explain), ("--spreadsheet", spreadsheet)):
+        if wanted:
+            raise InputError(f"{name} goes with the page of a run: give a run's folder, without --truth")
     from slidescreen.reporting.evaluation import show_evaluation
 
     with EnsembleDisplay() as display:

@@ -26,6 +26,14 @@ UnspecifiedBlastsOption = Annotated[
     str | None,
     typer.Option("--unspecified-blasts", help="What a blast without lineage counts as: myeloblast or lymphoblast."),
 ]
+DropDuplicatesOption = Annotated[
+    bool,
+    typer.Option(
+        "--drop-duplicates",
+        help="Of an image that is listed more than once keep one, and none of one under two labels, instead of "
+        "refusing.",
+    ),
+]
 EnsembleOption = Annotated[
     Path | None,
     typer.Option("--ensemble", "-e", help="Ensemble folder. \\[default: $SLIDESCREEN_ENSEMBLE, or weights/default]"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slidescreen import cells
-from slidescreen.cli.shared import DeviceOption, LeaveOutOption, UnspecifiedBlastsOption
+from slidescreen.cli.shared import DeviceOption, DropDuplicatesOption, LeaveOutOption, UnspecifiedBlastsOption
 from slidescreen.errors import InputError
 
 if TYPE_CHECKING:
@@ -63,14 +63,7 @@ def train(
     ] = False,
     leave_out: LeaveOutOption = None,
     unspecified_blasts: UnspecifiedBlastsOption = None,
-    drop_duplicates: Annotated[
-        bool,
-        typer.Option(
-            "--drop-duplicates",
-            help="Leave out copies of one image in two splits or under two labels, instead of refusing.",
-            rich_help_panel=_FILES,
-        ),
-    ] = False,
+    drop_duplicates: DropDuplicatesOption = False,
     image_size: Annotated[
         int,
         typer.Option(

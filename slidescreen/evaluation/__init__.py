@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from slidescreen.evaluation.comparison import Comparison, TypeDifference, compare
-from slidescreen.evaluation.predictions import Predictions
+from slidescreen.evaluation.predictions import Predictions, Unscored
 from slidescreen.evaluation.scores import Calibration, ModelScores, TypeScores, score
 from slidescreen.evaluation.slides import SlideLevel, slide_level
 
@@ -19,6 +19,7 @@ __all__ = [
     "SlideLevel",
     "TypeDifference",
     "TypeScores",
+    "Unscored",
     "evaluate",
 ]
 
@@ -33,6 +34,11 @@ class Evaluation:
     slide_level: SlideLevel | None
     comparisons: tuple[Comparison, ...]
     predictions: Predictions
+
+    @property
+    def unscored(self) -> tuple[Unscored, ...]:
+        """What is in no figure, and why."""
+        return self.predictions.unscored
 
 
 def evaluate(predictions: Sequence[Predictions], resamples: int = 2000, seed: int = 0) -> Evaluation:

@@ -1,10 +1,41 @@
 """What a model made of cells whose truth is known."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Unscored:
+    """Cells, or truths, that are in no figure: why (a key of `WHY_UNSCORED`), how many, and the first few by name."""
+
+    why: str
+    count: int
+    first: tuple[str, ...]
+
+
+NAMED = 5  # of what is unscored
+WHY_UNSCORED: Mapping[str, str] = {
+    "no_truth": "images without truth",
+    "no_image": "truths without an image in the run",
+    "ambiguous": "truths that fit several images of the run, given to none",
+    "other_slide": "truths whose file lies in another slide than they say",
+    "other_picture": "truths whose file holds another picture than the run's image of that name",
+    "not_classified": "truths of images that were not classified",
+    "left_out": "images left out by their label",
+    "other_split": "images of another split",
+    "unknown_type": "images of types that the ensemble does not know",
+    "copies": "copies of other images, dropped",
+    "two_labels": "images with two labels, dropped",
+}
+"""What is counted, in words."""
+
+
+def unscored(names: Mapping[str, Sequence[str]]) -> tuple[Unscored, ...]:
+    """For each reason that has names, how many there are and the first of them, in the order of `WHY_UNSCORED`."""
+    return tuple(Unscored(why, len(names[why]), tuple(names[why][:NAMED])) for why in WHY_UNSCORED if names.get(why))
 
 
 @dataclass(frozen=True)
@@ -20,6 +51,7 @@ class Predictions:
         slides: (N,) slide names; empty strings where not known.
         sources: (N,) names of the data's sources; empty strings where not known.
         images: (N,) names of the images; empty where none is known.
+        unscored: what is not among the N cells, and why.
     """
 
     model: str
@@ -30,6 +62,7 @@ class Predictions:
     slides: tuple[str, ...]
     sources: tuple[str, ...]
     images: tuple[str, ...] = ()
+    unscored: tuple[Unscored, ...] = ()
 
     def forced(self) -> NDArray[np.int64]:
         """(N,) calls without abstention: the most probable type where probabilities are known."""

@@ -1,261 +1,218 @@
-"""Where predictions with a known truth come from: a run and its labels, a table, or labelled images."""
+"""Where predictions with a known truth come from: a run and its labels, or labelled images."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slidescreen import cells
 from slidescreen.calls import Call, Status
+from slidescreen.duplicates import contents_of, sift
 from slidescreen.ensemble import Ensemble
 from slidescreen.errors import InputError
-from slidescreen.evaluation.predictions import Predictions
-from slidescreen.files import denature, printable
-from slidescreen.labels import SPLITS, LabelledImage, LabelRules, read_labelled, read_rows, with_split
-from slidescreen.runs import Run, SlideResult
+from slidescreen.evaluation.judged import Judged, predictions_of
+from slidescreen.evaluation.matching import Matcher, RunImage
+from slidescreen.evaluation.predictions import WHY_UNSCORED, Predictions, unscored
+from slidescreen.files import printable
+from slidescreen.labels import LabelledImage, LabelRules, located, read_labels
+from slidescreen.runs import Run
+from slidescreen.splits import parted
 
 REPORTED = "reported"
+_Names = dict[str, list[str]]  # of what is not scored, by the keys of `WHY_UNSCORED`
+_Pair = tuple[RunImage, LabelledImage]
 
 
 @dataclass(frozen=True)
-class _Judged:
-    """One cell: its true type, the called one (empty: abstained), and what goes with it."""
+class Taking:
+    """How labels are taken.
 
-    truth: str
-    called: str
-    probabilities: tuple[float, ...] = ()
-    slide: str = ""
-    source: str = ""
-    image: str = ""
+    `rules` of words, `split`: only its images, `drop_duplicates`: of an image that is listed more than once keep one.
+    """
+
+    rules: LabelRules = field(default_factory=LabelRules)
+    split: str | None = None
+    drop_duplicates: bool = False
 
 
-def of_run(run: Run, truth: Path | None, rules: LabelRules, split: str | None) -> Predictions:
+def of_run(run: Run, truth: Path | None, taking: Taking) -> Predictions:
     """A run's calls against labels.
 
     Args:
         run: as read from its folder.
-        truth: labelled images, found again by their place on the disk, or else by slide and image name; None for
-            the laboratory's own calls, from the export's class folders.
-        rules: how labels are taken.
-        split: only images of this split.
+        truth: labelled images, found again by slide and path; None for the laboratory's own calls, from the export's
+            class folders.
+        taking: how labels are taken.
 
     Raises:
-        InputError: no cell of the run has a label, or labels cannot be read.
+        InputError: no cell of the run has a label, an image is listed more than once, or labels cannot be read.
     """
+    names: _Names = defaultdict(list)
     if truth is None:
-        judged = [j for slide in run.slides for j in _reported(slide, rules)]
+        pairs = _reported(run, taking.rules, names)
         missing = "no image of this run lies in a folder named after a cell type"
     else:
-        labels = _by_place(chosen(read_labelled(truth, rules), split))
-        judged = [j for slide in run.slides for j in _labelled(slide, labels)]
+        pairs = _labelled(run, truth, taking, names)
         missing = f"no image of this run is labelled in {printable(truth)}"
+    judged = []
+    for image, label in _once(pairs, taking, names):
+        if _looked_at(image.call):
+            judged.append(_judged(image, label))
+        else:
+            names["not_classified"].append(image.name)
     if not judged:
-        raise InputError(missing)
-    return _predictions("ensemble", run.cell_types, judged)
-
-
-def of_tables(paths: Sequence[Path], rules: LabelRules) -> list[Predictions]:
-    """CSV files with columns truth and cell_type, and perhaps p_<type>, slide, image and source, one for each model.
-
-    An empty `cell_type` is an abstention. Several files are of the same cells: in the same order, or matched by
-    their columns slide and image.
-
-    Raises:
-        InputError: a missing column, an unknown type, a probability that is none, files of other cells.
-    """
-    tables = [_read_table(path, rules) for path in paths]
-    first = tables[0]
-    for path, table in zip(paths[1:], tables[1:], strict=True):
-        if table.types != first.types or not _put_in_order(table, first):
-            raise InputError(
-                f"{printable(path)} and {printable(paths[0])} are not of the same cells and cell types: "
-                "give both the same rows, or columns slide and image to match them by"
-            )
-    return [_predictions(path.stem, table.types, table.judged) for path, table in zip(paths, tables, strict=True)]
-
-
-@dataclass
-class _Table:
-    """A file of predictions; `keys` are (slide, image) of the rows that name an image."""
-
-    types: tuple[str, ...]
-    judged: list[_Judged]
-    keys: list[tuple[str, str]]
-
-
-def _put_in_order(table: _Table, first: _Table) -> bool:
-    """Bring a table's rows into the order of the first's. Returns whether both are then of the same cells."""
-    if (
-        len(first.keys) == len(first.judged)
-        and sorted(first.keys) == sorted(table.keys)
-        and len(set(first.keys)) == len(first.keys)
-    ):
-        row_of = dict(zip(table.keys, table.judged, strict=True))
-        table.judged = [row_of[key] for key in first.keys]
-    return [j.truth for j in table.judged] == [j.truth for j in first.judged]
-
-
-def _read_table(path: Path, rules: LabelRules) -> _Table:
-    rows = read_rows(path, ("truth", "cell_type"))
-    if not rows:
-        raise InputError(f"{printable(path)} holds no rows")
-    types = tuple(name.removeprefix("p_") for name in rows[0] if name.startswith("p_"))
-    unknown = [name for name in types if name not in cells.CELL_TYPES]
-    if unknown:
-        raise InputError(f"{printable(path)} has probabilities of unknown cell types: {', '.join(unknown)}")
-    judged, keys = [], []
-    for number, row in enumerate(rows, start=2):
-        try:
-            truth = rules.resolve(denature(row["truth"]))
-            called = rules.resolve(denature(row["cell_type"])) if row["cell_type"] else ""
-            values = _probabilities({name: row[f"p_{name}"] for name in types})
-        except InputError as error:
-            raise InputError(f"{printable(path)}, line {number}: {error}") from error
-        if truth is not None and called is not None:
-            slide, source, image = (denature(row.get(name, "")) for name in ("slide", "source", "image"))
-            judged.append(_Judged(truth, called, values, slide, source, image))
-            if image:
-                keys.append((slide, image))
-    if not judged:
-        raise InputError(f"{printable(path)} holds no cells to compare")
-    return _Table(types or _vocabulary(judged), judged, keys)
-
-
-def _probabilities(texts: Mapping[str, str]) -> tuple[float, ...]:
-    values = []
-    for name, text in texts.items():
-        try:
-            values.append(float(text))
-        except ValueError:
-            raise InputError(f"p_{name} is no number: {text!r}") from None
-    if values and not (all(0 <= value <= 1 for value in values) and sum(values) > 0):
-        raise InputError("the probabilities must lie between 0 and 1, and not all be 0")
-    return tuple(values)
+        reasons = [
+            f"{WHY_UNSCORED[why]}: {len(names[why])} (first {names[why][0]})" for why in WHY_UNSCORED if names[why]
+        ]
+        raise InputError("; ".join([missing, *reasons]))
+    return predictions_of("ensemble", run.cell_types, judged, names)
 
 
 def of_images(
     source: Path,
     ensemble: Ensemble,
-    rules: LabelRules,
-    split: str | None,
+    taking: Taking,
     device: str,
     progress: Callable[[int, int], None],
 ) -> list[Predictions]:
     """Labelled images as the ensemble and then each member call them.
 
     Raises:
-        InputError: the images or labels cannot be used.
+        InputError: the images or labels cannot be used, or an image is listed more than once.
     """
     from slidescreen.engine.interface import EngineOptions
     from slidescreen.engine.selection import choose, load_engines
     from slidescreen.validation import predict
 
-    labelled = chosen(read_labelled(source, rules), split)
-    images = [image for image in labelled if image.label in ensemble.cell_types]
+    def name(image: LabelledImage) -> str:
+        return printable(os.path.relpath(image.path, source if source.is_dir() else source.parent))
+
+    labels = located(read_labels(source, taking.rules), source)
+    left: _Names = defaultdict(list, left_out=[image.written or name(image) for image in labels.left_out])
+    listed = parted(labels.images, taking.split)
+    known = _sifted(listed, [image.path for image in listed], [name(image) for image in listed], taking, left)
+    images = []
+    for image in (listed[position] for position in known):
+        if image.label in ensemble.cell_types:
+            images.append(image)
+        else:
+            left["unknown_type"].append(name(image))
     if not images:
         raise InputError(f"{printable(source)} holds no images of the ensemble's cell types")
     engines = load_engines(ensemble.members, choose(EngineOptions(device)))
     found = predict(ensemble, engines, images, progress)
     combined = ensemble.combine(found.members)
-    slides, sources = tuple(i.slide for i in images), tuple(i.source for i in images)
-    names = tuple(printable(os.path.relpath(i.path, source if source.is_dir() else source.parent)) for i in images)
 
-    def of_model(name: str, probabilities: NDArray[np.float64], called: NDArray[np.int64]) -> Predictions:
-        return Predictions(name, ensemble.cell_types, found.truth, called, probabilities, slides, sources, names)
+    def of_model(model: str, probabilities: NDArray[np.float64], called: NDArray[np.int64]) -> Predictions:
+        return Predictions(
+            model,
+            ensemble.cell_types,
+            found.truth,
+            called,
+            probabilities,
+            slides=tuple(image.slide for image in images),
+            sources=tuple(image.source for image in images),
+            images=tuple(map(name, images)),
+            unscored=unscored(left),
+        )
 
     models = [of_model("ensemble", combined, ensemble.called(combined))]
     if len(ensemble.members) > 1:
-        for member, probabilities in zip(ensemble.members, found.members, strict=True):
-            models.append(of_model(member.checkpoint.backbone, probabilities, probabilities.argmax(axis=1)))
+        for member_name, probabilities in zip(ensemble.member_names, found.members, strict=True):
+            models.append(of_model(member_name, probabilities, probabilities.argmax(axis=1)))
     return models
 
 
-def chosen(images: Sequence[LabelledImage], split: str | None) -> list[LabelledImage]:
-    """The images of one split; all where none is named.
+def _reported(run: Run, rules: LabelRules, names: _Names) -> list[_Pair]:
+    """The run's images with the laboratory's own calls; one picture in two class folders has both."""
+    rules.check({call.reported_type for slide in run.slides for call in slide.calls} - {""}, "the run's class folders")
+    pairs: list[_Pair] = []
+    twice = [(entry["slide"], entry["images"]) for entry in run.info.get("reported_twice", ())]
+    counted_as = {(slide, copy): counted for slide, (counted, copy) in twice}
+    for slide in run.slides:
+        calls = tuple(slide.calls)
+        by_name = {call.image: call for call in calls}
+        for call in calls:
+            counted = by_name.get(counted_as.get((slide.name, call.image), ""), call)
+            if counted.status is Status.DUPLICATE:
+                continue
+            image = RunImage(slide, counted)
+            label = rules.resolve(call.reported_type) if call.reported_type else None
+            if label is not None:
+                written = RunImage(slide, call).name
+                pairs.append((image, LabelledImage(image.path, label, slide.name, written=written)))
+            elif _looked_at(call):
+                names["left_out" if call.reported_type else "no_truth"].append(image.name)
+    return pairs
 
-    Raises:
-        InputError: an unknown split, or one without images.
+
+def _labelled(run: Run, truth: Path, taking: Taking, names: _Names) -> list[_Pair]:
+    """The run's images with the labels of a table or folder, of every split."""
+    labels = read_labels(truth, taking.rules)
+    matcher = Matcher(run, truth if truth.is_dir() else truth.parent)
+    pairs: list[_Pair] = []
+    for label in parted(labels.images, taking.split):
+        found = matcher.find(label)
+        if isinstance(found, RunImage):
+            pairs.append((found, replace(label, path=found.path)))
+        elif taking.split in (None, label.split):
+            names[found].append(_spelled(label, truth))
+    left_out = [found.name for found in map(matcher.find, labels.left_out) if isinstance(found, RunImage)]
+    names["left_out"] += left_out
+    known = {image.name for image, _ in pairs}.union(left_out)
+    images = (RunImage(slide, call) for slide in run.slides for call in slide.calls if _looked_at(call))
+    names["no_truth"] += [image.name for image in images if image.name not in known]
+    return pairs
+
+
+def _spelled(label: LabelledImage, truth: Path) -> str:
+    """A label's image as its table spells it, with the line, or as it lies in its folder."""
+    if not label.line:
+        return printable(os.path.relpath(label.path, truth))
+    slide = f"{printable(label.slide)}: " if label.slide else ""
+    return f"{slide}{printable(label.written)} (line {label.line})"
+
+
+def _once(pairs: Sequence[_Pair], taking: Taking, names: _Names) -> list[_Pair]:
+    """Of each image one label, of the split that is asked for."""
+    kept = _sifted(
+        [label for _, label in pairs],
+        [image.path for image, _ in pairs if _looked_at(image.call)],
+        [image.name for image, _ in pairs],
+        taking,
+        names,
+    )
+    return [pairs[position] for position in kept]
+
+
+def _sifted(
+    labels: Sequence[LabelledImage], paths: Iterable[Path], called: Sequence[str], taking: Taking, names: _Names
+) -> list[int]:
+    """Positions of the images to score; the others are named.
+
+    Args:
+        labels: with their splits.
+        paths: of files whose contents are to be compared.
+        called: the labels' images by name.
+        taking: how labels are taken.
+        names: takes up the names of what is not scored.
     """
-    if split is None:
-        return list(images)
-    if split not in SPLITS:
-        raise InputError(f"--split must be one of {', '.join(SPLITS)}, not {split}")
-    if not all(image.split for image in images):
-        images, _ = with_split(images, 0)
-    found = [image for image in images if image.split == split]
-    if not found:
-        raise InputError(f"no labelled image is in the split {split}")
-    return found
+    sifted = sift(labels, contents_of(paths), taking.drop_duplicates, taking.split)
+    names["copies"] += [called[position] for position in sifted.copies]
+    names["two_labels"] += [called[position] for position in sifted.two_labels]
+    kept = [position for position in sifted.kept if taking.split in (None, labels[position].split)]
+    wanted = set(kept)
+    names["other_split"] += [called[position] for position in sifted.kept if position not in wanted]
+    return kept
 
 
-def _reported(slide: SlideResult, rules: LabelRules) -> list[_Judged]:
-    judged = []
-    for call in slide.calls:
-        blast = call.reported_type == cells.UNSPECIFIED_BLAST
-        truth = rules.unspecified_blasts if blast else call.reported_type
-        if blast and truth is None:
-            raise InputError(
-                "the laboratory's blasts are reported without lineage: "
-                "say --unspecified-blasts myeloblast (or lymphoblast)"
-            )
-        if truth and truth not in rules.left_out and _looked_at(call):
-            judged.append(_Judged(truth, call.cell_type, call.probabilities, slide.name, image=call.image))
-    return judged
-
-
-def _by_place(images: Sequence[LabelledImage]) -> dict[str, LabelledImage]:
-    """Labelled images by their full path, and by slide folder and name where that names one only."""
-    places: dict[str, LabelledImage] = {}
-    ambiguous = set()
-    for image in images:
-        places[str(image.path.resolve())] = image
-        short = "/".join(image.path.parts[-2:])
-        if short in places:
-            ambiguous.add(short)
-        places[short] = image
-    return {place: image for place, image in places.items() if place not in ambiguous}
-
-
-def _labelled(slide: SlideResult, labels: dict[str, LabelledImage]) -> list[_Judged]:
-    judged = []
-    for call in slide.calls:
-        path = slide.folder / call.image
-        image = labels.get(str(path)) or labels.get("/".join(path.parts[-2:]))
-        if image is not None and _looked_at(call):
-            judged.append(
-                _Judged(image.label, call.cell_type, call.probabilities, slide.name, image.source, call.image)
-            )
-    return judged
+def _judged(image: RunImage, label: LabelledImage) -> Judged:
+    call = image.call
+    return Judged(label.label, call.cell_type, call.probabilities, image.slide.name, label.source, call.image)
 
 
 def _looked_at(call: Call) -> bool:
     return call.status in (Status.CLASSIFIED, Status.UNIDENTIFIED)
-
-
-def _vocabulary(judged: Sequence[_Judged]) -> tuple[str, ...]:
-    named = {name for j in judged for name in (j.truth, j.called)}
-    return cells.CELL_TYPES if named & set(cells.OTHER_OBJECTS) else cells.LEUKOCYTES
-
-
-def _predictions(model: str, types: tuple[str, ...], judged: Sequence[_Judged]) -> Predictions:
-    foreign = sorted({name for j in judged for name in (j.truth, j.called) if name} - set(types))
-    if foreign:
-        raise InputError(f"{', '.join(foreign)}: not among the {len(types)} types of these predictions")
-    position = {name: number for number, name in enumerate(types)}
-    probabilities = None
-    if all(j.probabilities for j in judged):
-        probabilities = np.asarray([j.probabilities for j in judged], dtype=np.float64)
-        probabilities /= probabilities.sum(axis=1, keepdims=True)  # they were rounded when written
-    return Predictions(
-        model=model,
-        cell_types=types,
-        truth=np.asarray([position[j.truth] for j in judged], dtype=np.int64),
-        called=np.asarray([position[j.called] if j.called else -1 for j in judged], dtype=np.int64),
-        probabilities=probabilities,
-        slides=tuple(j.slide for j in judged),
-        sources=tuple(j.source for j in judged),
-        images=tuple(j.image for j in judged),
-    )

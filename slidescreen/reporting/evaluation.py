@@ -18,6 +18,7 @@ from slidescreen.reporting.wording import (
     display_name,
     model_name,
     p_text,
+    unscored_sentence,
     with_limits,
 )
 
@@ -36,6 +37,10 @@ def show_evaluation(evaluation: Evaluation, folder: Path) -> None:
         console.print(_slides_table(evaluation.slide_level))
     for comparison in evaluation.comparisons:
         console.print(f"\n{escape(comparison_sentence(comparison))}")
+    if evaluation.unscored:
+        console.print("\nin no figure:")
+        for left in evaluation.unscored:
+            console.print(f"  {escape(unscored_sentence(left))}", soft_wrap=True)
     console.print(f"\nevaluation: {escape(printable(folder / 'evaluation.html'))}", soft_wrap=True)
 
 
@@ -106,6 +111,7 @@ def render_evaluation(evaluation: Evaluation, folder: Path, pictures: Sequence[s
     return page.render(
         evaluation=evaluation,
         sentences=[comparison_sentence(c) for c in evaluation.comparisons],
+        unscored=[unscored_sentence(left) for left in evaluation.unscored],
         pictures=encoded,
         version=__version__,
     )

@@ -77,6 +77,7 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "slidescreen": __version__,
         "cell_types": list(evaluation.cell_types),
+        "unscored": {left.why: {"count": left.count, "first": list(left.first)} for left in evaluation.unscored},
         "models": [_model_to_dict(model) for model in evaluation.models],
         "sources": {name: _model_to_dict(model) for name, model in evaluation.sources},
         "slide_level": None if evaluation.slide_level is None else _plain(asdict(evaluation.slide_level)),
@@ -112,7 +113,7 @@ def _per_type_rows(evaluation: Evaluation) -> Rows:
             limits = [getattr(scores, f"{name}_limits") for name in _WITH_LIMITS]
             known = [not math.isnan(getattr(scores, name)) for name in _WITH_LIMITS]
             yield [
-                model.model, scores.name, str(scores.support), str(scores.predicted),
+                neutralise(model.model), scores.name, str(scores.support), str(scores.predicted),
                 *(_exact(getattr(scores, name)) for name in _PER_TYPE),
                 *(_exact(end) if is_known else "" for limit, is_known in zip(limits, known, strict=True)
                   for end in (limit.low, limit.high)),
@@ -129,7 +130,7 @@ def _comparison_rows(comparisons: Sequence[Comparison]) -> Rows:
     """One row for each test; `difference` is in cells, or of the statistic that `of` names."""
     yield ["model", "other", "test", "of", "difference", "p", "p_holm"]
     for c in comparisons:
-        pair = [c.model, c.other]
+        pair = [neutralise(c.model), neutralise(c.other)]
         alone = str(c.only_first_right - c.only_other_right)
         yield [*pair, "McNemar", "correctness", alone, _exact(c.mcnemar_p), _exact(c.mcnemar_p_holm)]
         gap = _exact(c.macro_f1_difference)
@@ -147,7 +148,7 @@ def _slide_rows(level: SlideLevel) -> Rows:
     """Each slide's differential by truth and by the model, in percent of its leukocytes."""
     yield ["slide", *(f"{a.name}_{side}" for a in level.agreements for side in ("true", "measured"))]
     for number, slide in enumerate(level.slides):
-        yield [slide, *(f"{side[number]:.4f}" for a in level.agreements for side in (a.true, a.measured))]
+        yield [neutralise(slide), *(f"{side[number]:.4f}" for a in level.agreements for side in (a.true, a.measured))]
 
 
 def _prediction_rows(predictions: Predictions) -> Rows:

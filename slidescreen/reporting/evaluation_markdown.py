@@ -3,7 +3,14 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from slidescreen.evaluation import Comparison, Evaluation, ModelScores, SlideLevel
-from slidescreen.reporting.wording import as_number, comparison_sentence, display_name, model_name, with_limits
+from slidescreen.reporting.wording import (
+    as_number,
+    comparison_sentence,
+    display_name,
+    model_name,
+    unscored_sentence,
+    with_limits,
+)
 
 
 def render_markdown(evaluation: Evaluation) -> str:
@@ -23,6 +30,8 @@ def _lines(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.slide_level:
         yield from _slides(evaluation.slide_level)
     yield from _comparisons(evaluation.comparisons)
+    for left in evaluation.unscored:
+        yield f"- In no figure: {unscored_sentence(left)}"
 
 
 _SCORES = ("cells", "called", "accuracy", "macro F1", "κ", "macro AUROC", "accuracy, every cell called")

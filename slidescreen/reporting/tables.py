@@ -8,10 +8,10 @@ from pathlib import Path
 
 from slidescreen import cells
 from slidescreen.calls import Call, Status
+from slidescreen.delimited import number, read_table
 from slidescreen.differential import NAMES, Differential, Share
 from slidescreen.errors import InputError
-from slidescreen.files import denature, neutralise, printable, write_text, write_whole
-from slidescreen.labels import read_rows
+from slidescreen.files import denature, neutralise, write_text, write_whole
 from slidescreen.runs import SlideResult
 from slidescreen.screening import Finding, Verdict
 
@@ -86,13 +86,13 @@ def read_calls(path: Path) -> tuple[dict[str, list[Call]], tuple[str, ...]]:
         InputError: it is not such a file.
     """
     calls: dict[str, list[Call]] = {}
-    types: tuple[str, ...] = ()
-    for number, row in enumerate(read_rows(path, CELL_COLUMNS), start=2):
-        types = types or types_of(row)
+    table = read_table(path, CELL_COLUMNS)
+    types = types_of(table.columns)
+    for row in table.rows:
         try:
             calls.setdefault(denature(row["slide"]), []).append(call_of_row(row, types))
         except ValueError as error:
-            raise InputError(f"{printable(path)}, line {number}: {error}") from error
+            raise table.problem(row, error) from error
     return calls, types
 
 
@@ -113,7 +113,7 @@ def call_of_row(row: Mapping[str, str], types: Sequence[str]) -> Call:
         cell_type=row["cell_type"],
         probability=_optional(row["probability"]),
         reported_type=row["reported_type"],
-        probabilities=tuple(float(row[f"p_{name}"]) for name in types) if row["probability"] else (),
+        probabilities=tuple(number(row[f"p_{name}"]) for name in types) if row["probability"] else (),
     )
 
 
@@ -124,7 +124,8 @@ def read_differentials(path: Path) -> list[tuple[Differential, Finding]]:
         InputError: it is not such a file.
     """
     result = []
-    for number, row in enumerate(read_rows(path, _differential_header()), start=2):
+    table = read_table(path, _differential_header())
+    for row in table.rows:
         try:
             shares = {name: _read_share(row, name) for name in NAMES}
             per_100 = {name: _optional(row[f"{name}_per_100"]) for name in cells.OTHER_OBJECTS}
@@ -143,7 +144,7 @@ def read_differentials(path: Path) -> list[tuple[Differential, Finding]]:
             reasons = tuple(denature(row["reasons"]).split("; ")) if row["reasons"] else ()
             result.append((differential, Finding(Verdict(row["verdict"]), flags, reasons)))
         except ValueError as error:
-            raise InputError(f"{printable(path)}, line {number}: {error}") from error
+            raise table.problem(row, error) from error
     return result
 
 
@@ -173,15 +174,15 @@ def _read_share(row: Mapping[str, str], name: str) -> Share:
 
 
 def _optional(text: str) -> float | None:
-    return float(text) if text else None
+    return number(text) if text else None
 
 
 def _number(value: float | None, decimals: int) -> str:
     return "" if value is None else f"{value:.{decimals}f}"
 
 
-def to_csv(rows: Iterable[Sequence[str]]) -> str:
+def to_csv(rows: Iterable[Sequence[str]], separator: str = ",", line_end: str = "\n") -> str:
     """Rows as the text of a CSV file."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, delimiter=separator, lineterminator=line_end).writerows(rows)
     return text.getvalue()

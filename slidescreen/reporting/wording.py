@@ -4,7 +4,8 @@ import math
 from typing import Protocol
 
 from slidescreen import cells
-from slidescreen.evaluation import Comparison
+from slidescreen.evaluation import Comparison, Unscored
+from slidescreen.evaluation.predictions import WHY_UNSCORED
 from slidescreen.networks import BACKBONES
 from slidescreen.statistics.intervals import Interval
 
@@ -17,8 +18,9 @@ class Named(Protocol):
 
 
 def model_name(name: str) -> str:
-    """A backbone by its full name; other models by theirs."""
-    return BACKBONES.get(name, name)
+    """A backbone, numbered perhaps, by its full name; other models by theirs."""
+    backbone, bracket, number = name.partition(" (")
+    return f"{BACKBONES.get(backbone, backbone)}{bracket}{number}"
 
 
 def display_name(scored: Named) -> str:
@@ -63,6 +65,12 @@ def comparison_sentence(comparison: Comparison) -> str:
     recalls = [t.name for t in comparison.types if t.mcnemar_p_holm < 0.05]
     text += f", recall in {', '.join(map(_plain_name, recalls)) or 'none'} (McNemar)"
     return f"{text}. Every cell called; p after Holm."
+
+
+def unscored_sentence(left: Unscored) -> str:
+    """What is in no figure, why, and the first few by name."""
+    named = ", ".join(left.first) + (", …" if left.count > len(left.first) else "")
+    return f"{WHY_UNSCORED[left.why]}: {left.count} ({named})"
 
 
 def _plain_name(name: str) -> str:

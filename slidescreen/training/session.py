@@ -14,12 +14,14 @@ from torch import nn
 
 from slidescreen import __version__
 from slidescreen.allocator import keep_memory
+from slidescreen.duplicates import without_duplicates
 from slidescreen.engine.devices import choose_device, usable_threads
 from slidescreen.errors import InputError, OutputError, memory_ran_out
 from slidescreen.files import make_folder, printable, sha256_of, sweep
-from slidescreen.labels import LabelledImage, LabelRules, read_labelled, with_split, without_duplicates
+from slidescreen.labels import LabelledImage, LabelRules, read_labelled
 from slidescreen.locking import locked
 from slidescreen.networks import load_network, read_metadata
+from slidescreen.splits import with_split
 from slidescreen.training.dataset import PixelStore, data_hash, survey
 from slidescreen.training.folder import TrainingFolder, check_same_data, check_same_options
 from slidescreen.training.initial_weights import InitialWeights, read_initial_weights

@@ -1,0 +1,57 @@
+"""Cells one by one, from wherever they were read, to predictions as arrays."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from slidescreen import cells
+from slidescreen.errors import InputError
+from slidescreen.evaluation.predictions import Predictions, unscored
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One cell: its true type, the called one (empty: abstained), and what goes with it."""
+
+    truth: str
+    called: str
+    probabilities: tuple[float, ...] = ()
+    slide: str = ""
+    source: str = ""
+    image: str = ""
+
+
+def vocabulary(judged: Iterable[Judged]) -> tuple[str, ...]:
+    """The cell types of predictions that come without any: the leukocytes, unless there are other objects."""
+    named = {name for j in judged for name in (j.truth, j.called)}
+    return cells.CELL_TYPES if named & set(cells.OTHER_OBJECTS) else cells.LEUKOCYTES
+
+
+def predictions_of(
+    model: str, types: tuple[str, ...], judged: Sequence[Judged], names: Mapping[str, Sequence[str]]
+) -> Predictions:
+    """Predictions of the `judged` cells; `names` of what is not among them, by the keys of `WHY_UNSCORED`.
+
+    Raises:
+        InputError: a cell's type is none of the `types`.
+    """
+    foreign = sorted({name for j in judged for name in (j.truth, j.called) if name} - set(types))
+    if foreign:
+        raise InputError(f"{', '.join(foreign)}: not among the {len(types)} types of these predictions")
+    position = {name: number for number, name in enumerate(types)}
+    probabilities = None
+    if all(j.probabilities for j in judged):
+        probabilities = np.asarray([j.probabilities for j in judged], dtype=np.float64)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)  # they were rounded when written
+    return Predictions(
+        model=model,
+        cell_types=types,
+        truth=np.asarray([position[j.truth] for j in judged], dtype=np.int64),
+        called=np.asarray([position[j.called] if j.called else -1 for j in judged], dtype=np.int64),
+        probabilities=probabilities,
+        slides=tuple(j.slide for j in judged),
+        sources=tuple(j.source for j in judged),
+        images=tuple(j.image for j in judged),
+        unscored=unscored(names),
+    )

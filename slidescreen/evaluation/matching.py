@@ -1,0 +1,193 @@
+"""Which image of a run a label is of: told by slide and path, and never guessed.
+
+A label's file is looked for at its place on the disk first. Run and labels may lie elsewhere by then; so a path counts
+too that holds the slide's name and the whole path within the slide, and one within the slide that the label names.
+What fits several images is given to none.
+"""
+
+import filecmp
+import os
+import posixpath
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from slidescreen.calls import Call, Status
+from slidescreen.duplicates import contents_of
+from slidescreen.file_finder import FileFinder, folded
+from slidescreen.files import denature, printable
+from slidescreen.labels import LabelledImage
+from slidescreen.runs import Run, SlideResult
+
+_Form = Callable[[str], str]
+_Index = dict[str, list[int]]
+_FULL_PATH = re.compile(r"/|\\\\|[A-Za-z]:[\\/]")  # of this system or of Windows
+
+
+def _slashed(text: str) -> str:
+    return unicodedata.normalize("NFC", text.replace("\\", "/"))
+
+
+_FORMS: tuple[_Form, ...] = (printable, _slashed, lambda text: folded(_slashed(text)))
+"""Ever looser spellings of a path. The first in which anything fits counts."""
+
+
+@dataclass(frozen=True)
+class RunImage:
+    """An image of a run."""
+
+    slide: SlideResult
+    call: Call
+
+    @property
+    def name(self) -> str:
+        """The slide and the path within it."""
+        return f"{self.slide.name}/{self.call.image}"
+
+    @property
+    def path(self) -> Path:
+        """Where it lay."""
+        return self.slide.folder / self.call.image
+
+
+_Key = Callable[[RunImage], str]
+
+
+class Matcher:
+    """Finds the images of a run that labels are of."""
+
+    def __init__(self, run: Run, base: Path) -> None:
+        """Set up for labels whose files are named relative to the folder `base`."""
+        self._images = [RunImage(slide, call) for slide in run.slides for call in slide.calls]
+        self._slides = [slide.name for slide in run.slides]
+        self._input = str(run.info.get("input") or "")
+        self._base = base
+        self._finder = FileFinder(base)
+        self._contents: dict[str, tuple[dict[Path, str], dict[str, RunImage]]] = {}
+        self._indices: dict[tuple[_Key, _Form], _Index] = {}
+
+    def find(self, label: LabelledImage) -> RunImage | str:
+        """The image that a label is of, or why there is none: a key of `WHY_UNSCORED`.
+
+        A byte-identical copy within a slide is counted once there, so a label of a copy is one of the counted image.
+        """
+        written = denature(label.written.strip()) or os.fspath(label.path)
+        named = self._slides_called(label.slide)
+        places = self._at_place(label.written, written)
+        if places:
+            return self._only([place for place in places if self._in_slide(place, named)], "other_slide")
+        if label.slide and not named:
+            return "no_image"
+        own = self._finder.find(written)
+        for form in _FORMS:
+            found = self._by_path(written, named, form)
+            if found:
+                match = self._only(sorted(found), "no_image")
+                return "other_picture" if isinstance(match, RunImage) and _same(own, match.path) is False else match
+        return self._only(sorted(self._copied_elsewhere(written, own)), "no_image")
+
+    def _only(self, positions: Sequence[int], if_none: str) -> RunImage | str:
+        if len(positions) != 1:
+            return "ambiguous" if positions else if_none
+        found = self._images[positions[0]]
+        return self._counted(found) if found.call.status is Status.DUPLICATE else found
+
+    def _counted(self, copy: RunImage) -> RunImage:
+        """The image of the slide that a copy is counted as, by their contents; itself where they have gone."""
+        name = copy.slide.name
+        if name not in self._contents:
+            inside = [image for image in self._images if image.slide is copy.slide]
+            contents = contents_of(image.path for image in inside)
+            counted = (image for image in inside if image.call.status is not Status.DUPLICATE)
+            self._contents[name] = contents, {contents.get(image.path, ""): image for image in counted}
+        contents, counted_by_content = self._contents[name]
+        return counted_by_content.get(contents.get(copy.path, "unknown"), copy)
+
+    def _slides_called(self, name: str) -> set[str]:
+        """The run's slides of this name, in the first form in which there are any."""
+        for form in _FORMS:
+            found = {slide for slide in self._slides if form(slide) in (form(name), form(denature(name)))}
+            if name and found:
+                return found
+        return set()
+
+    def _in_slide(self, position: int, named: set[str]) -> bool:
+        return not named or self._images[position].slide.name in named
+
+    def _at_place(self, *spellings: str) -> list[int]:
+        """The images at the label's own place on the disk, links followed."""
+        for written in dict.fromkeys(spellings):
+            for place in (os.path.abspath, os.path.realpath):
+                path = place(self._base / written)
+                found = next(filter(None, (self._by(_place, form).get(form(path)) for form in _FORMS)), [])
+                if found:
+                    return found
+        return []
+
+    def _by_path(self, written: str, named: set[str], form: _Form) -> set[int]:
+        """Images that a path names: below the run's input, with its slide, or within the slide that is known."""
+        path = posixpath.normpath(form(written))
+        full = bool(_FULL_PATH.match(written))
+        found: set[int] = set()
+        for start, tail in _tails(path):
+            for position in self._by(_name, form).get(tail, ()):
+                upward = form(os.fspath(self._images[position].path)).endswith(f"/{path}")
+                if named or (not full and (start == 0 or upward)):
+                    found.add(position)
+        if self._input and not full:
+            below = form(os.path.abspath(os.path.join(self._input, written)))  # noqa: PTH100, PTH118
+            found.update(self._by(_place, form).get(below, ()))
+        if named or len(self._slides) == 1:
+            for position in self._by(_base_name, form).get(posixpath.basename(path), ()):
+                within = form(self._images[position].call.image)
+                if within == path or (named and within.endswith(f"/{path}")):
+                    found.add(position)
+        return {position for position in found if self._in_slide(position, named)}
+
+    def _copied_elsewhere(self, written: str, own: Path | None) -> set[int]:
+        """Images whose slide and path end a path to other folders, if the file there holds the same bytes."""
+        for form in _FORMS:
+            index = self._by(_name, form)
+            tails = [position for _, tail in _tails(form(written)) for position in index.get(tail, ())]
+            found = {position for position in tails if _same(own, self._images[position].path)}
+            if found:
+                return found
+        return set()
+
+    def _by(self, key: _Key, form: _Form) -> _Index:
+        """Positions among the run's images by a key of theirs in a form."""
+        if (key, form) not in self._indices:
+            index: _Index = defaultdict(list)
+            for position, image in enumerate(self._images):
+                index[form(key(image))].append(position)
+            self._indices[key, form] = dict(index)
+        return self._indices[key, form]
+
+
+def _name(image: RunImage) -> str:
+    return image.name
+
+
+def _place(image: RunImage) -> str:
+    return os.fspath(image.path)
+
+
+def _base_name(image: RunImage) -> str:
+    return posixpath.basename(image.call.image)
+
+
+def _tails(path: str) -> Iterable[tuple[int, str]]:
+    """A path without its first 0, 1, 2 … folders."""
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    return ((start, "/".join(parts[start:])) for start in range(len(parts)))
+
+
+def _same(own: Path | None, other: Path) -> bool | None:
+    """Whether two files hold the same bytes; None where one of them cannot be read."""
+    try:
+        return None if own is None else filecmp.cmp(own, other, shallow=False)
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,52 @@
+"""Splits of labelled images."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slidescreen.errors import InputError
+from slidescreen.labels import LabelledImage
+from slidescreen.splits import check_slides, with_split
+
+
+def image(name: str, label: str = "monocyte", slide: str = "", split: str = "") -> LabelledImage:
+    return LabelledImage(Path(name), label, slide, split)
+
+
+def test_a_slide_in_two_splits_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="slide 'S1' stands in several splits"):
+        check_slides([image("a", slide="S1", split="train"), image("b", slide="S1", split="test")])
+
+
+def test_a_given_split_is_obeyed_and_a_partial_one_refused() -> None:
+    given_ = [image("a", split="train"), image("b", split="validation")]
+    assert with_split(given_, 0) == (given_, "as given")
+    with pytest.raises(InputError, match="1 of 2 images have no split"):
+        with_split([given_[0], image("b")], 0)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 12), st.sampled_from(["monocyte", "basophil"])), min_size=10), st.integers(0, 99)
+)
+def test_a_drawn_split_never_parts_a_slide(cells: list[tuple[int, str]], seed: int) -> None:
+    images = [image(str(n), label, f"S{slide}") for n, (slide, label) in enumerate(cells)]
+    if len({i.slide for i in images}) == 1:
+        with pytest.raises(InputError, match="cannot be drawn"):
+            with_split(images, seed)
+        return
+    drawn, said = with_split(images, seed)
+    check_slides(drawn)
+    assert {i.split for i in drawn} == {"train", "validation"}
+    assert "by slide" in said
+    assert drawn == with_split(images, seed)[0]
+    assert {i.path for i in drawn} == {i.path for i in images}
+
+
+def test_a_split_without_slides_keeps_every_type_and_says_that_it_flatters() -> None:
+    images = [image(f"{label}{n}", label) for label in ("monocyte", "basophil") for n in range(20)]
+    drawn, said = with_split(images, 1)
+    assert "optimistic" in said
+    for label in ("monocyte", "basophil"):
+        assert sum(i.split == "validation" for i in drawn if i.label == label) == 4
