@@ -68,9 +68,11 @@ def comparison_sentence(comparison: Comparison) -> str:
 
 
 def unscored_sentence(left: Unscored) -> str:
-    """What is in no figure, why, and the first few by name."""
-    named = ", ".join(left.first) + (", …" if left.count > len(left.first) else "")
-    return f"{WHY_UNSCORED[left.why]}: {left.count} ({named})"
+    """What is in no figure, why, and the first few by name, but where the user asked for that."""
+    said = f"{WHY_UNSCORED[left.why]}: {left.count}"
+    if left.why in ("left_out", "other_split"):
+        return said
+    return f"{said} ({', '.join(left.first)}{', …' if left.count > len(left.first) else ''})"
 
 
 def _plain_name(name: str) -> str:
