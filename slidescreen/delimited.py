@@ -153,9 +153,8 @@ def _header(
 def _check_columns(columns: list[str], header: _Record, required: Collection[str], name: str) -> None:
     missing = [column for column in required if column not in columns]
     if missing:
-        line = ", ".join(header.fields)
-        which = f"column {missing[0]}" if len(missing) == 1 else f"columns {', '.join(missing)}"
-        raise InputError(f"{name} lacks the {which}: line {header.line}, which is to name them, reads {excerpt(line)}")
+        names, line = ", ".join(missing), excerpt(", ".join(header.fields))
+        raise InputError(f"{name} lacks the column {names}: line {header.line}, which is to name them, reads {line}")
     twice = next((column for column in columns if column and columns.count(column) > 1), None)
     if twice is not None:
         raise InputError(f"{name}, line {header.line}: two columns are named {twice}: rename one")

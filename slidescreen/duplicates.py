@@ -89,7 +89,9 @@ def without_duplicates(
 def _refusal(images: Sequence[LabelledImage], repeated: Sequence[Sequence[int]]) -> str:
     """The gravest problem by name, and how many images have one."""
     problem, first, second = min(_problem(images, group) for group in repeated)
-    names = f"{_name(images[first])} and {_name(images[second])}"
+    one, other = images[first], images[second]
+    lines = f" (lines {one.line} and {other.line})" if one.line else ""
+    names = f"{printable(one.written or one.path)} and {printable(other.written or other.path)}{lines}"
     others = f" (as {len(repeated) - 1} more do)" if len(repeated) > 1 else ""
     return f"the same image {_PROBLEMS[problem]}: {names}{others}; remove one, or say --drop-duplicates"
 
@@ -102,9 +104,3 @@ def _problem(images: Sequence[LabelledImage], group: Sequence[int]) -> tuple[int
             if of(images[other]) != of(images[first]):
                 return number, first, other
     return len(_PROBLEMS) - 1, first, others[0]
-
-
-def _name(image: LabelledImage) -> str:
-    """As its table spells it, with the line; else its path."""
-    name = image.written or image.path
-    return printable(name) + (f" (line {image.line})" if image.line else "")

@@ -119,7 +119,7 @@ def test_a_huge_value_is_read(tmp_path: Path) -> None:
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Excel workbook"),
         (b"\xff\xd8\xff\xe0\0\x10JFIF\0\xc3\xa4", "is no text"),
         ("<html><table>", "is a web page or XML"),
-        ("a.jpg,Monocyte\nb.jpg,Basophil\n", "lacks the columns file, label: line 1, .* reads 'a.jpg, Monocyte'"),
+        ("a.jpg,Monocyte\nb.jpg,Basophil\n", "lacks the column file, label: line 1, .* reads 'a.jpg, Monocyte'"),
         ("\nfile,kind\n", "lacks the column label: line 2, .* reads 'file, kind'"),
         ("file,label,Label\n", "line 1: two columns are named label"),
         ('file,label\n"a,m\nb,m\n', "line 2: a quotation mark is opened and never closed"),

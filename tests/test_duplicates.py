@@ -48,7 +48,7 @@ def test_one_image_listed_twice_is_refused_with_both_lines_or_kept_once(tmp_path
     contents = contents_of(image.path for image in images)
     with pytest.raises(InputError) as refused:
         sift(images, contents, drop=False)
-    assert f"the same image is listed twice: a.jpg (line 2) and {second} (line 4)" in str(refused.value)
+    assert f"the same image is listed twice: a.jpg and {second} (lines 2 and 4)" in str(refused.value)
     assert sift(images, contents, drop=True).kept == (0, 1)
     assert sift(images, contents, drop=True).copies == (2,)
 

@@ -239,9 +239,7 @@ def test_a_slide_of_its_own_needs_no_slide_in_its_labels(tmp_path: Path, export:
 def test_an_image_listed_twice_is_refused_with_both_lines_or_scored_once(tmp_path: Path, run: Run) -> None:
     text = "file,label\nA/cell.jpg,monocyte\nA\\CELL.jpg,monocyte\nB/cell.jpg,monocyte\n./B/cell.jpg,basophil\n"
     truth = labels(tmp_path / "t.csv", text + "A/only_a.jpg,monocyte\n")
-    with pytest.raises(
-        InputError, match=r"two labels: B/cell.jpg \(line 4\) and ./B/cell.jpg \(line 5\) \(as 1 more do"
-    ):
+    with pytest.raises(InputError, match=r"two labels: B/cell.jpg and ./B/cell.jpg \(lines 4 and 5\) \(as 1 more do"):
         of_run(run, truth, Taking())
     found = of_run(run, truth, Taking(drop_duplicates=True))
     assert scored(found) == {"A/cell.jpg": "monocyte", "A/only_a.jpg": "monocyte"}
@@ -252,7 +250,7 @@ def test_an_image_listed_twice_is_refused_with_both_lines_or_scored_once(tmp_pat
 def test_one_picture_in_two_slides_counts_once(tmp_path: Path, export: Path, run: Run) -> None:
     shutil.copy(export / "A" / "cell.jpg", export / "B" / "cell.jpg")
     truth = labels(tmp_path / "t.csv", "file,label\nA/cell.jpg,monocyte\nB/cell.jpg,monocyte\n")
-    with pytest.raises(InputError, match=r"listed twice: A/cell.jpg \(line 2\) and B/cell.jpg \(line 3\)"):
+    with pytest.raises(InputError, match=r"listed twice: A/cell.jpg and B/cell.jpg \(lines 2 and 3\)"):
         of_run(run, truth, Taking())
     assert scored(of_run(run, truth, Taking(drop_duplicates=True))) == {"A/cell.jpg": "monocyte"}
 
