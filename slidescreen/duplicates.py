@@ -1,5 +1,6 @@
 """One rule for an image that is listed more than once: it teaches, or counts, twice or falsely."""
 
+import contextlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,21 +27,18 @@ class Sifted:
 def contents_of(paths: Iterable[Path]) -> dict[Path, str]:
     """What tells each file's content from that of the others: only files of one size are read.
 
-    Files that cannot be read are left out: who needs them will say so.
+    Empty files, and those that cannot be read, are left out: who needs them will say so.
     """
     by_size: dict[int, list[Path]] = defaultdict(list)
     for path in dict.fromkeys(paths):
-        try:
+        with contextlib.suppress(OSError, ValueError):
             by_size[path.stat().st_size].append(path)
-        except (OSError, ValueError):
-            continue
+    by_size.pop(0, None)
     contents: dict[Path, str] = {}
     for size, alike in by_size.items():
         for path in alike:
-            try:
+            with contextlib.suppress(OSError):
                 contents[path] = sha256_of(path) if len(alike) > 1 else f"{size} bytes"
-            except OSError:
-                continue
     return contents
 
 

@@ -20,7 +20,7 @@ from slidescreen.errors import InputError
 from slidescreen.evaluation import Predictions
 from slidescreen.evaluation.truth import Taking, of_run
 from slidescreen.labels import LabelRules
-from slidescreen.runs import Run, judge
+from slidescreen.runs import Run, judge, reported_twice_in
 from slidescreen.slides import Slide
 from slidescreen.thresholds import default_thresholds
 
@@ -52,7 +52,8 @@ def run_of(root: Path, slides: dict[str, Sequence[str | Call]], write: bool = Tr
                 path.parent.mkdir(parents=True, exist_ok=True)
                 draw_cell(zlib.crc32(f"{name}/{found.image}".encode())).save(path)
         results.append(replace(JUDGED, differential=replace(COUNTED, slide=name), calls=calls, folder=root / name))
-    return Run(tuple(results), cells.CELL_TYPES, {"input": str(root)})
+    info = {"input": str(root), "reported_twice": list(reported_twice_in(results))}
+    return Run(tuple(results), cells.CELL_TYPES, info)
 
 
 def labels(path: Path, text: str) -> Path:

@@ -114,15 +114,17 @@ def test_of_copies_the_one_in_a_class_folder_counts_and_keeps_its_reported_type(
 
 
 def test_one_picture_in_two_class_folders_counts_in_the_first_and_is_told(tmp_path: Path) -> None:
-    for folder in ("Monocyte", "Basophil", "All"):
-        slide_of(tmp_path / "S" / folder, [4])
+    for folder in ("Monocyte", "Basophil", "All cells"):
+        slide_of(tmp_path / "S" / "Signed slides" / folder, [4])
     found, _, _ = run(tmp_path)
-    assert [(call.image, call.status) for call in found["S"]] == [
-        ("All/0000.png", Status.DUPLICATE),
-        ("Basophil/0000.png", Status.CLASSIFIED),
-        ("Monocyte/0000.png", Status.DUPLICATE),
-    ]
-    assert reported_twice(found["S"]) == (("Basophil/0000.png", "basophil", "Monocyte/0000.png", "monocyte"),)
+    assert {call.image.split("/")[1]: call.status for call in found["S"]} == {
+        "All cells": Status.DUPLICATE,
+        "Basophil": Status.CLASSIFIED,
+        "Monocyte": Status.DUPLICATE,
+    }
+    ((counted, first_type, copy, second_type),) = reported_twice(found["S"])
+    assert (first_type, second_type) == ("basophil", "monocyte")
+    assert (counted, copy) == ("Signed slides/Basophil/0000.png", "Signed slides/Monocyte/0000.png")
 
 
 def test_an_unsure_ensemble_abstains(tmp_path: Path) -> None:
