@@ -1,12 +1,11 @@
 """The night's work: every slide of a folder classified, judged and written down."""
 
-import json
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
-from slidescreen.drift import add_to_history, compare, figures_of, read_history
+from slidescreen.damaged import set_aside
+from slidescreen.earlier_run import FINISHED, RECORD, STATUS, earlier_slides, had_slides_of, in_the_way
 from slidescreen.engine.devices import usable_threads
 from slidescreen.engine.interface import NO_ENGINES, for_each
 from slidescreen.engine.pipeline import Pipeline
@@ -16,11 +15,12 @@ from slidescreen.errors import InputError, NothingClassifiedError
 from slidescreen.files import make_folder, printable, sweep
 from slidescreen.ledger import Ledger
 from slidescreen.locking import locked
+from slidescreen.looking_back import LookingBack
 from slidescreen.planning import Plan, outdated
 from slidescreen.planning import plan as plan_night
-from slidescreen.record import Night, Request, describe, earlier_slides, write
+from slidescreen.record import Night, Request, describe, write_record, write_worklist
 from slidescreen.recording import Display, Recorder, recording
-from slidescreen.runs import NO_IMAGES, Run, SlideResult, judge
+from slidescreen.runs import NO_IMAGES, Run, judge
 from slidescreen.settling import Settling
 from slidescreen.shares import in_words, lacking
 from slidescreen.slides import no_slides, survey
@@ -43,7 +43,7 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
     found = apart(lambda: survey(request.path, request.slide_depth))
     slides = found.slides
     _check_out(request)
-    if not slides and not _seen_before(request):
+    if not slides and not had_slides_of(request.out, request.path):
         raise no_slides(request.path, found)
     choice = choose(request.engine, ensemble.calibration)
     for_each(choice.precision, len(ensemble.members))  # one for other members is refused before anything is written
@@ -53,7 +53,8 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         lacks = lacking(request.out, locks)
         if lacks:
             recorder.note(in_words(printable(request.out), lacks))
-        recorder.follow(request.out / "status.json")
+        _clear_way(request, recorder)
+        recorder.follow(request.out / STATUS)
         ledger = Ledger(request.out, ensemble, choice, request.thresholds)
         settling = Settling(request.settle, request.out, slides)
         plan = apart(lambda: plan_night(request, ledger, slides, settling, recorder.note))
@@ -70,6 +71,7 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         pipeline = Pipeline(
             ensemble, engines, request.batch_size, workers, recorder.cells, request.time_limit, recorder.note
         )
+        looking_back = LookingBack(request, recorder)
         try:
             for slide, calls in pipeline.run(remaining):
                 if apart(partial(settling.has_changed, slide)):
@@ -79,24 +81,37 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
                     continue
                 judged = judge(slide, calls, ensemble, request.thresholds)
                 if slide.images:
-                    results[slide.name] = ledger.keep(slide, judged)
+                    results[slide.name] = judged
+                    with recorder.side_file(request.out / FINISHED):
+                        results[slide.name] = ledger.keep(slide, judged)
                 else:  # nothing to keep, and what an earlier run found there is not to be lost
                     results[slide.name] = replace(judged, new=slide.name not in earlier)
                 recorder.slide(results[slide.name])
+            drift = looking_back.remarks(results, ensemble.calibration.usual)
         except KeyboardInterrupt:
-            write(describe(replace(night, speed=recorder.speed()), results), request.out, in_haste=True)
+            run = describe(replace(night, speed=recorder.speed()), results)
+            write_worklist(run, request.out, in_haste=True)
+            _record(run, request, recorder)
             raise
-        night = replace(night, speed=recorder.speed())
-        fresh = [results[slide.name] for slide in remaining if slide.name not in waiting]
-        drift = _look_back(request, ensemble, started, fresh, recorder)
-        run = describe(replace(night, drift=drift), results)
-        write(run, request.out)
+        run = describe(replace(night, speed=recorder.speed(), drift=drift), results)
+        write_worklist(run, request.out)
+        looking_back.remember(started, results)
+        _record(run, request, recorder)
         if not waiting and not any(s.differential.classified + s.differential.unidentified for s in run.slides):
             where = printable(request.path)
             if not any(slide.differential.images for slide in run.slides):
                 raise NothingClassifiedError(f"no slide in {where} holds an image; see run.json")
             raise NothingClassifiedError(f"none of the images in {where} could be read; see run.json")
-    return run
+    return _with_troubles(run, recorder)
+
+
+def _record(run: Run, request: Request, recorder: Recorder) -> None:
+    with recorder.side_file(request.out / RECORD):
+        write_record(_with_troubles(run, recorder), request.out)
+
+
+def _with_troubles(run: Run, recorder: Recorder) -> Run:
+    return replace(run, info={**run.info, **recorder.troubles()})
 
 
 def incomplete(run: Run) -> bool:
@@ -111,41 +126,15 @@ def _check_out(request: Request) -> None:
             raise InputError(f"--{option} must not lie inside {printable(request.path)}: the input is never written to")
     if out.exists() and not out.is_dir():
         raise InputError(f"{printable(request.out)} is a file; --out must be a folder")
-    read_history(request.history or out / "history.csv")  # refuses what is none before hours of work
-    record = out / "run.json"
-    if record.is_file() and not request.overwrite:
-        try:
-            other = json.loads(record.read_text(encoding="utf-8"))["input"]
-        except (OSError, ValueError, KeyError, TypeError):
-            other = "an unknown folder"
-        if other != printable(path):
-            raise InputError(
-                f"{printable(request.out)} holds the run of {other}: choose another --out, or say --overwrite"
-            )
+    in_the_way(request.out, request.path, request.overwrite)
 
 
-def _seen_before(request: Request) -> bool:
-    """Whether an earlier run into the same folder found slides in this one: they have gone, and are to be marked."""
-    try:
-        info = json.loads((request.out / "run.json").read_text(encoding="utf-8"))
-        return bool(info["slides"]) and bool(info["input"] == printable(request.path.resolve()))
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-
-
-def _look_back(
-    request: Request, ensemble: Ensemble, started: datetime, slides: Sequence[SlideResult], recorder: Recorder
-) -> list[str]:
-    """Compare what this run classified with the runs before it, and add it to their history."""
-    night = figures_of(slides)
-    if not night:
-        return []
-    history = request.history or request.out / "history.csv"
-    drift = compare(night, read_history(history), ensemble.calibration.usual)
-    for remark in drift:
-        recorder.event("drift", remark=remark)
-    add_to_history(history, started.isoformat(timespec="seconds"), slides, night)
-    return drift
+def _clear_way(request: Request, recorder: Recorder) -> None:
+    """Set aside what the run would replace though it is damaged or nobody knows whose it is."""
+    for path in in_the_way(request.out, request.path, request.overwrite):
+        with recorder.side_file(path):
+            kept = set_aside(path)
+            recorder.warn(f"{printable(path)} is damaged, or of no run that is known here: kept as {kept.name}")
 
 
 def _tell(recorder: Recorder, plan: Plan) -> None:

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from slidescreen.damaged import set_aside
 from slidescreen.errors import InputError, OutputError
 from slidescreen.files import printable, share, write_whole
 
@@ -46,6 +47,8 @@ def locked(folder: Path, note: Callable[[str], None] = lambda _: None) -> Iterat
     """
     with contextlib.ExitStack() as stack:
         try:
+            for path in filter(Path.is_dir, (folder / _NAME, folder / _STAND_IN)):
+                note(f"{printable(path)} is a folder: kept as {set_aside(path).name}")
             holder = _take(folder / _NAME, stack)
             by_system = holder is not None
             if holder is None:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from slidescreen.absences import archive_long_gone
+from slidescreen.earlier_run import earlier_slides
 from slidescreen.ledger import Ledger
-from slidescreen.record import Request, earlier_slides
+from slidescreen.record import Request
 from slidescreen.runs import SlideResult
 from slidescreen.settling import Settling
 from slidescreen.slides import Slide

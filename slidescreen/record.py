@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slidescreen import __version__
+from slidescreen.earlier_run import RECORD
 from slidescreen.engine.interface import Choice, EngineOptions
 from slidescreen.ensemble import Ensemble
 from slidescreen.files import printable, write_text
@@ -138,27 +139,27 @@ def _failures(slides: Sequence[SlideResult]) -> Iterator[dict[str, str]]:
             yield {"slide": slide.name, "image": image, "reason": reason}
 
 
-def earlier_slides(out: Path) -> frozenset[str]:
-    """Names of the slides that the last complete run into a folder had, by its record; none if there is no record."""
-    try:
-        info = json.loads((out / "run.json").read_text(encoding="utf-8"))
-        if info["complete"]:
-            return frozenset(str(entry["slide"]) for entry in info["slides"])
-        return frozenset(map(str, info.get("earlier_slides", ())))
-    except (OSError, ValueError, KeyError, TypeError):
-        return frozenset()
-
-
-def write(run: Run, out: Path, in_haste: bool = False) -> None:
-    """Each file appears whole; `run.json`, the last, says that the others are of one run.
+def write_worklist(run: Run, out: Path, in_haste: bool = False) -> None:
+    """Write a run's tables and its page, each whole.
 
     `in_haste`: the page's pictures may take a few seconds and no more, as when the user waits for an interrupted run.
+
+    Raises:
+        OutputError: one of them cannot be written.
     """
     picture = in_time(in_all=_HASTE if in_haste else math.inf)
     write_cells(out / "cells.csv", run.slides, run.cell_types)
     write_differentials(out / "differential.csv", run.slides)
     write_text(out / "report.html", render_run(run, picture=picture))
-    write_text(out / "run.json", json.dumps(run.info, indent=2) + "\n")
+
+
+def write_record(run: Run, out: Path) -> None:
+    """Write `run.json`: the last of a run's files, it says that the others are of one run.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    write_text(out / RECORD, json.dumps(run.info, indent=2) + "\n")
 
 
 def _versions() -> dict[str, str]:

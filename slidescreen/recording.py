@@ -1,4 +1,7 @@
-"""What a run leaves behind while it goes: a log of JSON lines, and a status file for monitoring."""
+"""What a run leaves behind while it goes: a log of JSON lines, and a status file for monitoring.
+
+Neither may cost the run anything: what cannot be written is told once, and the run goes on.
+"""
 
 import contextlib
 import json
@@ -8,9 +11,10 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
-from slidescreen.errors import OutputError
+from slidescreen import output
+from slidescreen.errors import InputError, OutputError
 from slidescreen.files import printable, write_text
 from slidescreen.runs import SlideResult
 
@@ -22,6 +26,8 @@ class Display(Protocol):
 
     def note(self, text: str) -> None: ...
 
+    def warn(self, text: str) -> None: ...
+
     def start(self, slides: int, cells: int) -> None: ...
 
     def cells(self, count: int) -> None: ...
@@ -29,12 +35,41 @@ class Display(Protocol):
     def slide(self, result: SlideResult) -> None: ...
 
 
-class Recorder:
-    """A display that writes down what it is told, and passes it on to another."""
+class Log:
+    """A file that lines are added to, each at once: it may be moved away meanwhile, and is begun anew then."""
 
-    def __init__(self, display: Display, log: IO[str] | None = None) -> None:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._torn = False  # the last line may have been written in part
+
+    def add(self, line: str) -> None:
+        """Add a line.
+
+        Raises:
+            OutputError: it could not be written.
+        """
+        text = f"\n{line}\n" if self._torn else f"{line}\n"
+        self._torn = True
+        try:
+            with self.path.open("ab") as file:
+                file.write(text.encode())
+        except OSError as error:
+            raise OutputError(f"cannot write {printable(self.path)}: {error.strerror or error}") from error
+        self._torn = False
+
+
+class Recorder:
+    """A display that writes down what it is told, and passes it on to another.
+
+    `warnings` are sentences for whoever looks after the run, `unwritten` the names of the side files that could not
+    be written: histories, logs, whatever a night's tables and page can do without.
+    """
+
+    def __init__(self, display: Display, log: Log | None = None) -> None:
         self._display = display
         self._log = log
+        self.warnings: list[str] = []
+        self.unwritten: list[str] = []
         self._status_path: Path | None = None
         self._written = 0.0
         self._begun = time.monotonic()
@@ -57,8 +92,30 @@ class Recorder:
     def event(self, name: str, **details: Any) -> None:
         """A line of the log."""
         if self._log is not None:
-            self._log.write(json.dumps({"time": _now(), "event": name, **details}) + "\n")
-            self._log.flush()
+            with self.side_file(self._log.path):
+                self._log.add(json.dumps({"time": _now(), "event": name, **details}))
+
+    def warn(self, text: str) -> None:
+        """Something is wrong, and the run goes on."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+            self._display.warn(text)
+            self.event("warning", text=text)
+
+    def troubles(self) -> dict[str, list[str]]:
+        """What a run's record says of them."""
+        return {"warnings": [*self.warnings, *output.problems()], "unwritten_files": list(self.unwritten)}
+
+    @contextlib.contextmanager
+    def side_file(self, path: Path) -> Iterator[None]:
+        """Whatever of the kind fails while a side file is written costs that file alone."""
+        try:
+            yield
+        except (InputError, OutputError, OSError) as error:
+            name = printable(path)
+            if name not in self.unwritten:
+                self.unwritten.append(name)
+                self.warn(f"cannot write {name}: {error.strerror}" if isinstance(error, OSError) else str(error))
 
     def note(self, text: str) -> None:
         """A remark for whoever watches."""
@@ -105,34 +162,23 @@ class Recorder:
             return
         self._written = time.monotonic()
         self._status["updated"] = _now()
-        write_text(self._status_path, json.dumps(self._status, indent=2) + "\n")
+        with self.side_file(self._status_path):
+            write_text(self._status_path, json.dumps(self._status, indent=2) + "\n")
 
 
 @contextlib.contextmanager
 def recording(display: Display, log_file: Path | None) -> Iterator[Recorder]:
-    """A recorder that appends to a log file, if there is to be one, and notes how the run ended.
-
-    Raises:
-        OutputError: the log cannot be written.
-    """
-    with contextlib.ExitStack() as stack:
-        log = None
-        if log_file is not None:
-            try:
-                log = stack.enter_context(log_file.open("a", encoding="utf-8"))
-            except OSError as error:
-                raise OutputError(f"cannot write {printable(log_file)}: {error.strerror}") from error
-        recorder = Recorder(display, log)
-        try:
-            yield recorder
-        except KeyboardInterrupt:
-            recorder.end("interrupted")
-            raise
-        except Exception as error:
-            with contextlib.suppress(OutputError, OSError):  # a full disk must not hide what filled it
-                recorder.end("failed", error=" ".join(str(error).split()))
-            raise
-        recorder.end("done")
+    """A recorder that adds to a log file, if there is to be one, and notes how the run ended."""
+    recorder = Recorder(display, Log(log_file) if log_file else None)
+    try:
+        yield recorder
+    except KeyboardInterrupt:
+        recorder.end("interrupted")
+        raise
+    except Exception as error:
+        recorder.end("failed", error=" ".join(str(error).split()))
+        raise
+    recorder.end("done")
 
 
 def _now() -> str:

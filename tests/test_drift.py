@@ -8,10 +8,14 @@ from conftest import Command, draw_cell, write_cells
 from PIL import Image, ImageFilter
 
 from slidescreen.appearance import MEASURES, measure
-from slidescreen.drift import LEAST_NIGHTS, add_to_history, compare, read_history
-from slidescreen.errors import InputError
+from slidescreen.calls import Call, Status
+from slidescreen.differential import Differential
+from slidescreen.drift import LEAST_NIGHTS, Look, compare, look_of
+from slidescreen.history import read_history
+from slidescreen.runs import SlideResult
+from slidescreen.screening import Finding, Verdict
 
-PAST = [{"background_red": 200.0 + (n % 3), "sharpness": 4.0 + 0.02 * (n % 4)} for n in range(20)]
+PAST = [Look(40, {"background_red": 200.0 + (n % 3), "sharpness": 4.0 + 0.02 * (n % 4)}) for n in range(20)]
 
 
 def look(image: Image.Image) -> dict[str, float]:
@@ -41,60 +45,91 @@ def test_a_loss_of_focus_shows_in_the_sharpness_and_a_lamp_in_the_background() -
     assert look(darker)["sharpness"] == pytest.approx(look(image)["sharpness"], rel=0.1)
 
 
+def night(slides: int = 40, **figures: float) -> Look:
+    return Look(slides, figures)
+
+
 def test_a_usual_night_gets_no_remark() -> None:
-    assert compare({"background_red": 202.0, "sharpness": 4.1}, PAST, {}) == []
+    assert compare(night(background_red=202.0, sharpness=4.1), PAST, {}) == []
 
 
 def test_a_departure_is_named_with_its_figures() -> None:
-    assert compare({"background_red": 170.0, "sharpness": 4.0}, PAST, {}) == [
+    assert compare(night(background_red=170.0, sharpness=4.0), PAST, {}) == [
         "background red 170.0 is 21 deviations below the 201.0 of 20 earlier runs"
     ]
 
 
 def test_one_odd_night_among_the_past_changes_little() -> None:
-    odd = [*PAST, {"background_red": 20.0, "sharpness": 400.0}]
-    assert compare({"background_red": 201.0, "sharpness": 4.0}, odd, {}) == []
-    assert len(compare({"background_red": 180.0}, odd, {})) == 1
+    odd = [*PAST, night(background_red=20.0, sharpness=400.0)]
+    assert compare(night(background_red=201.0, sharpness=4.0), odd, {}) == []
+    assert len(compare(night(background_red=180.0), odd, {})) == 1
 
 
 def test_before_there_is_a_past_the_measured_images_are_asked() -> None:
     few = PAST[: LEAST_NIGHTS - 1]
     limits = {"background_red": (150.0, 250.0), "sharpness": (1.0, 9.0)}
-    assert compare({"background_red": 170.0, "sharpness": 4.0}, few, limits) == []
-    (remark,) = compare({"background_red": 120.0, "sharpness": 4.0}, few, limits)
+    assert compare(night(background_red=170.0, sharpness=4.0), few, limits) == []
+    (remark,) = compare(night(background_red=120.0, sharpness=4.0), few, limits)
     assert remark == "background red 120 is outside of 150–250, where the ensemble was measured"
-    (close,) = compare({"background_red": 250.04}, [], {"background_red": (150.0, 250.0)})
-    assert close == "background red 250.04 is outside of 150–250, where the ensemble was measured"
+
+
+def test_a_background_as_white_as_it_can_be_is_no_departure_from_one_that_nearly_was() -> None:
+    assert compare(night(1, background_red=254.972), [], {"background_red": (163.9, 254.970)}) == []
+    (close,) = compare(night(sharpness=9.1004), [], {"sharpness": (1.0, 9.0)})
+    assert close == "sharpness 9.1 is outside of 1–9, where the ensemble was measured"
 
 
 def test_a_laboratory_whose_cells_the_ensemble_is_less_sure_of_is_told_so_on_the_first_night() -> None:
     usual = {"mean_probability": (0.732, 1.0), "unidentified_percent": (0.0, 15.8)}
-    assert compare({"mean_probability": 0.81, "unidentified_percent": 9.0}, [], usual) == []
-    assert compare({"mean_probability": 0.7072, "unidentified_percent": 22.61}, [], usual) == [
+    assert compare(night(mean_probability=0.81, unidentified_percent=9.0), [], usual) == []
+    assert compare(night(mean_probability=0.7072, unidentified_percent=22.61), [], usual) == [
         "mean probability 0.707 is outside of 0.732–1, where the ensemble was measured",
         "unidentified % 22.6 is outside of 0–15.8, where the ensemble was measured",
     ]
 
 
-def test_the_history_reads_back_what_was_added(tmp_path: Path) -> None:
-    path = tmp_path / "history.csv"
-    assert read_history(path) == []
-    for number in range(3):
-        add_to_history(path, f"2026-01-0{number + 1}", [], {"background_red": 200.5 + number})
-    assert [row["background_red"] for row in read_history(path)] == [200.5, 201.5, 202.5]
-    assert path.read_text().startswith("time,slides,images,background_red,")
+def test_certainty_is_judged_over_enough_slides_and_not_by_one_difficult_one() -> None:
+    usual = {"mean_probability": (0.755, 1.0)}
+    assert compare(night(1, mean_probability=0.715), [], usual) == []
+    nights = [night(3, mean_probability=0.71) for _ in range(3)]
+    assert compare(night(3, mean_probability=0.71), nights, usual) == [
+        "mean probability over the last 12 slides 0.71 is outside of 0.755–1, where the ensemble was measured"
+    ]
 
 
-@pytest.mark.parametrize("text", ["a,b\n1,2\n", "time,slides,images,background_red\nx,1,1,much\n"])
-def test_a_file_that_is_no_history_is_refused_before_the_work(text: str, command: Command) -> None:
-    write_cells(Path("night/S"), 2)
-    Path("history.csv").write_text(text)
-    outcome = command("classify", "night", "--out", "run", "--history", "history.csv")
-    assert outcome.code == 2
-    assert "history.csv is no history of slidescreen" in outcome.err
-    assert not Path("run").exists()
-    with pytest.raises(InputError):
-        read_history(Path("history.csv"))
+def test_a_lone_slide_of_leukaemia_is_no_change_of_stain() -> None:
+    usual = [night(1, nucleus_red=120.0 + n % 4, sharpness=3.5, neutrophil_percent=55.0 + n % 5, myeloblast_percent=0.0)
+             for n in range(30)]  # fmt: skip
+    ill = night(1, nucleus_red=100.0, sharpness=2.4, neutrophil_percent=3.0, myeloblast_percent=90.0)
+    assert compare(ill, usual, {}) == []
+    large = [night(30, **look.figures) for look in usual]
+    assert compare(ill, large, {}) == []
+    (remark,) = compare(night(30, myeloblast_percent=90.0), large, {})
+    assert remark == "myeloblast % 90.0 is 90 deviations above the 0.0 of 30 earlier runs"
+
+
+def test_what_changed_for_good_is_told_to_a_small_laboratory_too() -> None:
+    usual = [night(2, nucleus_red=120.0 + n % 4, band_neutrophil_percent=4.0 + n % 2) for n in range(30)]
+    changed = night(2, nucleus_red=150.0, band_neutrophil_percent=30.0)
+    told = [len(compare(changed, [*usual, *[changed] * after], {})) for after in range(4)]
+    assert told == [0, 0, 2, 2]
+
+
+def test_figures_of_a_night_are_medians_over_its_slides() -> None:
+    def slide(types: str, probability: float) -> SlideResult:
+        kinds = {"n": "neutrophil", "b": "myeloblast"}
+        calls = tuple(
+            Call(f"{at}.jpg", Status.CLASSIFIED, kinds[kind], probability, appearance=tuple(range(7)))
+            for at, kind in enumerate(types)
+        )
+        return SlideResult(Differential("S", 9, 9, 0, 0, 0, 9, {}, {}), Finding(Verdict.CLEAR, (), ()), calls, Path())
+
+    look = look_of([slide("nnnn", 0.9), slide("nnnb", 0.8), slide("bbbbbbbbbbbb", 0.4)])
+    assert look.slides == 3
+    assert look.figures["neutrophil_percent"] == 75
+    assert look.figures["myeloblast_percent"] == 25
+    assert look.figures["mean_probability"] == pytest.approx(0.8)
+    assert look.figures["background_green"] == 1
 
 
 def test_nights_are_compared_and_a_changed_lamp_is_told(command: Command) -> None:
@@ -102,7 +137,7 @@ def test_nights_are_compared_and_a_changed_lamp_is_told(command: Command) -> Non
         write_cells(Path(f"night{number}/S"), 24, first_seed=100 * number)
         outcome = command("classify", f"night{number}", "--out", f"run{number}", "--history", "lab.csv")
         assert "stain or camera changed" not in outcome.out
-    assert len(read_history(Path("lab.csv"))) == LEAST_NIGHTS
+    assert len(read_history(Path("lab.csv")).rows) == LEAST_NIGHTS
     write_cells(Path("dark/S"), 24, first_seed=5000)
     for path in Path("dark/S").iterdir():
         Image.open(path).point(lambda value: int(0.6 * value)).save(path)

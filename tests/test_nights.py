@@ -330,7 +330,7 @@ def test_a_failure_is_in_the_log_too(command: Command, night: Path, monkeypatch:
     def fail(*_: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("slidescreen.batch.write", fail)
+    monkeypatch.setattr("slidescreen.batch.write_worklist", fail)
     assert command("classify", night, "--out", "run", "--log-file", "night.log").code == 1
     last = json.loads(Path("night.log").read_text().splitlines()[-1])
     assert (last["event"], last["error"]) == ("failed", "broken")

@@ -150,7 +150,7 @@ def classify(
         echo(json.dumps(run_to_dict(run)))
     elif not quiet:
         show_run(run, request.out)
-    if batch.incomplete(run):
+    if batch.incomplete(run) or run.info["unwritten_files"]:
         raise typer.Exit(ExitCode.SOME_UNREADABLE)
 
 

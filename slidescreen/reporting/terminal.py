@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 from rich.markup import escape
@@ -13,6 +14,7 @@ from rich.table import Table
 from slidescreen import output
 from slidescreen.calls import Status
 from slidescreen.differential import Share
+from slidescreen.errors import OutputError
 from slidescreen.files import printable
 from slidescreen.passed_over import sentences
 from slidescreen.reporting.progress import ProgressDisplay
@@ -43,13 +45,29 @@ class RunDisplay(ProgressDisplay):
             TimeRemainingColumn(),
             quiet=quiet,
         )
-        self._verbose = verbose
+        self._quiet, self._verbose = quiet, verbose
+        self._unsaid: list[str] = []
         self._slides_done = self._slides = 0
         self._started = time.monotonic()
         self._task = self._bar.add_task("classifying", total=0, detail="")
 
     def note(self, text: str) -> None:
         self.console.print(escape(text))
+
+    def warn(self, text: str) -> None:
+        """Something is wrong, and the run goes on: told at once, or at the end of a quiet run."""
+        if self._quiet:
+            self._unsaid.append(text)
+        else:
+            self.console.print(f"[bold yellow]warning:[/] {escape(text)}", soft_wrap=True)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if not isinstance(error, OutputError):  # that says why nothing could be written
+            for text in self._unsaid:
+                output.say("warning", text)
 
     def start(self, slides: int, cells: int) -> None:
         """Begin: so many slides and cell images are to be classified."""

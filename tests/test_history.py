@@ -1,0 +1,313 @@
+"""The history of nights: each counts once, and no spreadsheet and no damage stops it or loses what it holds."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import Command, write_cells
+
+from slidescreen import history
+from slidescreen.calls import Call, Status
+from slidescreen.differential import Differential
+from slidescreen.errors import InputError
+from slidescreen.history import add_night, content_of, read_history
+from slidescreen.runs import SlideResult
+from slidescreen.screening import Finding, Verdict
+
+
+def slide(name: str, *, first: str = "", sure: float = 0.9) -> SlideResult:
+    """A slide of three cells whose images are its own; `first` is those of another slide."""
+    calls = tuple(
+        Call(f"{at}.jpg", Status.CLASSIFIED, "monocyte", sure, digest=f"{first or name}{at}", appearance=(200.5,) * 7)
+        for at in range(3)
+    )
+    found = Differential(name, 3, 3, 0, 0, 0, 3, {}, {})
+    return SlideResult(found, Finding(Verdict.CLEAR, (), ()), calls, Path())
+
+
+def time(number: int) -> str:
+    return f"2026-01-{number:02d}T02:00:00+00:00"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A history of four nights of two slides each."""
+    file = tmp_path / "history.csv"
+    for number in range(1, 5):
+        assert (
+            add_night(file, time(number), [slide(f"{number}a", sure=0.9 + number / 100), slide(f"{number}b")]) is None
+        )
+    return file
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+
+
+def lines_of(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def others(path: Path) -> list[str]:
+    return sorted(file.name for file in path.parent.iterdir() if file != path)
+
+
+def test_the_history_reads_back_what_was_added(path: Path) -> None:
+    found = read_history(path)
+    assert [look.slides for look in found.looks()] == [2] * 4
+    assert [look.figures["mean_probability"] for look in found.looks()] == [0.905, 0.91, 0.915, 0.92]
+    assert {look.figures["background_red"] for look in found.looks()} == {200.5}
+    assert (found.remarks, found.spoilt) == ((), False)
+    assert path.read_text().startswith("time,slides,images,background_red,")
+
+
+def test_a_night_is_added_below_and_what_stands_there_is_left_as_it_is(path: Path) -> None:
+    before = path.read_bytes()
+    add_night(path, time(9), [slide("9")])
+    assert path.read_bytes().startswith(before)
+    assert len(rows_of(path)) == 5
+
+
+def as_saved(path: Path, separator: str, encoding: str, dialect: Callable[[str], str] = str, **options: int) -> None:
+    """Save a history as a spreadsheet would."""
+    text = io.StringIO()
+    rows = list(csv.reader(path.read_text().splitlines()))
+    csv.writer(text, delimiter=separator, **options).writerows([[dialect(value) for value in row] for row in rows])
+    path.write_bytes(text.getvalue().encode(encoding))
+
+
+def with_commas(value: str) -> str:
+    return value.replace(".", ",").rstrip("0") if value.replace(".", "").isdigit() and "." in value else value
+
+
+@pytest.mark.parametrize(
+    "save",
+    [
+        lambda path: as_saved(path, ";", "utf-8-sig", with_commas),
+        lambda path: as_saved(path, ",", "utf-8", with_commas),
+        lambda path: as_saved(path, ",", "utf-8-sig"),
+        lambda path: as_saved(path, "\t", "utf-16", with_commas),
+        lambda path: as_saved(path, ";", "cp1252", with_commas, quoting=csv.QUOTE_ALL),
+        lambda path: path.write_bytes(path.read_bytes().rstrip(b"\n")),
+        lambda path: path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n\r\n"),
+        lambda path: path.write_text("".join(",".join(line.split(",")[::-1]) + "\n" for line in lines_of(path))),
+    ],
+    ids=["semicolons", "decimal commas", "mark", "utf-16 tabs", "quotes", "no last newline", "crlf", "reordered"],
+)
+def test_what_a_spreadsheet_saved_is_read_and_written_as_before(save: Callable[[Path], None], path: Path) -> None:
+    looks, before = read_history(path).looks(), path.read_bytes()
+    save(path)
+    assert read_history(path).looks() == looks
+    assert not read_history(path).spoilt
+    assert add_night(path, time(9), [slide("9")]) is None
+    assert path.read_bytes().startswith(before)
+    assert len(rows_of(path)) == 5
+    assert others(path) == []
+
+
+def test_columns_of_the_laboratorys_own_stay(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    path.write_text(
+        "\n".join([f"{lines[0]},remark", f"{lines[1]},new lamp", *(f"{line}," for line in lines[2:])]) + "\n"
+    )
+    add_night(path, time(9), [slide("9")])
+    assert [row["remark"] for row in rows_of(path)] == ["new lamp", "", "", "", ""]
+
+
+def test_a_history_from_before_its_last_column_is_carried_on(path: Path) -> None:
+    path.write_text("".join(line.rpartition(",")[0] + "\n" for line in path.open()))
+    assert len(read_history(path).looks()) == 4
+    assert add_night(path, time(9), [slide("9")]) is None
+    assert [bool(row["content"]) for row in rows_of(path)] == [False] * 4 + [True]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "left"),
+    [
+        (lambda text: text[:-40], 3),  # the last line was cut off
+        (lambda text: text.replace("200.5000", "much", 1), 3),
+        (lambda text: text.replace("200.5000", "2005000", 1), 3),  # a decimal point that was taken for thousands
+        (lambda text: text.replace("0.9100", "-1", 1), 3),
+        (lambda text: text.replace("+00:00,2,", "+00:00,,", 2), 2),
+        (lambda text: text + text, 8),  # two histories in one, the header among the rows
+    ],
+)
+def test_rows_that_can_be_read_are_kept_and_the_damaged_file_too(
+    spoil: Callable[[str], str], left: int, path: Path
+) -> None:
+    damaged = spoil(path.read_text())
+    path.write_text(damaged)
+    found = read_history(path)
+    assert len(found.looks()) == left
+    assert "can be read" in found.remarks[0] or "cannot be read" in found.remarks[0]
+    kept = add_night(path, time(9), [slide("9")])
+    assert kept == path.with_name("history.set-aside-1.csv")
+    assert kept.read_text() == damaged
+    assert len(rows_of(path)) == left + 1
+    assert read_history(path).remarks == ()
+
+
+RUBBISH = [b"\x00\xff\xfe\x80" * 300, b"PK\x03\x04 a workbook", b"name,born\nDoe,1970\n", b"<html>", b'"never closed']
+
+
+@pytest.mark.parametrize("content", RUBBISH)
+def test_what_is_no_history_is_set_aside_in_a_runs_own_folder(content: bytes, path: Path) -> None:
+    for number in (1, 2):
+        path.write_bytes(content)
+        assert read_history(path).looks() == []
+        assert "is no history of slidescreen" in read_history(path).remarks[0]
+        kept = add_night(path, time(9), [slide("9")])
+        assert kept == path.with_name(f"history.set-aside-{number}.csv")
+        assert kept.read_bytes() == content
+        assert len(rows_of(path)) == 1
+
+
+@pytest.mark.parametrize("content", RUBBISH)
+def test_what_is_no_history_but_was_named_as_one_stays_as_it_is(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
+    for attempt in (lambda: read_history(path, named=True), lambda: add_night(path, time(9), [slide("9")], named=True)):
+        with pytest.raises(InputError, match="is no history of slidescreen and stays as it is"):
+            attempt()
+    assert path.read_bytes() == content
+    assert others(path) == []
+
+
+def test_a_named_history_that_is_damaged_is_known_by_what_is_left_of_it(path: Path) -> None:
+    damaged = path.read_bytes()[:900] + b"\x00" * 500
+    path.write_bytes(damaged)
+    kept = add_night(path, time(9), [slide("9")], named=True)
+    assert kept is not None
+    assert kept.read_bytes() == damaged
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf", b"\x00" * 4096, b" \r\n"])
+def test_an_emptied_history_is_begun_anew(content: bytes, path: Path) -> None:
+    path.write_bytes(content)
+    assert "is empty" in read_history(path, named=True).remarks[0]
+    assert add_night(path, time(9), [slide("9")], named=True) is None
+    assert len(rows_of(path)) == 1
+    assert others(path) == []
+
+
+def test_a_folder_in_its_place_is_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    (path / "notes").mkdir(parents=True)
+    assert add_night(path, time(9), [slide("9")]) == tmp_path / "history.set-aside-1.csv"
+    assert (tmp_path / "history.set-aside-1.csv" / "notes").is_dir()
+    assert len(rows_of(path)) == 1
+
+
+def counted(path: Path) -> list[tuple[str, str]]:
+    return [(row["time"][8:10], row["slides"]) for row in rows_of(path)]
+
+
+def test_the_same_slides_are_one_night_under_whatever_names(path: Path) -> None:
+    again = [slide("copy of 2b", first="2b"), slide("2a", sure=0.5)]
+    add_night(path, time(9), again)
+    assert counted(path) == [("01", "2"), ("09", "2"), ("03", "2"), ("04", "2")]
+    assert rows_of(path)[1]["mean_probability"] == "0.7000"
+    assert [look.figures["mean_probability"] for look in read_history(path).looks(but=content_of(again))] == [
+        0.905, 0.915, 0.92
+    ]  # fmt: skip
+
+
+def test_a_slide_counts_once_among_others_too(path: Path) -> None:
+    add_night(path, time(9), [slide("4b"), slide("9"), slide("1a")])
+    assert counted(path)[-1] == ("09", "1")
+    before = path.read_bytes()
+    add_night(path, time(10), [slide("4b"), slide("1a"), slide("2a")])
+    assert path.read_bytes() == before
+
+
+def test_a_slide_is_another_when_an_image_is_missing() -> None:
+    whole = slide("1a")
+    assert content_of([replace(whole, calls=whole.calls[1:])]) != content_of([whole])
+
+
+def test_no_spreadsheet_takes_a_slides_name_in_the_history_for_a_number_or_a_date() -> None:
+    for number in range(200):
+        name = content_of([slide(str(number))])
+        assert len(name) == 10
+        assert set(name) <= set("ghijklmnopqrstuv")
+
+
+def test_a_row_of_very_many_slides_fits_a_cell_of_a_spreadsheet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert history._MOST_SLIDES_NAMED * 11 < 32_767
+    monkeypatch.setattr(history, "_MOST_SLIDES_NAMED", 5)
+    path, many = tmp_path / "history.csv", [slide(str(number)) for number in range(12)]
+    for number in (1, 2):
+        add_night(path, time(number), many)
+        assert counted(path) == [(f"0{number}", "12")]
+
+
+def warnings(out: str = "run") -> list[str]:
+    return list(json.loads(Path(out, "run.json").read_text())["warnings"])
+
+
+@pytest.mark.parametrize("damage", [b"\x00\x01 rubbish", b"time,slides,images,background_red\nx,1,1,much\n"])
+def test_a_damaged_history_costs_no_night(damage: bytes, command: Command) -> None:
+    write_cells(Path("night/S0"), 3)
+    Path("run").mkdir()
+    Path("run/history.csv").write_bytes(damage)
+    outcome = command("classify", "night", "--out", "run", "--log-file", "log")
+    assert outcome.code == 0
+    assert len(rows_of(Path("run/history.csv"))) == 1
+    assert Path("run/history.set-aside-1.csv").read_bytes() == damage
+    assert len(warnings()) == 2
+    for warning in warnings():
+        assert f"warning: {warning}\n" in outcome.err
+        assert json.dumps(warning) in Path("log").read_text()
+
+
+def test_a_file_that_was_named_by_mistake_costs_no_night_and_is_left_alone(command: Command) -> None:
+    write_cells(Path("night/S"), 2)
+    Path("patients.csv").write_text("name,born\nDoe,1970\n")
+    outcome = command("classify", "night", "--out", "run", "--history", "patients.csv")
+    assert outcome.code == 3
+    assert outcome.err.count("patients.csv is no history of slidescreen and stays as it is") == 1
+    assert Path("patients.csv").read_text() == "name,born\nDoe,1970\n"
+    assert Path("run/cells.csv").exists()
+    assert json.loads(Path("run/run.json").read_text())["unwritten_files"] == ["patients.csv"]
+
+
+def test_a_night_counts_once_however_often_it_is_done(command: Command) -> None:
+    write_cells(Path("night/S0"), 2)
+    write_cells(Path("night/S1"), 2, first_seed=10)
+
+    def nights(*options: str) -> list[str]:
+        assert command("classify", "night", "--out", "run", "--history", "lab.csv", *options).code == 0
+        return [row["slides"] for row in rows_of(Path("lab.csv"))]
+
+    assert nights() == ["2"]
+    assert nights("--force") == ["2"]
+    write_cells(Path("night/S2"), 2, first_seed=20)
+    assert nights() == ["2", "1"]
+    assert nights("--force") == ["2", "1"]
+
+
+def test_an_interrupted_nights_slides_are_counted_when_it_goes_on(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        write_cells(Path(f"night/S{number}"), 2, first_seed=10 * number)
+    from slidescreen.engine.pipeline import Pipeline
+
+    run, stopping = Pipeline.run, [True]
+
+    def interrupted(self: Pipeline, slides: Iterable[object]) -> Iterable[object]:
+        for number, found in enumerate(run(self, slides)):  # type: ignore[arg-type]
+            if number == 1 and stopping.pop():
+                raise KeyboardInterrupt
+            yield found
+
+    monkeypatch.setattr(Pipeline, "run", interrupted)
+    assert command("classify", "night", "--out", "run").code == 130
+    monkeypatch.setattr(Pipeline, "run", run)
+    assert command("classify", "night", "--out", "run").code == 0
+    assert [row["slides"] for row in rows_of(Path("run/history.csv"))] == ["3"]
