@@ -10,6 +10,7 @@ import numpy as np
 from slidescreen import arithmetic, ensemble_files
 from slidescreen.duplicates import contents_of, sift
 from slidescreen.engine import quantisation
+from slidescreen.engine.devices import has_bfloat16
 from slidescreen.engine.graph_files import save_graph
 from slidescreen.engine.interface import Choice, EngineOptions
 from slidescreen.engine.selection import choose, load_engines
@@ -82,7 +83,7 @@ def build_ensemble(request: Request, progress: Callable[[str, int, int], None]) 
             ensemble, members=tuple(replace(m, weight=w) for m, w in zip(ensemble.members, found, strict=True))
         )
     ensemble = calibrate(ensemble, exact, request.targets)
-    if choice.kind == "openvino":
+    if choice.kind == "openvino" and has_bfloat16():  # elsewhere it would be float32 that is measured
         ensemble = arithmetic.with_bf16(ensemble, exact, predictions(ensemble, "bf16"))
     with scratch_folder(make_folder(request.out)) as scratch:
         if request.int8:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from slidescreen.cascade import Cascade
 from slidescreen.engine import cache, devices, openvino, selection
+from slidescreen.engine.devices import has_bfloat16_products
 from slidescreen.engine.interface import Choice, EngineOptions
 from slidescreen.engine.selection import choose, load_engines
 from slidescreen.ensemble import Calibration
@@ -284,6 +285,90 @@ def test_fresh_processes_start_without_torch_and_never_hang(ensemble_folder: Pat
             check=True,
         )
         assert ended.stdout.strip() == "False"
+
+
+HELD_BACK = """
+import sys
+from pathlib import Path
+import numpy as np
+from slidescreen.engine.interface import EngineOptions
+from slidescreen.engine.selection import choose, load_engines
+from slidescreen.ensemble import Calibration
+from slidescreen.ensemble_files import load
+from slidescreen.exactness import Agreement
+members = load(Path(sys.argv[1])).members[:1]
+harmless = Agreement(2000, 0.1, 0.0, 0.0, 0.0)
+for precision in ("fp32", "auto"):
+    choice = choose(EngineOptions("cpu", "openvino", precision), Calibration(precisions={"bf16": harmless}))
+    engines = load_engines(members, choice, 2)
+    print(choice.precision, engines.members[0].probabilities(np.zeros((2, 64, 64, 3), np.uint8))[0].argmax())
+"""
+
+
+@pytest.mark.skipif(not has_bfloat16_products(), reason="this processor has nothing that it could be held back from")
+def test_a_processor_held_back_from_what_filled_the_cache_still_classifies(ensemble_folder: Path) -> None:
+    members = load(ensemble_folder).members[:1]
+    pixels = np.zeros((2, 64, 64, 3), np.uint8)
+    (expected,) = {
+        int(load_engines(members, Choice("openvino", "cpu", precision), 2).members[0].probabilities(pixels)[0].argmax())
+        for precision in ("fp32", "bf16")
+    }
+    ended = subprocess.run(
+        [sys.executable, "-c", HELD_BACK, str(ensemble_folder)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+        env={**os.environ, "ONEDNN_MAX_CPU_ISA": "SSE41"},
+    )
+    assert ended.stdout.split() == ["fp32", str(expected)] * 2
+
+
+def test_bfloat16_that_would_crash_is_refused_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
+    with pytest.raises(InputError, match=r"bf16: ONEDNN_MAX_CPU_ISA=AVX2 keeps the processor from bfloat16"):
+        choose(EngineOptions(kind="openvino", precision="fp32+bf16"))
+
+
+@pytest.mark.parametrize("kept", [b"", b"no network at all"])
+def test_a_kept_network_that_cannot_be_loaded_is_made_anew(
+    kept: bytes, ensemble_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cache, "recall", lambda _: kept)
+    notes: list[str] = []
+    (engine,) = load_engines(load(ensemble_folder).members[:1], EXACT, 2, notes.append).members
+    assert engine.probabilities(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 16)
+    assert len(notes) == 1
+
+
+def test_a_kept_network_that_does_not_run_is_made_anew(ensemble_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    members = load(ensemble_folder).members[:1]
+    load_engines(members, EXACT, 2)  # fills the cache
+    faults = [RuntimeError("no such instruction")]
+    sound = openvino.OpenVinoEngine._logits
+
+    def logits(engine: openvino.OpenVinoEngine, part: NDArray[np.uint8]) -> NDArray[np.float32]:
+        if faults:
+            raise faults.pop()
+        return sound(engine, part)
+
+    monkeypatch.setattr(openvino.OpenVinoEngine, "_logits", logits)
+    notes: list[str] = []
+    (engine,) = load_engines(members, EXACT, 2, notes.append).members
+    assert engine.probabilities(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 16)
+    assert len(notes) == 1
+
+
+def test_memory_that_runs_out_over_a_kept_network_is_no_fault_of_it(
+    ensemble_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    members = load(ensemble_folder).members[:1]
+    load_engines(members, EXACT, 2)  # fills the cache
+    monkeypatch.setattr(openvino, "_requests", lambda *_: (_ for _ in ()).throw(MemoryError("not even one image")))
+    notes: list[str] = []
+    with pytest.raises(MemoryError):
+        load_engines(members, EXACT, 2, notes.append)
+    assert notes == []
 
 
 class Scarce:

@@ -15,7 +15,7 @@ import openvino
 from numpy.typing import NDArray
 from scipy import special
 
-from slidescreen.engine import cache
+from slidescreen.engine import cache, devices
 from slidescreen.engine.devices import has_8_bit_products, threads_in_words
 from slidescreen.engine.interface import Choice, Engines, for_each, parts_of
 from slidescreen.ensemble import Member, Quantised
@@ -30,6 +30,7 @@ _GRAPH = 1  # to be raised when the graph made from a checkpoint changes
 # 1.3 to 1.7 times faster at 96 and 128 pixels than one by one, and slower from 224 on.
 _TOGETHER = ((128, 8), (199, 4))
 _LEAST_BATCH = 16
+_NO_8_BIT = "has no instructions for 8-bit networks (VNNI)"
 _FIRST_BATCH = 64  # where one network classifies first, so that what it leaves fills the threads too
 
 
@@ -128,6 +129,9 @@ def choose_precision(asked: str, measured: Mapping[str, Agreement]) -> str:
                 f"and its macro F1 by {found.macro_f1_change:+.4f}"
             )
         require_8_bit(f"--precision {asked}")
+    told = devices.held_back()
+    if "bf16" in parts_of(asked) and told and not devices.has_bfloat16():
+        raise InputError(f"--precision {asked}: {told} keeps the processor from bfloat16: leave one of them out")
     return asked
 
 
@@ -136,12 +140,18 @@ def require_8_bit(option: str) -> None:
     InputError: this processor cannot multiply 8-bit integers exactly and fast.
     """
     if not has_8_bit_products():
-        raise InputError(f"{option}: this processor has no instructions for 8-bit networks (VNNI): leave it out")
+        told = devices.held_back()
+        lacks = f"is kept from its instructions for 8-bit networks (VNNI) by {told}" if told else _NO_8_BIT
+        raise InputError(f"{option}: this processor {lacks}: leave it out")
 
 
 def _has_bf16() -> bool:
-    """Whether the processor multiplies bfloat16 itself; elsewhere OpenVINO emulates it, which is slow."""
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    """Whether the processor multiplies bfloat16 itself, and may; elsewhere OpenVINO emulates it slowly, or crashes.
+
+    OpenVINO names what the processor has, also where it has been told to do without.
+    """
+    has_it = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return has_it and devices.has_bfloat16_products()
 
 
 def load(members: Sequence[Member], choice: Choice, threads: int, note: Callable[[str], None]) -> Engines:
@@ -154,7 +164,7 @@ def load(members: Sequence[Member], choice: Choice, threads: int, note: Callable
     pool = ThreadPoolExecutor(threads, "inference")
 
     def engine(member: Member, precision: str) -> OpenVinoEngine:
-        return OpenVinoEngine(_compiled(core, member, precision, threads, note), pool, threads)
+        return _engine(core, member, precision, pool, threads, note)
 
     note = functools.cache(note)  # what goes for both networks is said once
     cascade = choice.cascade
@@ -165,15 +175,22 @@ def load(members: Sequence[Member], choice: Choice, threads: int, note: Callable
     description = f"{processor}, {threads_in_words(threads)}, OpenVINO {_version()}, {choice.precision}"
     if cascade is not None:
         description += f", first {members[cascade.first].checkpoint.backbone} in int8"
+    if told := devices.held_back():
+        description += f", {told}"
     # Two batches at once, so that no thread idles while the last images of one are being classified.
     batch = max(_LEAST_BATCH if first is None else _FIRST_BATCH, threads * max(each.together for each in engines))
     return Engines(engines, description, batch, at_once=2, first=first)
 
 
-def _compiled(
-    core: openvino.Core, member: Member, precision: str, threads: int, note: Callable[[str], None]
-) -> openvino.CompiledModel:
-    """A network compiled for this processor, from the cache if it is there, else from its checkpoint."""
+def _engine(
+    core: openvino.Core,
+    member: Member,
+    precision: str,
+    pool: ThreadPoolExecutor,
+    threads: int,
+    note: Callable[[str], None],
+) -> OpenVinoEngine:
+    """A network compiled for this processor, from the cache if it is there and runs, else from its checkpoint."""
     options = {
         "INFERENCE_PRECISION_HINT": _HINTS[precision],
         "NUM_STREAMS": threads,
@@ -184,17 +201,22 @@ def _compiled(
     side = member.checkpoint.preprocessing.image_size
     together = next((count for largest, count in _TOGETHER if side <= largest), 1)
     sha256 = member.sha256 if precision != "int8" else _int8_of(member).sha256
-    key = cache.key_of(sha256, _GRAPH, together, openvino.get_version(), processor, sorted(options.items()))
+    what, where = (sha256, _GRAPH, together), (openvino.get_version(), processor, devices.instructions())
+    key = cache.key_of(*what, *where, sorted(options.items()))
     kept = cache.recall(key)
     if kept is not None:
-        return core.import_model(kept, "CPU", options)
+        try:
+            return OpenVinoEngine(core.import_model(kept, "CPU", options), pool, threads)
+        except Exception as error:  # made by another build of OpenVINO, say: what it raises then it does not tell
+            if memory_ran_out(error):
+                raise
     note(f"preparing {member.path.name} for this processor, once")
     compiled = core.compile_model(_graph(member, precision, together), "CPU", options)
     exported = io.BytesIO()
     compiled.export_model(exported)
     if not cache.keep(key, exported.getvalue()):
         note("it could not be kept for the next run: SLIDESCREEN_CACHE names a folder that can be written to")
-    return compiled
+    return OpenVinoEngine(compiled, pool, threads)
 
 
 def _graph(member: Member, precision: str, together: int) -> openvino.Model:
