@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from slidescreen import png, tiff
+from slidescreen.depth import to_8_bits
 from slidescreen.errors import UnreadableImageError
 
 SUFFIXES = frozenset(
@@ -18,6 +20,16 @@ _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
 _MAX_PIXELS = 32_000_000  # a single-cell image has some 130,000; far above is a mistake or a bomb
 _MAX_BYTES = 256 * 1024**2
 _MIN_SIDE = 16
+_ORIENTATION = 274  # EXIF, and TIFF 6.0: where the first row and column are
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 INTERPOLATIONS = {
     "bilinear": Image.Resampling.BILINEAR,
     "bicubic": Image.Resampling.BICUBIC,
@@ -78,8 +90,23 @@ def read_bytes(path: Path) -> bytes:
     return content
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A decoded file: an 8-bit RGB image, and what a reader of the file must know of how it came about."""
+
+    image: Image.Image
+    remarks: tuple[str, ...] = ()
+
+
 def decode(content: bytes) -> Image.Image:
-    """The first frame of an encoded image, as 8-bit RGB; transparency is shown on white.
+    """The image that `read_picture` makes of a file's content."""
+    return read_picture(content).image
+
+
+def read_picture(content: bytes) -> Picture:
+    """The first page or frame of an encoded image, as 8-bit RGB, upright; transparency is shown on white.
+
+    Samples of more than 8 bits are scaled by what the file uses of them (see `depth`).
 
     Raises:
         UnreadableImageError: not an image of a known format, truncated, or of a size no cell image has.
@@ -87,10 +114,12 @@ def decode(content: bytes) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow warns of odd metadata; the pixels are what counts
-            with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
-                _check_size(image.size)
-                image.load()
-                return _to_rgb(image)
+            deep = tiff.deep_samples(content, _check_size)
+            if deep is not None:
+                image, words = to_8_bits(deep)
+                several = _of_several(tiff.pages(content), "pages")
+                return Picture(_turned(image, deep.orientation), (words, *several))
+            return _by_pillow(content)
     except UnreadableImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -99,8 +128,34 @@ def decode(content: bytes) -> Image.Image:
         raise UnreadableImageError("not an image, or of a format other than JPEG, PNG, BMP, TIFF, WebP") from error
     except MemoryError:
         raise
-    except Exception as error:  # Pillow's decoders raise almost anything on damaged data
+    except Exception as error:  # decoders raise almost anything on damaged data
         raise UnreadableImageError(f"damaged: {str(error) or type(error).__name__}") from error
+
+
+def _by_pillow(content: bytes) -> Picture:
+    with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+        _check_size(image.size)
+        if image.format == "TIFF":
+            several = _of_several(tiff.pages(content), "pages")
+        else:
+            several = _of_several(getattr(image, "n_frames", 1), "frames")
+        deep = png.deep_samples(content)
+        if deep is not None:
+            shown, words = to_8_bits(deep)
+            return Picture(_turned(shown, image.getexif().get(_ORIENTATION)), (words, *several))
+        image.load()
+        orientation = None if image.format == "TIFF" else image.getexif().get(_ORIENTATION)  # Pillow has turned it
+        return Picture(_turned(_to_rgb(image), orientation), several)
+
+
+def _of_several(count: int, what: str) -> tuple[str, ...]:
+    return (f"the first of {count} {what}",) if count > 1 else ()
+
+
+def _turned(image: Image.Image, orientation: object) -> Image.Image:
+    """Upright, by what the camera says in the file of how it was held."""
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
 
 
 def prepare(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
@@ -135,18 +190,8 @@ def _check_size(size: tuple[int, int]) -> None:
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I") or image.mode == "F":
-        return _from_deep_grey(image)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
         return Image.alpha_composite(white, layer).convert("RGB")
     return image.convert("RGB")
-
-
-def _from_deep_grey(image: Image.Image) -> Image.Image:
-    """16-bit and wider grey values, scaled to 8 bits (Pillow itself would clip them to white)."""
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    top = 65535.0 if values.max(initial=0.0) > 255 else 255.0
-    grey = np.clip(np.rint(values * (255.0 / top)), 0, 255).astype(np.uint8)
-    return Image.fromarray(grey, mode="L").convert("RGB")
