@@ -189,7 +189,8 @@ def test_prediction_files_are_compared_cell_by_cell_whatever_their_order(tmp_pat
         write_predictions(tmp_path / "good.csv", good, np.arange(400)),
         write_predictions(tmp_path / "bad.csv", bad, order),
     ]
-    (expected,) = evaluate([good, bad], resamples=50).comparisons
+    unknown = ("",) * 400  # as in the files
+    (expected,) = evaluate([replace(good, slides=unknown), replace(bad, slides=unknown)], resamples=50).comparisons
     (found,) = evaluate(of_tables(files, LabelRules()), resamples=50).comparisons
     assert (found.only_first_right, found.only_other_right) == (expected.only_first_right, expected.only_other_right)
     assert found.types[0].auroc_p == pytest.approx(expected.types[0].auroc_p)
@@ -216,14 +217,62 @@ def test_prediction_files_of_other_cells_are_refused(tmp_path: Path) -> None:
         of_tables([whole, part], LabelRules())
 
 
-def test_limits_widen_when_slides_differ() -> None:
+def clustered(slides: int) -> Predictions:
+    """A model that is right on some slides and wrong on others."""
     p = random_model(1)
-    same_slide = Predictions(
-        "m", p.cell_types, p.truth, p.called, None, tuple("ab"[n // 200] for n in range(400)), p.sources
-    )
-    alone = Predictions("m", p.cell_types, p.truth, p.called, None, ("",) * 400, p.sources)
-    assert evaluate([same_slide], resamples=50).models[0].limits_by == "slides"
-    assert evaluate([alone], resamples=50).models[0].limits_by == "cells"
+    names = tuple(f"S{n % slides}" for n in range(400))
+    wrong = np.asarray([n % slides % 3 == 0 for n in range(400)])
+    return replace(p, called=np.where(wrong, (p.truth + 1) % 5, p.truth), probabilities=None, slides=names)
+
+
+def test_limits_are_wider_where_cells_of_a_slide_err_together() -> None:
+    by_slides = clustered(9)
+    by_cells = replace(by_slides, slides=("",) * 400)
+    (wide,), (narrow,) = (evaluate([p], resamples=50).models for p in (by_slides, by_cells))
+    assert (wide.limits_by, narrow.limits_by) == ("slides", "cells")
+    for name in ("accuracy", "macro_f1", "kappa"):
+        ours, other = (getattr(model, f"{name}_limits") for model in (wide, narrow))
+        assert ours.high - ours.low > 3 * (other.high - other.low)
+    for name in ("recall_limits", "precision_limits", "f1_limits"):
+        ours, other = (getattr(model.types[0], name) for model in (wide, narrow))
+        assert ours.high - ours.low > 2 * (other.high - other.low)
+
+
+@pytest.mark.parametrize("slides", [1, 2])
+def test_too_few_slides_have_a_word_instead_of_limits_wherever_they_would_stand(
+    slides: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names = tuple(f"S{n % slides}" for n in range(400))
+    first, other = (replace(random_model(seed, name=str(seed)), slides=names) for seed in (1, 2))
+    evaluation = evaluate([first, other], resamples=50)
+    write_evaluation(evaluation, tmp_path)
+    show_evaluation(evaluation, tmp_path)
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    limits = {"low": None, "high": None, "level": 0.95, "note": "too few slides"}
+    for name in ("accuracy", "macro_f1", "kappa"):
+        assert found["models"][0][f"{name}_limits"] == limits
+    for name in ("precision", "recall", "f1", "auroc"):
+        assert found["models"][0]["types"][0][f"{name}_limits"] == limits
+    comparison = found["comparisons"][0]
+    assert comparison["accuracy_p"] is comparison["macro_f1_p"] is comparison["types"][0]["auroc_p"] is None
+    assert comparison["macro_f1_limits"] == limits
+    page, markdown = ((tmp_path / name).read_text() for name in ("evaluation.html", "summary.md"))
+    for text in (page, markdown, " ".join(capsys.readouterr().out.split())):
+        assert "too few slides there are no limits: they take 3 or more" in text
+        assert "(too few slides to test)" in text
+        assert "too few slides" in text.replace("too few slides there", "").replace("too few slides to test", "")
+
+
+def test_from_three_slides_on_there_are_limits_and_tests() -> None:
+    names = tuple(f"S{n % 3}" for n in range(400))
+    first, other = (replace(random_model(seed), slides=names) for seed in (1, 2))
+    evaluation = evaluate([first, other], resamples=50)
+    model, comparison = evaluation.models[0], evaluation.comparisons[0]
+    assert 0 <= model.accuracy_limits.low < model.accuracy < model.accuracy_limits.high <= 1
+    assert 0 <= model.types[0].auroc_limits.low <= model.types[0].auroc <= model.types[0].auroc_limits.high <= 1
+    assert 0 < comparison.accuracy_p <= 1
+    assert comparison.accuracy_limits.low <= comparison.accuracy_difference <= comparison.accuracy_limits.high
+    assert 0 < comparison.types[0].recall_p <= 1
 
 
 def test_sources_are_scored_apart() -> None:
@@ -249,5 +298,5 @@ def test_all_pictures_and_the_page_are_written(tmp_path: Path, capsys: pytest.Ca
     page = (tmp_path / "evaluation.html").read_text()
     assert "<b>" not in page
     assert page.count("data:image/png;base64,") == 7
-    assert "McNemar" in capsys.readouterr().out
+    assert "by slides" in capsys.readouterr().out
     assert to_dict(evaluation)["comparisons"][0]["other"] == "other"

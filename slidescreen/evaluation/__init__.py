@@ -44,11 +44,13 @@ class Evaluation:
 def evaluate(predictions: Sequence[Predictions], resamples: int = 2000, seed: int = 0) -> Evaluation:
     """Score models on the same cells; the first is compared with each of the others.
 
-    Limits are 95%: Wilson's of proportions, DeLong's of AUROC, bootstrap percentiles of the rest.
+    Limits are 95%. Where slides are known they and the tests between models allow for cells of one slide erring
+    together, and there are none with fewer than three (see `statistics.clusters`). Where none is known they are
+    Wilson's of proportions, DeLong's of AUROC, bootstrap percentiles of the rest.
 
     Args:
         predictions: one for each model, the same cells in the same order.
-        resamples: of the bootstrap, which draws slides where they are known, else cells.
+        resamples: of the bootstrap, which draws cells where no slides are known.
         seed: of the bootstrap.
 
     Raises:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from slidescreen.evaluation.predictions import Predictions, clusters
-from slidescreen.statistics import bootstrap, classification, paired, roc
+from slidescreen.evaluation.predictions import Predictions, slide_of_each_cell
+from slidescreen.statistics import bootstrap, classification, clustered_tables, clusters, paired, roc
+from slidescreen.statistics.bootstrap import PairedDifference
 from slidescreen.statistics.intervals import Interval
 
 
@@ -16,7 +17,7 @@ class TypeDifference:
     """The first model against the other on one cell type. `p_holm` is corrected over all types and models.
 
     `only_first_right` and `only_other_right` count the type's cells; AUROC is of the type against the rest, None
-    where probabilities are not known.
+    where probabilities are not known. p is NaN where the type lies on too few slides.
     """
 
     name: str
@@ -24,6 +25,8 @@ class TypeDifference:
     only_other_right: int
     mcnemar_p: float
     mcnemar_p_holm: float
+    recall_p: float
+    recall_p_holm: float
     auroc_difference: float | None
     auroc_p: float | None
     auroc_p_holm: float | None
@@ -33,9 +36,11 @@ class TypeDifference:
 class Comparison:
     """The first model against another on the same cells, each cell called by both.
 
-    `p` values are raw, `p_holm` corrected over all comparisons of that kind. McNemar's test compares paired
-    correctness; Stuart and Maxwell's asks whether both call every type equally often, Bowker's whether each pair of
-    types is exchanged equally often in both directions.
+    `p` values are raw, `p_holm` corrected over all comparisons of that kind; NaN where slides are too few to test.
+    `tested_by` says what the tests of accuracy, macro F1, recall and AUROC take to be independent of each other:
+    `slides` where they are known, else `cells`. The others take cells so: McNemar's test compares paired correctness;
+    Stuart and Maxwell's asks whether both call every type equally often, Bowker's whether each pair of types is
+    exchanged equally often in both directions.
     """
 
     model: str
@@ -44,6 +49,11 @@ class Comparison:
     only_other_right: int
     mcnemar_p: float
     mcnemar_p_holm: float
+    tested_by: str
+    accuracy_difference: float
+    accuracy_limits: Interval[float]
+    accuracy_p: float
+    accuracy_p_holm: float
     macro_f1_difference: float
     macro_f1_limits: Interval[float]
     macro_f1_p: float
@@ -61,7 +71,8 @@ class _TypeTests:
 
     name: str
     mcnemar: paired.McNemar
-    auroc: roc.DelongTest | None
+    recall_p: float
+    auroc: PairedDifference | roc.DelongTest | None
 
 
 def compare(first: Predictions, others: Sequence[Predictions], resamples: int, seed: int) -> tuple[Comparison, ...]:
@@ -69,19 +80,16 @@ def compare(first: Predictions, others: Sequence[Predictions], resamples: int, s
     if not others:
         return ()
     n_types = len(first.cell_types)
-    drawn, _ = clusters(first.slides)
+    slides = slide_of_each_cell(first.slides)
     overall = [paired.mcnemar(_right(first), _right(other)) for other in others]
-    gaps = [
-        bootstrap.paired_difference(
-            first.truth, first.forced(), other.forced(), n_types, "macro_f1", drawn, resamples, seed
-        )
-        for other in others
-    ]
+    accuracy = [_accuracy(first, other, slides, resamples, seed) for other in others]
+    gaps = [_macro_f1(first, other, slides, resamples, seed) for other in others]
     tables = [classification.confusion_matrix(first.forced(), other.forced(), n_types) for other in others]
     margins = [paired.stuart_maxwell(table).p for table in tables]
     symmetry = [paired.bowker(table).p for table in tables]
-    corrected = [paired.holm(p).tolist() for p in ([t.p for t in overall], [g.p for g in gaps], margins, symmetry)]
-    by_type = _corrected([_type_tests(first, other) for other in others])
+    families = ([t.p for t in overall], [g.p for g in gaps], margins, symmetry, [a.p for a in accuracy])
+    corrected = [paired.holm(family).tolist() for family in families]
+    by_type = _corrected([_type_tests(first, other, slides) for other in others])
     return tuple(
         Comparison(
             model=first.model,
@@ -90,6 +98,11 @@ def compare(first: Predictions, others: Sequence[Predictions], resamples: int, s
             only_other_right=overall[i].only_b,
             mcnemar_p=overall[i].p,
             mcnemar_p_holm=corrected[0][i],
+            tested_by="cells" if slides is None else "slides",
+            accuracy_difference=accuracy[i].difference,
+            accuracy_limits=accuracy[i].interval,
+            accuracy_p=accuracy[i].p,
+            accuracy_p_holm=corrected[4][i],
             macro_f1_difference=gaps[i].difference,
             macro_f1_limits=gaps[i].interval,
             macro_f1_p=gaps[i].p,
@@ -108,24 +121,52 @@ def _right(predictions: Predictions) -> NDArray[np.bool_]:
     return np.asarray(predictions.forced() == predictions.truth)
 
 
-def _type_tests(first: Predictions, other: Predictions) -> list[_TypeTests]:
-    """For each type that has cells: McNemar's test on them, and DeLong's on the type against the rest."""
+def _accuracy(
+    first: Predictions, other: Predictions, slides: Sequence[str] | None, resamples: int, seed: int
+) -> PairedDifference:
+    if slides is not None:
+        return clusters.rate_difference(_right(first), _right(other), slides)
+    calls = first.forced(), other.forced()
+    return bootstrap.paired_difference(first.truth, *calls, len(first.cell_types), "accuracy", resamples, seed)
+
+
+def _macro_f1(
+    first: Predictions, other: Predictions, slides: Sequence[str] | None, resamples: int, seed: int
+) -> PairedDifference:
+    sides = first.truth, first.forced(), other.forced(), len(first.cell_types)
+    if slides is not None:
+        return clustered_tables.paired_difference(*sides, "macro_f1", slides)
+    return bootstrap.paired_difference(*sides, "macro_f1", resamples, seed)
+
+
+def _type_tests(first: Predictions, other: Predictions, slides: Sequence[str] | None) -> list[_TypeTests]:
+    """For each type that has cells: tests of how often they are called right, and of the type against the rest."""
     tests = []
+    names = None if slides is None else np.asarray(slides)
     first_right, other_right = _right(first), _right(other)
     for position, name in enumerate(first.cell_types):
         positive = first.truth == position
         if not positive.any():
             continue
-        area = None
+        area: PairedDifference | roc.DelongTest | None = None
         if first.probabilities is not None and other.probabilities is not None and not positive.all():
-            area = roc.delong_test(positive, first.probabilities[:, position], other.probabilities[:, position])
-        tests.append(_TypeTests(name, paired.mcnemar(first_right[positive], other_right[positive]), area))
+            scores = first.probabilities[:, position], other.probabilities[:, position]
+            area = (
+                roc.delong_test(positive, *scores)
+                if names is None
+                else clusters.auroc_difference(positive, *scores, names)
+            )
+        right = first_right[positive], other_right[positive]
+        mcnemar = paired.mcnemar(*right)
+        recall_p = mcnemar.p if names is None else clusters.rate_difference(*right, names[positive]).p
+        tests.append(_TypeTests(name, mcnemar, recall_p, area))
     return tests
 
 
 def _corrected(families: Sequence[Sequence[_TypeTests]]) -> list[tuple[TypeDifference, ...]]:
-    """Holm's correction over the types of all models together, for each of the two tests apart."""
+    """Holm's correction over the types of all models together, for each kind of test apart."""
     flat = [test for tests in families for test in tests]
+    recalled = iter(paired.holm([test.recall_p for test in flat]).tolist())
     counted = iter(paired.holm([test.mcnemar.p for test in flat]).tolist())
     areas = [test.auroc.p for test in flat if test.auroc is not None]
     ranked = iter(paired.holm(areas).tolist() if areas else [])
@@ -137,6 +178,8 @@ def _corrected(families: Sequence[Sequence[_TypeTests]]) -> list[tuple[TypeDiffe
                 only_other_right=test.mcnemar.only_b,
                 mcnemar_p=test.mcnemar.p,
                 mcnemar_p_holm=next(counted),
+                recall_p=test.recall_p,
+                recall_p_holm=next(recalled),
                 auroc_difference=None if test.auroc is None else test.auroc.difference,
                 auroc_p=None if test.auroc is None else test.auroc.p,
                 auroc_p_holm=None if test.auroc is None else next(ranked),

@@ -82,9 +82,8 @@ class Predictions:
         )
 
 
-def clusters(slides: Sequence[str]) -> tuple[list[str] | None, str]:
-    """What a bootstrap draws, and in words: slides (a cell whose slide is not known is drawn alone), or cells."""
-    names = [name or f"\0{number}" for number, name in enumerate(slides)]
-    if len({name for name in names if not name.startswith("\0")}) < 2:
-        return None, "cells"
-    return names, "slides"
+def slide_of_each_cell(slides: Sequence[str]) -> list[str] | None:
+    """The slide of each cell, one whose slide is not known being a slide of its own; None where none is known."""
+    if not any(slides):
+        return None
+    return [name or f"\0{number}" for number, name in enumerate(slides)]

@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen import cells
-from slidescreen.evaluation.predictions import Predictions, clusters
-from slidescreen.statistics import bootstrap, calibration, classification, roc
-from slidescreen.statistics.intervals import Interval, wilson
+from slidescreen.evaluation.limits import UNKNOWN, Limits, limits_of, two_by_two
+from slidescreen.evaluation.predictions import Predictions, slide_of_each_cell
+from slidescreen.statistics import calibration, classification, roc
+from slidescreen.statistics.intervals import Interval
 
 NAN = float("nan")
-_UNKNOWN = Interval(NAN, NAN, 0.95)
 
 GROUPS: Mapping[str, Sequence[str]] = {**cells.GROUPS, "other_objects": cells.OTHER_OBJECTS}
 _IMMATURE = cells.BLASTS + cells.IMMATURE_GRANULOCYTES
@@ -58,7 +58,10 @@ class Calibration:
 
 @dataclass(frozen=True)
 class ModelScores:
-    """One model's scores. Unless said otherwise they are of the cells it called."""
+    """One model's scores. Unless said otherwise they are of the cells it called.
+
+    `limits_by` is what the limits take to be independent of each other: `slides` where they are known, else `cells`.
+    """
 
     model: str
     cells: int
@@ -100,34 +103,33 @@ def score(predictions: Predictions, resamples: int, seed: int) -> ModelScores:
     matrix = classification.confusion_matrix(truth, called, len(types))
     scores = classification.per_type(matrix)
     macro = classification.macro(scores.f1)
-    drawn, limits_by = clusters(predictions.where(kept).slides)
-    samples = bootstrap.bootstrap_matrices(truth, called, len(types), drawn, resamples, seed) if len(truth) else None
+    slides = slide_of_each_cell(predictions.where(kept).slides)
+    limits = limits_of(truth, called, len(types), slides, resamples, seed)
     probabilities = None if predictions.probabilities is None else predictions.probabilities[kept]
-    judge = _Judge(types, matrix, samples, truth, probabilities)
+    judge = _Judge(types, matrix, limits, truth, probabilities)
     of_types = tuple(judge.against_rest(name, (i,)) for i, name in enumerate(types))
     leukocytes = cells.indices(types, cells.LEUKOCYTES)
-    right = int((truth == called).sum())
     return ModelScores(
         model=predictions.model,
         cells=len(kept),
         called=len(truth),
         accuracy=classification.accuracy(matrix),
-        accuracy_limits=wilson(right, len(truth)),
+        accuracy_limits=limits.statistic("accuracy"),
         accuracy_every_cell_called=float((predictions.forced() == predictions.truth).mean()),
         balanced_accuracy=classification.balanced_accuracy(matrix),
         kappa=classification.cohen_kappa(matrix),
-        kappa_limits=_limits(samples, "kappa"),
+        kappa_limits=limits.statistic("kappa"),
         macro_precision=classification.macro(scores.precision).value,
         macro_recall=classification.macro(scores.recall).value,
         macro_f1=macro.value,
-        macro_f1_limits=_limits(samples, "macro_f1"),
+        macro_f1_limits=limits.statistic("macro_f1"),
         types_with_support=macro.n_types,
         micro_f1=classification.micro_f1(matrix),
         weighted_f1=classification.weighted(scores.f1, scores.support),
         leukocyte_macro_f1=classification.macro(scores.f1[leukocytes]).value,
         top_2_accuracy=NAN if probabilities is None else classification.top_k_accuracy(truth, probabilities, 2),
         macro_auroc=classification.macro([t.auroc for t in of_types]).value,
-        limits_by=limits_by,
+        limits_by=limits.by,
         types=of_types,
         groups=tuple(judge.against_rest(name, inside) for name, inside in _members(types, GROUPS)),
         contrasts=tuple(judge.contrast(name, *sides) for name, *sides in _contrasts(types)),
@@ -151,10 +153,6 @@ def _contrasts(types: Sequence[str]) -> Iterator[tuple[str, tuple[int, ...], tup
             yield name, positive, negative
 
 
-def _limits(samples: NDArray[np.int64] | None, statistic: bootstrap.ScalarStatistic) -> Interval[float]:
-    return _UNKNOWN if samples is None else bootstrap.statistic_interval(samples, statistic)
-
-
 @dataclass(frozen=True)
 class _Judge:
     """One model's called cells, ready to be looked at from the side of any group.
@@ -162,14 +160,14 @@ class _Judge:
     Attributes:
         types: the K types.
         matrix: confusion matrix (K, K).
-        samples: resampled confusion matrices (R, K, K); None without cells.
+        limits: of these cells.
         truth: (N,) indices.
         probabilities: (N, K) or None.
     """
 
     types: Sequence[str]
     matrix: NDArray[np.int64]
-    samples: NDArray[np.int64] | None
+    limits: Limits
     truth: NDArray[np.int64]
     probabilities: NDArray[np.float64] | None
 
@@ -177,62 +175,47 @@ class _Judge:
         """A group against every other type."""
         rest = tuple(i for i in range(len(self.types)) if i not in inside)
         ranked = None if self.probabilities is None else self.probabilities[:, list(inside)].sum(axis=1)
-        return self._scores(name, inside, rest, np.isin(self.truth, inside), ranked)
+        return self._scores(name, inside, rest, np.ones(len(self.truth), dtype=np.bool_), ranked)
 
     def contrast(self, name: str, positive: tuple[int, ...], negative: tuple[int, ...]) -> TypeScores:
         """A group against another; counts are of cells that were called one of the two."""
         among = np.isin(self.truth, positive + negative)
         ranked = None
         if self.probabilities is not None:
-            first, second = (self.probabilities[among][:, list(side)].sum(axis=1) for side in (positive, negative))
+            first, second = (self.probabilities[:, list(side)].sum(axis=1) for side in (positive, negative))
             ranked = first / np.maximum(first + second, 1e-300)
-        return self._scores(name, positive, negative, np.isin(self.truth[among], positive), ranked)
+        return self._scores(name, positive, negative, among, ranked)
 
     def _scores(
         self,
         name: str,
         inside: tuple[int, ...],
         outside: tuple[int, ...],
-        positive: NDArray[np.bool_],
+        among: NDArray[np.bool_],
         ranked: NDArray[np.float64] | None,
     ) -> TypeScores:
-        table = _two_by_two(self.matrix[np.newaxis], inside, outside)[0]
+        """Of the cells `among` all; `among` and `ranked` are (N,)."""
+        table = two_by_two(self.matrix, inside, outside)
         (_, false), (missed, hit) = table.tolist()
         scores = classification.binary_scores(table)
-        rankable = ranked if 0 < positive.sum() < len(positive) else None
+        positive = np.isin(self.truth, inside)
+        rankable = None if ranked is None or len(np.unique(positive[among])) < 2 else ranked
+        sides = None if rankable is None else (positive[among], rankable[among])
         return TypeScores(
             name=name,
             support=hit + missed,
             predicted=hit + false,
             precision=scores.precision,
-            precision_limits=wilson(hit, hit + false),
+            precision_limits=self.limits.precision(inside, outside),
             recall=scores.sensitivity,
-            recall_limits=wilson(hit, hit + missed),
+            recall_limits=self.limits.recall(inside, outside),
             specificity=scores.specificity,
             f1=scores.f1 if hit + missed else NAN,
-            f1_limits=self._f1_limits(inside, outside) if hit + missed else _UNKNOWN,
-            auroc=NAN if rankable is None else roc.auroc(positive, rankable),
-            auroc_limits=_UNKNOWN if rankable is None else roc.delong_interval(positive, rankable),
-            average_precision=NAN if rankable is None else roc.average_precision(positive, rankable),
+            f1_limits=self.limits.f1(inside, outside) if hit + missed else UNKNOWN,
+            auroc=NAN if sides is None else roc.auroc(*sides),
+            auroc_limits=UNKNOWN if rankable is None else self.limits.auroc(positive, rankable, among),
+            average_precision=NAN if sides is None else roc.average_precision(*sides),
         )
-
-    def _f1_limits(self, inside: tuple[int, ...], outside: tuple[int, ...]) -> Interval[float]:
-        if self.samples is None:
-            return _UNKNOWN
-        tables = _two_by_two(self.samples, inside, outside)
-        false, missed, hit = tables[:, 0, 1], tables[:, 1, 0], tables[:, 1, 1]
-        of_type = hit + missed > 0
-        f1 = np.divide(2 * hit, 2 * hit + false + missed, out=np.full(len(tables), NAN), where=of_type)
-        return bootstrap.percentile_interval(f1)
-
-
-def _two_by_two(matrices: NDArray[np.int64], inside: tuple[int, ...], outside: tuple[int, ...]) -> NDArray[np.int64]:
-    """Confusion matrices (R, K, K) of two sides alone: (R, 2, 2), the negative side first."""
-    sides = (list(outside), list(inside))
-    return np.stack(
-        [np.stack([matrices[:, true][:, :, called].sum(axis=(1, 2)) for called in sides], axis=1) for true in sides],
-        axis=1,
-    )
 
 
 def _calibration(predictions: Predictions) -> Calibration | None:

@@ -16,6 +16,7 @@ from slidescreen.reporting.wording import (
     as_number,
     comparison_sentence,
     display_name,
+    limits_sentence,
     model_name,
     p_text,
     unscored_sentence,
@@ -35,6 +36,7 @@ def show_evaluation(evaluation: Evaluation, folder: Path) -> None:
     if evaluation.slide_level:
         console.print()
         console.print(_slides_table(evaluation.slide_level))
+    console.print(f"\n{limits_sentence(evaluation)}")
     for comparison in evaluation.comparisons:
         console.print(f"\n{escape(comparison_sentence(comparison))}")
     if evaluation.unscored:
@@ -110,6 +112,7 @@ def render_evaluation(evaluation: Evaluation, folder: Path, pictures: Sequence[s
     encoded = [(name, base64.b64encode((folder / name).read_bytes()).decode("ascii")) for name in pictures]
     return page.render(
         evaluation=evaluation,
+        limits=limits_sentence(evaluation),
         sentences=[comparison_sentence(c) for c in evaluation.comparisons],
         unscored=[unscored_sentence(left) for left in evaluation.unscored],
         pictures=encoded,

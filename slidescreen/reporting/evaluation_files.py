@@ -131,17 +131,21 @@ def _comparison_rows(comparisons: Sequence[Comparison]) -> Rows:
     yield ["model", "other", "test", "of", "difference", "p", "p_holm"]
     for c in comparisons:
         pair = [neutralise(c.model), neutralise(c.other)]
+        by_slides = c.tested_by == "slides"
+        general, ranking = ("jackknife over slides",) * 2 if by_slides else ("bootstrap", "DeLong")
         alone = str(c.only_first_right - c.only_other_right)
         yield [*pair, "McNemar", "correctness", alone, _exact(c.mcnemar_p), _exact(c.mcnemar_p_holm)]
-        gap = _exact(c.macro_f1_difference)
-        yield [*pair, "bootstrap", "macro_f1", gap, _exact(c.macro_f1_p), _exact(c.macro_f1_p_holm)]
+        yield [*pair, general, "accuracy", *map(_exact, (c.accuracy_difference, c.accuracy_p, c.accuracy_p_holm))]
+        yield [*pair, general, "macro_f1", *map(_exact, (c.macro_f1_difference, c.macro_f1_p, c.macro_f1_p_holm))]
         yield [*pair, "Stuart-Maxwell", "calls", "", _exact(c.stuart_maxwell_p), _exact(c.stuart_maxwell_p_holm)]
         yield [*pair, "Bowker", "calls", "", _exact(c.bowker_p), _exact(c.bowker_p_holm)]
         for t in c.types:
             alone = str(t.only_first_right - t.only_other_right)
             yield [*pair, "McNemar", f"recall {t.name}", alone, _exact(t.mcnemar_p), _exact(t.mcnemar_p_holm)]
+            if by_slides:
+                yield [*pair, general, f"recall {t.name}", alone, _exact(t.recall_p), _exact(t.recall_p_holm)]
         for t in c.types:
-            yield [*pair, "DeLong", f"auroc {t.name}", *map(_exact, (t.auroc_difference, t.auroc_p, t.auroc_p_holm))]
+            yield [*pair, ranking, f"auroc {t.name}", *map(_exact, (t.auroc_difference, t.auroc_p, t.auroc_p_holm))]
 
 
 def _slide_rows(level: SlideLevel) -> Rows:

@@ -7,6 +7,7 @@ from slidescreen.reporting.wording import (
     as_number,
     comparison_sentence,
     display_name,
+    limits_sentence,
     model_name,
     unscored_sentence,
     with_limits,
@@ -20,7 +21,7 @@ def render_markdown(evaluation: Evaluation) -> str:
 
 def _lines(evaluation: Evaluation) -> Iterator[str]:
     first = evaluation.models[0]
-    yield f"{first.cells} cells, {first.called} of them called; 95% limits in brackets, bootstrap of {first.limits_by}."
+    yield f"{first.cells} cells, {first.called} of them called. {limits_sentence(evaluation)}"
     yield ""
     yield from _table(("model", *_SCORES), [[model_name(m.model), *_scores(m)] for m in evaluation.models])
     if evaluation.sources:

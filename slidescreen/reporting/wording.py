@@ -1,12 +1,14 @@
 """How an evaluation's figures are worded, on the terminal and on pages alike."""
 
 import math
+from collections.abc import Iterator
 from typing import Protocol
 
 from slidescreen import cells
-from slidescreen.evaluation import Comparison, Unscored
+from slidescreen.evaluation import Comparison, Evaluation, ModelScores, Unscored
 from slidescreen.evaluation.predictions import WHY_UNSCORED
 from slidescreen.networks import BACKBONES
+from slidescreen.statistics.clusters import LEAST_SLIDES, TOO_FEW
 from slidescreen.statistics.intervals import Interval
 
 
@@ -34,9 +36,9 @@ def as_number(value: float) -> str:
 
 
 def with_limits(value: float, limits: Interval[float]) -> str:
-    """A figure and its limits."""
+    """A figure and its limits, or why there are none."""
     if math.isnan(value) or math.isnan(limits.low):
-        return as_number(value)
+        return f"{as_number(value)} ({limits.note})" if limits.note and not math.isnan(value) else as_number(value)
     return f"{value:.4f} ({as_limit(limits.low)}–{as_limit(limits.high)})"
 
 
@@ -46,25 +48,53 @@ def as_limit(value: float) -> str:
 
 
 def p_text(value: float) -> str:
-    """A p-value with its sign."""
+    """A p-value with its sign; a dash where the slides are too few for a test."""
+    if math.isnan(value):
+        return "–"
     return "< 0.0001" if value < 0.0001 else f"= {value:.4f}"
+
+
+def limits_sentence(evaluation: Evaluation) -> str:
+    """By what the limits in brackets are, and where there are none."""
+    models = [*evaluation.models, *(model for _, model in evaluation.sources)]
+    kinds = sorted({model.limits_by for model in models}, reverse=True)
+    text = f"95% limits in brackets, by {' or '.join(kinds)}."
+    if any(limits.note == TOO_FEW for model in models for limits in _all_limits(model)):
+        text += f" Where there are {TOO_FEW} there are no limits: they take {LEAST_SLIDES} or more."
+    return text
+
+
+def _all_limits(model: ModelScores) -> Iterator[Interval[float]]:
+    yield from (model.accuracy_limits, model.macro_f1_limits)
+    for scores in model.rows:
+        yield from (scores.recall_limits, scores.f1_limits, scores.auroc_limits)
 
 
 def comparison_sentence(comparison: Comparison) -> str:
     """What the tests between two models found."""
-    ranked = [t for t in comparison.types if t.auroc_p_holm is not None]
+    ranked = [t for t in comparison.types if t.auroc_p_holm is not None and not math.isnan(t.auroc_p_holm)]
     text = (
         f"{model_name(comparison.model)} against {model_name(comparison.other)}: right alone "
-        f"{comparison.only_first_right} and {comparison.only_other_right} times (McNemar p "
-        f"{p_text(comparison.mcnemar_p_holm)}), macro F1 {comparison.macro_f1_difference:+.4f} "
-        f"(p {p_text(comparison.macro_f1_p_holm)})"
+        f"{comparison.only_first_right} and {comparison.only_other_right} times"
     )
+    if comparison.tested_by == "cells":
+        text += f" (McNemar p {p_text(comparison.mcnemar_p_holm)}), macro F1 {comparison.macro_f1_difference:+.4f}"
+        text += f" (p {p_text(comparison.macro_f1_p_holm)})"
+    else:
+        text += f", accuracy {_difference(comparison.accuracy_difference, comparison.accuracy_p_holm)}"
+        text += f", macro F1 {_difference(comparison.macro_f1_difference, comparison.macro_f1_p_holm)}"
+        if math.isnan(comparison.accuracy_p):
+            return f"{text}. Every cell called."
     if ranked:
         differing = [t.name for t in ranked if (t.auroc_p_holm or 0.0) < 0.05]
-        text += f", AUROC differs in {len(differing)} of {len(ranked)} types (DeLong)"
-    recalls = [t.name for t in comparison.types if t.mcnemar_p_holm < 0.05]
-    text += f", recall in {', '.join(map(_plain_name, recalls)) or 'none'} (McNemar)"
-    return f"{text}. Every cell called; p after Holm."
+        text += f", AUROC differs in {len(differing)} of {len(ranked)} types"
+    recalls = [t.name for t in comparison.types if t.recall_p_holm < 0.05]
+    text += f", recall in {', '.join(map(_plain_name, recalls)) or 'none'}"
+    return f"{text}. Every cell called; p after Holm, by {comparison.tested_by}."
+
+
+def _difference(value: float, p: float) -> str:
+    return f"{value:+.4f} ({TOO_FEW} to test)" if math.isnan(p) else f"{value:+.4f} (p {p_text(p)})"
 
 
 def unscored_sentence(left: Unscored) -> str:

@@ -1,9 +1,6 @@
-"""Confidence limits by resampling: for scores without a formula, and for cells that come in slides.
+"""Confidence limits by resampling cells: for scores without a formula. For cells that come in slides see `clusters`.
 
-Cells of one slide share a stain, a scanner and a patient: they err together. Limits that resample cells as if
-each came from elsewhere are then too narrow; resampling whole slides keeps what belongs together (Field and
-Welsh, Journal of the Royal Statistical Society B 2007; 69: 369-390). Percentile limits: Efron and Tibshirani,
-An Introduction to the Bootstrap, 1993, chapter 13.
+Percentile limits: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -47,8 +44,8 @@ class PairedDifference:
 
     Attributes:
         difference: as observed.
-        interval: percentile limits of the difference.
-        p: two-sided: about the smallest 1 - level whose limits leave out 0; at least 2 / (resamples + 1).
+        interval: its confidence limits; NaN where there are none.
+        p: two-sided, of no difference; NaN where there is no test.
     """
 
     difference: float
@@ -57,46 +54,42 @@ class PairedDifference:
 
 
 @dataclass(frozen=True)
-class _Units:
-    """What is drawn, with replacement: slides with all their cells, or cells.
+class _Kinds:
+    """Cells of the same true type and the same calls are interchangeable: drawing how many of each kind is the same as
+    drawing cells, and far faster.
 
     Attributes:
-        tables: for each model the cells that one draw of a unit brings, shape (units, K * K).
-        chances: of each unit at each draw, shape (units,).
-        draws: how many make a resample.
+        tables: for each model where a cell of a kind stands in its matrix, shape (kinds, K * K).
+        cells: of each kind, shape (kinds,).
     """
 
     tables: tuple[Floats, ...]
-    chances: Floats
-    draws: int
+    cells: Ints
 
 
 def bootstrap_matrices(
     true: ArrayLike,
     predicted: ArrayLike,
     n_types: int,
-    slides: ArrayLike | None = None,
     resamples: int = 2000,
     seed: int = 0,
 ) -> Ints:
-    """Confusion matrices of resampled cells, or of resampled slides with all their cells.
+    """Confusion matrices of resampled cells.
 
     Args:
         true: type index of each cell, shape (n,), n at least 1.
         predicted: type index it was called by, shape (n,).
         n_types: K.
-        slides: name or number of each cell's slide, shape (n,): slides are resampled. None: cells are.
         resamples: how many matrices.
         seed: the same seed gives the same matrices.
 
     Returns:
-        int64 of shape (resamples, K, K). Resampled slides differ in size, and so do these matrices' sums.
+        int64 of shape (resamples, K, K).
 
     Raises:
-        ValueError: shapes differ, an index is outside 0 to K - 1, there are no cells, or slides are given and
-            all cells are of one: it would be drawn every time, and show no spread.
+        ValueError: shapes differ, an index is outside 0 to K - 1, or there are no cells.
     """
-    (matrices,) = _resample(true, (predicted,), n_types, slides, resamples, seed)
+    (matrices,) = _resample(true, (predicted,), n_types, resamples, seed)
     return matrices
 
 
@@ -137,7 +130,7 @@ def statistic_interval(
     """
     checked = square_counts(matrices, "matrices", stack=True)
     if statistic != "f1":
-        return percentile_interval(_scalar(statistic)(checked), level)
+        return percentile_interval(scalar_statistic(statistic)(checked), level)
     of_types = [percentile_interval(samples, level) for samples in rates.f1(checked).T]
     low = np.array([limits.low for limits in of_types])
     high = np.array([limits.high for limits in of_types])
@@ -150,7 +143,6 @@ def paired_difference(
     predicted_b: ArrayLike,
     n_types: int,
     statistic: ScalarStatistic = "macro_f1",
-    slides: ArrayLike | None = None,
     resamples: int = 2000,
     seed: int = 0,
     level: float = 0.95,
@@ -163,10 +155,12 @@ def paired_difference(
         predicted_b: and by the second, shape (n,).
         n_types: K.
         statistic: "accuracy", "macro_f1" or "kappa".
-        slides: name or number of each cell's slide, shape (n,): slides are resampled. None: cells are.
         resamples: how many.
         seed: the same seed gives the same result.
         level: confidence level.
+
+    Returns:
+        Percentile limits, and as p about the smallest 1 - level whose limits leave out 0: at least 2 / (resamples + 1).
 
     Raises:
         ValueError: as `bootstrap_matrices`, or unknown statistic, or the level is not between 0 and 1.
@@ -174,9 +168,9 @@ def paired_difference(
     Source: p by inverting the percentile limits, with the added one of Davison and Hinkley, Bootstrap Methods
     and their Application, 1997, section 4.2.
     """
-    score = _scalar(statistic)
+    score = scalar_statistic(statistic)
     fraction(level, "level")
-    a, b = _resample(true, (predicted_a, predicted_b), n_types, slides, resamples, seed)
+    a, b = _resample(true, (predicted_a, predicted_b), n_types, resamples, seed)
     observed_a, observed_b = (score(confusion_matrix(true, p, n_types)) for p in (predicted_a, predicted_b))
     differences = score(a) - score(b)
     return PairedDifference(
@@ -186,20 +180,18 @@ def paired_difference(
     )
 
 
-def _scalar(statistic: str) -> Callable[[Ints], Floats]:
+def scalar_statistic(statistic: str) -> Callable[[Ints], Floats]:
+    """Accuracy, macro F1 or kappa of matrices (..., K, K).
+
+    Raises:
+        ValueError: it is none of these.
+    """
     if statistic not in _SCALARS:
         raise ValueError(f"statistic must be one of {', '.join(_SCALARS)}, received {statistic!r}")
     return _SCALARS[statistic]
 
 
-def _resample(
-    true: ArrayLike,
-    calls: Sequence[ArrayLike],
-    n_types: int,
-    slides: ArrayLike | None,
-    resamples: int,
-    seed: int,
-) -> list[Ints]:
+def _resample(true: ArrayLike, calls: Sequence[ArrayLike], n_types: int, resamples: int, seed: int) -> list[Ints]:
     """For each model's calls the matrices of the same resamples, each of shape (resamples, K, K)."""
     n_types = positive_integer(n_types, "n_types")
     rows = type_indices(true, n_types, "true")
@@ -207,46 +199,28 @@ def _resample(
     for column in columns:
         same_length(true=rows, predicted=column)
     at_least(rows, 1, "true")
-    pairs = [rows * n_types + column for column in columns]
-    units = _cells(pairs, n_types) if slides is None else _slides(pairs, n_types, slides)
-    sums = [np.empty((positive_integer(resamples, "resamples"), n_types**2), dtype=np.int64) for _ in pairs]
-    for block, weights in _draw(units, resamples, seed):
-        for total, table in zip(sums, units.tables, strict=True):
+    kinds = _kinds([rows * n_types + column for column in columns], n_types)
+    sums = [np.empty((positive_integer(resamples, "resamples"), n_types**2), dtype=np.int64) for _ in columns]
+    for block, weights in _draw(kinds, resamples, seed):
+        for total, table in zip(sums, kinds.tables, strict=True):
             # In float64 because BLAS multiplies that; whole numbers far below 2**53 stay exact.
             total[block] = weights @ table
     return [total.reshape(resamples, n_types, n_types) for total in sums]
 
 
-def _slides(pairs: list[Ints], n_types: int, slides: ArrayLike) -> _Units:
-    names = one_dimensional(slides, "slides")
-    same_length(true=pairs[0], slides=names)
-    distinct, slide = np.unique(names, return_inverse=True)
-    if len(distinct) < 2:
-        raise ValueError(f"slides must name two or more slides to be resampled, received only {distinct[0]!r}")
-    size = n_types**2
-    tables = tuple(
-        np.bincount(slide * size + pair, minlength=len(distinct) * size).reshape(-1, size).astype(np.float64)
-        for pair in pairs
-    )
-    return _Units(tables, np.full(len(distinct), 1 / len(distinct)), len(distinct))
+def _kinds(pairs: list[Ints], n_types: int) -> _Kinds:
+    kinds, cells = np.unique(np.stack(pairs, axis=1), axis=0, return_counts=True)
+    return _Kinds(tuple(np.eye(n_types**2)[kinds[:, model]] for model in range(len(pairs))), cells)
 
 
-def _cells(pairs: list[Ints], n_types: int) -> _Units:
-    # Cells with the same true type and the same calls are interchangeable: drawing how many of each kind is
-    # the same as drawing cells, and far faster.
-    kinds, repeats = np.unique(np.stack(pairs, axis=1), axis=0, return_counts=True)
-    tables = tuple(np.eye(n_types**2)[kinds[:, model]] for model in range(len(pairs)))
-    n_cells = len(pairs[0])
-    return _Units(tables, repeats / n_cells, n_cells)
-
-
-def _draw(units: _Units, resamples: int, seed: int) -> Iterator[tuple[slice, Floats]]:
-    """Blocks of resamples, and in each how often every unit was drawn, shape (block, units)."""
+def _draw(kinds: _Kinds, resamples: int, seed: int) -> Iterator[tuple[slice, Floats]]:
+    """Blocks of resamples, and in each how often every kind of cell was drawn, shape (block, kinds)."""
     generator = np.random.default_rng(seed)
-    step = max(1, _BLOCK_ENTRIES // len(units.chances))
+    step = max(1, _BLOCK_ENTRIES // len(kinds.cells))
+    count = int(kinds.cells.sum())
     for start in range(0, resamples, step):
         block = slice(start, min(start + step, resamples))
-        drawn = generator.multinomial(units.draws, units.chances, size=block.stop - block.start)
+        drawn = generator.multinomial(count, kinds.cells / count, size=block.stop - block.start)
         yield block, drawn.astype(np.float64)
 
 

@@ -17,11 +17,15 @@ Limit = TypeVar("Limit", float, Floats)
 
 @dataclass(frozen=True)
 class Interval(Generic[Limit]):
-    """Two-sided confidence limits: of one quantity as floats, of several as arrays of one shape."""
+    """Two-sided confidence limits: of one quantity as floats, of several as arrays of one shape.
+
+    `note` says in a few words why there are none; else it is empty.
+    """
 
     low: Limit
     high: Limit
     level: float
+    note: str = ""
 
 
 def normal_quantile(level: float) -> float:

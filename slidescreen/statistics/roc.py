@@ -126,6 +126,27 @@ def delong_variance(positive: ArrayLike, scores: ArrayLike) -> float:
     return _variance(_placements(*_checked(positive, scores)))
 
 
+def influences(positive: ArrayLike, scores: ArrayLike) -> Floats:
+    """How far each cell draws the AUROC away from what it is, shape (n,): they add up to 0, and what a group of cells
+    adds up to is what leaving it out would change, to first order and with the sign turned.
+
+    NaN where one of the two classes is missing.
+
+    Raises:
+        ValueError: as `auroc`.
+
+    Source: DeLong's structural components, see `delong_variance`.
+    """
+    truth, values = _checked(positive, scores)
+    placements = _placements(truth, values)
+    area, m, n = _area(placements), np.count_nonzero(truth), np.count_nonzero(~truth)
+    result = np.full(len(truth), np.nan)
+    if m and n:
+        result[truth] = (placements.of_positives / (2 * n) - area) / m
+        result[~truth] = (1 - placements.of_negatives / (2 * m) - area) / n
+    return result
+
+
 def delong_interval(positive: ArrayLike, scores: ArrayLike, level: float = 0.95) -> Interval[float]:
     """Confidence limits of the AUROC from DeLong's variance, symmetric on the logit scale.
 

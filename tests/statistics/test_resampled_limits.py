@@ -22,16 +22,6 @@ def random_cells(n=400, k=5, seed=0, accuracy=0.8):
     return true, predicted
 
 
-def cells_on_slides(n_slides, per_slide, spread, seed):
-    """Cells of two types whose accuracy differs from slide to slide around 0.8."""
-    generator = np.random.default_rng(seed)
-    accuracy = generator.beta(0.8 * spread, 0.2 * spread, n_slides)
-    slides = np.repeat(np.arange(n_slides), per_slide)
-    true = generator.integers(0, 2, len(slides))
-    right = generator.random(len(slides)) < accuracy[slides]
-    return true, np.where(right, true, 1 - true), slides
-
-
 def test_resampled_cells_keep_their_number_and_their_mean():
     true, predicted = random_cells()
     matrices = bootstrap.bootstrap_matrices(true, predicted, 5, resamples=4000)
@@ -45,42 +35,18 @@ def test_resampled_cells_keep_their_number_and_their_mean():
     np.testing.assert_allclose(matrices.var(axis=0), expected, rtol=0.15, atol=1e-12)
 
 
-def test_resampled_slides_are_whole_slides():
-    # The first slide holds 3 cells of one kind, the second 5 of another, the third 7: sums betray any split.
-    true = np.repeat([0, 1, 2], [3, 5, 7])
-    matrices = bootstrap.bootstrap_matrices(true, true, 3, slides=true, resamples=500)
-    draws = np.diagonal(matrices, axis1=1, axis2=2) / [3, 5, 7]
-    assert (draws == draws.round()).all()
-    assert (draws.sum(axis=1) == 3).all()
-    assert (matrices.sum(axis=(1, 2)) == np.trace(matrices, axis1=1, axis2=2)).all()
-    np.testing.assert_allclose(draws.mean(axis=0), 1, atol=0.15)
-
-
-def test_names_of_slides_may_be_text_and_their_order_does_not_matter():
-    true, predicted, slides = cells_on_slides(10, 20, 5, seed=1)
-    names = np.array([f"slide {number:02}" for number in slides])
-    order = np.random.default_rng(2).permutation(len(true))
-    np.testing.assert_array_equal(
-        bootstrap.bootstrap_matrices(true, predicted, 2, slides=names, resamples=50),
-        bootstrap.bootstrap_matrices(true[order], predicted[order], 2, slides=slides[order], resamples=50),
-    )
-
-
-@pytest.mark.parametrize("slides", [None, np.arange(400) // 10])
-def test_a_seed_repeats_its_matrices_and_another_does_not(slides):
+def test_a_seed_repeats_its_matrices_and_another_does_not():
     cells = random_cells()
-    first, again, other = (
-        bootstrap.bootstrap_matrices(*cells, 5, slides=slides, resamples=20, seed=seed) for seed in (1, 1, 2)
-    )
+    first, again, other = (bootstrap.bootstrap_matrices(*cells, 5, resamples=20, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
 
 def test_drawing_in_blocks_changes_nothing(monkeypatch):
-    true, predicted, slides = cells_on_slides(30, 5, 5, seed=1)
-    whole = bootstrap.bootstrap_matrices(true, predicted, 2, slides=slides, resamples=100)
+    true, predicted = random_cells()
+    whole = bootstrap.bootstrap_matrices(true, predicted, 5, resamples=100)
     monkeypatch.setattr(bootstrap, "_BLOCK_ENTRIES", 200)
-    blocks = bootstrap.bootstrap_matrices(true, predicted, 2, slides=slides, resamples=100)
+    blocks = bootstrap.bootstrap_matrices(true, predicted, 5, resamples=100)
     np.testing.assert_array_equal(whole, blocks)
 
 
@@ -127,26 +93,12 @@ def test_limits_of_accuracy_cover_at_their_level():
     assert 0.91 < np.mean(covered) < 0.98
 
 
-def test_only_resampled_slides_cover_when_cells_of_a_slide_err_together():
-    covered = {"slides": [], "cells": []}
-    for seed in range(200):
-        true, predicted, slides = cells_on_slides(40, 25, 4, seed)
-        for name, unit in (("slides", slides), ("cells", None)):
-            matrices = bootstrap.bootstrap_matrices(true, predicted, 2, slides=unit, resamples=300)
-            limits = bootstrap.statistic_interval(matrices, "accuracy")
-            covered[name].append(limits.low <= 0.8 <= limits.high)
-    assert 0.89 < np.mean(covered["slides"]) < 0.99
-    assert np.mean(covered["cells"]) < 0.75
-
-
 def test_ten_thousand_cells_resampled_two_thousand_times_take_seconds():
     true, predicted = random_cells(10_000, 16)
-    slides = np.random.default_rng(1).integers(0, 280, len(true))
     start = time.process_time()
-    for unit in (None, slides):
-        matrices = bootstrap.bootstrap_matrices(true, predicted, 16, slides=unit)
-        for statistic in (*STATISTICS, "f1"):
-            bootstrap.statistic_interval(matrices, statistic)
+    matrices = bootstrap.bootstrap_matrices(true, predicted, 16)
+    for statistic in (*STATISTICS, "f1"):
+        bootstrap.statistic_interval(matrices, statistic)
     assert time.process_time() - start < 10
 
 
@@ -169,12 +121,10 @@ def test_difference_of_two_models_is_that_of_their_scores(statistic):
 def test_exchanging_the_models_turns_the_difference_around():
     true, a = random_cells(seed=1)
     b = np.where(np.random.default_rng(2).random(len(a)) < 0.1, true, a)
-    slides = np.arange(len(true)) // 20
-    one = bootstrap.paired_difference(true, a, b, 5, slides=slides, resamples=300)
-    other = bootstrap.paired_difference(true, b, a, 5, slides=slides, resamples=300)
+    one = bootstrap.paired_difference(true, a, b, 5, resamples=300)
+    other = bootstrap.paired_difference(true, b, a, 5, resamples=300)
     assert one.difference == -other.difference
-    assert one.interval.low == pytest.approx(-other.interval.high, abs=1e-12)
-    assert one.p == other.p
+    assert one.interval.low == pytest.approx(-other.interval.high, abs=0.01)  # of other draws
 
 
 def test_equal_models_do_not_differ():
@@ -192,20 +142,14 @@ def test_pairing_makes_the_limits_narrow_where_the_models_err_on_the_same_cells(
     assert paired.high - paired.low < (alone.high - alone.low) / 3
 
 
-@pytest.mark.parametrize("clustered", [False, True])
-def test_the_difference_is_called_significant_at_its_level_when_there_is_none(clustered):
+def test_the_difference_is_called_significant_at_its_level_when_there_is_none():
     p = []
     for seed in range(200):
         generator = np.random.default_rng(seed)
-        slides = np.repeat(np.arange(40), 8)
-        true = generator.integers(0, 3, len(slides))
-        flips = generator.random((2, len(slides))) < 0.3
+        true = generator.integers(0, 3, 320)
+        flips = generator.random((2, 320)) < 0.3
         a, b = ((true + flip) % 3 for flip in flips)
-        p.append(
-            bootstrap.paired_difference(
-                true, a, b, 3, "accuracy", slides=slides if clustered else None, resamples=200
-            ).p
-        )
+        p.append(bootstrap.paired_difference(true, a, b, 3, "accuracy", resamples=200).p)
     assert 0.01 < np.mean(np.array(p) < 0.05) < 0.1
 
 
@@ -215,9 +159,6 @@ def test_the_difference_is_called_significant_at_its_level_when_there_is_none(cl
         (([], [], 2), {}, "true must have 1 or more elements, received 0"),
         (([0, 1], [0], 2), {}, "same length, received true 2, predicted 1"),
         (([0, 2], [0, 1], 2), {}, "true must be type indices from 0 to 1"),
-        (([0, 1], [0, 1], 2), {"slides": [1]}, "same length, received true 2, slides 1"),
-        (([0, 1], [0, 1], 2), {"slides": ["a", "a"]}, "two or more slides .* received only .*'a'"),
-        (([0, 1], [0, 1], 2), {"slides": [["a"], ["b"]]}, "slides must have one dimension"),
         (([0, 1], [0, 1], 2), {"resamples": 0}, "resamples must be an integer of 1 or more, received 0"),
     ],
 )

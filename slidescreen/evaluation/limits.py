@@ -1,0 +1,143 @@
+"""95% limits of one model's scores: over slides where they are known, else over cells as if each came singly."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen.statistics import bootstrap, clustered_tables, roc
+from slidescreen.statistics.bootstrap import ScalarStatistic
+from slidescreen.statistics.classification import confusion_matrix
+from slidescreen.statistics.clusters import auroc_limits, rate_limits
+from slidescreen.statistics.intervals import Interval, wilson
+
+Types = tuple[int, ...]
+UNKNOWN = Interval(float("nan"), float("nan"), 0.95)
+
+
+class Limits(Protocol):
+    """The limits of each kind of score. `inside` and `outside` are the types that count as positive and negative."""
+
+    by: str
+
+    def statistic(self, name: ScalarStatistic) -> Interval[float]: ...
+
+    def precision(self, inside: Types, outside: Types) -> Interval[float]: ...
+
+    def recall(self, inside: Types, outside: Types) -> Interval[float]: ...
+
+    def f1(self, inside: Types, outside: Types) -> Interval[float]: ...
+
+    def auroc(
+        self, positive: NDArray[np.bool_], ranked: NDArray[np.float64], among: NDArray[np.bool_]
+    ) -> Interval[float]:
+        """Of the cells `among` all; each (N,)."""
+        ...
+
+
+def limits_of(
+    truth: NDArray[np.int64],
+    called: NDArray[np.int64],
+    n_types: int,
+    slides: Sequence[str] | None,
+    resamples: int,
+    seed: int,
+) -> Limits:
+    """Set up the limits of a model's calls.
+
+    Args:
+        truth, called: (N,) type indices.
+        n_types: K.
+        slides: (N,) names; None where none is known.
+        resamples, seed: of the bootstrap, which is of cells.
+    """
+    if slides is None or len(truth) == 0:
+        return _OfCells(truth, called, n_types, resamples, seed)
+    return _OfSlides(truth, called, n_types, slides)
+
+
+class _OfCells:
+    """Wilson's for rates, DeLong's for AUROC, bootstrap percentiles for the rest."""
+
+    by = "cells"
+
+    def __init__(
+        self, truth: NDArray[np.int64], called: NDArray[np.int64], n_types: int, resamples: int, seed: int
+    ) -> None:
+        self._matrix = confusion_matrix(truth, called, n_types)
+        self._samples = None
+        if len(truth):
+            self._samples = bootstrap.bootstrap_matrices(truth, called, n_types, resamples, seed)
+
+    def statistic(self, name: ScalarStatistic) -> Interval[float]:
+        if name == "accuracy":
+            return wilson(int(np.trace(self._matrix)), int(self._matrix.sum()))
+        return UNKNOWN if self._samples is None else bootstrap.statistic_interval(self._samples, name)
+
+    def precision(self, inside: Types, outside: Types) -> Interval[float]:
+        (_, false), (_, hit) = two_by_two(self._matrix, inside, outside).tolist()
+        return wilson(hit, hit + false)
+
+    def recall(self, inside: Types, outside: Types) -> Interval[float]:
+        _, (missed, hit) = two_by_two(self._matrix, inside, outside).tolist()
+        return wilson(hit, hit + missed)
+
+    def f1(self, inside: Types, outside: Types) -> Interval[float]:
+        if self._samples is None:
+            return UNKNOWN
+        tables = two_by_two(self._samples, inside, outside)
+        false, missed, hit = tables[:, 0, 1], tables[:, 1, 0], tables[:, 1, 1]
+        of_type = hit + missed > 0
+        empty = np.full(len(tables), np.nan)
+        return bootstrap.percentile_interval(np.divide(2 * hit, 2 * hit + false + missed, out=empty, where=of_type))
+
+    def auroc(
+        self, positive: NDArray[np.bool_], ranked: NDArray[np.float64], among: NDArray[np.bool_]
+    ) -> Interval[float]:
+        return roc.delong_interval(positive[among], ranked[among])
+
+
+class _OfSlides:
+    """Those of `statistics.clusters`; none where what is scored lies on fewer than three slides."""
+
+    by = "slides"
+
+    def __init__(
+        self, truth: NDArray[np.int64], called: NDArray[np.int64], n_types: int, slides: Sequence[str]
+    ) -> None:
+        self._slides = np.asarray(slides)
+        self._tables = clustered_tables.tabulate(truth, called, n_types, self._slides)
+
+    def statistic(self, name: ScalarStatistic) -> Interval[float]:
+        return clustered_tables.statistic_limits(self._tables, name)
+
+    def precision(self, inside: Types, outside: Types) -> Interval[float]:
+        tables = two_by_two(self._tables.counts, inside, outside)
+        return rate_limits(tables[:, 1, 1], tables[:, :, 1].sum(axis=1))
+
+    def recall(self, inside: Types, outside: Types) -> Interval[float]:
+        tables = two_by_two(self._tables.counts, inside, outside)
+        return rate_limits(tables[:, 1, 1], tables[:, 1].sum(axis=1))
+
+    def f1(self, inside: Types, outside: Types) -> Interval[float]:
+        tables = two_by_two(self._tables.counts, inside, outside)
+        hit, either = tables[:, 1, 1], tables[:, 0, 1] + tables[:, 1, 0] + tables[:, 1, 1]
+        return rate_limits(2 * hit, either + hit, most_cells=float(either.sum()))
+
+    def auroc(
+        self, positive: NDArray[np.bool_], ranked: NDArray[np.float64], among: NDArray[np.bool_]
+    ) -> Interval[float]:
+        return auroc_limits(positive[among], ranked[among], self._slides[among])
+
+
+def two_by_two(matrices: NDArray[np.int64], inside: Types, outside: Types) -> NDArray[np.int64]:
+    """Confusion matrices (..., K, K) of two sides alone: (..., 2, 2), the negative side first."""
+    sides = (list(outside), list(inside))
+    return np.stack(
+        [
+            np.stack([matrices[..., true, :][..., called].sum(axis=(-2, -1)) for called in sides], axis=-1)
+            for true in sides
+        ],
+        axis=-2,
+    )

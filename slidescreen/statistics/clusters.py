@@ -1,0 +1,205 @@
+"""Limits and tests where cells come in slides, of which there may be few.
+
+Cells of one slide share a stain, a scanner and a patient: they err together, and limits that take each as if it came
+from elsewhere are too narrow. Resampling whole slides mends that where there are some dozens of them; of three it draws
+the same three too often. Here each slide is left out in turn: what that changes gives the variance (the jackknife over
+clusters), and Student's t allows for how few slides it was told by, counted as Kish does where they differ in size.
+Limits of what lies between two ends are exact binomial ones of as many cells as that variance is worth, so that they
+keep within these ends (Korn and Graubard). `benchmarks.few_slides` shows by simulation that limits and tests keep
+their level from three slides on.
+
+Sources: Bell and McCaffrey, Survey Methodology 2002; 28: 169-181 (the jackknife over clusters, and Student's t);
+Kish, Survey Sampling, 1965, section 11.7 (the effective number); Korn and Graubard, Survey Methodology 1998; 24:
+193-201 (exact limits).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from slidescreen.statistics import roc
+from slidescreen.statistics.arrays import (
+    Bools,
+    Floats,
+    Ints,
+    at_least,
+    fraction,
+    one_dimensional,
+    same_length,
+    truth_values,
+)
+from slidescreen.statistics.bootstrap import PairedDifference
+from slidescreen.statistics.intervals import Interval, normal_quantile
+
+LEAST_SLIDES = 3
+TOO_FEW = "too few slides"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The variance of an estimate, and how well that is known, in degrees of freedom."""
+
+    variance: float
+    degrees: float
+
+    def student(self, level: float) -> float:
+        """Half-width in standard errors of the two-sided limits."""
+        return float(special.stdtrit(self.degrees, (1 + level) / 2))
+
+
+def rate_limits(
+    successes: ArrayLike, trials: ArrayLike, level: float = 0.95, most_cells: float | None = None
+) -> Interval[float]:
+    """Limits of a rate: all slides' successes among all their trials.
+
+    Args:
+        successes: of each slide, shape (G,), from 0 to its trials.
+        trials: of each slide, shape (G,); slides without any say nothing, and do not count.
+        level: confidence level.
+        most_cells: the limits are never narrower than those of so many cells that come singly; the trials if None.
+
+    Returns:
+        Limits from 0 to 1; NaN, noted "too few slides", where fewer than three slides have trials.
+
+    Raises:
+        ValueError: shapes differ, or the level is not between 0 and 1.
+    """
+    hits, tried = (np.asarray(one_dimensional(each, "counts"), dtype=np.float64) for each in (successes, trials))
+    same_length(successes=hits, trials=tried)
+    hits, tried = hits[tried > 0], tried[tried > 0]
+    whole = float(tried.sum())
+    if len(tried) < LEAST_SLIDES:
+        return no_limits(level)
+    value = float(hits.sum()) / whole
+    without = (hits.sum() - hits) / (whole - tried)
+    return bounded_limits(value, jackknife(value, without, tried / whole), most_cells or whole, level)
+
+
+def rate_difference(right_a: ArrayLike, right_b: ArrayLike, slides: ArrayLike, level: float = 0.95) -> PairedDifference:
+    """Compare how often two models are right on the same cells (a - b): accuracy, or recall where all are of one type.
+
+    Args:
+        right_a, right_b: booleans of shape (n,), n at least 1.
+        slides: name or number of each cell's slide, shape (n,).
+        level: confidence level.
+
+    Raises:
+        ValueError: shapes differ, no cells, not booleans, or the level is not between 0 and 1.
+    """
+    a, b = truth_values(right_a, "right_a"), truth_values(right_b, "right_b")
+    names = one_dimensional(slides, "slides")
+    same_length(right_a=a, right_b=b, slides=names)
+    at_least(a, 1, "right_a")
+    fraction(level, "level")
+    gains = a.astype(np.float64) - b
+    difference = float(gains.mean())
+    _, slide, cells = np.unique(names, return_inverse=True, return_counts=True)
+    if len(cells) < LEAST_SLIDES:
+        return PairedDifference(difference, no_limits(level), float("nan"))
+    of_slides = np.bincount(slide, weights=gains)
+    without = (gains.sum() - of_slides) / (len(gains) - cells)
+    spread = jackknife(difference, without, cells / len(gains))
+    return tested(difference, spread, float(gains.var(ddof=1)) / len(gains), level)
+
+
+def auroc_limits(positive: ArrayLike, scores: ArrayLike, slides: ArrayLike, level: float = 0.95) -> Interval[float]:
+    """Limits of the AUROC over slides, never narrower than DeLong's variance of single cells would have them.
+
+    Returns:
+        Limits from 0 to 1; NaN, noted "too few slides", where positives or negatives lie on fewer than three.
+
+    Raises:
+        ValueError: as `roc.auroc`.
+    """
+    truth = truth_values(positive, "positive")
+    found = _ranked(truth, slides)
+    if found is None:
+        return no_limits(level)
+    slide, weights = found
+    area = roc.auroc(truth, scores)
+    spread = jackknife(area, area + _left_out(roc.influences(truth, scores), slide, weights), weights)
+    singly = roc.delong_variance(truth, scores)
+    fewest = float(min(np.count_nonzero(truth), np.count_nonzero(~truth)))
+    worth = area * (1 - area) / singly if singly > 0 else fewest
+    return bounded_limits(area, spread, worth, level)
+
+
+def auroc_difference(
+    positive: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike, slides: ArrayLike, level: float = 0.95
+) -> PairedDifference:
+    """Compare the AUROCs of two scores of the same cells over slides (a - b).
+
+    Raises:
+        ValueError: as `roc.auroc`.
+
+    Source: the influence of each cell is DeLong's, summed over slides as by Obuchowski, Biometrics 1997; 53: 567-578.
+    """
+    truth = truth_values(positive, "positive")
+    difference = roc.auroc(truth, scores_a) - roc.auroc(truth, scores_b)
+    found = _ranked(truth, slides)
+    if found is None:
+        return PairedDifference(difference, no_limits(level), float("nan"))
+    slide, weights = found
+    influences = roc.influences(truth, scores_a) - roc.influences(truth, scores_b)
+    spread = jackknife(difference, difference + _left_out(influences, slide, weights), weights)
+    return tested(difference, spread, float(np.sum(influences**2)), level)
+
+
+def no_limits(level: float) -> Interval[float]:
+    """What stands where limits would, of slides that are too few for any."""
+    return Interval(np.nan, np.nan, fraction(level, "level"), TOO_FEW)
+
+
+def _ranked(truth: Bools, slides: ArrayLike) -> tuple[Ints, Floats] | None:
+    """Each cell's slide by number, and each slide's weight in an AUROC; None where one side lies on too few slides."""
+    names = one_dimensional(slides, "slides")
+    same_length(positive=truth, slides=names)
+    distinct, slide = np.unique(names, return_inverse=True)
+    sides = [np.bincount(slide[side], minlength=len(distinct)) for side in (truth, ~truth)]
+    if min(np.count_nonzero(side) for side in sides) < LEAST_SLIDES:
+        return None
+    weights = np.mean([side / side.sum() for side in sides], axis=0)
+    return slide.astype(np.int64), np.asarray(weights, dtype=np.float64)
+
+
+def _left_out(influences: Floats, slide: Ints, weights: Floats) -> Floats:
+    """What leaving out each slide changes, from the influences of its cells."""
+    return -np.bincount(slide, weights=influences, minlength=len(weights)) / (1 - weights)
+
+
+def jackknife(value: float, without: Floats, weights: Floats) -> Spread:
+    """The spread of an estimate.
+
+    Args:
+        value: of all slides.
+        without: the estimate without each slide, shape (G,).
+        weights: each slide's part in the estimate, shape (G,), adding up to 1.
+    """
+    count = len(without)
+    variance = (count - 1) / count * float(np.sum((without - value) ** 2))
+    return Spread(variance, max(1.0, 1 / float(np.sum(weights**2)) - 1))
+
+
+def bounded_limits(value: float, spread: Spread, worth: float, level: float, lowest: float = 0.0) -> Interval[float]:
+    """Exact binomial limits, between `lowest` and 1, of as many cells as the variance is worth."""
+    reach = 1 - lowest
+    share, variance = (value - lowest) / reach, spread.variance / reach**2
+    effective = min(worth, share * (1 - share) / variance) if variance > 0 else worth
+    effective *= (normal_quantile(level) / spread.student(level)) ** 2
+    hits, misses, tail = share * effective, (1 - share) * effective, (1 - level) / 2
+    low = float(special.betaincinv(hits, misses + 1, tail)) if hits > 0 else 0.0
+    high = float(special.betaincinv(hits + 1, misses, 1 - tail)) if misses > 0 else 1.0
+    return Interval(lowest + reach * min(low, share), lowest + reach * max(high, share), level)
+
+
+def tested(difference: float, spread: Spread, least: float, level: float) -> PairedDifference:
+    """Limits and p of a difference, by Student's t; its variance is `least` or more."""
+    variance = max(spread.variance, least)
+    if variance == 0:
+        return PairedDifference(difference, Interval(difference, difference, level), 1.0 if difference == 0 else 0.0)
+    error = float(np.sqrt(variance))
+    half = spread.student(level) * error
+    p = 2 * float(special.stdtr(spread.degrees, -abs(difference) / error))
+    return PairedDifference(difference, Interval(difference - half, difference + half, level), p)
