@@ -104,7 +104,7 @@ def make_earlier(source: Path, out: Path, count: int, cells: int, present: bool)
         model = models[number % _MODELS]
         calls = tuple(replace(call, digest=digests[picture]) for call, picture in zip(model.calls, chosen, strict=True))
         named = replace(model, differential=replace(model.differential, slide=folder.name), calls=calls, folder=folder)
-        ledger.keep(Slide(folder.name, folder, images), named)
+        ledger.keep(Slide(folder.name, folder, images, folder.name), named)
     finished.write_text = sound
 
 

@@ -54,21 +54,21 @@ class Ledger:
         self._folder = run_folder / FOLDER
         self._ensemble, self._thresholds = ensemble, thresholds
         self._origin = _origin(ensemble, choice, thresholds)
-        self._states: dict[str, tuple[str, ...]] = {}  # of images that are still to be read, before anyone read them
+        self._states: dict[str, tuple[str, tuple[str, ...]]] = {}  # of images still to be read, before anyone read them
         sweep(self._folder)
         self._adopt_old_records()
 
     def recall(self, slide: Slide) -> SlideResult | None:
         """A finished slide; None if it is new, changed, or was called by another ensemble."""
-        states = tuple(map(_state, slide.images))
+        fingerprint = _fingerprint(slide)
         finished = self._finished(slide)
         known = finished is not None and finished.slide == slide.name
         if finished is not None and known and finished.origin.called == self._origin.called:
             with contextlib.suppress(InputError):  # a damaged record is none
-                unchanged = self._unchanged(finished, slide, states)
+                unchanged = self._unchanged(finished, slide, fingerprint)
                 if unchanged is not None:
                     return self.result(unchanged)
-        self._states[slide.place] = states
+        self._states[slide.place] = fingerprint, _states(slide)
         return None
 
     def keep(self, slide: Slide, result: SlideResult) -> SlideResult:
@@ -78,11 +78,13 @@ class Ledger:
             OutputError: the disk is full or cannot be written to.
         """
         make_folder(self._folder)
-        states = self._states.pop(slide.place, None) or tuple(map(_state, slide.images))
+        if slide.place not in self._states:
+            self._states[slide.place] = _fingerprint(slide), _states(slide)
+        fingerprint, states = self._states.pop(slide.place)
         calls = tuple(result.calls)
         self._make_room(slide, {call.digest for call in calls})
         finished = self._described(slide, result, datetime.now(UTC))
-        known = replace(finished, fingerprint=_fingerprint(slide, states), unread=_unread(slide, calls))
+        known = replace(finished, fingerprint=fingerprint, unread=_unread(slide, calls))
         write_finished(known, Body(calls, states), cell_rows(slide.name, calls, known.cell_types))
         return replace(result, kept=known)
 
@@ -139,7 +141,7 @@ class Ledger:
             body = finished.body()
             known = {call.image: (call, state) for call, state in zip(body.calls, body.states, strict=True)}
             if len(left) < sum(bool(call.digest) for call in body.calls) and all(
-                image.name in known and _same(image, *known[image.name], _state(image)) for image in left
+                image.name in known and _same(image, *known[image.name], _state(image.path)) for image in left
             ):
                 return finished
         return None
@@ -176,25 +178,25 @@ class Ledger:
         """By the place, byte for byte: two slides never share a record, whatever their names look like."""
         return self._folder / f"{hashlib.sha256(os.fsencode(place)).hexdigest()[:32]}{SUFFIX}"
 
-    def _unchanged(self, finished: Finished, slide: Slide, states: tuple[str, ...]) -> Finished | None:
+    def _unchanged(self, finished: Finished, slide: Slide, fingerprint: str) -> Finished | None:
         """What was finished, if the slide's images are the same; else None.
 
         Where they are so in content alone, their new states are kept: after a shift of all times, as of a restored
         share, images are read in one night, and not every night.
         """
-        if finished.fingerprint == _fingerprint(slide, states):
+        if finished.fingerprint == fingerprint:
             if not all(_still_unreadable(slide.images[place], reason) for place, reason in finished.unread):
                 return None
             if finished.folder == slide.folder:
                 return finished
-        body = finished.body()
+        body, states = finished.body(), _states(slide)
         if len(body.calls) != len(slide.images):
             return None
         images = zip(slide.images, body.calls, body.states, states, strict=True)
         if not all(_same(image, call, before, now) for image, call, before, now in images):
             return None
         unread = _unread(slide, body.calls)
-        renewed = replace(finished, folder=slide.folder, fingerprint=_fingerprint(slide, states), unread=unread)
+        renewed = replace(finished, folder=slide.folder, fingerprint=fingerprint, unread=unread)
         self._write(renewed, replace(body, states=states))
         return renewed
 
@@ -236,21 +238,22 @@ def _plain(value: Any) -> Any:
     return sorted(value) if isinstance(value, frozenset) else str(value)
 
 
-def _state(image: CellImage) -> str:
+def _state(path: str | Path) -> str:
     try:
-        status = image.path.stat()
+        status = os.stat(path)  # noqa: PTH116 - of hundreds of thousands of files
     except OSError:
         return ""
     return f"{status.st_size},{status.st_mtime_ns}"
 
 
-def _fingerprint(slide: Slide, states: tuple[str, ...]) -> str:
+def _states(slide: Slide) -> tuple[str, ...]:
+    return tuple(_state(image.path) for image in slide.images)
+
+
+def _fingerprint(slide: Slide) -> str:
     """Of the slide's images: names, the laboratory's own calls, refusals, states."""
-    told = [
-        f"{image.name}\n{image.reported_type}\n{image.refusal}\n{state}"
-        for image, state in zip(slide.images, states, strict=True)
-    ]
-    return hashlib.sha256("\n\n".join(told).encode()).hexdigest()
+    told = [f"{name}\n{reported}\n{refusal}\n{_state(file)}" for file, name, reported, refusal in slide.fields()]
+    return hashlib.sha256("\n\n".join(sorted(told)).encode()).hexdigest()
 
 
 def _unread(slide: Slide, calls: Sequence[Call]) -> tuple[tuple[int, str], ...]:

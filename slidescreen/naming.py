@@ -20,6 +20,9 @@ def told_apart(names: Sequence[str]) -> list[str]:
     Args:
         names: all different, as the system gives them.
     """
+    together = "".join(names)
+    if together.isascii() and together.isprintable() and " " not in together:  # nothing needs to be written otherwise
+        return list(names)
     shown = [printable(name) for name in names]
     alike: dict[str, list[int]] = defaultdict(list)
     for position, text in enumerate(shown):

@@ -1,8 +1,9 @@
 """What a folder holds, all the way down: its images, and what is passed over."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from slidescreen.content import OTHER_SUFFIXES, head_of, image_kind, refusal
@@ -11,28 +12,23 @@ from slidescreen.files import printable
 from slidescreen.images import SUFFIXES
 from slidescreen.passed_over import Entry, Kind, kind_of
 
+_PLAIN_SUFFIXES = frozenset(suffix.removeprefix(".") for suffix in SUFFIXES)
 _OUTSIDE = "a link to a file outside of the folder, which is not followed"
-
-
-@dataclass(frozen=True)
-class Found:
-    """An image file, or a folder that could not be looked into. `problem` says why it must not be opened."""
-
-    path: Path
-    problem: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Folder:
     """A folder, what it directly holds, and the folders in it, in the order of their names.
 
-    `problem`: why it could not be looked into. `live`: there is an image in it or somewhere below; `troubled`: there is
-    none, but a folder that could not be looked into; `bare`: neither.
+    `images` are names of image files, `refusals` says of some why they must not be opened. `problem`: why the folder
+    could not be looked into. `live`: there is an image in it or somewhere below; `troubled`: there is none, but a
+    folder that could not be looked into; `bare`: neither.
     """
 
     path: Path
     depth: int
-    images: tuple[Found, ...]
+    images: tuple[str, ...]
+    refusals: Mapping[str, str]
     folders: tuple["Folder", ...]
     passed_over: tuple[Entry, ...]
     live: bool
@@ -71,7 +67,8 @@ def scan(path: Path) -> Folder:
         below = tuple(whole[end - len(one.folders) : end][::-1])
         live = bool(one.images) or any(folder.live for folder in below)
         troubled = not live and (bool(one.problem) or any(folder.troubled for folder in below))
-        whole.append(Folder(one.path, one.depth, one.images, below, one.passed_over, live, troubled, one.problem))
+        held = (one.images, one.refusals, below, one.passed_over)
+        whole.append(Folder(one.path, one.depth, *held, live, troubled, one.problem))
     return whole[-1]
 
 
@@ -88,26 +85,32 @@ class _Looked:
 
     def __init__(self, path: Path, depth: int) -> None:
         self.path, self.depth, self.problem, self.first = path, depth, "", 0
-        self.images: tuple[Found, ...] = ()
+        self.images: tuple[str, ...] = ()
+        self.refusals: dict[str, str] = {}
         self.folders: tuple[Path, ...] = ()
         self.passed_over: tuple[Entry, ...] = ()
 
 
 def _look(root: Path, path: Path, depth: int) -> _Looked:
     looked = _Looked(path, depth)
-    images: list[Found] = []
+    images: list[str] = []
     folders: list[Path] = []
     others: list[Entry] = []
     try:
         with os.scandir(path) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
+            entries = sorted(listing, key=attrgetter("name"))
     except OSError as error:
         looked.problem = f"the folder cannot be read: {error.strerror}"
         return looked
     for entry in entries:
+        if _is_plain_image(entry):
+            images.append(entry.name)
+            continue
         found = _sort(root, path / entry.name, entry)
-        if isinstance(found, Found):
-            images.append(found)
+        if isinstance(found, _Image):
+            images.append(entry.name)
+            if found.refusal:
+                looked.refusals[entry.name] = found.refusal
         elif isinstance(found, Path):
             folders.append(found)
         else:
@@ -116,12 +119,29 @@ def _look(root: Path, path: Path, depth: int) -> _Looked:
     return looked
 
 
+@dataclass(frozen=True)
+class _Image:
+    """An image file; `refusal` says why it must not be opened."""
+
+    refusal: str = ""
+
+
+def _is_plain_image(entry: "os.DirEntry[str]") -> bool:
+    """Whether it is one of the hundreds of thousands of files of which the name tells all that `_sort` would."""
+    name = entry.name
+    try:
+        known = name[0].isalnum() and name.rpartition(".")[2].lower() in _PLAIN_SUFFIXES and "." in name
+        return known and entry.is_file(follow_symlinks=False)
+    except OSError:
+        return False
+
+
 def relative(root: Path, path: Path) -> str:
     """A path below a folder, as printable text."""
     return printable(path.relative_to(root).as_posix())
 
 
-def _sort(root: Path, path: Path, entry: "os.DirEntry[str]") -> Found | Path | Kind:
+def _sort(root: Path, path: Path, entry: "os.DirEntry[str]") -> _Image | Path | Kind:
     """An image, a folder to look into, or why an entry is passed over."""
     try:
         is_folder, is_link = entry.is_dir(follow_symlinks=False), entry.is_symlink()
@@ -135,20 +155,20 @@ def _sort(root: Path, path: Path, entry: "os.DirEntry[str]") -> Found | Path | K
     return _sort_link(root, path, entry) if is_link else _sort_file(path)
 
 
-def _sort_link(root: Path, path: Path, entry: "os.DirEntry[str]") -> Found | Kind:
+def _sort_link(root: Path, path: Path, entry: "os.DirEntry[str]") -> _Image | Kind:
     if _leads_to_a_folder(entry):
         return Kind.LINK
     if _target(path).is_relative_to(root):
         return _sort_file(path) if path.exists() or _suffix(path) in SUFFIXES else Kind.LINK
-    return Found(path, _OUTSIDE) if _suffix(path) in SUFFIXES | OTHER_SUFFIXES else Kind.LINK
+    return _Image(_OUTSIDE) if _suffix(path) in SUFFIXES | OTHER_SUFFIXES else Kind.LINK
 
 
-def _sort_file(path: Path) -> Found | Kind:
+def _sort_file(path: Path) -> _Image | Kind:
     suffix = _suffix(path)
     if suffix in SUFFIXES:  # whatever it holds: the decoder tells
-        return Found(path)
+        return _Image()
     kind = image_kind(head_of(path))
-    return Found(path, refusal(kind)) if kind or suffix in OTHER_SUFFIXES else Kind.FILE
+    return _Image(refusal(kind)) if kind or suffix in OTHER_SUFFIXES else Kind.FILE
 
 
 def _suffix(path: Path) -> str:
@@ -167,14 +187,6 @@ def _target(path: Path) -> Path:
         return path.resolve()
     except (OSError, RuntimeError):  # a link to itself
         return Path(path.anchor)
-
-
-def images_below(folder: Folder) -> Iterator[Found]:
-    """All images of a folder and below it; a folder that could not be looked into is one, with its problem."""
-    for one in all_of(folder):
-        yield from one.images
-        if one.problem:
-            yield Found(one.path, one.problem)
 
 
 def passed_over_below(folder: Folder) -> Sequence[Entry]:

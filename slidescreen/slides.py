@@ -1,10 +1,11 @@
 """Which images make up which slide."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from slidescreen import cells, passed_over
 from slidescreen.errors import InputError
@@ -12,8 +13,9 @@ from slidescreen.files import printable
 from slidescreen.naming import told_apart
 from slidescreen.passed_over import Entry, Kind
 from slidescreen.places import Doubt, Place, Places, Remark, at_depth, by_layout
-from slidescreen.scanning import Folder, Found, images_below, passed_over_below, relative, scan
+from slidescreen.scanning import Folder, all_of, passed_over_below, relative, scan
 
+Fields = tuple[str, str, str, str]
 _MOST_NAMES = 3  # of folders, in a remark
 
 
@@ -32,6 +34,64 @@ class CellImage:
     refusal: str = ""
 
 
+class SlideImages(Sequence[CellImage]):
+    """A slide's images in the order of their names, made when they are asked for.
+
+    Of thousands of slides that have not changed since they were finished nobody asks for them.
+    """
+
+    def __init__(self, parts: Sequence["Part"]) -> None:
+        self._parts = parts
+        self._count = sum(len(part.names) for part in parts)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, position: int) -> CellImage: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> Sequence[CellImage]: ...
+
+    def __getitem__(self, position: int | slice) -> CellImage | Sequence[CellImage]:
+        return self._all[position]
+
+    def __iter__(self) -> Iterator[CellImage]:
+        return iter(self._all)
+
+    def fields(self) -> Iterator[Fields]:
+        """Of each image its file, name, reported type and refusal, in an order that depends on these alone."""
+        raw = [f"{part.prefix}{name}" for part in self._parts for name in part.names]
+        names = iter(told_apart(raw))
+        for part in self._parts:
+            for name in part.names:
+                yield f"{part.start}{name}", next(names), part.reported_type, part.refusals.get(name, "")
+
+    @cached_property
+    def _all(self) -> tuple[CellImage, ...]:
+        images = (CellImage(Path(file), *rest) for file, *rest in self.fields())
+        return tuple(sorted(images, key=lambda image: image.name))
+
+
+@dataclass(frozen=True)
+class Part:
+    """The images of a slide that lie in one folder.
+
+    Attributes:
+        start: what comes before a file's name in its path.
+        prefix: what comes before it in the image's name.
+        names: of the files.
+        reported_type: the laboratory's own call of all of them.
+        refusals: why some of them must not be opened.
+    """
+
+    start: str
+    prefix: str
+    names: tuple[str, ...]
+    reported_type: str = ""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Slide:
     """The cell images of one slide, in the order of their names.
@@ -43,10 +103,16 @@ class Slide:
 
     name: str
     folder: Path
-    images: tuple[CellImage, ...]
+    images: Sequence[CellImage]
     place: str = "."
     layout: str = ""
     absence: str = ""
+
+    def fields(self) -> Iterable[Fields]:
+        """Of each image its file, name, reported type and refusal, in an order that depends on these alone."""
+        if isinstance(self.images, SlideImages):
+            return self.images.fields()
+        return ((str(image.path), image.name, image.reported_type, image.refusal) for image in self.images)
 
 
 @dataclass(frozen=True)
@@ -124,24 +190,32 @@ def _names(root: Folder, folders: list[Path]) -> list[str]:
 
 def _slide(root: Folder, place: Place, name: str) -> Slide:
     folder = place.folder
-    files = [*folder.images, *([Found(folder.path, folder.problem)] if folder.problem else [])]
-    files += (file for own in place.own for file in images_below(own))
-    inside = told_apart([file.path.relative_to(folder.path).as_posix() for file in files])
-    images = (_cell_image(folder, file, image) for file, image in zip(files, inside, strict=True))
+    images = SlideImages(tuple(_parts(folder, place.own)))
     return Slide(
         name,
         folder.path,
-        tuple(sorted(images, key=lambda image: image.name)),
+        images,
         folder.path.relative_to(root.path).as_posix(),
         place.layout,
-        "" if files else _absence(folder),
+        "" if images else _absence(folder),
     )
 
 
-def _cell_image(folder: Folder, file: Found, name: str) -> CellImage:
-    parent = file.path.parent
-    reported = cells.resolve(parent.name) if file.path != folder.path and parent != folder.path else None
-    return CellImage(file.path, name, reported or "", file.problem)
+def _parts(slide: Folder, own: Iterable[Folder]) -> Iterator[Part]:
+    """The images in a slide's folder and in those that belong to it; a folder that cannot be looked into is as one."""
+    for folder in (slide, *(inner for one in own for inner in all_of(one))):
+        below = folder.path.relative_to(slide.path).as_posix() if folder is not slide else ""
+        if folder.images:
+            start = str(folder.path / "_").removesuffix("_")
+            yield Part(start, below and f"{below}/", folder.images, _reported(folder.path, slide.path), folder.refusals)
+        if folder.problem:
+            reported = _reported(folder.path.parent, slide.path) if below else ""
+            yield Part(str(folder.path), below or ".", ("",), reported, {"": folder.problem})
+
+
+def _reported(folder: Path, slide: Path) -> str:
+    """The laboratory's own call of what lies in a folder of a slide."""
+    return "" if folder == slide else cells.resolve(folder.name) or ""
 
 
 def _absence(folder: Folder) -> str:
@@ -165,7 +239,7 @@ def _remarks(root: Folder, remarks: Iterable[Remark]) -> list[str]:
 def _subject(root: Folder, remark: Remark) -> str:
     """The folder that a remark is about; with its images, where it is about these."""
     name = _below(root, remark.folder)
-    images = [printable(image.path.name) for image in remark.folder.images]
+    images = list(map(printable, remark.folder.images))
     if remark.doubt not in (Doubt.STRAYS, Doubt.ABOVE) or not images:
         return name
     return f"{name} ({passed_over.listed(images, _MOST_NAMES)})"
