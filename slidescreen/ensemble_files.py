@@ -212,7 +212,9 @@ def _measured_on(entry: dict[str, Any] | None) -> MeasuredOn | None:
     """What is enough is judged anew: what `shortfalls` says is for people."""
     if entry is None:
         return None
-    return MeasuredOn({str(name): int(count) for name, count in entry["cells"].items()}, int(entry["slides"]))
+    slides = entry["slides"]
+    counts = {str(name): int(count) for name, count in entry["cells"].items()}
+    return MeasuredOn(counts, None if slides is None else int(slides))
 
 
 def _measured_on_dict(ensemble: Ensemble) -> dict[str, Any]:

@@ -18,17 +18,18 @@ class MeasuredOn:
 
     Attributes:
         cells: how many there are of each cell type; types without any may be missing.
-        slides: of how many named slides they are; 0 where no slide is named.
+        slides: of how many slides they are; None where not every image names its slide.
     """
 
     cells: Mapping[str, int]
-    slides: int = 0
+    slides: int | None = None
 
     @classmethod
     def of(cls, images: Iterable[LabelledImage]) -> "MeasuredOn":
         """Count labelled images."""
         listed = list(images)
-        return cls(dict(Counter(image.label for image in listed)), len({image.slide for image in listed} - {""}))
+        names = {image.slide for image in listed}
+        return cls(dict(Counter(image.label for image in listed)), None if "" in names else len(names))
 
     def shortfalls(self) -> tuple[str, ...]:
         """What there is too little of, as in "20 of 500 cells"; nothing where there is enough."""
@@ -40,7 +41,7 @@ class MeasuredOn:
         yield "cells", sum(self.cells.values()), LEAST_CELLS
         yield "blasts", blasts, LEAST_BLASTS
         yield "other leukocytes", leukocytes - blasts, LEAST_OTHERS
-        if self.slides:
+        if self.slides is not None:
             yield "slides", self.slides, LEAST_SLIDES
 
     def by_type(self) -> str:

@@ -148,6 +148,17 @@ def test_what_it_was_measured_on_is_kept() -> None:
     assert found == MeasuredOn({name: 2 if n < 8 else 1 for n, name in enumerate(TYPES)}, 10)
 
 
+def test_slides_are_asked_for_only_where_all_cells_name_theirs() -> None:
+    images = predictions(2.0, count=800).images
+    assert MeasuredOn.of(images).shortfalls() == ()
+    on_two = [replace(image, slide=f"S{n % 2}") for n, image in enumerate(images)]
+    assert MeasuredOn.of(on_two).shortfalls() == ("2 of 3 slides",)
+    partly = [*on_two[1:], replace(on_two[0], slide="")]
+    assert MeasuredOn.of(partly) == MeasuredOn(MeasuredOn.of(on_two).cells, None)
+    assert MeasuredOn.of(partly).shortfalls() == ()
+    assert MeasuredOn.of(()).shortfalls()[0] == "0 of 500 cells"
+
+
 def test_of_too_few_slides_nothing_is_usual() -> None:
     found = predictions(2.0, 2.0)
     one = tuple(replace(image, slide="S") for image in found.images)
