@@ -27,7 +27,7 @@ FLAGS = {
     "blasts": "blasts beyond the classifier's own errors",
     "blasts_5": "blasts above 5%",
     "blasts_20": "blasts in the range of acute leukaemia",
-    "many_blasts": "a fifth or more of the leukocytes look like blasts",
+    "many_blasts": "so many leukocytes look like blasts that someone must see them",
     "blast_equivalents": "blasts and promyelocytes together in the range of acute leukaemia",
     "ig": "immature granulocytes raised",
     "left_shift": "left shift",
