@@ -45,10 +45,8 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
     blasts, immature, equivalents = (excess(differential, ensemble, group) for group in cells.TESTED_GROUPS)
     flags: list[str] = []
     reasons: list[str] = []
-    if (
-        not blasts.significant(thresholds.error_rate)
-        and _look_like(differential, cells.BLASTS)[1] >= thresholds.blasts_always_seen
-    ):
+    many = _look_like(differential, cells.BLASTS)[1] >= thresholds.blasts_always_seen
+    if many and not blasts.significant(thresholds.error_rate):
         blasts = excess(differential, ensemble, "blasts", however_certain=True)
     if blasts.significant(thresholds.error_rate):
         _grade_blasts(differential, ensemble, thresholds, blasts, flags, reasons)
