@@ -44,11 +44,14 @@ class Request:
     allow_few_cells: bool = False
 
 
-def build_ensemble(request: Request, progress: Callable[[str, int, int], None]) -> Ensemble:
+def build_ensemble(
+    request: Request, progress: Callable[[str, int, int], None], note: Callable[[str], None] = lambda _: None
+) -> Ensemble:
     """Measure the members and their vote on the validation split, and write the ensemble's folder.
 
     Args:
         progress: told what is being done, how many images of it are done, and of how many.
+        note: told what of the labelled images' folder is passed over.
 
     Returns:
         The ensemble in its folder.
@@ -65,7 +68,7 @@ def build_ensemble(request: Request, progress: Callable[[str, int, int], None]) 
     weights = request.weights or default_weights([member.checkpoint for member in members])
     weighted = tuple(replace(m, weight=w) for m, w in zip(members, weights, strict=True))
     ensemble = Ensemble(weighted, request.rule)
-    images, trained = _images(request, ensemble)
+    images, trained = _images(request, ensemble, note)
     if not request.allow_few_cells:
         _check_enough(images, request.data)
     choice = choose(EngineOptions(request.device))
@@ -129,11 +132,13 @@ def _quantised(
     return replace(ensemble, members=tuple(found))
 
 
-def _images(request: Request, ensemble: Ensemble) -> tuple[list[LabelledImage], list[LabelledImage]]:
+def _images(
+    request: Request, ensemble: Ensemble, note: Callable[[str], None]
+) -> tuple[list[LabelledImage], list[LabelledImage]]:
     """The labelled images of the validation split and of the training split."""
     rules = LabelRules(request.left_out, request.unspecified_blasts)
     known = set(ensemble.cell_types)
-    images = [image for image in read_labelled(request.data, rules) if image.label in known]
+    images = [image for image in read_labelled(request.data, rules, note) if image.label in known]
     seeds = {member.checkpoint.provenance.get("seed", 0) for member in ensemble.members}
     if not all(image.split for image in images) and len(seeds) > 1:
         raise InputError(

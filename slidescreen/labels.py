@@ -1,22 +1,24 @@
 """Labelled cell images: what `train` learns from and `report` compares with."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
 from slidescreen import cells
+from slidescreen.class_folders import class_folders
 from slidescreen.delimited import Row, Table, excerpt, read_table
 from slidescreen.encoding import WINDOWS, spoken
 from slidescreen.errors import InputError
 from slidescreen.file_finder import FileFinder
 from slidescreen.files import printable
-from slidescreen.images import SUFFIXES
+from slidescreen.passed_over import Entry, sentences, to_record
 
 SPLITS = ("train", "validation", "test")
 _MOST_NAMED = 20  # labels in a message
+_MOST_PASSED_OVER = 3  # by name
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,14 @@ class LabelledImage:
 class Labels:
     """What a table or a folder says: `images` with a type of ours, and `left_out` those to be passed over.
 
-    The label of an image that is left out is spelled as it was found. `encoding` is the table's, empty for a folder.
+    The label of an image that is left out is spelled as it was found. `encoding` is the table's, empty for a folder;
+    `passed_over`: what else the folder holds.
     """
 
     images: tuple[LabelledImage, ...]
     left_out: tuple[LabelledImage, ...]
     encoding: str = ""
+    passed_over: tuple[Entry, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -138,13 +142,18 @@ def read_labels(source: Path, rules: LabelRules = LabelRules()) -> Labels:
     return labels
 
 
-def read_labelled(source: Path, rules: LabelRules = LabelRules()) -> list[LabelledImage]:
-    """Labelled images that are there, by `read_labels` and `located`.
+def read_labelled(
+    source: Path, rules: LabelRules = LabelRules(), note: Callable[[str], None] = lambda _: None
+) -> list[LabelledImage]:
+    """Labelled images that are there, by `read_labels` and `located`; `note` is told what is passed over.
 
     Raises:
         InputError: as these.
     """
-    return list(located(read_labels(source, rules), source).images)
+    labels = located(read_labels(source, rules), source)
+    for line in sentences(to_record(labels.passed_over), _MOST_PASSED_OVER):
+        note(f"passed over: {line}")
+    return list(labels.images)
 
 
 def located(labels: Labels, source: Path) -> Labels:
@@ -192,18 +201,17 @@ def _labelled(folder: Path, row: Row) -> LabelledImage:
 
 
 def _from_folder(source: Path, rules: LabelRules) -> Labels:
-    folders = sorted(p for p in source.iterdir() if p.is_dir() and not p.name.startswith("."))
+    folders, passed_over = class_folders(source)
     rules.check((folder.name for folder in folders), printable(source))
     images: list[LabelledImage] = []
     left_out: list[LabelledImage] = []
     for folder in folders:
-        files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        label = rules.resolve(folder.name) if files else None
+        label = rules.resolve(folder.name) if folder.images else None
         if label is not None:
-            images.extend(LabelledImage(path, label) for path in files)
+            images.extend(LabelledImage(path, label) for path in folder.images)
         else:
-            left_out.extend(LabelledImage(path, folder.name) for path in files)
-    return Labels(tuple(images), tuple(left_out))
+            left_out.extend(LabelledImage(path, folder.name) for path in folder.images)
+    return Labels(tuple(images), tuple(left_out), passed_over=tuple(passed_over))
 
 
 def _no_such_label(name: str, labels: list[str], where: str) -> str:

@@ -13,7 +13,7 @@ from slidescreen.images import SUFFIXES
 from slidescreen.passed_over import Entry, Kind, kind_of
 
 _PLAIN_SUFFIXES = frozenset(suffix.removeprefix(".") for suffix in SUFFIXES)
-_OUTSIDE = "a link to a file outside of the folder, which is not followed"
+OUTSIDE = "a link to a file outside of the folder, which is not followed"
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,7 +160,7 @@ def _sort_link(root: Path, path: Path, entry: "os.DirEntry[str]") -> _Image | Ki
         return Kind.LINK
     if _target(path).is_relative_to(root):
         return _sort_file(path) if path.exists() or _suffix(path) in SUFFIXES else Kind.LINK
-    return _Image(_OUTSIDE) if _suffix(path) in SUFFIXES | OTHER_SUFFIXES else Kind.LINK
+    return _Image(OUTSIDE) if _suffix(path) in SUFFIXES | OTHER_SUFFIXES else Kind.LINK
 
 
 def _sort_file(path: Path) -> _Image | Kind:

@@ -34,6 +34,42 @@ def test_a_folder_of_class_folders_is_read(tmp_path: Path) -> None:
     assert sorted(image.label for image in read_labelled(tmp_path)) == ["monocyte", "monocyte", "smudge_cell"]
 
 
+@pytest.mark.parametrize("name", ["@eaDir", "#recycle", "__MACOSX", ".snapshot", "$RECYCLE.BIN", ".hidden"])
+def test_no_command_learns_from_folders_of_storage_systems(tmp_path: Path, name: str) -> None:
+    write_cells(tmp_path / "Monocyte", 2)
+    write_cells(tmp_path / name, 1)
+    write_cells(tmp_path / name / "Monocyte", 1)
+    write_cells(tmp_path / "Monocyte" / name, 1)
+    notes: list[str] = []
+    assert len(read_labelled(tmp_path, note=notes.append)) == 2
+    assert len(notes) == 1
+    assert "2 storage folders" in notes[0] or "2 hidden entries" in notes[0]
+
+
+def test_class_folders_hold_what_is_an_image_by_its_content_and_the_rest_is_named(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "set" / "Monocyte", tmp_path / "elsewhere"
+    write_cells(folder, 1)
+    write_cells(elsewhere, 2, first_seed=5)
+    draw_cell(1).save(folder / "plain", "JPEG")
+    draw_cell(2).save(folder / "b.jfif", "JPEG")
+    draw_cell(3).save(folder / "c.gif", "GIF")
+    (folder / "notes.txt").write_text("hello")
+    (folder / "linked.jpg").symlink_to(elsewhere / "cell_000.jpg")
+    (folder / "more").symlink_to(elsewhere)
+    (tmp_path / "set" / "Lymphocyte").symlink_to(elsewhere)
+    (tmp_path / "set" / "labels.txt").write_text("hello")
+    notes: list[str] = []
+    found = read_labelled(tmp_path / "set", note=notes.append)
+    assert [str(image.path.relative_to(tmp_path / "set")) for image in found] == [
+        *("Lymphocyte/cell_000.jpg", "Lymphocyte/cell_001.jpg"),
+        *("Monocyte/b.jfif", "Monocyte/cell_000.jpg", "Monocyte/linked.jpg", "Monocyte/plain"),
+    ]
+    assert notes == [
+        "passed over: 1 link that is not followed (Monocyte/more)",
+        "passed over: 3 other files (Monocyte/c.gif, Monocyte/notes.txt, labels.txt)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

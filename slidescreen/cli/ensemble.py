@@ -82,5 +82,5 @@ def ensemble(
         allow_few_cells=allow_few_cells,
     )
     with EnsembleDisplay() as display:
-        built = building.build_ensemble(request, display.progress)
+        built = building.build_ensemble(request, display.progress, display.note)
     show_comparison(built, out)

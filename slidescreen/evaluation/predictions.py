@@ -24,6 +24,7 @@ WHY_UNSCORED: Mapping[str, str] = {
     "other_slide": "truths whose file lies in another slide than they say",
     "other_picture": "truths whose file holds another picture than the run's image of that name",
     "not_classified": "truths of images that were not classified",
+    "passed_over": "other files, links, hidden entries and folders of storage systems",
     "left_out": "images left out by their label",
     "other_split": "images of another split",
     "unknown_type": "images of types that the ensemble does not know",

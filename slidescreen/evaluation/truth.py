@@ -92,6 +92,7 @@ def of_images(
 
     labels = located(read_labels(source, taking.rules), source)
     left: _Names = defaultdict(list, left_out=[image.written or name(image) for image in labels.left_out])
+    left["passed_over"] = [entry.name for entry in labels.passed_over]
     listed = parted(labels.images, taking.split)
     known = _sifted(listed, [image.path for image in listed], [name(image) for image in listed], taking, left)
     images = []
@@ -152,6 +153,7 @@ def _reported(run: Run, rules: LabelRules, names: _Names) -> list[_Pair]:
 def _labelled(run: Run, truth: Path, taking: Taking, names: _Names) -> list[_Pair]:
     """The run's images with the labels of a table or folder, of every split."""
     labels = read_labels(truth, taking.rules)
+    names["passed_over"] += (entry.name for entry in labels.passed_over)
     matcher = Matcher(run, truth if truth.is_dir() else truth.parent)
     pairs: list[_Pair] = []
     for label in parted(labels.images, taking.split):

@@ -179,7 +179,7 @@ def _images(request: Request, display: Display, workers: int) -> tuple[list[Labe
     """The images to learn from and to validate on, and where they came from."""
     rules = LabelRules(request.left_out, request.unspecified_blasts)
     wanted = set(request.options.cell_types)
-    read = read_labelled(request.data, rules)
+    read = read_labelled(request.data, rules, display.note)
     images = [image for image in read if image.label in wanted]
     if len(images) < len(read):
         display.note(f"{len(read) - len(images)} images are of types this network does not learn, and are left out")
