@@ -8,10 +8,10 @@ from pathlib import Path
 
 from slidescreen import cells
 from slidescreen.calls import Call, Status
-from slidescreen.delimited import number, read_table
+from slidescreen.delimited import excerpt, number, read_table
 from slidescreen.differential import NAMES, Differential, Share
 from slidescreen.errors import InputError
-from slidescreen.files import denature, neutralise, write_text, write_whole
+from slidescreen.files import denature, neutralise, printable, write_text, write_whole
 from slidescreen.runs import SlideResult
 from slidescreen.screening import Finding, Verdict
 
@@ -87,7 +87,10 @@ def read_calls(path: Path) -> tuple[dict[str, list[Call]], tuple[str, ...]]:
     """
     calls: dict[str, list[Call]] = {}
     table = read_table(path, CELL_COLUMNS)
-    types = types_of(table.columns)
+    try:
+        types = types_of(table.columns)
+    except ValueError as error:
+        raise InputError(f"{printable(path)}: {error}") from error
     for row in table.rows:
         try:
             calls.setdefault(denature(row["slide"]), []).append(call_of_row(row, types))
@@ -97,20 +100,33 @@ def read_calls(path: Path) -> tuple[dict[str, list[Call]], tuple[str, ...]]:
 
 
 def types_of(columns: Iterable[str]) -> tuple[str, ...]:
-    """The cell types of a table's probability columns, in order."""
-    return tuple(name.removeprefix("p_") for name in columns if name.startswith("p_"))
+    """The cell types of a table's probability columns, in order.
+
+    Raises:
+        ValueError: one is unknown.
+    """
+    types = tuple(name.removeprefix("p_") for name in columns if name.startswith("p_"))
+    for name in types:
+        _known(name)
+    return types
+
+
+def _known(cell_type: str) -> str:
+    if cell_type not in cells.CELL_TYPES:
+        raise ValueError(f"unknown cell type {excerpt(cell_type)}")
+    return cell_type
 
 
 def call_of_row(row: Mapping[str, str], types: Sequence[str]) -> Call:
     """The call in a row of `cells.csv`.
 
     Raises:
-        ValueError: an unknown status, or a probability that is no number.
+        ValueError: an unknown status or cell type, or a probability that is no number.
     """
     return Call(
         image=denature(row["image"]),
         status=Status(row["status"]),
-        cell_type=row["cell_type"],
+        cell_type=_known(row["cell_type"]) if row["cell_type"] else "",
         probability=_optional(row["probability"]),
         reported_type=row["reported_type"],
         probabilities=tuple(number(row[f"p_{name}"]) for name in types) if row["probability"] else (),
