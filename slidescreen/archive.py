@@ -61,7 +61,7 @@ def read_archive(folder: Path) -> Run:
     found = []
     for path in sorted(_records(folder)):
         finished = read_finished(path)
-        if finished is None:
+        if finished is None or not finished.is_whole():
             raise InputError(f"{printable(path)} is damaged: move it away, and give the same command again")
         found.append(finished)
     slides = _named_apart(found)

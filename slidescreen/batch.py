@@ -60,6 +60,8 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         plan = apart(lambda: plan_night(request, ledger, slides, settling, recorder.note))
         results, remaining, waiting = dict(plan.known), plan.remaining, [slide.name for slide in plan.waiting]
         _tell(recorder, plan)
+        if ledger.damaged:
+            recorder.warn(f"damaged records of finished slides are set aside: {', '.join(ledger.damaged)}")
         threads, images = request.engine.threads, sum(len(slide.images) for slide in remaining)
         engines = load_engines(ensemble.members, choice, threads, recorder.note) if images else NO_ENGINES
         found = found.without(plan.archived)

@@ -29,13 +29,17 @@ def read_json(path: Path) -> Any:
         raise DamagedError(f"it is no JSON: {' '.join(str(error).split())}") from error
 
 
-def set_aside(path: Path) -> Path:
+def set_aside(path: Path, ending: str | None = None) -> Path:
     """Rename a file or folder to the first free name like `history.set-aside-1.csv`, and return that.
+
+    Args:
+        path: what is to get another name.
+        ending: of its new name, so that nobody takes it for what it was; None for the one it has.
 
     Raises:
         OutputError: its folder cannot be written to.
     """
-    kept = free_name(path)
+    kept = free_name(path.with_suffix(ending) if ending else path)
     try:
         path.rename(kept)
     except OSError as error:

@@ -1,14 +1,16 @@
 """A finished slide as it is kept: a head that every night reads, its rows of `cells.csv`, and its calls.
 
 The three stand on lines of their own in one JSON array, so that each is read without the others, and a slide's record
-appears whole or not at all.
+appears whole or not at all. The first line holds a checksum of each, by which damage is told from what was written.
 """
 
+import itertools
 import json
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, overload
+from typing import IO, Any, overload
 
 from slidescreen.calls import Call, Contradiction, Status
 from slidescreen.differential import Differential, Share
@@ -18,8 +20,9 @@ from slidescreen.screening import Finding, Verdict
 
 FOLDER = ".finished"  # in a run's folder
 SUFFIX, PICTURES = ".json", ".pictures"
-_FORMAT = 2
-_START = b"[\n"
+_FORMAT = 3
+_OPENING = b'["'
+_HEAD, _ROWS, _BODY = 1, 2, 3  # the lines, below that of their checksums
 _NOT_KEPT = ("shares", "certain", "composition")  # of a differential: judging alone needs the last two
 
 
@@ -77,7 +80,7 @@ class Finished:
         Raises:
             InputError: the record has gone or is damaged.
         """
-        return str(self._line(2))
+        return str(json.loads(self._line(_ROWS)))
 
     def body(self) -> "Body":
         """Its calls, and the states of its images when they were called.
@@ -86,7 +89,7 @@ class Finished:
             InputError: the record has gone or is damaged.
         """
         try:
-            content = self._line(3)
+            content = json.loads(self._line(_BODY))
             return Body(tuple(map(call_of, content["calls"])), tuple(content["states"]))
         except (KeyError, TypeError, ValueError) as error:
             raise self._damaged(error) from error
@@ -95,18 +98,27 @@ class Finished:
         """Its calls, which are read when they are asked for."""
         return RecordedCalls(self)
 
-    def _line(self, number: int) -> Any:
+    def is_whole(self) -> bool:
+        """Whether all of it is as it was written."""
         try:
             with self.path.open("rb") as file:
-                for _ in range(number):
-                    file.readline()
-                return json.loads(file.readline().rstrip(b",\n"))
-        except (OSError, ValueError) as error:
-            raise self._damaged(error) from error
+                return all(sound for _, sound in _lines(file))
+        except OSError:
+            return False
 
-    def _damaged(self, error: Exception) -> InputError:
+    def _line(self, number: int) -> bytes:
+        try:
+            with self.path.open("rb") as file:
+                line, sound = next(itertools.islice(_lines(file), number - 1, None), (b"", False))
+        except OSError as error:
+            raise self._damaged(error.strerror) from error
+        if not sound:
+            raise self._damaged("its content is not what was written")
+        return line
+
+    def _damaged(self, reason: object) -> InputError:
         return InputError(
-            f"{printable(self.path)} is damaged ({error}): move it away, and give the same command again, "
+            f"{printable(self.path)} is damaged ({reason}): move it away, and give the same command again, "
             f"which classifies {printable(self.slide)} anew"
         )
 
@@ -148,10 +160,8 @@ def write_finished(finished: Finished, body: Body, rows: str) -> None:
         OutputError: the disk is full or cannot be written to.
     """
     calls = [asdict(call) for call in body.calls]
-    rest = f"{json.dumps(rows)},\n{json.dumps({'calls': calls, 'states': body.states})}\n]\n"  # in ASCII
     head = {
         "format": _FORMAT,
-        "length": len(rest),
         "slide": finished.slide,
         "folder": str(finished.folder),
         "origin": asdict(finished.origin),
@@ -164,19 +174,19 @@ def write_finished(finished: Finished, body: Body, rows: str) -> None:
         "failures": finished.failures,
         "reported_twice": finished.reported_twice,
     }
-    write_text(finished.path, f"[\n{json.dumps(head)},\n{rest}")
+    lines = [json.dumps(part) for part in (head, rows, {"calls": calls, "states": body.states})]  # in ASCII
+    checks = " ".join(_checksum(line.encode()) for line in lines)
+    write_text(finished.path, ",\n".join([f'["{checks}"', *lines]) + "\n]\n")
 
 
 def read_finished(path: Path) -> Finished | None:
     """The head of a record; None where there is none, or it is damaged."""
     try:
         with path.open("rb") as file:
-            if file.readline() != _START:
-                return None
-            line = file.readline()
-            head = json.loads(line.rstrip(b",\n"))
-            if head["format"] != _FORMAT or file.seek(0, 2) != len(_START) + len(line) + head["length"]:
-                return None
+            line, sound = next(_lines(file), (b"", False))
+        head = json.loads(line) if sound else {}
+        if head["format"] != _FORMAT:
+            return None
         found = head["finding"]
         return Finished(
             path=path,
@@ -194,6 +204,20 @@ def read_finished(path: Path) -> Finished | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _lines(file: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """The lines of a record below the first, and whether each is as it was written: three, if it is one of ours."""
+    opening = file.readline()
+    checks = opening[len(_OPENING) : -len(b'",\n')].decode("ascii", "replace").split(" ")
+    if opening.startswith(_OPENING) and len(checks) == _BODY:
+        for check in checks:
+            line = file.readline().rstrip(b",\n")
+            yield line, _checksum(line) == check
+
+
+def _checksum(line: bytes) -> str:
+    return f"{zlib.crc32(line):08x}"
 
 
 def _differential_dict(differential: Differential) -> dict[str, Any]:

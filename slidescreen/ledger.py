@@ -15,6 +15,7 @@ import numpy as np
 from slidescreen import correction, differential, excess, false_calls, screening, sufficiency
 from slidescreen.archive import archived_stems, put_away
 from slidescreen.calls import Call
+from slidescreen.damaged import set_aside
 from slidescreen.engine.interface import Choice
 from slidescreen.ensemble import Ensemble
 from slidescreen.errors import InputError, OutputError, UnreadableImageError
@@ -28,7 +29,6 @@ from slidescreen.finished import (
     Origin,
     call_of,
     is_old,
-    read_all,
     read_finished,
     write_finished,
 )
@@ -55,13 +55,15 @@ class Ledger:
         self._ensemble, self._thresholds = ensemble, thresholds
         self._origin = _origin(ensemble, choice, thresholds)
         self._states: dict[str, tuple[str, tuple[str, ...]]] = {}  # of images still to be read, before anyone read them
+        self.damaged: list[str] = []
+        """Records that turned out to be damaged, by their slides' names where these are known; they are set aside."""
         sweep(self._folder)
         self._adopt_old_records()
 
     def recall(self, slide: Slide) -> SlideResult | None:
         """A finished slide; None if it is new, changed, or was called by another ensemble."""
         fingerprint = _fingerprint(slide)
-        finished = self._finished(slide)
+        finished = self._whole(self._path(slide.place), slide.name)
         known = finished is not None and finished.slide == slide.name
         if finished is not None and known and finished.origin.called == self._origin.called:
             with contextlib.suppress(InputError):  # a damaged record is none
@@ -115,8 +117,12 @@ class Ledger:
     def result(self, finished: Finished) -> SlideResult:
         """What was found on a finished slide, judged anew where this ensemble called it and would judge otherwise.
 
-        Its calls stay in its record until they are asked for.
+        Its calls stay in its record until they are asked for. Of a damaged record its head alone is told.
         """
+        if not finished.is_whole():
+            reasons = (*finished.finding.reasons, "its record is damaged: its cells are not listed")
+            finding = replace(finished.finding, reasons=reasons)
+            return SlideResult(finished.differential, finding, (), finished.folder)
         if finished.origin.judged != self._origin.judged and finished.origin.voted == self._origin.voted:
             finished = self._judged_anew(finished)
         return SlideResult(finished.differential, finished.finding, finished.calls(), finished.folder, kept=finished)
@@ -154,7 +160,11 @@ class Ledger:
     def others(self, places: Collection[str]) -> Iterator[Finished]:
         """What was finished of slides that do not lie at these places, by the names of their records."""
         known = {self._path(place).name for place in places}
-        return (finished for finished in read_all(self._folder.parent) if finished.path.name not in known)
+        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+            if path.name not in known:
+                finished = read_finished(path) or self._whole(path, path.name)
+                if finished is not None:
+                    yield finished
 
     def _adopt_old_records(self) -> None:
         """Bring records as the first release wrote them, one JSON object each, into the form of today."""
@@ -173,6 +183,17 @@ class Ledger:
 
     def _finished(self, slide: Slide) -> Finished | None:
         return read_finished(self._path(slide.place))
+
+    def _whole(self, path: Path, name: str) -> Finished | None:
+        """A record, if it is as it was written; a damaged one is set aside."""
+        finished = read_finished(path)
+        if finished is not None and finished.is_whole():
+            return finished
+        if path.exists() and not is_old(path):
+            self.damaged.append(name)
+            with contextlib.suppress(OutputError):
+                set_aside(path, ending=".damaged")
+        return None
 
     def _path(self, place: str) -> Path:
         """By the place, byte for byte: two slides never share a record, whatever their names look like."""

@@ -43,7 +43,7 @@ def slides_of(folder: str) -> list[str]:
 def recorded() -> Counter[str]:
     """How many records there are of each slide, in the run's folder and its archive."""
     paths = [*Path("run/.finished").glob("*.json"), *Path("run/archive").glob("*/finished-slides/*.json")]
-    return Counter(json.loads(path.read_text())[0]["slide"] for path in paths)
+    return Counter(json.loads(path.read_text())[1]["slide"] for path in paths)
 
 
 def test_an_emptied_folder_of_a_slide_in_the_archive_is_no_empty_slide(

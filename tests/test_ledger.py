@@ -202,3 +202,40 @@ def test_the_pictures_of_a_slide_outlive_its_images_and_not_its_record(
     shutil.rmtree(slide.folder)
     assert page_of(book.result(other)).count("data:image/jpeg") == 1
     assert "picture not available" in page_of(book.keep(slide, judged))
+
+
+@pytest.mark.parametrize("line", [0, 1, 2, 3])
+@pytest.mark.parametrize("damage", ["flipped", "zeros", "cut"])
+def test_no_damage_of_a_record_goes_unseen(
+    damage: str, line: int, slide: Slide, tmp_path: Path, ensemble_folder: Path
+) -> None:
+    book = ledger(tmp_path, ensemble_folder)
+    keep(book, slide, ensemble_folder)
+    (record,) = (tmp_path / "out" / ".finished").iterdir()
+    lines = record.read_bytes().splitlines(keepends=True)
+    middle = len(lines[line]) // 2
+    altered = {"flipped": bytes([lines[line][middle] ^ 1]), "zeros": b"\0" * 9, "cut": b""}[damage]
+    rest = b"" if damage == "cut" else lines[line][middle + len(altered) :]
+    lines[line] = lines[line][:middle] + altered + rest
+    record.write_bytes(b"".join(lines[: line + 1] if damage == "cut" else lines))
+    assert book.recall(slide) is None
+    assert book.damaged == ["S1"]
+    assert [path.suffix for path in (tmp_path / "out" / ".finished").iterdir()] == [".damaged"]
+    again = ledger(tmp_path, ensemble_folder)
+    assert (again.recall(slide), again.damaged) == (None, [])
+
+
+def test_of_a_vanished_slide_with_a_damaged_record_the_verdict_stays(
+    slide: Slide, tmp_path: Path, ensemble_folder: Path
+) -> None:
+    book = ledger(tmp_path, ensemble_folder)
+    kept = keep(book, slide, ensemble_folder)
+    (record,) = (tmp_path / "out" / ".finished").iterdir()
+    head, _, calls = record.read_bytes().partition(b'{"calls"')
+    record.write_bytes(head + b'{"calls"' + calls.replace(b"classified", b"Classified"))
+    (other,) = book.others(())
+    left = book.result(other)
+    assert left.differential.leukocytes == kept.differential.leukocytes
+    assert left.finding.verdict == kept.finding.verdict
+    assert left.finding.reasons[-1] == "its record is damaged: its cells are not listed"
+    assert list(left.calls) == []
