@@ -17,7 +17,7 @@ from slidescreen import cells
 from slidescreen.errors import InputError, OutputError
 from slidescreen.files import make_folder, printable, write_whole
 from slidescreen.finished import PICTURES, SUFFIX, Finished, read_finished
-from slidescreen.runs import Run, SlideResult, count_images, reported_twice_in
+from slidescreen.runs import Run, SlideResult, count_images, reasons_in, reported_twice_in
 
 FOLDER = "archive"
 _RECORDS = "finished-slides"
@@ -72,11 +72,7 @@ def read_archive(folder: Path) -> Run:
         "drift": [],
         "first_finished": min(finished.time for finished in found),
         "last_finished": max(finished.time for finished in found),
-        "failures": [
-            {"slide": slide.name, "image": image, "reason": reason}
-            for slide in slides
-            for image, reason in slide.failures
-        ],
+        **reasons_in(slides),
         "reported_twice": list(reported_twice_in(slides)),
         "slides": [
             {"slide": slide.name, "folder": printable(slide.folder), "finished": slide.kept.time}

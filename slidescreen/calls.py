@@ -11,7 +11,7 @@ class Status(StrEnum):
 
     CLASSIFIED = "classified"
     UNIDENTIFIED = "unidentified"
-    """The ensemble abstains: no type is probable enough. Not in the differential."""
+    """The ensemble abstains: no type is probable enough, or it is no picture of a cell. Not in the differential."""
     DUPLICATE = "duplicate"
     """Byte-identical to another image of the slide, and counted there."""
     UNREADABLE = "unreadable"
@@ -27,10 +27,11 @@ class Call:
         probability: of the most probable type, 0–1; None where the image was not looked at.
         reported_type: the laboratory's own call; empty where there is none.
         probabilities: one for each of the ensemble's cell types, in its order; empty where not looked at.
-        reason: why an image is unreadable; else empty.
+        reason: why an image is unreadable, or unidentified as no picture of a cell; else empty.
         digest: SHA-256 of the file's content, in hexadecimal; empty where it was not read, or not by this process.
         appearance: how the image looks, by `appearance.measure`; empty where it was not measured.
         copy_of: the image of the slide that a duplicate is counted as; else empty.
+        remarks: what else is to be known of how its file was read: that it holds further pages, say.
     """
 
     image: str
@@ -43,6 +44,7 @@ class Call:
     digest: str = ""
     appearance: tuple[float, ...] = ()
     copy_of: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 def counted_once(calls: Sequence[Call]) -> tuple[Call, ...]:

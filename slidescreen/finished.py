@@ -54,6 +54,8 @@ class Finished:
         differential, finding: the outcome; without what judging alone needs.
         failures: its unreadable images, and why.
         reported_twice: its pictures in folders of two cell types.
+        not_cells: its images that show no single cell, and why.
+        remarks: what is to be known of how its files were read, and of how many.
     """
 
     path: Path
@@ -68,6 +70,8 @@ class Finished:
     finding: Finding
     failures: tuple[tuple[str, str], ...] = ()
     reported_twice: tuple[Contradiction, ...] = ()
+    not_cells: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[tuple[str, int], ...] = ()
 
     @property
     def pictures(self) -> Path:
@@ -173,6 +177,8 @@ def write_finished(finished: Finished, body: Body, rows: str) -> None:
         "finding": asdict(finished.finding),
         "failures": finished.failures,
         "reported_twice": finished.reported_twice,
+        "not_cells": finished.not_cells,
+        "remarks": finished.remarks,
     }
     lines = [json.dumps(part) for part in (head, rows, {"calls": calls, "states": body.states})]  # in ASCII
     checks = " ".join(_checksum(line.encode()) for line in lines)
@@ -201,6 +207,8 @@ def read_finished(path: Path) -> Finished | None:
             finding=Finding(Verdict(found["verdict"]), tuple(found["flags"]), tuple(found["reasons"])),
             failures=tuple((str(image), str(reason)) for image, reason in head["failures"]),
             reported_twice=tuple((str(a), str(b), str(c), str(d)) for a, b, c, d in head.get("reported_twice", ())),
+            not_cells=tuple((str(image), str(reason)) for image, reason in head.get("not_cells", ())),
+            remarks=tuple((str(remark), int(count)) for remark, count in head.get("remarks", ())),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -249,4 +257,4 @@ def is_old(path: Path) -> bool:
 def call_of(entry: Mapping[str, Any]) -> Call:
     """A call from its fields."""
     known = {**entry, "status": Status(entry["status"]), "probabilities": tuple(entry["probabilities"])}
-    return Call(**{**known, "appearance": tuple(entry["appearance"])})
+    return Call(**{**known, "appearance": tuple(entry["appearance"]), "remarks": tuple(entry.get("remarks", ()))})

@@ -39,6 +39,9 @@ _BACKGROUND_PERCENTILE = 90
 _BACKGROUND_VALUE = 240.0
 _MAX_GAIN = 2.5
 
+FIRST_OF = "the first of"
+"""How the remark begins that a file holds more than the image that was taken."""
+
 Pixels = NDArray[np.uint8]
 
 
@@ -149,7 +152,7 @@ def _by_pillow(content: bytes) -> Picture:
 
 
 def _of_several(count: int, what: str) -> tuple[str, ...]:
-    return (f"the first of {count} {what}",) if count > 1 else ()
+    return (f"{FIRST_OF} {count} {what}",) if count > 1 else ()
 
 
 def _turned(image: Image.Image, orientation: object) -> Image.Image:

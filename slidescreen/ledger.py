@@ -112,6 +112,8 @@ class Ledger:
             finding=result.finding,
             failures=result.failures,
             reported_twice=result.reported_twice,
+            not_cells=result.not_cells,
+            remarks=result.remarks,
         )
 
     def result(self, finished: Finished) -> SlideResult:

@@ -4,7 +4,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from slidescreen.files import printable, write_text
 from slidescreen.reporting.page import render_run
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
-from slidescreen.runs import Run, SlideResult, count_images, reported_twice_in
+from slidescreen.runs import Run, SlideResult, count_images, reasons_in, reported_twice_in
 from slidescreen.thresholds import Thresholds, default_thresholds
 
 _HASTE = 3.0  # seconds
@@ -124,19 +124,13 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
         **night.found,
         "earlier_slides": [slide.name for slide in ordered if not slide.new],
         "vanished_slides": [slide.name for slide in ordered if "vanished" in slide.finding.flags],
-        "failures": list(_failures(ordered)),
+        **reasons_in(ordered),
         "reported_twice": list(reported_twice_in(ordered)),
         "slides": [
             {"slide": slide.name, "folder": os.fsencode(slide.folder).decode("utf-8", "replace")} for slide in ordered
         ],
     }
     return Run(ordered, ensemble.cell_types, info)
-
-
-def _failures(slides: Sequence[SlideResult]) -> Iterator[dict[str, str]]:
-    for slide in slides:
-        for image, reason in slide.failures:
-            yield {"slide": slide.name, "image": image, "reason": reason}
 
 
 def write_worklist(run: Run, out: Path, in_haste: bool = False) -> None:

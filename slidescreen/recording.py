@@ -139,6 +139,8 @@ class Recorder:
     def slide(self, result: SlideResult) -> None:
         """One more slide is done."""
         self._display.slide(result)
+        for image, reason in result.not_cells:
+            self.event("not_a_cell", slide=result.name, image=image, reason=reason)
         for image, reason in result.failures:
             self.event("unreadable", slide=result.name, image=image, reason=reason)
         found = result.differential

@@ -1,6 +1,7 @@
 """A run: what a batch of slides came to."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,20 @@ class SlideResult:
         if self.kept is not None:
             return self.kept.failures
         return tuple((call.image, call.reason) for call in self.calls if call.status is Status.UNREADABLE)
+
+    @property
+    def not_cells(self) -> tuple[tuple[str, str], ...]:
+        """Its images that show no single cell, and why."""
+        if self.kept is not None:
+            return self.kept.not_cells
+        return tuple((c.image, c.reason) for c in self.calls if c.status is Status.UNIDENTIFIED and c.reason)
+
+    @property
+    def remarks(self) -> tuple[tuple[str, int], ...]:
+        """What is to be known of how its files were read, and of how many."""
+        if self.kept is not None:
+            return self.kept.remarks
+        return tuple(sorted(Counter(remark for call in self.calls for remark in call.remarks).items()))
 
     @property
     def reported_twice(self) -> tuple[Contradiction, ...]:
@@ -92,6 +107,27 @@ def reported_twice_in(slides: Sequence[SlideResult]) -> Iterator[dict[str, Any]]
     for slide in slides:
         for image, cell_type, copy, other_type in slide.reported_twice:
             yield {"slide": slide.name, "images": [image, copy], "types": [cell_type, other_type]}
+
+
+def reasons_in(slides: Sequence[SlideResult]) -> dict[str, Any]:
+    """Over all slides what stands in the way of images, and what is to be known of files, as `run.json` tells it.
+
+    `failures` are unreadable, `not_cells` show no single cell; `remarks` has of how many files each is true.
+    """
+    remarks: Counter[str] = Counter()
+    for slide in slides:
+        remarks.update(dict(slide.remarks))
+    return {
+        "failures": list(_named((slide.name, slide.failures) for slide in slides)),
+        "not_cells": list(_named((slide.name, slide.not_cells) for slide in slides)),
+        "remarks": dict(sorted(remarks.items())),
+    }
+
+
+def _named(found: Iterable[tuple[str, Iterable[tuple[str, str]]]]) -> Iterator[dict[str, str]]:
+    for slide, images in found:
+        for image, reason in images:
+            yield {"slide": slide, "image": image, "reason": reason}
 
 
 def renamed(result: SlideResult, name: str) -> SlideResult:

@@ -140,7 +140,7 @@ def test_an_image_for_which_memory_runs_out_costs_that_image(tmp_path: Path, mon
         raise MemoryError
 
     (path,) = write_cells(tmp_path, 1)
-    monkeypatch.setattr(loading, "decode", run_out)
+    monkeypatch.setattr(loading, "read_picture", run_out)
     assert load(path, WANTED).reason == "memory ran out while it was being read"
 
 

@@ -43,9 +43,13 @@ def ensemble(threshold: float = 0.0, members: int = 2) -> Ensemble:
 
 
 def slide_of(folder: Path, types: list[int]) -> None:
+    """Images of a disc on a ground, their mean grey by their type."""
     folder.mkdir(parents=True)
+    rows, columns = np.mgrid[:40, :40]
+    disc = np.hypot(rows - 20, columns - 20) < 6
     for number, kind in enumerate(types):
-        pixels = np.full((40, 40, 3), 10 * kind + 5, np.uint8)
+        grey = 10 * kind + 5 + 60 * (disc - disc.mean())
+        pixels = np.rint(np.repeat(grey[..., None], 3, axis=2)).astype(np.uint8)
         pixels[0, 0] = divmod(number, 256)[1]  # no two files alike
         Image.fromarray(pixels).save(folder / f"{number:04d}.png")
 
@@ -55,6 +59,17 @@ def run(root: Path, batch_size: int = 8, **engine: float) -> tuple[dict[str, tup
     done: list[int] = []
     pipeline = Pipeline(ensemble(threshold=0.5), Engines([reader, reader], ""), batch_size, 3, done.append)
     return {slide.name: calls for slide, calls in pipeline.run(discover(root))}, reader, sum(done)
+
+
+def test_what_shows_no_cell_is_unidentified_however_sure_the_networks_are(tmp_path: Path) -> None:
+    slide_of(tmp_path / "S", [3, 4])
+    Image.new("RGB", (360, 363), (45, 45, 45)).save(tmp_path / "S" / "0001a.png")
+    found, _, _ = run(tmp_path, sure=0.99)
+    first, blank, last = (found["S"][place] for place in (0, 2, 1))
+    assert [(call.status, call.reason) for call in (first, last)] == [(Status.CLASSIFIED, "")] * 2
+    assert (blank.status, blank.cell_type) == (Status.UNIDENTIFIED, "")
+    assert blank.reason == "blank or nearly so: nothing stained in it"
+    assert blank.probability == pytest.approx(0.99)  # what the networks made of it stays on record
 
 
 def test_calls_come_in_the_order_of_the_images_whatever_the_batches(tmp_path: Path) -> None:

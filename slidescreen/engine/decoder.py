@@ -95,7 +95,8 @@ class Decoder:
             array: Pixels = np.empty(shape, np.uint8)
             _fill(answers, memoryview(array.data).cast("B"))
             pixels.append(array)
-        return Loaded(found["digest"], tuple(pixels), tuple(found["appearance"]), found["reason"])
+        appearance, remarks = tuple(found["appearance"]), tuple(found["remarks"])
+        return Loaded(found["digest"], tuple(pixels), appearance, found["reason"], found["no_cell"], remarks)
 
 
 def serve() -> None:
@@ -115,6 +116,8 @@ def serve() -> None:
             "digest": loaded.digest,
             "appearance": loaded.appearance,
             "reason": loaded.reason,
+            "no_cell": loaded.no_cell,
+            "remarks": loaded.remarks,
             "shapes": [p.shape for p in loaded.pixels],
         }
         try:

@@ -7,19 +7,25 @@ from pathlib import Path
 
 from slidescreen.appearance import measure
 from slidescreen.errors import UnreadableImageError
-from slidescreen.images import Pixels, Preprocessing, decode, prepare, read_bytes
+from slidescreen.images import Pixels, Preprocessing, prepare, read_bytes, read_picture
+from slidescreen.no_cell import why_no_cell
 
 OUT_OF_MEMORY = "memory ran out while it was being read"
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A file after reading: its content hash, and its pixels for each preprocessing or why there are none."""
+    """A file after reading: its content hash, and its pixels for each preprocessing or why there are none.
+
+    `no_cell` says why what it shows is no single cell; empty where it may be one. `remarks` are of how it was read.
+    """
 
     digest: str = ""
     pixels: tuple[Pixels, ...] = ()
     appearance: tuple[float, ...] = ()
     reason: str = ""
+    no_cell: str = ""
+    remarks: tuple[str, ...] = ()
 
 
 def load(path: Path, preprocessings: Sequence[Preprocessing]) -> Loaded:
@@ -28,9 +34,11 @@ def load(path: Path, preprocessings: Sequence[Preprocessing]) -> Loaded:
     try:
         content = read_bytes(path)
         digest = hashlib.sha256(content).hexdigest()
-        decoded = decode(content)
-        pixels = tuple(prepare(decoded, preprocessing) for preprocessing in preprocessings)
-        return Loaded(digest, pixels, measure(decoded) if _is_sampled(digest) else ())
+        picture = read_picture(content)
+        image, no_cell = picture.image, why_no_cell(picture.image)
+        pixels = tuple(prepare(image, preprocessing) for preprocessing in preprocessings)
+        appearance = measure(image) if _is_sampled(digest) and not no_cell else ()
+        return Loaded(digest, pixels, appearance, no_cell=no_cell, remarks=picture.remarks)
     except UnreadableImageError as error:
         return Loaded(digest, reason=str(error))
     except MemoryError:  # without the digest of an image that is known: the next run is to try again

@@ -174,7 +174,8 @@ class Pipeline:
             pending.popleft()
             for waiting, row, called in zip(batch, rows, self._ensemble.called(rows).tolist(), strict=True):
                 image = waiting.place.slide.images[waiting.position]
-                waiting.place.calls[waiting.position] = self._call(image, row, called, waiting.loaded)
+                known = -1 if waiting.loaded.no_cell else called
+                waiting.place.calls[waiting.position] = self._call(image, row, known, waiting.loaded)
             self._progress(len(batch))
 
     def _call(self, image: CellImage, probabilities: NDArray[np.float64], called: int, loaded: Loaded) -> Call:
@@ -186,8 +187,10 @@ class Pipeline:
             probability=float(probabilities.max()),
             reported_type=image.reported_type,
             probabilities=tuple(probabilities.tolist()),
+            reason=loaded.no_cell,
             digest=loaded.digest,
             appearance=loaded.appearance,
+            remarks=loaded.remarks,
         )
 
 

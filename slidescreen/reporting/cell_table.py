@@ -26,7 +26,7 @@ class TableCalls(Sequence[Call]):
     """The calls of a slide, which are read from the table whenever they are asked for, and let go of afterwards."""
 
     def __init__(self, path: Path, columns: Sequence[str], parts: Sequence[_Part], reasons: Mapping[str, str]) -> None:
-        """Set up; `reasons`: why its unreadable images are so, which no table tells."""
+        """Set up; `reasons`: why its images are unreadable or no cells, which no table tells."""
         self._path, self._columns, self._parts, self._reasons = path, columns, parts, reasons
 
     def __len__(self) -> int:
@@ -65,7 +65,7 @@ def open_calls(
 
     Args:
         path: a `cells.csv`.
-        reasons: by slide and image, why an image is unreadable.
+        reasons: by slide and image, why an image is unreadable or no cell.
 
     Raises:
         InputError: it is not such a file.
@@ -84,7 +84,8 @@ def _with_reasons(calls: Sequence[Call], reasons: Mapping[str, str]) -> tuple[Ca
 
 
 def _with_reason(call: Call, reasons: Mapping[str, str]) -> Call:
-    return replace(call, reason=reasons.get(call.image, "")) if call.status is Status.UNREADABLE else call
+    told = call.status in (Status.UNREADABLE, Status.UNIDENTIFIED)
+    return replace(call, reason=reasons.get(call.image, "")) if told else call
 
 
 def _parts(path: Path) -> tuple[list[str], dict[str, list[_Part]]]:

@@ -9,7 +9,7 @@ from slidescreen.calls import Call, Status
 from slidescreen.differential import NAMES, Share
 from slidescreen.passed_over import sentences
 from slidescreen.reporting.kept_pictures import KeptPictures, Picture
-from slidescreen.reporting.remarks import contradictory_reports
+from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
 from slidescreen.reporting.templating import template
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs import Run, SlideResult
@@ -64,6 +64,7 @@ class _Picture:
     called: str
     probability: float
     next_types: tuple[tuple[str, float], ...]
+    reason: str
     reported: str
     disagrees: bool
 
@@ -94,6 +95,7 @@ def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture | N
     sections = [_section(number, slide, run.cell_types, heat, picture) for number, slide in shown]
     return template("run.html.j2", percent=_percent, number_of=number_of).render(
         info=run.info,
+        remarks=reading_remarks(run.info),
         worklist=worklist,
         mixed=run.mixed(),
         sections=sections,
@@ -168,6 +170,7 @@ def _picture(call: Call, cell_types: Sequence[str], pictures: KeptPictures, heat
         called=cells.DISPLAY_NAMES.get(called, "Unidentified"),
         probability=call.probability or 0.0,
         next_types=tuple(others[:2]),
+        reason=call.reason,
         reported=cells.DISPLAY_NAMES.get(call.reported_type, ""),
         disagrees=_disagree(call),
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from slidescreen import cells
+from slidescreen.images import FIRST_OF
 from slidescreen.screening import number_of
 
 _NAMED = 3
@@ -20,6 +21,23 @@ def contradictory_reports(info: Mapping[str, Any]) -> str:
     )
     others = "; …" if len(found) > _NAMED else ""
     return f"{number_of(len(found), 'picture')} in folders of two cell types, counted once: {named}{others}"
+
+
+def reading_remarks(info: Mapping[str, Any]) -> list[str]:
+    """Which images show no single cell, and how many files hold more than the image that was taken of each."""
+    said = []
+    found = info.get("not_cells") or ()
+    if found:
+        named = "; ".join(f"{each['slide']}: {each['image']} ({each['reason']})" for each in found[:_NAMED])
+        verb = "shows" if len(found) == 1 else "show"
+        others = "; …" if len(found) > _NAMED else ""
+        said.append(f"{number_of(len(found), 'image')} {verb} no single cell, unidentified: {named}{others}")
+    several = sum(count for remark, count in (info.get("remarks") or {}).items() if remark.startswith(FIRST_OF))
+    if several:
+        said.append(
+            f"{number_of(several, 'file')} with several pages or frames, of which the first counts: see run.json"
+        )
+    return said
 
 
 def _display(cell_type: str) -> str:

@@ -44,7 +44,7 @@ def read_run(folder: Path) -> Run:
         info = _checked(read_json(path))
         folders = {entry["slide"]: Path(entry["folder"]) for entry in info["slides"]}
         earlier = frozenset(map(str, info.get("earlier_slides", ())))
-        for entry in info["failures"]:
+        for entry in (*info["failures"], *info.get("not_cells", ())):
             reasons.setdefault(entry["slide"], {})[entry["image"]] = entry["reason"]
     except OSError as error:
         raise InputError(f"cannot read {printable(path)}: {error.strerror}") from error

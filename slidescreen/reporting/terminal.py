@@ -18,7 +18,7 @@ from slidescreen.errors import OutputError
 from slidescreen.files import printable
 from slidescreen.passed_over import sentences
 from slidescreen.reporting.progress import ProgressDisplay
-from slidescreen.reporting.remarks import contradictory_reports
+from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
 from slidescreen.runs import Run, SlideResult
 from slidescreen.screening import Verdict, number_of
 
@@ -88,7 +88,7 @@ class RunDisplay(ProgressDisplay):
         self._slides_done += 1
         if self._verbose:
             self.console.print(f"{escape(result.name)}: {result.finding.verdict}")
-            for image, reason in result.failures:
+            for image, reason in (*result.failures, *result.not_cells):
                 self.console.print(escape(f"  {image}: {reason}"), soft_wrap=True)
 
 
@@ -124,6 +124,8 @@ def show_run(run: Run, out: Path) -> None:
     states = ", ".join(f"{counts[state]} {state}" for state in Status if counts[state])
     total = f"{number_of(counts['slides'], 'slide')}, {number_of(images, 'image')}"
     console.print(f"\n{total}: {states}" if states else f"\n{total}")
+    for remark in reading_remarks(run.info):
+        console.print(escape(remark))
     for remark in run.info["drift"]:
         console.print(f"[bold yellow]stain or camera changed: check before trusting:[/] {escape(remark)}")
     for remark in run.info.get("layout", ()):

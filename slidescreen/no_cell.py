@@ -1,0 +1,109 @@
+"""Pictures that show no single cell, told by their pixels alone: blank ones, pages, screenshots, overviews.
+
+A network names a type for whatever it is shown. What is caught here is nothing like a cell in brightness, so a few
+measures of a small grey copy suffice. Their bounds lie well outside of all the real cells of seven laboratories that
+they were set by; `benchmarks.no_cell` measures both.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+LEAST_CONTRAST = 30.0
+MOST_ROUGHNESS = 1.0
+MOST_ROUGHNESS_OF_LARGE, LARGE = 0.6, 600  # pixels: beyond what analysers export, less is taken for granted
+MOST_STRAIGHT_EDGES = 7
+MOST_PAPER, MOST_ROUGHNESS_ON_PAPER = 0.55, 0.45
+LONGEST_SIDE = 2048  # pixels
+MOST_ELONGATED = 2.0
+
+_SIDE = 192  # of the copy
+_STEEP = 4.0  # an edge is straight where all of a row changes so many times as much as the rows near it
+_NEAR = 9  # rows
+_LEAST_STEP = 2.0  # grey values
+_ONE_SHADE = 5  # grey values
+
+Grey = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Measures:
+    """What tells a cell from other pictures, whatever its size.
+
+    Attributes:
+        contrast: between the darkest and the brightest of 24 × 24 fields, in grey values, less what a lamp that
+            lights the picture unevenly explains (a surface of the second degree).
+        roughness: how much neighbouring points of 96 × 96 differ, in parts of how much 8 × 8 fields do: small where
+            one large thing is shown, large where many small ones are.
+        straight_edges: rows and columns at which the whole picture changes.
+        paper: the part that is of one grey value, give or take two.
+    """
+
+    contrast: float
+    roughness: float
+    straight_edges: int
+    paper: float
+
+
+def why_no_cell(image: Image.Image) -> str:
+    """Why an 8-bit RGB image shows no single cell; empty where it may."""
+    width, height = image.size
+    if max(width, height) > LONGEST_SIDE:
+        return f"{width} × {height} pixels: an overview, not one cell"
+    if max(width, height) > MOST_ELONGATED * min(width, height):
+        return f"{width} × {height} pixels: too long for one cell"
+    found = measure(image)
+    if found.contrast < LEAST_CONTRAST:
+        return "blank or nearly so: nothing stained in it"
+    if found.straight_edges > MOST_STRAIGHT_EDGES:
+        return "many straight edges: a screenshot, a drawing or several pictures, not one cell"
+    if found.paper > MOST_PAPER and found.roughness > MOST_ROUGHNESS_ON_PAPER:
+        return "fine lines on a plain ground: a page or a drawing, not one cell"
+    if found.roughness > (MOST_ROUGHNESS_OF_LARGE if max(width, height) > LARGE else MOST_ROUGHNESS):
+        return "many small things and none that is large: a page, an overview or noise, not one cell"
+    return ""
+
+
+def measure(image: Image.Image) -> Measures:
+    """The measures of an 8-bit RGB image."""
+    method = Image.Resampling.BOX if min(image.size) > _SIDE else Image.Resampling.BILINEAR
+    small = np.asarray(image.convert("L").resize((_SIDE, _SIDE), method))
+    grey = small.astype(np.float32)
+    shades = np.bincount(small.ravel(), minlength=256)
+    fine = _halved(grey)
+    middling = _halved(_halved(fine))
+    coarse = middling.reshape(8, 3, 8, 3).mean(axis=(1, 3))
+    steps = (np.abs(np.diff(fine, axis=0)).mean() + np.abs(np.diff(fine, axis=1)).mean()) / 2
+    flat = middling.ravel() - _SURFACE @ (_FIT @ middling.ravel())
+    return Measures(
+        contrast=float(flat.max() - flat.min()),
+        roughness=float(steps / max(float(coarse.std()), 1e-3)),
+        straight_edges=_straight_edges(grey) + _straight_edges(grey.T),
+        paper=float(np.convolve(shades, np.ones(_ONE_SHADE), mode="same").max() / small.size),
+    )
+
+
+def _halved(grey: Grey) -> Grey:
+    """Means of two by two."""
+    rows = grey[::2] + grey[1::2]
+    return np.asarray((rows[:, ::2] + rows[:, 1::2]) / 4)
+
+
+def _straight_edges(grey: Grey) -> int:
+    """Rows that differ from the next one far more than the rows near them do."""
+    steps = np.abs(np.diff(grey, axis=0)).mean(axis=1)
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(steps, _NEAR // 2, mode="reflect"), _NEAR)
+    return int(np.count_nonzero(steps > _STEEP * np.median(around, axis=1) + _LEAST_STEP))
+
+
+def _second_degree(count: int) -> Grey:
+    """The terms of a surface of the second degree over a square of `count` × `count` fields: (count², 6)."""
+    along = np.linspace(-1, 1, count, dtype=np.float32)
+    x, y = (each.ravel() for each in np.meshgrid(along, along))
+    return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=1)
+
+
+_SURFACE = _second_degree(24)
+_FIT = np.linalg.pinv(_SURFACE)
