@@ -11,12 +11,12 @@ from typing import Annotated
 import typer
 
 from benchmarks.by_source import images_of
-from slidescreen import ensemble_files
+from slidescreen.building.validation import MemberPredictions, predict
 from slidescreen.cli.shared import default_ensemble
+from slidescreen.engine.exactness import agreement, macro_f1
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
-from slidescreen.exactness import agreement, macro_f1
-from slidescreen.validation import MemberPredictions, predict
+from slidescreen.ensembles import storage
 
 REFERENCE = Choice("pytorch", "cpu", "fp32")
 
@@ -29,7 +29,7 @@ def main(
     precisions: Annotated[str, typer.Option(help="Of OpenVINO, joined by commas.")] = "fp32,bf16",
 ) -> None:
     """Largest difference of a probability, changed calls, change of macro F1 and of any slide's blasts."""
-    model = ensemble_files.load(ensemble or default_ensemble())
+    model = storage.load(ensemble or default_ensemble())
     images = images_of(model, data, split, leave_out)
 
     def by(choice: Choice) -> MemberPredictions:

@@ -16,12 +16,12 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.by_source import images_of, show
-from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
+from slidescreen.data.images import Pixels, Preprocessing, decode, prepare, read_bytes
+from slidescreen.data.labels import LabelledImage
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
-from slidescreen.images import Pixels, Preprocessing, decode, prepare, read_bytes
-from slidescreen.labels import LabelledImage
+from slidescreen.ensembles import storage
 
 _PLAIN = 240  # the neutral that the white balance gives backgrounds
 _BATCH = 64
@@ -44,7 +44,7 @@ def main(
     seed: int = 0,
 ) -> None:
     """Accuracy on images whose background, or cell, was exchanged."""
-    model = ensemble_files.load(ensemble or default_ensemble())
+    model = storage.load(ensemble or default_ensemble())
     images = images_of(model, data, split, leave_out)
     engines = load_engines(model.members, Choice("openvino", "cpu", "fp32"))
     truth = np.asarray([model.cell_types.index(image.label) for image in images])

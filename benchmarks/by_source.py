@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen import cells
-from slidescreen.ensemble import Ensemble
-from slidescreen.labels import LabelledImage, LabelRules, read_labelled
-from slidescreen.splits import chosen
+from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.data.splits import chosen
+from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.statistics import classification
 from slidescreen.statistics.intervals import wilson
 

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from benchmarks.verdict import read, slides_of
 from slidescreen import cells
-from slidescreen.correction import graded, unmix
-from slidescreen.differential import NAMES
+from slidescreen.building.validation import among_leukocytes
 from slidescreen.evaluation.predictions import Predictions
+from slidescreen.screening.correction import graded, unmix
+from slidescreen.screening.differential import NAMES
 from slidescreen.statistics import classification
-from slidescreen.validation import among_leukocytes
 
 Floats = NDArray[np.float64]
 Method = Callable[[Predictions, Predictions], Floats]

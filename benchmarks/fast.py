@@ -27,16 +27,17 @@ from PIL import Image, ImageEnhance, ImageFilter
 from benchmarks.by_source import images_of
 from benchmarks.magnification import magnified
 from benchmarks.verdict import NORMAL, EnsembleOption, calls_from, judge
-from slidescreen import cells, ensemble_files
-from slidescreen.cascade import decided_from, find_gate, may_decide
+from slidescreen import cells
 from slidescreen.cli.shared import default_ensemble
+from slidescreen.data.images import decode, prepare, read_bytes
+from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.data.splits import chosen
 from slidescreen.engine.interface import Choice, Engine
 from slidescreen.engine.selection import load_engines
-from slidescreen.ensemble import Ensemble
-from slidescreen.images import decode, prepare, read_bytes
-from slidescreen.labels import LabelledImage, LabelRules, read_labelled
-from slidescreen.screening import Finding, Verdict
-from slidescreen.splits import chosen
+from slidescreen.ensembles import storage
+from slidescreen.ensembles.cascade import decided_from, find_gate, may_decide
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.screening.verdict import Finding, Verdict
 
 Floats = NDArray[np.float64]
 DataArgument = Annotated[Path, typer.Argument(help="CSV of labelled images with their split.")]
@@ -81,7 +82,7 @@ class Looked:
 @app.command()
 def choices(data: DataArgument, ensemble: EnsembleOption = None, leave_out: LeaveOutOption = None) -> None:
     """What each network could decide alone, what that would change, and what it would gain."""
-    model = ensemble_files.load(ensemble or default_ensemble())
+    model = storage.load(ensemble or default_ensemble())
     seconds: dict[tuple[str, int], float] = {}
     looked = {s: _looked(model, images_of(model, data, s, leave_out), seconds=seconds) for s in ("validation", "test")}
     voted = {split: model.combine(found.members["fp32"]) for split, found in looked.items()}
@@ -114,7 +115,7 @@ def changed(
     data: DataArgument, ensemble: EnsembleOption = None, leave_out: LeaveOutOption = None, split: SplitOption = "test"
 ) -> None:
     """The fast mode beside all members, on images as other laboratories might make them."""
-    model = ensemble_files.load(ensemble or default_ensemble())
+    model = storage.load(ensemble or default_ensemble())
     images = images_of(model, data, split, leave_out)
     print(f"{len(images)} images of the {split} split.\n")
     print(
@@ -143,7 +144,7 @@ def slides(
     least: Annotated[int, typer.Option(help="Images that a real slide must have.")] = 50,
 ) -> None:
     """Verdicts by the fast mode beside those by all members."""
-    model = ensemble_files.load(ensemble or default_ensemble())
+    model = storage.load(ensemble or default_ensemble())
     kinds = ", ".join(Verdict)
     print(f"| slides | cells | verdict by all: {kinds} | another verdict, fast | other flags, fast |")
     print("| --- | ---: | --- | ---: | ---: |")

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from benchmarks.left_out import called_by, measured
 from benchmarks.verdict import NORMAL, EnsembleOption, Judged, calls_of, judge, rate, read
-from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
-from slidescreen.ensemble import Ensemble
+from slidescreen.ensembles import storage
+from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.evaluation.predictions import Predictions
-from slidescreen.screening import Verdict
+from slidescreen.screening.verdict import Verdict
 from slidescreen.statistics.scaling import apply_offsets, apply_temperature
 
 VALIDATION_CELLS = (20, 50, 80, 100, 240, 500, 1000, 2000)
@@ -42,7 +42,7 @@ def main(
     seed: int = 0,
 ) -> None:
     """The share of slides flagged, at 0, 5, 10 and 20% blasts among 200 leukocytes."""
-    made = ensemble_files.load(ensemble or default_ensemble())
+    made = storage.load(ensemble or default_ensemble())
     generator = np.random.default_rng(seed)
     known, later = (_as_voted(read(path), made, noise, generator) for path in (validation, test))
     if normal_only:

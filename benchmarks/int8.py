@@ -17,14 +17,14 @@ import typer
 from numpy.typing import NDArray
 from scipy import special
 
-from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
+from slidescreen.data.images import Pixels, decode, prepare, read_bytes
+from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.data.splits import chosen
 from slidescreen.engine.conversion import to_openvino
+from slidescreen.engine.exactness import macro_f1
 from slidescreen.engine.quantisation import CALIBRATION_CELLS, LEFT_ALONE, Layers, ends, gates, quantised
-from slidescreen.exactness import macro_f1
-from slidescreen.images import Pixels, decode, prepare, read_bytes
-from slidescreen.labels import LabelledImage, LabelRules, read_labelled
-from slidescreen.splits import chosen
+from slidescreen.ensembles import storage
 
 _BATCH = 8
 
@@ -45,7 +45,7 @@ def main(
     calibration: Annotated[int, typer.Option(help="Cells that the ranges are taken from.")] = CALIBRATION_CELLS,
 ) -> None:
     """Calls changed, macro F1 and time of one thread, for several ways to quantise."""
-    model = ensemble_files.load(ensemble or default_ensemble())
+    model = storage.load(ensemble or default_ensemble())
     images = read_labelled(data, LabelRules(frozenset(leave_out or ())))
     judged = [i for i in chosen(images, "validation") if i.label in model.cell_types]
     trained = [i for i in images if i.split == "train"]

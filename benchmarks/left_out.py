@@ -15,12 +15,12 @@ from typing import Annotated
 import typer
 
 from benchmarks.verdict import Judged, calls_of, judge, percent, rate, read, shares_of, slides_of
-from slidescreen.ensemble import Ensemble, Member
+from slidescreen.building.validation import MemberPredictions, Targets, calibrate
+from slidescreen.data.images import Preprocessing
+from slidescreen.data.labels import LabelledImage
+from slidescreen.ensembles.ensemble import Ensemble, Member
 from slidescreen.evaluation.predictions import Predictions
-from slidescreen.images import Preprocessing
-from slidescreen.labels import LabelledImage
-from slidescreen.networks import Checkpoint
-from slidescreen.validation import MemberPredictions, Targets, calibrate
+from slidescreen.models.checkpoints import Checkpoint
 
 _FLAGS = {"blasts": "blasts", "immature_granulocytes": "ig"}
 _RANGES = ((20.0, 101.0), (10.0, 20.0), (5.0, 10.0), (2.0, 5.0), (0.0, 2.0))  # true percentages

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.by_source import images_of, show
-from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
+from slidescreen.data.images import decode, prepare, read_bytes
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
-from slidescreen.images import decode, prepare, read_bytes
+from slidescreen.ensembles import storage
 
 _BATCH = 64
 
@@ -32,7 +32,7 @@ def main(
     every: Annotated[int, typer.Option(help="Take one image of so many.")] = 1,
 ) -> None:
     """Accuracy at several magnifications."""
-    model = ensemble_files.load(ensemble or default_ensemble())
+    model = storage.load(ensemble or default_ensemble())
     images = images_of(model, data, split, leave_out)[::every]
     engines = load_engines(model.members, Choice("openvino", "cpu", "fp32"))
     truth = np.asarray([model.cell_types.index(image.label) for image in images])

@@ -15,9 +15,9 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
-from slidescreen import drift
-from slidescreen.appearance import MEASURES
-from slidescreen.drift import CERTAINTY, COMPOSITION, Look, compare
+from slidescreen.data.appearance import MEASURES
+from slidescreen.runs import drift
+from slidescreen.runs.drift import CERTAINTY, COMPOSITION, Look, compare
 
 _MEAN = {"neutrophil": 0.57, "band_neutrophil": 0.04, "eosinophil": 0.03, "basophil": 0.006, "monocyte": 0.07,
          "lymphocyte": 0.27, "variant_lymphocyte": 0.004}  # fmt: skip

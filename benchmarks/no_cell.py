@@ -14,9 +14,9 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.drawn_pictures import pictures
+from slidescreen.data.images import SUFFIXES, decode, read_bytes
+from slidescreen.data.no_cell import measure, why_no_cell
 from slidescreen.errors import UnreadableImageError
-from slidescreen.images import SUFFIXES, decode, read_bytes
-from slidescreen.no_cell import measure, why_no_cell
 
 Row = tuple[float, float, float, float, bool]
 

@@ -15,8 +15,8 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.verdict import read
+from slidescreen.engine.exactness import macro_f1
 from slidescreen.evaluation.predictions import Predictions
-from slidescreen.exactness import macro_f1
 from slidescreen.statistics.calibration import negative_log_likelihood
 from slidescreen.statistics.scaling import apply_offsets, fit_offsets
 

@@ -41,13 +41,13 @@ class Cells(Dataset):
 
 def main(folder: Path, weights: Path, batch: int, tamed: bool) -> None:
     if tamed:
-        from slidescreen.allocator import keep_memory
+        from slidescreen.engine.allocator import keep_memory
 
         keep_memory()
     described = json.loads((weights / "ensemble.json").read_text())
     total = None
     for member in described["members"]:
-        from slidescreen.networks import read_checkpoint
+        from slidescreen.models.checkpoints import read_checkpoint
 
         size = read_checkpoint(weights / member["file"]).preprocessing.image_size
         network = timm.create_model(NAMES[member["backbone"]], num_classes=len(described["cell_types"]))

@@ -47,7 +47,7 @@ class Labelled(Dataset):
 
 def main(table: Path, backbone: str, size: int, epochs: int, tamed: bool) -> None:
     if tamed:
-        from slidescreen.allocator import keep_memory
+        from slidescreen.engine.allocator import keep_memory
 
         keep_memory()
     data = Labelled(table, size)

@@ -10,13 +10,14 @@ from typing import Annotated
 
 import typer
 
-from slidescreen import cells, ensemble_files
-from slidescreen.calls import Status
+from slidescreen import cells
 from slidescreen.cli.shared import default_ensemble
+from slidescreen.data.calls import Status
+from slidescreen.data.slides import CellImage, Slide
 from slidescreen.engine.interface import Choice
-from slidescreen.engine.pipeline import Pipeline
 from slidescreen.engine.selection import load_engines
-from slidescreen.slides import CellImage, Slide
+from slidescreen.ensembles import storage
+from slidescreen.ensembles.pipeline import Pipeline
 
 _MOST_NAMED = 4
 
@@ -27,7 +28,7 @@ def main(
     ensemble: Annotated[Path | None, typer.Option(help="Ensemble folder; the one that ships if not given.")] = None,
 ) -> None:
     """How the cells of each label are called."""
-    model = ensemble_files.load(ensemble or default_ensemble())
+    model = storage.load(ensemble or default_ensemble())
     with data.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     slides = []

@@ -26,15 +26,15 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from slidescreen import ensemble as ensembles
-from slidescreen import ensemble_files
 from slidescreen.cli.shared import default_ensemble
+from slidescreen.data.images import decode, prepare, read_bytes
+from slidescreen.data.slides import discover
 from slidescreen.engine.interface import Choice, EngineOptions
 from slidescreen.engine.selection import choose, load_engines
-from slidescreen.engine.voting import Vote
+from slidescreen.ensembles import ensemble as ensembles
+from slidescreen.ensembles import storage
+from slidescreen.ensembles.voting import Vote
 from slidescreen.errors import UnreadableImageError
-from slidescreen.images import decode, prepare, read_bytes
-from slidescreen.slides import discover
 
 EnsembleOption = Annotated[Path | None, typer.Option(help="Ensemble folder; the one that ships if not given.")]
 SizeOption = Annotated[int | None, typer.Option(help="Classify at this size, pixels, instead of the ensemble's own.")]
@@ -69,7 +69,7 @@ def compare(
         if plain:
             ways |= _plain(folder, weights)
         for precision in precisions.split(","):  # fills the cache of compiled networks
-            model = ensemble_files.load(weights)
+            model = storage.load(weights)
             load_engines(model.members, choose(_options(precision), model.calibration))
         times: dict[str, list[Timed]] = {name: [] for name in ways}
         for _ in range(repeats):
@@ -95,7 +95,7 @@ def stages(
 ) -> None:
     """What one image costs a single thread in each stage, and how near inference comes to the processor's limit."""
     with _prepared(slides, ensemble, image_size, images) as (folder, weights, _):
-        model = ensemble_files.load(weights)
+        model = storage.load(weights)
         paths = [image.path for slide in discover(folder) for image in slide.images]
         decoded, decoding = [], []
         for path in paths:
@@ -199,9 +199,9 @@ def resized(source: Path, target: Path, image_size: int) -> None:
     import torch
     from safetensors.torch import load_file
 
-    from slidescreen.networks import save_checkpoint
+    from slidescreen.models.checkpoints import save_checkpoint
 
-    model = ensemble_files.load(source)
+    model = storage.load(source)
     target.mkdir()
     members = []
     for member in model.members:
@@ -211,7 +211,7 @@ def resized(source: Path, target: Path, image_size: int) -> None:
         state: dict[str, torch.Tensor] = load_file(member.path)
         save_checkpoint(path, state, checkpoint, half=True)
         members.append(ensembles.member_of(path, member.weight))
-    ensemble_files.save(target, replace(model, members=tuple(members)))
+    storage.save(target, replace(model, members=tuple(members)))
 
 
 def _plain(folder: Path, weights: Path) -> dict[str, list[str]]:
@@ -253,7 +253,7 @@ def timed(command: Sequence[str]) -> Timed:
 
 def _bare_rate(folder: Path, weights: Path, precision: str, threads: int) -> float:
     """Images a second of the engines alone, on prepared pixels."""
-    model = ensemble_files.load(weights)
+    model = storage.load(weights)
     vote = Vote(model, load_engines(model.members, choose(_options(precision), model.calibration), threads))
     decoded = [decode(read_bytes(image.path)) for slide in discover(folder) for image in slide.images]
     prepared = [np.stack([prepare(image, each) for image in decoded]) for each in vote.preprocessings]
@@ -267,7 +267,7 @@ def _operations(backbone: str, size: int) -> float:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    from slidescreen.networks import build
+    from slidescreen.models.checkpoints import build
 
     network = build(backbone, 16).eval()
     with torch.no_grad(), FlopCounterMode(display=False) as counter:

@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.throughput import machine, timed
-from slidescreen.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
 
 
 def main(

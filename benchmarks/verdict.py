@@ -19,17 +19,18 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.reference_study import MATRIX, TYPES
-from slidescreen import cells, ensemble_files
-from slidescreen.calls import Call, Status
+from slidescreen import cells
 from slidescreen.cli.shared import default_ensemble
-from slidescreen.differential import NAMES, Differential, count_slide, members_of
-from slidescreen.ensemble import Calibration, Ensemble, Member
+from slidescreen.data.calls import Call, Status
+from slidescreen.data.images import Preprocessing
+from slidescreen.data.labels import LabelRules
+from slidescreen.ensembles import storage
+from slidescreen.ensembles.ensemble import Calibration, Ensemble, Member
 from slidescreen.evaluation.prediction_files import of_tables
 from slidescreen.evaluation.predictions import Predictions
-from slidescreen.images import Preprocessing
-from slidescreen.labels import LabelRules
-from slidescreen.networks import Checkpoint
-from slidescreen.screening import Finding, screen
+from slidescreen.models.checkpoints import Checkpoint
+from slidescreen.screening.differential import NAMES, Differential, count_slide, members_of
+from slidescreen.screening.verdict import Finding, screen
 from slidescreen.statistics.intervals import Interval, clopper_pearson
 
 NORMAL = {"neutrophil": 0.60, "lymphocyte": 0.30, "monocyte": 0.06, "eosinophil": 0.03, "basophil": 0.01}
@@ -57,7 +58,7 @@ def simulate(
     seed: int = 0,
 ) -> None:
     """Slides drawn from measured errors: false alarms, power, coverage of the corrected limits."""
-    shipped = ensemble_files.load(ensemble or default_ensemble())
+    shipped = storage.load(ensemble or default_ensemble())
     for title, model in (("the shipped ensemble", shipped), ("the reference study", study())):
         print(f"### Errors of {title}\n")
         print("| blasts | leukocytes | blasts flagged | IG flagged | corrected limits hold the blasts | … the IG |")
@@ -153,7 +154,7 @@ def slides(
     seed: int = 0,
 ) -> None:
     """Real slides and composed normal ones, judged as `classify` would."""
-    model = ensemble_files.load(ensemble or default_ensemble())
+    model = storage.load(ensemble or default_ensemble())
     found = read(predictions)
     real = list(_real_slides(found, model, least))
     normal = list(_normal_slides(found, model, normal_source, normal_slides, normal_size, np.random.default_rng(seed)))

@@ -22,15 +22,16 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from slidescreen import ensemble_files, finished
-from slidescreen.calls import Call, Status
+from slidescreen.data.calls import Call, Status
+from slidescreen.data.slides import CellImage, Slide
 from slidescreen.engine.interface import EngineOptions
 from slidescreen.engine.selection import choose
-from slidescreen.ensemble import Ensemble
-from slidescreen.ledger import Ledger
-from slidescreen.runs import SlideResult, judge
-from slidescreen.slides import CellImage, Slide
-from slidescreen.thresholds import default_thresholds
+from slidescreen.ensembles import storage
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.runs import finished
+from slidescreen.runs.ledger import Ledger
+from slidescreen.runs.results import SlideResult, judge
+from slidescreen.screening.thresholds import default_thresholds
 
 HERE = Path(__file__).resolve().parents[1]
 ENSEMBLE = HERE / "weights" / "default"
@@ -84,7 +85,7 @@ def night(source: Path, out: Path) -> Cost:
 
 def make_earlier(source: Path, out: Path, count: int, cells: int, present: bool) -> None:
     """Records in a run's folder of finished slides of `source`, and with `present` their images there."""
-    ensemble = ensemble_files.load(ENSEMBLE)
+    ensemble = storage.load(ENSEMBLE)
     ledger = Ledger(out, ensemble, choose(EngineOptions(), ensemble.calibration), default_thresholds())
     models = list(_models(ensemble, cells))
     pool = source.parent / "pool"

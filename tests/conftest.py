@@ -87,8 +87,8 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A checkpoint of each backbone with random weights, all 16 types, 64 pixels a side."""
     import torch
 
-    from slidescreen.images import Preprocessing
-    from slidescreen.networks import BACKBONES, Checkpoint, build, save_checkpoint
+    from slidescreen.data.images import Preprocessing
+    from slidescreen.models.checkpoints import BACKBONES, Checkpoint, build, save_checkpoint
 
     folder = tmp_path_factory.mktemp("checkpoints")
     torch.manual_seed(0)
@@ -106,14 +106,14 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture(scope="session")
 def ensemble_folder(checkpoints: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An ensemble of both, with a confusion matrix as if measured."""
-    from slidescreen import ensemble as ensembles
-    from slidescreen import ensemble_files
+    from slidescreen.ensembles import ensemble as ensembles
+    from slidescreen.ensembles import storage
 
     folder = tmp_path_factory.mktemp("ensemble")
     members = tuple(ensembles.member_of(path, weight) for path, weight in zip(checkpoints, (0.4, 0.6), strict=True))
     matrix = np.full((16, 16), 1) + np.diag([200] * 16)
     calibration = ensembles.Calibration(confusion_matrix=matrix)
-    ensemble_files.save(folder, ensembles.Ensemble(members, calibration=calibration))
+    storage.save(folder, ensembles.Ensemble(members, calibration=calibration))
     return folder
 
 

@@ -10,13 +10,13 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from slidescreen import cells
-from slidescreen.cascade import Cascade, find_gate, may_decide
+from slidescreen.data.images import Preprocessing
+from slidescreen.engine.exactness import Agreement
 from slidescreen.engine.interface import Engines
-from slidescreen.engine.voting import Vote
-from slidescreen.ensemble import Calibration, Ensemble, Member
-from slidescreen.exactness import Agreement
-from slidescreen.images import Preprocessing
-from slidescreen.networks import Checkpoint
+from slidescreen.ensembles.cascade import Cascade, find_gate, may_decide
+from slidescreen.ensembles.ensemble import Calibration, Ensemble, Member
+from slidescreen.ensembles.voting import Vote
+from slidescreen.models.checkpoints import Checkpoint
 
 TYPES = cells.CELL_TYPES
 CRITICAL = {"myeloblast", "lymphoblast", "promyelocyte", "myelocyte", "metamyelocyte"}

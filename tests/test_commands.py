@@ -8,8 +8,9 @@ import pytest
 from conftest import Command, draw_cell, write_cells
 from reference_study import MATRIX, PRECISION_RECALL_F1, TYPES
 
-from slidescreen import cells, ensemble_files
-from slidescreen import ensemble as ensembles
+from slidescreen import cells
+from slidescreen.ensembles import ensemble as ensembles
+from slidescreen.ensembles import storage
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -67,7 +68,7 @@ def test_json_goes_to_standard_output_and_nothing_else_does(command: Command, ni
 def test_a_finished_run_is_not_classified_again(command: Command, night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command("classify", night, "--out", "run")
     before = Path("run/cells.csv").read_bytes()
-    monkeypatch.setattr("slidescreen.batch.load_engines", None)
+    monkeypatch.setattr("slidescreen.runs.night.load_engines", None)
     outcome = command("classify", night, "--out", "run")
     assert "finished by an earlier run and unchanged: 2" in outcome.err
     assert Path("run/cells.csv").read_bytes() == before
@@ -119,7 +120,7 @@ def test_the_page_shows_on_demand_where_the_networks_looked(command: Command, ni
 def test_another_ensemble_cannot_explain_a_run(command: Command, night: Path, checkpoints: tuple[Path, Path]) -> None:
     command("classify", night, "--out", "run", "--quiet")
     other = ensembles.Ensemble((ensembles.member_of(checkpoints[0], 1.0),))
-    ensemble_files.save(Path("other"), other)
+    storage.save(Path("other"), other)
     refused = command("report", "run", "--explain", "--ensemble", "other")
     assert (refused.code, "not the ensemble that made this run" in refused.err) == (2, True)
     assert "--explain goes with" in command("report", "run", "--explain", "--truth", "reported").err

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 from conftest import Sabotage, write_cells
 
+from slidescreen.data.images import Preprocessing
 from slidescreen.engine import decoder as module
 from slidescreen.engine import loading
 from slidescreen.engine.decoder import Decoder
 from slidescreen.engine.loading import load
-from slidescreen.images import Preprocessing
 
 WANTED = (Preprocessing(40), Preprocessing(64, white_balance=False, interpolation="bicubic"))
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slidescreen.delimited import Table, column_name, excerpt, number, read_table
+from slidescreen.data.delimited import Table, column_name, excerpt, number, read_table
 from slidescreen.errors import InputError
 
 WANTED = ("file", "label")

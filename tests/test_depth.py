@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from slidescreen.data.images import decode, read_picture
 from slidescreen.errors import UnreadableImageError
-from slidescreen.images import decode, read_picture
 
 
 def cell(bits: int, channels: int = 3) -> Samples:

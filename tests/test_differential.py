@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slidescreen import cells
-from slidescreen.calls import Call, Status
-from slidescreen.correction import unmix
-from slidescreen.differential import NAMES, Differential, count_slide
-from slidescreen.ensemble import Calibration, Ensemble, Member
-from slidescreen.images import Preprocessing
-from slidescreen.networks import Checkpoint
+from slidescreen.data.calls import Call, Status
+from slidescreen.data.images import Preprocessing
+from slidescreen.ensembles.ensemble import Calibration, Ensemble, Member
+from slidescreen.models.checkpoints import Checkpoint
+from slidescreen.screening.correction import unmix
+from slidescreen.screening.differential import NAMES, Differential, count_slide
 
 
 def ensemble(matrix: np.ndarray | None = None, types: tuple[str, ...] = cells.CELL_TYPES) -> Ensemble:

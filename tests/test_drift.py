@@ -7,13 +7,13 @@ import pytest
 from conftest import Command, draw_cell, write_cells
 from PIL import Image, ImageFilter
 
-from slidescreen.appearance import MEASURES, measure
-from slidescreen.calls import Call, Status
-from slidescreen.differential import Differential
-from slidescreen.drift import LEAST_NIGHTS, Look, compare, look_of
-from slidescreen.history import read_history
-from slidescreen.runs import SlideResult
-from slidescreen.screening import Finding, Verdict
+from slidescreen.data.appearance import MEASURES, measure
+from slidescreen.data.calls import Call, Status
+from slidescreen.runs.drift import LEAST_NIGHTS, Look, compare, look_of
+from slidescreen.runs.history import read_history
+from slidescreen.runs.results import SlideResult
+from slidescreen.screening.differential import Differential
+from slidescreen.screening.verdict import Finding, Verdict
 
 PAST = [Look(40, {"background_red": 200.0 + (n % 3), "sharpness": 4.0 + 0.02 * (n % 4)}) for n in range(20)]
 

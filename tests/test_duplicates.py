@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from conftest import draw_cell
 
-from slidescreen.duplicates import contents_of, sift, without_duplicates
+from slidescreen.data.duplicates import contents_of, sift, without_duplicates
+from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.errors import InputError
-from slidescreen.labels import LabelledImage, read_labelled
 
 
 def image(name: str, label: str = "monocyte", split: str = "") -> LabelledImage:

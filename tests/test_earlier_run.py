@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from conftest import Command, write_cells
 
-from slidescreen.damaged import set_aside
-from slidescreen.earlier_run import RECORD, TABLES, earlier_slides, in_the_way
 from slidescreen.errors import InputError
+from slidescreen.files.damaged import set_aside
+from slidescreen.runs.earlier_run import RECORD, TABLES, earlier_slides, in_the_way
 
 NAMES = (*TABLES, RECORD, "status.json", "history.csv")
 

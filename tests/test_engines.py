@@ -12,17 +12,17 @@ import torch
 from conftest import write_cells
 from numpy.typing import NDArray
 
-from slidescreen.cascade import Cascade
+from slidescreen.data.images import decode, prepare, read_bytes
 from slidescreen.engine import cache, devices, openvino, selection
 from slidescreen.engine.devices import has_bfloat16_products
+from slidescreen.engine.exactness import Agreement
 from slidescreen.engine.interface import Choice, EngineOptions
 from slidescreen.engine.selection import choose, load_engines
-from slidescreen.ensemble import Calibration
-from slidescreen.ensemble_files import load
+from slidescreen.ensembles.cascade import Cascade
+from slidescreen.ensembles.ensemble import Calibration
+from slidescreen.ensembles.storage import load
 from slidescreen.errors import InputError
-from slidescreen.exactness import Agreement
-from slidescreen.images import decode, prepare, read_bytes
-from slidescreen.networks import load_network
+from slidescreen.models.checkpoints import load_network
 
 EXACT = Choice("openvino", "cpu", "fp32")
 PLAIN = Choice("pytorch", "cpu", "fp32")
@@ -266,7 +266,7 @@ from pathlib import Path
 import numpy as np
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
-from slidescreen.ensemble_files import load
+from slidescreen.ensembles.storage import load
 engines = load_engines(load(Path(sys.argv[1])).members, Choice("openvino", "cpu", "fp32"), 2)
 for engine in engines.members:
     engine.probabilities(np.zeros((8, 64, 64, 3), np.uint8))
@@ -293,9 +293,9 @@ from pathlib import Path
 import numpy as np
 from slidescreen.engine.interface import EngineOptions
 from slidescreen.engine.selection import choose, load_engines
-from slidescreen.ensemble import Calibration
-from slidescreen.ensemble_files import load
-from slidescreen.exactness import Agreement
+from slidescreen.ensembles.ensemble import Calibration
+from slidescreen.ensembles.storage import load
+from slidescreen.engine.exactness import Agreement
 members = load(Path(sys.argv[1])).members[:1]
 harmless = Agreement(2000, 0.1, 0.0, 0.0, 0.0)
 for precision in ("fp32", "auto"):

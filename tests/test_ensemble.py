@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from slidescreen import ensemble as ensembles
-from slidescreen import ensemble_files
-from slidescreen.ensemble import Ensemble, member_of
+from slidescreen.ensembles import ensemble as ensembles
+from slidescreen.ensembles import storage
+from slidescreen.ensembles.ensemble import Ensemble, member_of
+from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
-from slidescreen.file_names import legal
+from slidescreen.files.names import legal
 from slidescreen.statistics.scaling import apply_temperature
-from slidescreen.sufficiency import MeasuredOn
 
 rows = arrays(np.float64, (4, 3), elements=st.floats(0.001, 1)).map(lambda a: a / a.sum(axis=1, keepdims=True))
 
@@ -51,7 +51,7 @@ def test_the_studys_weights_are_the_default(checkpoints: tuple[Path, Path]) -> N
 
 
 def test_an_ensemble_comes_back_as_it_was_saved(ensemble_folder: Path) -> None:
-    loaded = ensemble_files.load(ensemble_folder)
+    loaded = storage.load(ensemble_folder)
     assert loaded.weights == (0.4, 0.6)
     assert loaded.calibration.confusion_matrix is not None
     assert loaded.calibration.confusion_matrix[3, 3] == 201
@@ -62,17 +62,17 @@ def test_an_ensemble_comes_back_as_it_was_saved(ensemble_folder: Path) -> None:
 def test_what_is_corrected_comes_back_too(
     corrected: frozenset[str] | None, ensemble_folder: Path, tmp_path: Path
 ) -> None:
-    loaded = ensemble_files.load(ensemble_folder)
+    loaded = storage.load(ensemble_folder)
     saved = replace(loaded, calibration=replace(loaded.calibration, corrected=corrected))
-    ensemble_files.save(tmp_path / "E", saved)
-    assert ensemble_files.load(tmp_path / "E").calibration.corrected == corrected
+    storage.save(tmp_path / "E", saved)
+    assert storage.load(tmp_path / "E").calibration.corrected == corrected
 
 
 def test_what_it_was_measured_on_comes_back_as_saved(ensemble_folder: Path, tmp_path: Path) -> None:
     seen = MeasuredOn({"neutrophil": 15, "myeloblast": 5}, 2)
-    loaded = ensemble_files.load(ensemble_folder)
-    ensemble_files.save(tmp_path / "E", replace(loaded, calibration=replace(loaded.calibration, measured_on=seen)))
-    assert ensemble_files.load(tmp_path / "E").measured_on == seen
+    loaded = storage.load(ensemble_folder)
+    storage.save(tmp_path / "E", replace(loaded, calibration=replace(loaded.calibration, measured_on=seen)))
+    assert storage.load(tmp_path / "E").measured_on == seen
     written = json.loads((tmp_path / "E" / "ensemble.json").read_text())["validation"]["measured_on"]
     assert written["shortfalls"] == ["20 of 500 cells", "5 of 50 blasts", "15 of 300 other leukocytes", "2 of 3 slides"]
 
@@ -81,15 +81,15 @@ def test_an_older_ensemble_was_measured_on_what_its_confusion_matrix_holds(copy:
     validation = json.loads((copy / "ensemble.json").read_text())["validation"]
     del validation["measured_on"]
     change(copy, validation=validation)
-    assert ensemble_files.load(copy).measured_on.shortfalls() == ()
+    assert storage.load(copy).measured_on.shortfalls() == ()
     change(copy, validation={**validation, "confusion_matrix": np.diag([2] * 16).tolist()})
-    assert ensemble_files.load(copy).measured_on.shortfalls() == (
+    assert storage.load(copy).measured_on.shortfalls() == (
         "32 of 500 cells",
         "4 of 50 blasts",
         "20 of 300 other leukocytes",
     )
     change(copy, validation={**validation, "confusion_matrix": None})
-    assert ensemble_files.load(copy).measured_on.shortfalls()[0] == "0 of 500 cells"
+    assert storage.load(copy).measured_on.shortfalls()[0] == "0 of 500 cells"
 
 
 @pytest.fixture
@@ -106,13 +106,13 @@ def test_a_changed_member_is_refused(copy: Path) -> None:
     with (copy / "efficientnet_b1.safetensors").open("ab") as file:
         file.write(b"x")
     with pytest.raises(InputError, match="SHA-256 differs"):
-        ensemble_files.load(copy)
+        storage.load(copy)
 
 
 def test_a_missing_member_is_refused(copy: Path) -> None:
     (copy / "efficientnet_b1.safetensors").unlink()
     with pytest.raises(InputError, match="is missing from the ensemble"):
-        ensemble_files.load(copy)
+        storage.load(copy)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_missing_member_is_refused(copy: Path) -> None:
 def test_a_damaged_description_is_one_clear_error(copy: Path, changes: dict[str, object], message: str) -> None:
     change(copy, **changes)
     with pytest.raises(InputError, match=message):
-        ensemble_files.load(copy)
+        storage.load(copy)
 
 
 @pytest.mark.parametrize(
@@ -151,19 +151,19 @@ def test_a_damaged_calibration_is_one_clear_error(copy: Path, changes: dict[str,
     validation = json.loads((copy / "ensemble.json").read_text())["validation"]
     change(copy, validation={**validation, **changes})
     with pytest.raises(InputError, match=message):
-        ensemble_files.load(copy)
+        storage.load(copy)
 
 
 def test_offsets_come_back_as_saved_and_move_calls_and_older_ensembles_have_none(copy: Path, tmp_path: Path) -> None:
     validation = json.loads((copy / "ensemble.json").read_text())["validation"]
     validation.pop("offsets", None)
     change(copy, validation=validation)
-    older = ensemble_files.load(copy)
+    older = storage.load(copy)
     assert older.calibration.offsets == ()
     offsets = (0.5, *[0.0] * 14, -0.5)
     newer = replace(older, calibration=replace(older.calibration, temperature=2.0, offsets=offsets))
-    ensemble_files.save(tmp_path / "E", newer)
-    loaded = ensemble_files.load(tmp_path / "E")
+    storage.save(tmp_path / "E", newer)
+    loaded = storage.load(tmp_path / "E")
     assert loaded.calibration.offsets == offsets
     even = np.full((1, 16), 1 / 16)
     expected = np.exp(offsets) / np.exp(offsets).sum()
@@ -175,7 +175,7 @@ def test_an_ensemble_measured_without_sure_calls_still_corrects(copy: Path) -> N
     validation = json.loads((copy / "ensemble.json").read_text())["validation"]
     validation.pop("sure_matrix", None)
     change(copy, validation=validation)
-    calibration = ensemble_files.load(copy).calibration
+    calibration = storage.load(copy).calibration
     assert calibration.graded_matrix is calibration.confusion_matrix is not None
 
 
@@ -184,12 +184,12 @@ def test_damaged_figures_of_a_precision_are_one_clear_error(copy: Path, entry: o
     validation = json.loads((copy / "ensemble.json").read_text())["validation"]
     change(copy, validation={**validation, "precisions": {"bf16": entry}})
     with pytest.raises(InputError, match="damaged"):
-        ensemble_files.load(copy)
+        storage.load(copy)
 
 
 def test_a_folder_without_an_ensemble_is_one_clear_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is no ensemble folder"):
-        ensemble_files.load(tmp_path)
+        storage.load(tmp_path)
 
 
 @pytest.mark.parametrize("weights", [(0.0, 0.0), (-1.0, 2.0), (float("nan"), 1.0)])
@@ -207,11 +207,11 @@ def test_members_whose_names_differ_by_case_or_are_illegal_elsewhere_do_not_meet
     for place in places:
         place.parent.mkdir()
         shutil.copy(checkpoints[0], place)
-    saved = ensemble_files.save(tmp_path / "out", Ensemble(tuple(member_of(place, 1.0) for place in places)))
+    saved = storage.save(tmp_path / "out", Ensemble(tuple(member_of(place, 1.0) for place in places)))
     names = [member.path.name for member in saved.members]
     assert names[:2] == ["b1.safetensors", "2-B1.safetensors"]
     assert names[2] == legal("a:b", ".safetensors")
-    assert len(ensemble_files.load(tmp_path / "out").members) == 3
+    assert len(storage.load(tmp_path / "out").members) == 3
 
 
 def test_members_that_lie_in_the_folder_already_are_not_written_over(
@@ -222,8 +222,8 @@ def test_members_that_lie_in_the_folder_already_are_not_written_over(
         place.parent.mkdir()
         shutil.copy(source, place)
     members = tuple(member_of(place, 1.0) for place in (other, own))
-    ensemble_files.save(tmp_path / "out", Ensemble(members))
-    assert [m.sha256 for m in ensemble_files.load(tmp_path / "out").members] == [m.sha256 for m in members]
+    storage.save(tmp_path / "out", Ensemble(members))
+    assert [m.sha256 for m in storage.load(tmp_path / "out").members] == [m.sha256 for m in members]
 
 
 def test_a_checkpoint_that_lies_in_the_folder_and_is_no_member_keeps_its_place(
@@ -236,6 +236,6 @@ def test_a_checkpoint_that_lies_in_the_folder_and_is_no_member_keeps_its_place(
     shutil.copy(checkpoints[0], member)
     before = own.read_bytes()
     for _ in range(2):
-        (saved,) = ensemble_files.save(tmp_path / "out", Ensemble((member_of(member, 1.0),))).members
+        (saved,) = storage.save(tmp_path / "out", Ensemble((member_of(member, 1.0),))).members
         assert saved.path.name == "2-x.safetensors"
     assert own.read_bytes() == before

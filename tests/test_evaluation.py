@@ -12,10 +12,10 @@ from reference_study import MATRIX, PRECISION_RECALL_F1, TYPES
 from sklearn import metrics
 
 from slidescreen import cells
+from slidescreen.data.labels import LabelRules
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Predictions, evaluate
 from slidescreen.evaluation.prediction_files import of_tables
-from slidescreen.labels import LabelRules
 from slidescreen.reporting.evaluation import show_evaluation
 from slidescreen.reporting.evaluation_files import to_dict, write_evaluation
 

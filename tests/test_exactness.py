@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from slidescreen import cells
-from slidescreen.exactness import agreement
+from slidescreen.engine.exactness import agreement
 
 TYPES = cells.CELL_TYPES
 

@@ -107,7 +107,7 @@ def test_a_defect_is_told_from_bad_input_and_shows_its_traceback_on_request(
     def fail(*_: object) -> None:
         raise RuntimeError("oh no")
 
-    monkeypatch.setattr("slidescreen.batch.classify_folder", fail)
+    monkeypatch.setattr("slidescreen.runs.night.classify_folder", fail)
     plain = command("classify", "S1", "--quiet")
     assert plain.code == 1
     assert "RuntimeError: oh no" in one_line(plain.err)

@@ -7,9 +7,9 @@ import pytest
 import torch
 from conftest import SIDE, draw_cell
 
+from slidescreen.data.images import Preprocessing, prepare
 from slidescreen.engine.explain import Explainer
-from slidescreen.images import Preprocessing, prepare
-from slidescreen.networks import load_network
+from slidescreen.models.checkpoints import load_network
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import binom
 
 from slidescreen import cells
-from slidescreen.correction import call_correlation
-from slidescreen.false_calls import (
+from slidescreen.ensembles.false_calls import (
     MOST_UNSEEN,
     FalseCalls,
     from_matrix,
@@ -18,6 +17,7 @@ from slidescreen.false_calls import (
     slide_correlation,
     tail_probability,
 )
+from slidescreen.screening.correction import call_correlation
 
 TYPES = cells.CELL_TYPES
 NEUTROPHIL, MONOCYTE, BLAST = (TYPES.index(n) for n in ("neutrophil", "monocyte", "myeloblast"))

@@ -8,7 +8,7 @@ from conftest import Command, write_cells
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slidescreen.file_names import LONGEST, legal
+from slidescreen.files.names import LONGEST, legal
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slidescreen import files
 from slidescreen.errors import OutputError
-from slidescreen.files import (
+from slidescreen.files import writing
+from slidescreen.files.writing import (
     denature,
     make_folder,
     neutralise,
@@ -175,9 +175,9 @@ def test_a_file_that_another_program_holds_is_an_error_where_no_second_name_will
 def test_a_file_that_is_held_for_a_moment_is_waited_for(
     held: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "_WAITS", (0.01, 0.02))
+    monkeypatch.setattr(writing, "_WAITS", (0.01, 0.02))
     held.add("a.csv")
-    monkeypatch.setattr(files.time, "sleep", lambda seconds: held.clear() if seconds == 0.02 else None)
+    monkeypatch.setattr(writing.time, "sleep", lambda seconds: held.clear() if seconds == 0.02 else None)
     assert write_text(tmp_path / "a.csv", "text", or_beside=True) == tmp_path / "a.csv"
 
 

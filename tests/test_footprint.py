@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from conftest import write_cells
 
-from slidescreen import ensemble_files, footprint
-from slidescreen.ensemble import Calibration, Ensemble, member_of
+from slidescreen import footprint
+from slidescreen.ensembles import storage
+from slidescreen.ensembles.ensemble import Calibration, Ensemble, member_of
 
 MAKING = ("creat", "mkdir", "mkdirat", "rename", "renameat", "renameat2", "symlink", "symlinkat", "link", "linkat")
 CALLS = ",".join(f"?{name}" for name in ("socket", "connect", "sendto", "open", "openat", *MAKING))
@@ -44,7 +45,7 @@ def one_member(folder: Path, checkpoint: Path) -> None:
     """An ensemble that is made fast."""
     matrix = np.full((16, 16), 1) + np.diag([200] * 16)
     ensemble = Ensemble((member_of(checkpoint, 1.0),), calibration=Calibration(confusion_matrix=matrix))
-    ensemble_files.save(folder, ensemble)
+    storage.save(folder, ensemble)
 
 
 def test_a_run_asks_nobody_and_writes_only_into_its_cache_and_its_output(

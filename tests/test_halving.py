@@ -86,8 +86,8 @@ import numpy as np
 sys.path.insert(0, sys.argv[1])
 from test_pipeline import ensemble, slide_of
 from slidescreen.engine.interface import Engines
-from slidescreen.engine.pipeline import Pipeline
-from slidescreen.slides import discover
+from slidescreen.ensembles.pipeline import Pipeline
+from slidescreen.data.slides import discover
 
 def classify(pixels):  # as much as a network's activations may take
     claimed = np.ones((len(pixels), 8 << 20))

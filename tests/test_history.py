@@ -9,14 +9,16 @@ from pathlib import Path
 
 import pytest
 from conftest import Command, write_cells
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from slidescreen import history
-from slidescreen.calls import Call, Status
-from slidescreen.differential import Differential
+from slidescreen.data.calls import Call, Status
 from slidescreen.errors import InputError
-from slidescreen.history import add_night, content_of, read_history
-from slidescreen.runs import SlideResult
-from slidescreen.screening import Finding, Verdict
+from slidescreen.runs import history
+from slidescreen.runs.history import add_night, content_of, read_history
+from slidescreen.runs.results import SlideResult
+from slidescreen.screening.differential import Differential
+from slidescreen.screening.verdict import Finding, Verdict
 
 
 def slide(name: str, *, first: str = "", sure: float = 0.9) -> SlideResult:
@@ -201,6 +203,24 @@ def test_a_folder_in_its_place_is_set_aside(tmp_path: Path) -> None:
     assert len(rows_of(path)) == 1
 
 
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(start=st.floats(0, 1), length=st.integers(0, 300), put=st.binary(max_size=300))
+def test_whatever_damages_a_history_it_is_carried_on_and_nothing_is_lost(
+    start: float, length: int, put: bytes, path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    whole = path.read_bytes()
+    at = int(start * len(whole))
+    damaged = whole[:at] + put + whole[at + length :]
+    copy = tmp_path_factory.mktemp("damaged") / "history.csv"
+    copy.write_bytes(damaged)
+    found = read_history(copy)
+    kept = add_night(copy, time(9), [slide("9")])
+    assert (kept is not None) == found.spoilt
+    assert kept is None or kept.read_bytes() == damaged
+    assert read_history(copy).remarks == ()
+    assert read_history(copy).looks()[:-1] == found.looks()
+
+
 def counted(path: Path) -> list[tuple[str, str]]:
     return [(row["time"][8:10], row["slides"]) for row in rows_of(path)]
 
@@ -296,7 +316,7 @@ def test_an_interrupted_nights_slides_are_counted_when_it_goes_on(
 ) -> None:
     for number in range(3):
         write_cells(Path(f"night/S{number}"), 2, first_seed=10 * number)
-    from slidescreen.engine.pipeline import Pipeline
+    from slidescreen.ensembles.pipeline import Pipeline
 
     run, stopping = Pipeline.run, [True]
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from slidescreen.data.images import Preprocessing, decode, prepare, read_bytes
 from slidescreen.errors import UnreadableImageError
-from slidescreen.images import Preprocessing, decode, prepare, read_bytes
 
 PLAIN = Preprocessing(64, white_balance=False)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import draw_cell, write_cells
 
+from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled, read_labels
 from slidescreen.errors import InputError
-from slidescreen.labels import LabelledImage, LabelRules, read_labelled, read_labels
 
 
 def table(folder: Path, text: str) -> Path:

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from conftest import write_cells
 
-from slidescreen.calls import Call, Status
+from slidescreen.data.calls import Call, Status
+from slidescreen.data.slides import Slide, discover
 from slidescreen.engine.interface import Choice
-from slidescreen.ensemble_files import load
-from slidescreen.ledger import Ledger
+from slidescreen.ensembles.storage import load
 from slidescreen.reporting.page import render_run
 from slidescreen.reporting.tables import write_cells as write_cells_table
-from slidescreen.runs import Run, SlideResult, judge
-from slidescreen.slides import Slide, discover
-from slidescreen.thresholds import Thresholds, default_thresholds
+from slidescreen.runs.ledger import Ledger
+from slidescreen.runs.results import Run, SlideResult, judge
+from slidescreen.screening.thresholds import Thresholds, default_thresholds
 
 
 def calls_of(slide: Slide) -> tuple[Call, ...]:
@@ -90,7 +90,11 @@ def test_an_unchanged_slide_is_told_by_the_head_of_its_record_alone(
     def refuse(*_: object) -> None:
         raise AssertionError("the calls of an unchanged slide were read, or it was judged once more")
 
-    for name in ("slidescreen.finished.call_of", "slidescreen.ledger.judge", "slidescreen.ledger.read_bytes"):
+    for name in (
+        "slidescreen.runs.finished.call_of",
+        "slidescreen.runs.ledger.judge",
+        "slidescreen.runs.ledger.read_bytes",
+    ):
         monkeypatch.setattr(name, refuse)
     book = ledger(tmp_path, ensemble_folder)
     recalled = book.recall(slide)
@@ -108,7 +112,7 @@ def test_a_shift_of_all_times_has_images_read_once(
     for image in slide.images:
         os.utime(image.path, (1e9, 1e9))
     read: list[Path] = []
-    monkeypatch.setattr("slidescreen.ledger.read_bytes", lambda path: read.append(path) or path.read_bytes())
+    monkeypatch.setattr("slidescreen.runs.ledger.read_bytes", lambda path: read.append(path) or path.read_bytes())
     for _ in range(2):
         assert ledger(tmp_path, ensemble_folder).recall(slide) is not None
         assert len(read) == 2
@@ -136,7 +140,7 @@ def test_other_thresholds_judge_an_earlier_slide_anew_once(
     keep(ledger(tmp_path, ensemble_folder), slide, ensemble_folder)
     lenient = replace(default_thresholds(), least_leukocytes=0)
     judged: list[str] = []
-    monkeypatch.setattr("slidescreen.ledger.judge", lambda s, *rest: judged.append(s.name) or judge(s, *rest))
+    monkeypatch.setattr("slidescreen.runs.ledger.judge", lambda s, *rest: judged.append(s.name) or judge(s, *rest))
     for _ in range(2):
         recalled = ledger(tmp_path, ensemble_folder, thresholds=lenient).recall(slide)
         assert recalled is not None

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from slidescreen import locking
 from slidescreen.errors import InputError
-from slidescreen.locking import locked
+from slidescreen.files import locking
+from slidescreen.files.locking import locked
 
 fcntl = pytest.importorskip("fcntl")
 
@@ -81,7 +81,7 @@ AS_ANOTHER = """
 import os, sys
 from pathlib import Path
 from slidescreen.errors import SlidescreenError
-from slidescreen.locking import locked
+from slidescreen.files.locking import locked
 os.chdir(sys.argv[1])
 if os.getuid() == 0:
     os.setgroups([])
@@ -116,3 +116,18 @@ def test_a_lock_file_of_another_user_neither_stops_nor_misleads(held: bool, tmp_
         assert out == ". is in use by process 1 of root: wait for it to end, or choose another --out\n"
     else:
         assert out.startswith(f"True process {child.pid} on ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks by fcntl")
+def test_what_damages_a_lock_file_is_not_sent_to_the_terminal(tmp_path: Path) -> None:
+    import fcntl
+
+    (tmp_path / ".lock").write_bytes(b"\x1b[2J\x00\xff\n" * 5000)
+    with (tmp_path / ".lock").open("rb") as holding:
+        fcntl.flock(holding, fcntl.LOCK_EX)
+        with pytest.raises(InputError) as refusal, locked(tmp_path):
+            pass
+    assert str(refusal.value).isprintable()
+    assert len(str(refusal.value)) < 3000
+    with locked(tmp_path):
+        assert (tmp_path / ".lock").read_text().startswith("process ")

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from test_screening import ensemble, measured
 
 from slidescreen import cells
-from slidescreen.calls import Call, Status
+from slidescreen.data.calls import Call, Status
+from slidescreen.data.labels import LabelRules
+from slidescreen.data.slides import Slide
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Predictions
 from slidescreen.evaluation.truth import Taking, of_run
-from slidescreen.labels import LabelRules
-from slidescreen.runs import Run, judge, reported_twice_in
-from slidescreen.slides import Slide
-from slidescreen.thresholds import default_thresholds
+from slidescreen.runs.results import Run, judge, reported_twice_in
+from slidescreen.screening.thresholds import default_thresholds
 
 IMAGES = {  # "cell.jpg" and "Monocyte/cell.jpg" are in both slides
     "A": ("cell.jpg", "Monocyte/cell.jpg", "only_a.jpg"),

@@ -8,9 +8,9 @@ import torch
 from safetensors.torch import save_file
 
 from slidescreen import cells
+from slidescreen.data.images import Preprocessing
 from slidescreen.errors import InputError
-from slidescreen.images import Preprocessing
-from slidescreen.networks import (
+from slidescreen.models.checkpoints import (
     BACKBONES,
     Checkpoint,
     build,

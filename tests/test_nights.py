@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import Command, Sabotage, write_cells
 
-from slidescreen.slides import discover
+from slidescreen.data.slides import discover
 
 
 @pytest.fixture
@@ -330,7 +330,7 @@ def test_a_failure_is_in_the_log_too(command: Command, night: Path, monkeypatch:
     def fail(*_: object) -> None:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("slidescreen.batch.write_worklist", fail)
+    monkeypatch.setattr("slidescreen.runs.night.write_worklist", fail)
     assert command("classify", night, "--out", "run", "--log-file", "night.log").code == 1
     last = json.loads(Path("night.log").read_text().splitlines()[-1])
     assert (last["event"], last["error"]) == ("failed", "broken")
@@ -384,7 +384,7 @@ def test_an_image_that_hangs_or_crashes_its_decoder_costs_that_image(
 HOLDING = """
 import sys, time
 from pathlib import Path
-from slidescreen.locking import locked
+from slidescreen.files.locking import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

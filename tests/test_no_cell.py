@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from slidescreen.images import decode
-from slidescreen.no_cell import why_no_cell
-from slidescreen.reporting.run_folder import read_run
+from slidescreen.data.images import decode
+from slidescreen.data.no_cell import why_no_cell
+from slidescreen.runs.folder import read_run
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from slidescreen import cells
-from slidescreen.calls import Call, Status, reported_twice
+from slidescreen.data.calls import Call, Status, reported_twice
+from slidescreen.data.images import Preprocessing
+from slidescreen.data.slides import CellImage, Slide, discover
 from slidescreen.engine.interface import Engines
 from slidescreen.engine.loading import Loaded, load
-from slidescreen.engine.pipeline import Pipeline
-from slidescreen.ensemble import Calibration, Ensemble, Member
-from slidescreen.images import Preprocessing
-from slidescreen.networks import Checkpoint
-from slidescreen.slides import CellImage, Slide, discover
+from slidescreen.ensembles.ensemble import Calibration, Ensemble, Member
+from slidescreen.ensembles.pipeline import Pipeline
+from slidescreen.models.checkpoints import Checkpoint
 
 
 class GreyReader:
@@ -176,7 +176,7 @@ class DeadShare:
 def test_a_folder_that_no_longer_answers_costs_the_rest_of_its_slide_but_not_the_night(
     workers: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slidescreen.engine.pipeline.Decoder", DeadShare)
+    monkeypatch.setattr("slidescreen.ensembles.pipeline.Decoder", DeadShare)
     for name in ("A", "B", "C"):
         slide_of(tmp_path / name, [4] * 40)
     (tmp_path / "B" / "0030.png").unlink()

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from slidescreen import cells
+from slidescreen.data.labels import LabelRules
 from slidescreen.errors import InputError
 from slidescreen.evaluation.prediction_files import distinct_names, of_tables
-from slidescreen.labels import LabelRules
 
 RULES = LabelRules()
 

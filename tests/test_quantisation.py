@@ -13,16 +13,17 @@ import pytest
 from conftest import Command, draw_cell, write_cells
 from numpy.typing import NDArray
 
-from slidescreen import cells, ensemble_files
-from slidescreen.cascade import Cascade
+from slidescreen import cells
+from slidescreen.data.images import prepare
 from slidescreen.engine import graph_files, quantisation
+from slidescreen.engine.exactness import Agreement
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
-from slidescreen.ensemble import Ensemble, Quantised
+from slidescreen.ensembles import storage
+from slidescreen.ensembles.cascade import Cascade
+from slidescreen.ensembles.ensemble import Ensemble, Quantised
 from slidescreen.errors import InputError
-from slidescreen.exactness import Agreement
-from slidescreen.files import sha256_of
-from slidescreen.images import prepare
+from slidescreen.files.writing import sha256_of
 
 pytest.importorskip("nncf")
 HARMLESS = Agreement(2000, 0.1, 0.001, 0.0, 0.5)
@@ -37,19 +38,19 @@ def prepared(ensemble: Ensemble, seeds: Sequence[int]) -> NDArray[np.uint8]:
 def quantised_folder(ensemble_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small ensemble with its second member in 8-bit integers too, which may be asked for and may decide alone."""
     scratch, folder = tmp_path_factory.mktemp("scratch"), tmp_path_factory.mktemp("quantised")
-    ensemble = ensemble_files.load(ensemble_folder)
+    ensemble = storage.load(ensemble_folder)
     path = scratch / "any.safetensors"
     first, second = ensemble.members
     graph_files.save_graph(path, quantisation.quantised(second.path, prepared(ensemble, range(12))))
     members = first, replace(second, int8=Quantised(path, sha256_of(path)))
     precisions = {"fp32+int8": HARMLESS}
     calibration = replace(ensemble.calibration, precisions=precisions, cascade=Cascade(1, 0.01, 0.5, HARMLESS))
-    ensemble_files.save(folder, replace(ensemble, members=members, calibration=calibration))
+    storage.save(folder, replace(ensemble, members=members, calibration=calibration))
     return folder
 
 
 def test_it_comes_back_as_it_was_kept_smaller_and_nearly_as_exact(quantised_folder: Path) -> None:
-    ensemble = ensemble_files.load(quantised_folder)
+    ensemble = storage.load(quantised_folder)
     member = ensemble.members[1]
     assert member.int8 is not None
     assert member.int8.path == quantised_folder / "efficientnetv2_b2.int8.safetensors"
@@ -70,7 +71,7 @@ def test_it_comes_back_as_it_was_kept_smaller_and_nearly_as_exact(quantised_fold
 def test_it_is_written_without_a_word_and_bears_no_path(
     quantised_folder: Path, ensemble_folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    ensemble = ensemble_files.load(ensemble_folder)
+    ensemble = storage.load(ensemble_folder)
     quantisation.quantised(ensemble.members[0].path, prepared(ensemble, range(3)))
     captured = capfd.readouterr()
     assert captured.out == ""
@@ -104,7 +105,7 @@ def test_a_file_that_is_not_the_measured_one_is_refused(damage: str, quantised_f
     else:
         path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(InputError, match=r"efficientnetv2_b2.int8.safetensors is (missing|not the file)"):
-        ensemble_files.load(copy)
+        storage.load(copy)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,7 @@ def test_a_damaged_cascade_is_one_clear_error(
     content["validation"]["cascade"].update(changes)
     (copy / "ensemble.json").write_text(json.dumps(content))
     with pytest.raises(InputError, match="damaged"):
-        ensemble_files.load(copy)
+        storage.load(copy)
 
 
 def test_a_checkpoint_is_no_8_bit_network(checkpoints: tuple[Path, Path], tmp_path: Path) -> None:
@@ -172,7 +173,7 @@ def test_the_ensemble_command_makes_measures_and_shows_them(
     found = command("ensemble", *checkpoints, "--data", data, "--out", "made", "--int8", "--allow-few-cells")
     assert found.code == 0, found.err
     assert "in int8" in found.out
-    made = ensemble_files.load(Path("made"))
+    made = storage.load(Path("made"))
     assert made.calibration.precisions["int8"].images == 8
     found = [agreed for name, agreed in made.calibration.precisions.items() if "int8" in name]
     useful = made.calibration.cascade is not None or any(agreed.tolerable for agreed in found)

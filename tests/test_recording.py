@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from conftest import Command, write_cells
 
-from slidescreen import files
 from slidescreen.errors import OutputError
-from slidescreen.recording import Log, Recorder
+from slidescreen.files import writing
+from slidescreen.runs.monitoring import Log, Recorder
 
 TABLES = ("cells.csv", "differential.csv")
 FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
@@ -47,7 +47,7 @@ def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """From now on files of some names, or in folders of these names, cannot be written."""
-    write = files.write_whole
+    write = writing.write_whole
 
     def refuse(*names: str) -> None:
         def refusing(path: Path, *rest: Any) -> Path:
@@ -55,7 +55,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 raise OutputError(f"cannot write {path}: No space left on device")
             return write(path, *rest)
 
-        monkeypatch.setattr(files, "write_whole", refusing)
+        monkeypatch.setattr(writing, "write_whole", refusing)
 
     return refuse
 
@@ -125,14 +125,14 @@ def test_the_worklist_is_written_before_the_history_is_asked_to_grow(
         assert all(Path("run", name).is_file() for name in (*TABLES, "report.html"))
         raise OutputError("cannot write")
 
-    monkeypatch.setattr("slidescreen.looking_back.add_night", fail)
+    monkeypatch.setattr("slidescreen.runs.looking_back.add_night", fail)
     assert command("classify", night, "--out", "run").code == 3
 
 
 def test_a_history_on_a_share_that_no_longer_answers_costs_no_night(
     command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slidescreen.looking_back.read_history", lambda *_, **__: time.sleep(60))
+    monkeypatch.setattr("slidescreen.runs.looking_back.read_history", lambda *_, **__: time.sleep(60))
     outcome = command("classify", night, "--out", "run", "--history", "lab.csv", "--image-timeout", "2")
     assert outcome.code == 3
     assert "lab.csv does not answer within 2 s" in outcome.err

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slidescreen import cells
-from slidescreen.calls import Call, Status
-from slidescreen.differential import NAMES, count_slide
-from slidescreen.ensemble import Calibration, Ensemble, Member
-from slidescreen.false_calls import from_matrix
-from slidescreen.images import Preprocessing
-from slidescreen.networks import Checkpoint
-from slidescreen.screening import Finding, Verdict, screen, urgency
+from slidescreen.data.calls import Call, Status
+from slidescreen.data.images import Preprocessing
+from slidescreen.ensembles.ensemble import Calibration, Ensemble, Member
+from slidescreen.ensembles.false_calls import from_matrix
+from slidescreen.models.checkpoints import Checkpoint
+from slidescreen.screening.differential import NAMES, count_slide
+from slidescreen.screening.verdict import Finding, Verdict, screen, urgency
 
 NORMAL = {"neutrophil": 120, "band_neutrophil": 4, "lymphocyte": 58, "monocyte": 12, "eosinophil": 4, "basophil": 2}
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import write_cells
 
-from slidescreen.settling import Look, Settling
-from slidescreen.slides import Slide, discover
+from slidescreen.data.slides import Slide, discover
+from slidescreen.runs.settling import Look, Settling
 
 HOUR = 3600.0
 

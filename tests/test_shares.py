@@ -11,7 +11,7 @@ import pytest
 from conftest import Command, write_cells
 from test_footprint import needs_strace
 
-from slidescreen.shares import in_words, lacking
+from slidescreen.files.shares import in_words, lacking
 
 
 def test_a_local_disk_lacks_nothing(tmp_path: Path) -> None:
@@ -31,9 +31,9 @@ def test_a_full_disk_is_not_said_to_lack_anything(tmp_path: Path, monkeypatch: p
 ON_A_SHARE = """
 import sys
 from pathlib import Path
-from slidescreen.files import make_folder, write_text
-from slidescreen.locking import locked
-from slidescreen.shares import lacking
+from slidescreen.files.writing import make_folder, write_text
+from slidescreen.files.locking import locked
+from slidescreen.files.shares import lacking
 folder = make_folder(Path(sys.argv[1]) / "run")
 with locked(folder) as locks:
     write_text(folder / "cells.csv", "old")

@@ -8,15 +8,16 @@ import pytest
 from conftest import Command
 from safetensors import safe_open
 
-from slidescreen import cells, ensemble_files
+from slidescreen import cells
 from slidescreen.engine.devices import has_8_bit_products
+from slidescreen.ensembles import storage
 
 ROOT = Path(__file__).parents[1]
 DEFAULT = ROOT / "weights" / "default"
 
 
 def test_it_is_both_backbones_in_half_precision_and_small() -> None:
-    shipped = ensemble_files.load(DEFAULT)
+    shipped = storage.load(DEFAULT)
     assert [m.checkpoint.backbone for m in shipped.members] == ["efficientnet_b1", "efficientnetv2_b2"]
     assert shipped.cell_types == cells.CELL_TYPES
     assert sum(m.path.stat().st_size for m in shipped.members) <= 40e6
@@ -26,7 +27,7 @@ def test_it_is_both_backbones_in_half_precision_and_small() -> None:
 
 
 def test_its_8_bit_networks_are_offered_and_small_and_one_may_decide_alone() -> None:
-    shipped = ensemble_files.load(DEFAULT)
+    shipped = storage.load(DEFAULT)
     calibration = shipped.calibration
     assert calibration.precisions["int8"].tolerable
     assert calibration.cascade is not None
@@ -37,7 +38,7 @@ def test_its_8_bit_networks_are_offered_and_small_and_one_may_decide_alone() -> 
 
 
 def test_it_knows_its_own_errors() -> None:
-    calibration = ensemble_files.load(DEFAULT).calibration
+    calibration = storage.load(DEFAULT).calibration
     assert calibration.confusion_matrix is not None
     assert calibration.confusion_matrix.sum() > 2000
     assert set(calibration.false_calls) == set(cells.TESTED_GROUPS)

@@ -12,8 +12,8 @@ from conftest import draw_cell
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slidescreen.data.slides import discover, survey
 from slidescreen.errors import InputError
-from slidescreen.slides import discover, survey
 
 FOUR = tuple(f"26-000{number}/a.jpg" for number in range(1, 5))
 NAMED_LIKE_CELLS = ("Stain", "RBC", "BA", "MO", "Not a cell", "lymphocytes", "Segmented neutrophils")

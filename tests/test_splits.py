@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slidescreen.data.labels import LabelledImage
+from slidescreen.data.splits import check_slides, with_split
 from slidescreen.errors import InputError
-from slidescreen.labels import LabelledImage
-from slidescreen.splits import check_slides, with_split
 
 
 def image(name: str, label: str = "monocyte", slide: str = "", split: str = "") -> LabelledImage:

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from test_screening import NORMAL, ensemble, measured
 
 from slidescreen import cells
-from slidescreen.calls import Call, Status
+from slidescreen.data.calls import Call, Status
+from slidescreen.data.slides import Slide
 from slidescreen.errors import InputError
 from slidescreen.reporting.tables import read_calls, read_differentials, write_cells, write_differentials
-from slidescreen.runs import SlideResult, judge
-from slidescreen.slides import Slide
-from slidescreen.thresholds import default_thresholds
+from slidescreen.runs.results import SlideResult, judge
+from slidescreen.screening.thresholds import default_thresholds
 
 LEADING = ("slide", "images", "classified", "unidentified", "unreadable", "duplicates", "leukocytes")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slidescreen.errors import InputError
-from slidescreen.thresholds import _KEYS, Thresholds, default_thresholds, read_thresholds
+from slidescreen.screening.thresholds import _KEYS, Thresholds, default_thresholds, read_thresholds
 
 
 def test_the_defaults_are_those_of_the_published_rules() -> None:

@@ -14,10 +14,10 @@ from safetensors.torch import load_file, save_file
 from small_training import OPTIONS, TYPES, Silent, labelled, request
 
 from slidescreen import cells
+from slidescreen.data.images import Preprocessing
+from slidescreen.data.labels import LabelledImage
 from slidescreen.errors import InputError
-from slidescreen.images import Preprocessing
-from slidescreen.labels import LabelledImage
-from slidescreen.networks import Checkpoint, build, read_checkpoint, save_checkpoint
+from slidescreen.models.checkpoints import Checkpoint, build, read_checkpoint, save_checkpoint
 from slidescreen.training.augmentation import augment
 from slidescreen.training.dataset import class_weights, epoch_order, group_weights
 from slidescreen.training.options import Augmentation, Stage, TrainingOptions, study_recipe

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from slidescreen import cells
-from slidescreen.arithmetic import find_cascade, measure
-from slidescreen.ensemble import Ensemble, Member
-from slidescreen.images import Preprocessing
-from slidescreen.labels import LabelledImage
-from slidescreen.networks import Checkpoint
-from slidescreen.sufficiency import MeasuredOn
-from slidescreen.validation import MemberPredictions, Targets, calibrate, corrected_names, search_weights
+from slidescreen.building.precisions import find_cascade, measure
+from slidescreen.building.validation import MemberPredictions, Targets, calibrate, corrected_names, search_weights
+from slidescreen.data.images import Preprocessing
+from slidescreen.data.labels import LabelledImage
+from slidescreen.ensembles.ensemble import Ensemble, Member
+from slidescreen.ensembles.sufficiency import MeasuredOn
+from slidescreen.models.checkpoints import Checkpoint
 
 TYPES = cells.CELL_TYPES
 CHECKPOINT = Checkpoint("efficientnet_b1", TYPES, Preprocessing(64))

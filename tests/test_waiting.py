@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from slidescreen.waiting import apart
+from slidescreen.interruptible import apart
 
 
 def test_what_the_function_returns_or_raises_comes_out() -> None:
@@ -25,7 +25,7 @@ def test_a_wait_ends_at_its_limit() -> None:
 
 WAITING = """
 import threading
-from slidescreen.waiting import apart
+from slidescreen.interruptible import apart
 never = threading.Event()
 try:
     apart(lambda: print("waiting", flush=True) or never.wait(60))

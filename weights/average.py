@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from slidescreen.files import sha256_of
-from slidescreen.networks import load_weights, read_checkpoint, save_checkpoint
+from slidescreen.files.writing import sha256_of
+from slidescreen.models.checkpoints import load_weights, read_checkpoint, save_checkpoint
 
 
 def average(

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from slidescreen.networks import build
+from slidescreen.models.checkpoints import build
 
 _LITE_EPSILON, _B1_EPSILON = 1e-3, 1e-5
 _OPEN_GATE = 4.0  # sigmoid(4) is 0.98

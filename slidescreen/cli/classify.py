@@ -8,7 +8,7 @@ import typer
 
 from slidescreen.cli.exit_codes import ExitCode
 from slidescreen.cli.shared import DeviceOption, EnsembleOption, Format, FormatOption, default_ensemble
-from slidescreen.file_names import legal
+from slidescreen.files.names import legal
 
 _NIGHT = "Unattended runs"
 
@@ -118,12 +118,13 @@ def classify(
     if list_only:
         _list(path, slide_depth, output)
         return
-    from slidescreen import batch, ensemble_files
     from slidescreen.engine.interface import EngineOptions
+    from slidescreen.ensembles import storage
     from slidescreen.output import echo
-    from slidescreen.record import Request
     from slidescreen.reporting.terminal import RunDisplay, run_to_dict, show_run
-    from slidescreen.thresholds import default_thresholds, read_thresholds
+    from slidescreen.runs import night
+    from slidescreen.runs.record import Request
+    from slidescreen.screening.thresholds import default_thresholds, read_thresholds
 
     folder = ensemble or default_ensemble()
     name = path.resolve().name or "root"
@@ -145,21 +146,21 @@ def classify(
         thresholds=read_thresholds(thresholds) if thresholds else default_thresholds(),
     )
     with RunDisplay(quiet, verbose) as display:
-        run = batch.classify_folder(request, ensemble_files.load(folder), display)
+        run = night.classify_folder(request, storage.load(folder), display)
     if output is Format.JSON:
         echo(json.dumps(run_to_dict(run)))
     elif not quiet:
         show_run(run, request.out)
-    if batch.incomplete(run) or run.info["unwritten_files"]:
+    if night.incomplete(run) or run.info["unwritten_files"]:
         raise typer.Exit(ExitCode.SOME_UNREADABLE)
 
 
 def _list(path: Path, slide_depth: int | None, output: Format) -> None:
     """Show what is there. What classifies is not even imported."""
+    from slidescreen.data.slides import no_slides, survey
+    from slidescreen.interruptible import apart
     from slidescreen.output import echo
     from slidescreen.reporting.listing import show_survey, survey_to_dict
-    from slidescreen.slides import no_slides, survey
-    from slidescreen.waiting import apart
 
     found = apart(lambda: survey(path, slide_depth))
     if not found.slides:

@@ -57,15 +57,15 @@ def ensemble(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an ensemble in --out.")] = False,
 ) -> None:
     """Combine checkpoints into an ensemble, measure it and its members on the validation split, and store it."""
-    from slidescreen import building
+    from slidescreen.building import build
+    from slidescreen.building.validation import Targets
     from slidescreen.reporting.ensembles import EnsembleDisplay, show_comparison
-    from slidescreen.validation import Targets
 
     if weight is not None and len(weight) != len(checkpoints):
         raise InputError(f"{len(weight)} weights were given for {len(checkpoints)} checkpoints: give one for each")
     if weight is not None and search:
         raise InputError("--weight and --search exclude each other")
-    request = building.Request(
+    request = build.Request(
         checkpoints=tuple(checkpoints),
         out=out,
         data=data,
@@ -82,5 +82,5 @@ def ensemble(
         allow_few_cells=allow_few_cells,
     )
     with EnsembleDisplay() as display:
-        built = building.build_ensemble(request, display.progress, display.note)
+        built = build.build_ensemble(request, display.progress, display.note)
     show_comparison(built, out)

@@ -62,12 +62,12 @@ def report(
 
     An evaluation writes metrics.json, per_type.csv, confusion_matrix.csv, plots and evaluation.html.
     """
-    from slidescreen import evaluating
+    from slidescreen.data.labels import LabelRules
     from slidescreen.evaluation.truth import Taking
-    from slidescreen.labels import LabelRules
     from slidescreen.reporting.ensembles import EnsembleDisplay
+    from slidescreen.runs import reports
 
-    request = evaluating.Request(
+    request = reports.Request(
         sources=tuple(sources),
         truth=truth,
         taking=Taking(LabelRules(frozenset(leave_out or ()), unspecified_blasts), split, drop_duplicates),
@@ -77,19 +77,19 @@ def report(
     )
     if explain and spreadsheet:
         raise InputError("--explain renews the page of a run and --spreadsheet copies its tables: say one of them")
-    if evaluating.is_plain_run(request):
+    if reports.is_plain_run(request):
         from slidescreen.reporting.terminal import show_files, show_run
 
         if spreadsheet:
-            show_files("for spreadsheets", evaluating.copy_for_spreadsheets(sources[0]))
+            show_files("for spreadsheets", reports.copy_for_spreadsheets(sources[0]))
             return
-        from slidescreen.explaining import explain_run
+        from slidescreen.runs.explanation import explain_run
 
         with EnsembleDisplay() as display:
             maps = partial(
                 explain_run, ensemble_folder=ensemble, device=device, progress=partial(display.progress, "explaining")
             )
-            run = evaluating.renew_page(sources[0], maps if explain else None)
+            run = reports.renew_page(sources[0], maps if explain else None)
         show_run(run, sources[0])
         return
     for name, wanted in (("--explain", explain), ("--spreadsheet", spreadsheet)):
@@ -98,7 +98,5 @@ def report(
     from slidescreen.reporting.evaluation import show_evaluation
 
     with EnsembleDisplay() as display:
-        evaluation, folder = evaluating.run_evaluation(
-            request, default_ensemble, partial(display.progress, "classifying")
-        )
+        evaluation, folder = reports.run_evaluation(request, default_ensemble, partial(display.progress, "classifying"))
     show_evaluation(evaluation, folder)

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from slidescreen.errors import OutputError
-from slidescreen.files import make_folder, write_whole
+from slidescreen.files.writing import make_folder, write_whole
 from slidescreen.footprint import cache_folder
 
 _DIGEST = hashlib.sha256

@@ -7,7 +7,7 @@ import openvino
 import torch
 from torch import Tensor, nn
 
-from slidescreen.networks import load_network
+from slidescreen.models.checkpoints import load_network
 
 
 class _FromPixels(nn.Module):

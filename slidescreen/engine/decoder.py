@@ -17,9 +17,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from slidescreen.allocator import keep_memory
+from slidescreen.data.images import Pixels, Preprocessing
+from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.loading import OUT_OF_MEMORY, Loaded, load
-from slidescreen.images import Pixels, Preprocessing
 
 # Found where the parent found it; the working folder, which may be anybody's, is no place to import from.
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from slidescreen.engine.decoder import serve; serve()"

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from slidescreen.images import Pixels
-from slidescreen.networks import load_network
+from slidescreen.data.images import Pixels
+from slidescreen.models.checkpoints import load_network
 
 _LAYER = 4  # of the stages in `blocks`: the deepest at a sixteenth of the image's side, in both backbones
 

@@ -8,7 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from slidescreen.errors import InputError
-from slidescreen.files import printable, scratch_folder, write_whole
+from slidescreen.files.writing import printable, scratch_folder, write_whole
 
 _GRAPH, _WEIGHTS = "slidescreen.openvino", "weights"
 

@@ -7,9 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from slidescreen.cascade import Cascade
+from slidescreen.data.images import Pixels
+from slidescreen.ensembles.cascade import Cascade
 from slidescreen.errors import InputError
-from slidescreen.images import Pixels
 
 DEVICES = ("auto", "cuda", "cpu")
 KINDS = ("auto", "openvino", "pytorch")

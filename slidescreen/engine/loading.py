@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from slidescreen.appearance import measure
+from slidescreen.data.appearance import measure
+from slidescreen.data.images import Pixels, Preprocessing, prepare, read_bytes, read_picture
+from slidescreen.data.no_cell import why_no_cell
 from slidescreen.errors import UnreadableImageError
-from slidescreen.images import Pixels, Preprocessing, prepare, read_bytes, read_picture
-from slidescreen.no_cell import why_no_cell
 
 OUT_OF_MEMORY = "memory ran out while it was being read"
 

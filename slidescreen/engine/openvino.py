@@ -15,14 +15,14 @@ import openvino
 from numpy.typing import NDArray
 from scipy import special
 
+from slidescreen.data.images import Pixels
 from slidescreen.engine import cache, devices
 from slidescreen.engine.devices import has_8_bit_products, threads_in_words
+from slidescreen.engine.exactness import Agreement
 from slidescreen.engine.interface import Choice, Engines, for_each, parts_of
-from slidescreen.ensemble import Member, Quantised
+from slidescreen.ensembles.ensemble import Member, Quantised
 from slidescreen.errors import InputError, memory_ran_out
-from slidescreen.exactness import Agreement
-from slidescreen.files import printable
-from slidescreen.images import Pixels
+from slidescreen.files.writing import printable
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # what is not in 8-bit integers stays in float32
 _GRAPH = 1  # to be raised when the graph made from a checkpoint changes

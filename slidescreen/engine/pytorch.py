@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from slidescreen.allocator import keep_memory
+from slidescreen.data.images import Pixels
+from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.devices import threads_in_words
 from slidescreen.engine.interface import Engines, for_each, parts_of
-from slidescreen.ensemble import Member
+from slidescreen.ensembles.ensemble import Member
 from slidescreen.errors import InputError
-from slidescreen.images import Pixels
-from slidescreen.networks import load_network
+from slidescreen.models.checkpoints import load_network
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _BATCH = 32

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import openvino
 
+from slidescreen.data.images import Pixels
 from slidescreen.engine.conversion import to_openvino
 from slidescreen.errors import InputError
-from slidescreen.images import Pixels
 
 CALIBRATION_CELLS = 640
 

@@ -5,7 +5,7 @@ from importlib.util import find_spec
 
 from slidescreen.engine.devices import choose_device, gpu_present, usable_threads
 from slidescreen.engine.interface import Choice, EngineOptions, Engines
-from slidescreen.ensemble import Calibration, Member
+from slidescreen.ensembles.ensemble import Calibration, Member
 from slidescreen.errors import InputError
 
 

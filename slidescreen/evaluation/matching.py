@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from slidescreen.calls import Call, Status
-from slidescreen.duplicates import contents_of
-from slidescreen.file_finder import FileFinder, folded
-from slidescreen.files import denature, printable
-from slidescreen.labels import LabelledImage
-from slidescreen.runs import Run, SlideResult
+from slidescreen.data.calls import Call, Status
+from slidescreen.data.duplicates import contents_of
+from slidescreen.data.file_finder import FileFinder, folded
+from slidescreen.data.labels import LabelledImage
+from slidescreen.files.writing import denature, printable
+from slidescreen.runs.results import Run, SlideResult
 
 _Form = Callable[[str], str]
 _Index = dict[str, list[int]]

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from slidescreen import cells
-from slidescreen.delimited import Row, Table, excerpt, number, read_table
+from slidescreen.data.delimited import Row, Table, excerpt, number, read_table
+from slidescreen.data.labels import LabelRules
 from slidescreen.errors import InputError
 from slidescreen.evaluation.judged import Judged, predictions_of, vocabulary
 from slidescreen.evaluation.predictions import NAMED, Predictions
-from slidescreen.files import denature, printable
-from slidescreen.labels import LabelRules
+from slidescreen.files.writing import denature, printable
 
 _Key = tuple[str, str]
 _NAMING = ("slide", "source", "image")

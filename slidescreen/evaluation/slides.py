@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from slidescreen import cells
 from slidescreen.evaluation.predictions import Predictions
+from slidescreen.screening.thresholds import default_thresholds
 from slidescreen.statistics import classification
 from slidescreen.statistics.agreement import BlandAltman, PassingBablok, bland_altman, passing_bablok
 from slidescreen.statistics.intervals import Interval, clopper_pearson
-from slidescreen.thresholds import default_thresholds
 
 LEAST_LEUKOCYTES = 20
 _LEAST_SLIDES = 3

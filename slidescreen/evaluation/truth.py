@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from slidescreen.calls import Call, Status
-from slidescreen.duplicates import contents_of, sift
-from slidescreen.ensemble import Ensemble
+from slidescreen.data.calls import Call, Status
+from slidescreen.data.duplicates import contents_of, sift
+from slidescreen.data.labels import LabelledImage, LabelRules, located, read_labels
+from slidescreen.data.splits import parted
+from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError
 from slidescreen.evaluation.judged import Judged, predictions_of
 from slidescreen.evaluation.matching import Matcher, RunImage
 from slidescreen.evaluation.predictions import WHY_UNSCORED, Predictions, unscored
-from slidescreen.files import printable
-from slidescreen.labels import LabelledImage, LabelRules, located, read_labels
-from slidescreen.runs import Run
-from slidescreen.splits import parted
+from slidescreen.files.writing import printable
+from slidescreen.runs.results import Run
 
 REPORTED = "reported"
 _Names = dict[str, list[str]]  # of what is not scored, by the keys of `WHY_UNSCORED`
@@ -83,9 +83,9 @@ def of_images(
     Raises:
         InputError: the images or labels cannot be used, or an image is listed more than once.
     """
+    from slidescreen.building.validation import predict
     from slidescreen.engine.interface import EngineOptions
     from slidescreen.engine.selection import choose, load_engines
-    from slidescreen.validation import predict
 
     def name(image: LabelledImage) -> str:
         return printable(os.path.relpath(image.path, source if source.is_dir() else source.parent))

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import overload
 
-from slidescreen.calls import Call, Status
+from slidescreen.data.calls import Call, Status
 from slidescreen.errors import InputError
-from slidescreen.files import denature, printable
+from slidescreen.files.writing import denature, printable
 from slidescreen.reporting.tables import CELL_COLUMNS, call_of_row, read_calls, types_of
 
 

@@ -7,10 +7,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.table import Table
 
 from slidescreen import cells, output
-from slidescreen.ensemble import Ensemble
-from slidescreen.exactness import Agreement
-from slidescreen.files import printable
-from slidescreen.networks import BACKBONES
+from slidescreen.engine.exactness import Agreement
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.files.writing import printable
+from slidescreen.models.checkpoints import BACKBONES
 from slidescreen.reporting.progress import ProgressDisplay
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from slidescreen import __version__, cells, output
 from slidescreen.evaluation import Evaluation, ModelScores, SlideLevel
-from slidescreen.files import printable
+from slidescreen.files.writing import printable
 from slidescreen.reporting.templating import template
 from slidescreen.reporting.wording import (
     as_limit,

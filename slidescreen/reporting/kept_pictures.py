@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from slidescreen.errors import OutputError
-from slidescreen.files import write_text
-from slidescreen.runs import SlideResult
+from slidescreen.files.writing import write_text
+from slidescreen.runs.results import SlideResult
 
 Picture = Callable[[Path], str | None]
 """From an image file to a data URI, or None where there is to be none."""

@@ -6,9 +6,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from slidescreen import output
-from slidescreen.files import printable
-from slidescreen.passed_over import sentences
-from slidescreen.slides import Survey
+from slidescreen.data.passed_over import sentences
+from slidescreen.data.slides import Survey
+from slidescreen.files.writing import printable
 
 _MOST_NAMES = 20  # of what is passed over, of each kind
 

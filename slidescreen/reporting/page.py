@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from slidescreen import cells
-from slidescreen.calls import Call, Status
-from slidescreen.differential import NAMES, Share
-from slidescreen.passed_over import sentences
+from slidescreen.data.calls import Call, Status
+from slidescreen.data.passed_over import sentences
 from slidescreen.reporting.kept_pictures import KeptPictures, Picture
 from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
 from slidescreen.reporting.templating import template
 from slidescreen.reporting.thumbnails import in_time
-from slidescreen.runs import Run, SlideResult
-from slidescreen.screening import Finding, Verdict, number_of
+from slidescreen.runs.results import Run, SlideResult
+from slidescreen.screening.differential import NAMES, Share
+from slidescreen.screening.verdict import Finding, Verdict, number_of
 
 Heat = Mapping[tuple[str, str], str]
 """Heat maps as data URIs, by slide and image."""

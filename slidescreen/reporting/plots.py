@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from slidescreen import cells
 from slidescreen.evaluation import Evaluation
-from slidescreen.files import write_whole
+from slidescreen.files.writing import write_whole
 from slidescreen.statistics import roc
 
 if TYPE_CHECKING:

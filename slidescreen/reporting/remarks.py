@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from slidescreen import cells
-from slidescreen.images import FIRST_OF
-from slidescreen.screening import number_of
+from slidescreen.data.images import FIRST_OF
+from slidescreen.screening.verdict import number_of
 
 _NAMED = 3
 

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from slidescreen.delimited import read_table
-from slidescreen.files import write_whole
+from slidescreen.data.delimited import read_table
+from slidescreen.files.writing import write_whole
 from slidescreen.reporting.tables import to_csv
 
 _TABLES = ("cells", "differential")

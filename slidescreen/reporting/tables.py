@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from slidescreen import cells
-from slidescreen.calls import Call, Status
-from slidescreen.delimited import excerpt, number, read_table
-from slidescreen.differential import NAMES, Differential, Share
+from slidescreen.data.calls import Call, Status
+from slidescreen.data.delimited import excerpt, number, read_table
 from slidescreen.errors import InputError
-from slidescreen.files import denature, neutralise, printable, write_text, write_whole
-from slidescreen.runs import SlideResult
-from slidescreen.screening import Finding, Verdict
+from slidescreen.files.writing import denature, neutralise, printable, write_text, write_whole
+from slidescreen.runs.results import SlideResult
+from slidescreen.screening.differential import NAMES, Differential, Share
+from slidescreen.screening.verdict import Finding, Verdict
 
 CELL_COLUMNS = ("slide", "image", "status", "cell_type", "probability", "reported_type")
 _TALLIES = ("images", "classified", "unidentified", "unreadable", "duplicates", "leukocytes")

@@ -12,15 +12,15 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from slidescreen import output
-from slidescreen.calls import Status
-from slidescreen.differential import Share
+from slidescreen.data.calls import Status
+from slidescreen.data.passed_over import sentences
 from slidescreen.errors import OutputError
-from slidescreen.files import printable
-from slidescreen.passed_over import sentences
+from slidescreen.files.writing import printable
 from slidescreen.reporting.progress import ProgressDisplay
 from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
-from slidescreen.runs import Run, SlideResult
-from slidescreen.screening import Verdict, number_of
+from slidescreen.runs.results import Run, SlideResult
+from slidescreen.screening.differential import Share
+from slidescreen.screening.verdict import Verdict, number_of
 
 _STYLES = {
     Verdict.URGENT: "bold red",

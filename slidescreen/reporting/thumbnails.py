@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from slidescreen.data.images import decode, read_bytes
 from slidescreen.errors import UnreadableImageError
-from slidescreen.images import decode, read_bytes
-from slidescreen.waiting import apart
+from slidescreen.interruptible import apart
 
 SIDE = 96
 

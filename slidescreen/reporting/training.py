@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from slidescreen.files import printable
-from slidescreen.networks import BACKBONES
+from slidescreen.files.writing import printable
+from slidescreen.models.checkpoints import BACKBONES
 from slidescreen.reporting.progress import ProgressDisplay
 from slidescreen.training.loop import Trainer
 from slidescreen.training.schedule import EpochResult

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from slidescreen.data.images import Pixels, Preprocessing, decode, prepare, read_bytes
+from slidescreen.data.labels import LabelledImage
 from slidescreen.errors import InputError, UnreadableImageError
-from slidescreen.files import printable
-from slidescreen.images import Pixels, Preprocessing, decode, prepare, read_bytes
-from slidescreen.labels import LabelledImage
+from slidescreen.files.writing import printable
 
 Progress = Callable[[int, int], None]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from slidescreen.errors import InputError, OutputError
-from slidescreen.files import printable
-from slidescreen.networks import BACKBONES, read_checkpoint
+from slidescreen.files.writing import printable
+from slidescreen.models.checkpoints import BACKBONES, read_checkpoint
 from slidescreen.training.options import TrainingOptions
 from slidescreen.training.state import read_notes
 

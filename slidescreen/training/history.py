@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
-from slidescreen.files import write_text, write_whole
+from slidescreen.files.writing import write_text, write_whole
 from slidescreen.training.schedule import EpochResult
 
 

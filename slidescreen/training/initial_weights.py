@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from slidescreen.errors import InputError
-from slidescreen.files import printable
-from slidescreen.networks import BACKBONES, Checkpoint, build, describes_itself, load_weights, read_checkpoint
+from slidescreen.files.writing import printable
+from slidescreen.models.checkpoints import BACKBONES, Checkpoint, build, describes_itself, load_weights, read_checkpoint
 
 _HEAD = ("classifier.weight", "classifier.bias")
 _COUNTERS = "num_batches_tracked"  # says nothing of what was learnt

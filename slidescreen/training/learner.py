@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from slidescreen.networks import build
+from slidescreen.models.checkpoints import build
 from slidescreen.training.augmentation import augment
 from slidescreen.training.options import TrainingOptions
 

@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from slidescreen.data.labels import LabelledImage
 from slidescreen.errors import DivergedError, OutputError
-from slidescreen.files import printable
-from slidescreen.labels import LabelledImage
-from slidescreen.networks import Checkpoint, halved, save_checkpoint
+from slidescreen.files.writing import printable
+from slidescreen.models.checkpoints import Checkpoint, halved, save_checkpoint
 from slidescreen.statistics import classification
 from slidescreen.training import dataset, schedule
 from slidescreen.training.dataset import PixelStore

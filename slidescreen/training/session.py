@@ -13,15 +13,15 @@ import torch
 from torch import nn
 
 from slidescreen import __version__
-from slidescreen.allocator import keep_memory
-from slidescreen.duplicates import without_duplicates
+from slidescreen.data.duplicates import without_duplicates
+from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.data.splits import with_split
+from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.devices import choose_device, usable_threads
 from slidescreen.errors import InputError, OutputError, memory_ran_out
-from slidescreen.files import make_folder, printable, sha256_of, sweep
-from slidescreen.labels import LabelledImage, LabelRules, read_labelled
-from slidescreen.locking import locked
-from slidescreen.networks import load_network, read_metadata
-from slidescreen.splits import with_split
+from slidescreen.files.locking import locked
+from slidescreen.files.writing import make_folder, printable, sha256_of, sweep
+from slidescreen.models.checkpoints import load_network, read_metadata
 from slidescreen.training.dataset import PixelStore, data_hash, survey
 from slidescreen.training.folder import TrainingFolder, check_same_data, check_same_options
 from slidescreen.training.initial_weights import InitialWeights, read_initial_weights

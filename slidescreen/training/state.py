@@ -11,8 +11,8 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from slidescreen.errors import InputError
-from slidescreen.files import printable
-from slidescreen.networks import read_metadata, write_tensors
+from slidescreen.files.writing import printable
+from slidescreen.models.checkpoints import read_metadata, write_tensors
 
 FORMAT_VERSION = 2
 _KEY = "training"

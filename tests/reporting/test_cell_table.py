@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slidescreen import cells
-from slidescreen.calls import Call, Status
+from slidescreen.data.calls import Call, Status
 from slidescreen.errors import InputError
 from slidescreen.reporting import cell_table
 from slidescreen.reporting.cell_table import TableCalls, open_calls

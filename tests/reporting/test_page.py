@@ -16,13 +16,13 @@ from conftest import write_cells
 from test_screening import NORMAL, ensemble, measured
 
 from slidescreen import cells
-from slidescreen.calls import Call, Status
-from slidescreen.images import read_bytes
+from slidescreen.data.calls import Call, Status
+from slidescreen.data.images import read_bytes
+from slidescreen.data.slides import Slide
 from slidescreen.reporting.page import FLAGS, MOST_PICTURES, render_run, suspicious
 from slidescreen.reporting.thumbnails import in_time
-from slidescreen.runs import Run, SlideResult, judge
-from slidescreen.slides import Slide
-from slidescreen.thresholds import default_thresholds
+from slidescreen.runs.results import Run, SlideResult, judge
+from slidescreen.screening.thresholds import default_thresholds
 
 HOSTILE = "<script>alert(1)</script>\"'&.jpg"
 

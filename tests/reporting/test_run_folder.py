@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from slidescreen.errors import InputError
 from slidescreen.reporting.page import render_run
-from slidescreen.reporting.run_folder import read_run
 from slidescreen.reporting.terminal import show_run
+from slidescreen.runs.folder import read_run
 
 VALUE = re.compile(rb'"[^"]*"|\d+|true|false|null|\[\]')
 OTHERS = (b"null", b"[]", b"{}", b"7", b'"x"', b"true", b"-1", b"1e999", b"[null]", b'[{"slide": 1}]')
@@ -25,15 +25,16 @@ Damage = Callable[[bytes], bytes]
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, ensemble_folder: Path) -> Path:
     """A run's folder."""
-    from slidescreen import batch, ensemble_files
-    from slidescreen.record import Request
+    from slidescreen.ensembles import storage
     from slidescreen.reporting.terminal import RunDisplay
+    from slidescreen.runs import night
+    from slidescreen.runs.record import Request
 
     root = tmp_path_factory.mktemp("run")
     write_cells(root / "night" / "S", 4)
     (root / "night" / "S" / "bad.jpg").touch()
     request = Request(root / "night", root / "run", ensemble_folder)
-    batch.classify_folder(request, ensemble_files.load(ensemble_folder), RunDisplay(quiet=True))
+    night.classify_folder(request, storage.load(ensemble_folder), RunDisplay(quiet=True))
     shutil.rmtree(root / "run" / ".finished")  # a run that was copied elsewhere has none
     return root / "run"
 

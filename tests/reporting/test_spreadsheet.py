@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from test_tables import result
 
 from slidescreen import cells
-from slidescreen.calls import Call, Status
-from slidescreen.files import neutralise
+from slidescreen.data.calls import Call, Status
+from slidescreen.files.writing import neutralise
 from slidescreen.reporting.spreadsheet import is_turned, write_spreadsheets
 from slidescreen.reporting.tables import read_calls, write_cells, write_differentials
 

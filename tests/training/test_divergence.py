@@ -11,7 +11,7 @@ from small_training import SMALL, Silent, build_small, labelled, request
 from torch import nn
 
 from slidescreen.errors import DivergedError, InputError
-from slidescreen.networks import read_checkpoint
+from slidescreen.models.checkpoints import read_checkpoint
 from slidescreen.training import learner
 from slidescreen.training.learner import Learner
 from slidescreen.training.session import run_training
@@ -117,7 +117,7 @@ def test_a_true_training_diverges_at_a_rate_too_high_for_it(data: Path, tmp_path
 
 @pytest.mark.parametrize("role", ["teacher", "init"])
 def test_weights_from_a_file_must_be_numbers(data: Path, tmp_path: Path, role: str) -> None:
-    from slidescreen.networks import Checkpoint, save_checkpoint
+    from slidescreen.models.checkpoints import Checkpoint, save_checkpoint
 
     network = build_small("", 3)
     with torch.no_grad():
@@ -130,7 +130,7 @@ def test_weights_from_a_file_must_be_numbers(data: Path, tmp_path: Path, role: s
 
 
 def test_weights_beyond_float16_are_kept_as_they_are(tmp_path: Path) -> None:
-    from slidescreen.networks import Checkpoint, load_weights, save_checkpoint
+    from slidescreen.models.checkpoints import Checkpoint, load_weights, save_checkpoint
 
     weights = {"large": torch.tensor([7e4, -1.5]), "small": torch.tensor([6e4, -1.5])}
     description = Checkpoint("efficientnet_b1", SMALL.cell_types, SMALL.preprocessing)

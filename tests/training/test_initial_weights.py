@@ -11,9 +11,9 @@ from small_training import OPTIONS, Silent, labelled, request
 from torch import nn
 
 from slidescreen import cells
+from slidescreen.data.images import Preprocessing
 from slidescreen.errors import InputError
-from slidescreen.images import Preprocessing
-from slidescreen.networks import Checkpoint, build, load_weights, save_checkpoint
+from slidescreen.models.checkpoints import Checkpoint, build, load_weights, save_checkpoint
 from slidescreen.training.initial_weights import InitialWeights, read_initial_weights
 from slidescreen.training.session import run_training
 

@@ -303,7 +303,7 @@ def test_resume_and_overwrite_exclude_each_other(data: Path, tmp_path: Path) -> 
 
 
 def test_two_trainings_do_not_share_a_folder(data: Path, tmp_path: Path) -> None:
-    from slidescreen.locking import locked
+    from slidescreen.files.locking import locked
 
     out = stopped(data, tmp_path / "out")
     before = results(out)

@@ -1,0 +1,155 @@
+"""Checkpoints and labelled images to a measured ensemble."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from slidescreen.building import precisions
+from slidescreen.building.validation import MemberPredictions, Targets, calibrate, decoded, predict, search_weights
+from slidescreen.data.duplicates import contents_of, sift
+from slidescreen.data.images import prepare
+from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.data.splits import with_split
+from slidescreen.engine import quantisation
+from slidescreen.engine.devices import has_bfloat16
+from slidescreen.engine.graph_files import save_graph
+from slidescreen.engine.interface import Choice, EngineOptions
+from slidescreen.engine.selection import choose, load_engines
+from slidescreen.ensembles import storage
+from slidescreen.ensembles.ensemble import Ensemble, Member, Quantised, default_weights, member_of
+from slidescreen.ensembles.sufficiency import MeasuredOn
+from slidescreen.errors import InputError
+from slidescreen.files.writing import make_folder, printable, scratch_folder, sha256_of
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for. Without `weights` the default ones are taken, or searched."""
+
+    checkpoints: tuple[Path, ...]
+    out: Path
+    data: Path
+    weights: tuple[float, ...] | None
+    rule: str
+    search: bool
+    targets: Targets
+    left_out: frozenset[str]
+    unspecified_blasts: str | None
+    drop_duplicates: bool
+    device: str
+    overwrite: bool
+    int8: bool = False
+    allow_few_cells: bool = False
+
+
+def build_ensemble(
+    request: Request, progress: Callable[[str, int, int], None], note: Callable[[str], None] = lambda _: None
+) -> Ensemble:
+    """Measure the members and their vote on the validation split, and write the ensemble's folder.
+
+    Args:
+        progress: told what is being done, how many images of it are done, and of how many.
+        note: told what of the labelled images' folder is passed over.
+
+    Returns:
+        The ensemble in its folder.
+
+    Raises:
+        InputError: checkpoints that do not go together, data without a validation split or with too little in it, an
+            ensemble in the way; 8-bit networks are asked for, and there is no NNCF, no OpenVINO or no training split.
+    """
+    if (request.out / "ensemble.json").exists() and not request.overwrite:
+        raise InputError(
+            f"{printable(request.out)} already holds an ensemble: choose another --out, or say --overwrite"
+        )
+    members = [member_of(path, 1.0) for path in request.checkpoints]
+    weights = request.weights or default_weights([member.checkpoint for member in members])
+    weighted = tuple(replace(m, weight=w) for m, w in zip(members, weights, strict=True))
+    ensemble = Ensemble(weighted, request.rule)
+    images, trained = _images(request, ensemble, note)
+    if not request.allow_few_cells:
+        _check_enough(images, request.data)
+    choice = choose(EngineOptions(request.device))
+    if request.int8:
+        _check_int8(request, choice, trained)
+
+    def predictions(ensemble: Ensemble, precision: str) -> MemberPredictions:
+        engines = load_engines(ensemble.members, replace(choice, precision=precision))
+        return predict(ensemble, engines, images, partial(progress, f"measuring in {precision}"))
+
+    exact = predictions(ensemble, choice.precision)
+    if request.search:
+        found = search_weights(exact, request.rule)
+        ensemble = replace(
+            ensemble, members=tuple(replace(m, weight=w) for m, w in zip(ensemble.members, found, strict=True))
+        )
+    ensemble = calibrate(ensemble, exact, request.targets)
+    if choice.kind == "openvino" and has_bfloat16():  # elsewhere it would be float32 that is measured
+        ensemble = precisions.with_bf16(ensemble, exact, predictions(ensemble, "bf16"))
+    with scratch_folder(make_folder(request.out)) as scratch:
+        if request.int8:
+            both = _quantised(ensemble, trained, scratch, progress)
+            ensemble = precisions.with_int8(both, exact, predictions(both, "int8"))
+        return storage.save(request.out, ensemble)
+
+
+def _check_enough(images: Sequence[LabelledImage], data: Path) -> None:
+    found = MeasuredOn.of(images)
+    if found.shortfalls():
+        raise InputError(
+            f"the validation split of {printable(data)} is too little to measure an ensemble on: "
+            f"{', '.join(found.shortfalls())} (it holds {found.by_type()}); label more cells, or say "
+            "--allow-few-cells: each verdict will then say what was missing"
+        )
+
+
+def _check_int8(request: Request, choice: Choice, trained: Sequence[LabelledImage]) -> None:
+    quantisation.require_nncf()
+    if choice.kind != "openvino":
+        raise InputError("--int8 makes networks for the processor: say --device cpu")
+    if not trained:
+        raise InputError(
+            f"--int8 takes the ranges of its numbers from the training split, and {printable(request.data)} has none"
+        )
+
+
+def _quantised(
+    ensemble: Ensemble, trained: Sequence[LabelledImage], folder: Path, progress: Callable[[str, int, int], None]
+) -> Ensemble:
+    """The ensemble with its members' networks in 8-bit integers, written into a folder."""
+    order = np.random.default_rng(0).permutation(len(trained))[: quantisation.CALIBRATION_CELLS]
+    drawn = [trained[place] for place in order.tolist()]
+    found: list[Member] = []
+    for number, member in enumerate(ensemble.members):
+        progress("making 8-bit networks", number, len(ensemble.members))
+        pixels = np.stack([prepare(decoded(image), member.checkpoint.preprocessing) for image in drawn])
+        path = folder / f"{number}.safetensors"
+        save_graph(path, quantisation.quantised(member.path, pixels))
+        found.append(replace(member, int8=Quantised(path, sha256_of(path))))
+    progress("making 8-bit networks", len(found), len(found))
+    return replace(ensemble, members=tuple(found))
+
+
+def _images(
+    request: Request, ensemble: Ensemble, note: Callable[[str], None]
+) -> tuple[list[LabelledImage], list[LabelledImage]]:
+    """The labelled images of the validation split and of the training split."""
+    rules = LabelRules(request.left_out, request.unspecified_blasts)
+    known = set(ensemble.cell_types)
+    images = [image for image in read_labelled(request.data, rules, note) if image.label in known]
+    seeds = {member.checkpoint.provenance.get("seed", 0) for member in ensemble.members}
+    if not all(image.split for image in images) and len(seeds) > 1:
+        raise InputError(
+            "the members drew different splits (their seeds differ), so none is fit to measure them all: "
+            "give the images a split column"
+        )
+    parted, _ = with_split(images, int(next(iter(seeds))))
+    contents = contents_of(image.path for image in parted)
+    split = [parted[place] for place in sift(parted, contents, request.drop_duplicates, "validation").kept]
+    chosen = [image for image in split if image.split == "validation"]
+    if not chosen:
+        raise InputError(f"{printable(request.data)} has no images in its validation split")
+    return chosen, [image for image in split if image.split == "train"]

@@ -1,0 +1,293 @@
+"""What an ensemble and its members make of labelled images, and what is learned from that about its errors."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from slidescreen import cells
+from slidescreen.data.appearance import MEASURES, measure
+from slidescreen.data.images import Pixels, decode, prepare, read_bytes
+from slidescreen.data.labels import LabelledImage
+from slidescreen.engine.devices import usable_threads
+from slidescreen.engine.exactness import macro_f1
+from slidescreen.engine.halving import Halving
+from slidescreen.engine.interface import Engine, Engines
+from slidescreen.ensembles import false_calls
+from slidescreen.ensembles.ensemble import Calibration, Ensemble, vote
+from slidescreen.ensembles.sufficiency import MeasuredOn
+from slidescreen.errors import InputError, UnreadableImageError
+from slidescreen.files.writing import printable
+from slidescreen.screening.correction import call_correlation, graded, unmix
+from slidescreen.screening.differential import NAMES, members_of
+from slidescreen.statistics import calibration as calibrating
+from slidescreen.statistics import classification, scaling
+
+Floats = NDArray[np.float64]
+_WEIGHT_STEPS = 20
+_LEAST_CELLS, _LEAST_SLIDES = 50, 5  # to learn anything of how slides differ
+_PRIOR_CELLS = 2  # the weight of the prior that holds the temperature to 1
+_UNSEEN_CELLS = 2  # less certain than all others, which the validation cells may have missed
+
+
+@dataclass(frozen=True)
+class MemberPredictions:
+    """Each member's probabilities (N, K) for the same N labelled images, before any vote, and how the images look."""
+
+    images: tuple[LabelledImage, ...]
+    truth: NDArray[np.int64]
+    members: tuple[Floats, ...]
+    appearances: tuple[tuple[float, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What the rejection threshold is to reach: the accuracy of the kept cells, and how many may be given up."""
+
+    accuracy: float = 0.95
+    most_unidentified: float = 0.05
+
+
+def predict(
+    ensemble: Ensemble,
+    engines: Engines,
+    images: Sequence[LabelledImage],
+    progress: Callable[[int, int], None],
+) -> MemberPredictions:
+    """Classify labelled images with each member.
+
+    Raises:
+        InputError: an image cannot be read (it is named), or its type is none of the ensemble's.
+    """
+    types = ensemble.cell_types
+    foreign = sorted({image.label for image in images} - set(types))
+    if foreign:
+        raise InputError(f"the ensemble does not know {', '.join(foreign)}: leave these labels out")
+    prepared = [member.checkpoint.preprocessing for member in ensemble.members]
+    classifiers = [Halving(_of_stacked(engine)) for engine in engines.members]
+    parts: list[list[Floats]] = [[] for _ in engines.members]
+    appearances: list[tuple[float, ...]] = []
+    done = 0
+
+    def load(image: LabelledImage) -> tuple[tuple[float, ...], list[Pixels]]:
+        whole = decoded(image)
+        return measure(whole), [prepare(whole, preprocessing) for preprocessing in prepared]
+
+    with ThreadPoolExecutor(usable_threads()) as pool:
+        for batch in _batches(images, engines.batch_size):
+            loaded = list(pool.map(load, batch))
+            for number, classify in enumerate(classifiers):
+                parts[number].append(classify([pixels[number] for _, pixels in loaded]))
+            appearances += [appearance for appearance, _ in loaded]
+            done += len(batch)
+            progress(done, len(images))
+    truth = np.asarray([types.index(image.label) for image in images], dtype=np.int64)
+    return MemberPredictions(tuple(images), truth, tuple(np.concatenate(p) for p in parts), tuple(appearances))
+
+
+def decoded(image: LabelledImage) -> Image.Image:
+    """The picture itself.
+
+    Raises:
+        InputError: it cannot be read; it is named.
+    """
+    try:
+        return decode(read_bytes(image.path))
+    except UnreadableImageError as error:
+        raise InputError(f"{printable(image.path)}: {error}") from error
+
+
+def _of_stacked(engine: Engine) -> Callable[[Sequence[Pixels]], Floats]:
+    return lambda images: engine.probabilities(np.stack(images))
+
+
+def search_weights(predictions: MemberPredictions, rule: str) -> tuple[float, ...]:
+    """The weights, in steps of 0.05, of the highest macro F1; of several, those nearest to equal."""
+    count = len(predictions.members)
+    grid = [w for w in product(range(_WEIGHT_STEPS + 1), repeat=count) if sum(w) == _WEIGHT_STEPS]
+
+    def quality(weights: tuple[int, ...]) -> tuple[float, float]:
+        score = macro_f1(predictions.truth, vote(predictions.members, weights, rule))
+        return score, -float(np.var(weights))
+
+    best = max(grid, key=quality)
+    return tuple(w / _WEIGHT_STEPS for w in best)
+
+
+def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targets) -> Ensemble:
+    """The ensemble with its temperature, offsets, rejection threshold and errors measured on `predictions`."""
+    scaled = _scaled(ensemble, predictions)
+    probabilities = scaled.combine(predictions.members)
+    called = probabilities.argmax(axis=1)
+    confidence = probabilities.max(axis=1)
+    threshold = _threshold(confidence, called == predictions.truth, targets)
+    kept = confidence >= threshold
+    types = len(ensemble.cell_types)
+    outcomes = graded(called, confidence, types)
+    slides = [image.slide for image in predictions.images]
+    corrected = corrected_names(predictions.truth, np.where(kept, outcomes, -1), slides, ensemble.cell_types)
+    truth, called, probabilities, outcomes = (
+        each[kept] for each in (predictions.truth, called, probabilities, outcomes)
+    )
+    matrix = _counted(truth, outcomes, types)
+    sure = matrix[:, :types]
+    slides = [slide for slide, keep in zip(slides, kept, strict=True) if keep]
+    correlation = call_correlation(truth, outcomes, slides, matrix)
+    found = {
+        group: false_calls.measure(truth, called, probabilities, slides, ensemble.cell_types, members, correlation)
+        for group, members in cells.TESTED_GROUPS.items()
+    }
+    measured = {
+        "images": len(kept),
+        "unidentified": int((~kept).sum()),
+        "target_accuracy": targets.accuracy,
+        "most_unidentified": targets.most_unidentified,
+        "models": compare(scaled, predictions),
+    }
+    calibration = replace(
+        scaled.calibration,
+        rejection_threshold=threshold,
+        confusion_matrix=sure + matrix[:, types:],
+        sure_matrix=sure,
+        call_correlation=correlation,
+        corrected=corrected,
+        false_calls=found,
+        usual={**_usual_appearance(predictions.appearances), **_usual_certainty(predictions.images, confidence, kept)},
+        measured_on=MeasuredOn.of(predictions.images),
+        measured=measured,
+    )
+    return replace(ensemble, calibration=calibration)
+
+
+def _scaled(ensemble: Ensemble, predictions: MemberPredictions) -> Ensemble:
+    """The ensemble with its temperature and offsets, and nothing else measured."""
+    voted = vote(predictions.members, ensemble.weights, ensemble.rule)
+    temperature = scaling.fit_temperature(voted, predictions.truth, _PRIOR_CELLS)
+    offsets = scaling.fit_offsets(scaling.apply_temperature(voted, temperature), predictions.truth)
+    return replace(ensemble, calibration=Calibration(temperature, tuple(offsets.tolist())))
+
+
+def compare(ensemble: Ensemble, predictions: MemberPredictions) -> list[dict[str, Any]]:
+    """Accuracy, macro F1 and calibration of each member as it is, and of their scaled vote, every cell called."""
+    voted = ensemble.combine(predictions.members)
+    named = list(zip(ensemble.member_names, predictions.members, strict=True))
+    rows = []
+    for name, probabilities in [*named, ("ensemble", voted)]:
+        called = probabilities.argmax(axis=1)
+        matrix = classification.confusion_matrix(predictions.truth, called, len(ensemble.cell_types))
+        rows.append(
+            {
+                "model": name,
+                "accuracy": classification.accuracy(matrix),
+                "macro_f1": classification.macro(classification.per_type(matrix).f1).value,
+                "leukocyte_macro_f1": _leukocyte_f1(matrix, ensemble.cell_types),
+                "negative_log_likelihood": calibrating.negative_log_likelihood(predictions.truth, probabilities),
+                "calibration_error": calibrating.expected_calibration_error(
+                    probabilities.max(axis=1), called == predictions.truth
+                ),
+            }
+        )
+    return rows
+
+
+def corrected_names(
+    truth: NDArray[np.int64], outcomes: NDArray[np.int64], slides: Sequence[str], types: Sequence[str]
+) -> frozenset[str] | None:
+    """Types and groups whose percentage the correction brings nearer to the truth, or leaves as near.
+
+    Each slide is corrected by what is known of all other cells; the mean absolute error over the slides decides.
+    A slide's truth is that of all its cells: those that were not called are part of what it holds.
+
+    Args:
+        truth: (N,) type indices of validation cells.
+        outcomes: (N,) their calls, graded; -1 where a cell was not called.
+        slides: (N,) names, empty where unknown.
+        types: that the indices stand for.
+
+    Returns:
+        Names of the differential; None where there are too few slides to tell.
+    """
+    names = np.asarray(slides)
+    leukocytes = cells.indices(types, cells.LEUKOCYTES)
+    classified = outcomes >= 0
+    gains = []
+    for slide in sorted(set(names.tolist()) - {""}):
+        here = names == slide
+        true = np.bincount(truth[here], minlength=len(types))
+        if true[leukocytes].sum() < _LEAST_CELLS:
+            continue
+        others = ~here & classified
+        calls = np.bincount(outcomes[here & classified], minlength=2 * len(types))
+        counted = calls.reshape(2, -1).sum(axis=0)
+        found = unmix(calls, _counted(truth[others], outcomes[others], len(types)))
+        if found is not None and counted[leukocytes].any():
+            wanted, raw, better = (among_leukocytes(s, types) for s in (true, counted, found.shares))
+            gains.append(np.abs(raw - wanted) - np.abs(better - wanted))
+    if len(gains) < _LEAST_SLIDES:
+        return None
+    return frozenset(name for name, gain in zip(NAMES, np.mean(gains, axis=0), strict=True) if gain >= 0)
+
+
+def _counted(truth: NDArray[np.int64], outcomes: NDArray[np.int64], types: int) -> NDArray[np.int64]:
+    """A confusion matrix (K, 2K) of graded calls."""
+    return classification.confusion_matrix(truth, outcomes, 2 * types)[:types]
+
+
+def among_leukocytes(shares: NDArray[Any], types: Sequence[str]) -> Floats:
+    """From counts or shares (K,) of the types to the part of the leukocytes that each of `NAMES` has, 0–1."""
+    parts = [shares[cells.indices(types, members_of(name))].sum() for name in NAMES]
+    whole = shares[cells.indices(types, cells.LEUKOCYTES)].sum()
+    return np.asarray(parts, dtype=np.float64) / float(whole)
+
+
+def _usual_appearance(appearances: Sequence[tuple[float, ...]]) -> dict[str, tuple[float, float]]:
+    """Between which values of each measure 98% of the images lie; nothing where there are too few to tell."""
+    if len(appearances) < _LEAST_CELLS:
+        return {}
+    lows, highs = np.percentile(np.asarray(appearances), (1, 99), axis=0).tolist()
+    return {name: (low, high) for name, low, high in zip(MEASURES, lows, highs, strict=True)}
+
+
+def _usual_certainty(
+    images: Sequence[LabelledImage], confidence: Floats, kept: NDArray[np.bool_]
+) -> dict[str, tuple[float, float]]:
+    """How sure the ensemble may be of a night's cells: its mean on slides, three standard deviations either way.
+
+    Images of no known slide count as one slide of their source. There are no limits where there are too few slides.
+    """
+    slides = np.asarray([f"{image.source}/{image.slide}" for image in images])
+    large = [slides == name for name in sorted(set(slides.tolist())) if (slides == name).sum() >= _LEAST_CELLS]
+    if len(large) < _LEAST_SLIDES:
+        return {}
+    sure = np.asarray([confidence[here].mean() for here in large])
+    given_up = np.asarray([100 * (~kept[here]).mean() for here in large])
+    return {
+        "mean_probability": (float(sure.mean() - 3 * sure.std(ddof=1)), 1.0),
+        "unidentified_percent": (0.0, float(given_up.mean() + 3 * given_up.std(ddof=1))),
+    }
+
+
+def _leukocyte_f1(matrix: NDArray[np.int64], cell_types: Sequence[str]) -> float:
+    scores = classification.per_type(matrix).f1[cells.indices(cell_types, cells.LEUKOCYTES)]
+    return classification.macro(scores).value
+
+
+def _threshold(confidence: Floats, correct: NDArray[np.bool_], targets: Targets) -> float:
+    """The lowest that reaches the accuracy, but none that gives up more cells than allowed.
+
+    A few cells say little of the least certain ones, so some that are less certain still are taken to be among them:
+    of fewer than forty cells none is given up.
+    """
+    found = calibrating.rejection_threshold(confidence, correct, targets.accuracy)
+    most = float(np.quantile([0.0] * _UNSEEN_CELLS + confidence.tolist(), targets.most_unidentified))
+    return most if found is None else min(found.threshold, most)
+
+
+def _batches(images: Sequence[LabelledImage], size: int) -> Iterator[Sequence[LabelledImage]]:
+    for start in range(0, len(images), size):
+        yield images[start : start + size]

@@ -1,0 +1,57 @@
+"""A folder with one subfolder for each cell type: the images in each, and what is passed over."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from slidescreen.data.passed_over import Entry, Kind, kind_of
+from slidescreen.data.scanning import OUTSIDE, all_of, passed_over_below, relative, scan
+from slidescreen.errors import InputError
+from slidescreen.files.writing import printable
+
+
+@dataclass(frozen=True)
+class ClassFolder:
+    """A folder named after what is in it; its images that can be read, in the order of their paths."""
+
+    name: str
+    images: tuple[Path, ...]
+
+
+def class_folders(source: Path) -> tuple[list[ClassFolder], list[Entry]]:
+    """The folders in a folder, by name, and all that is passed over there and below.
+
+    Links to images and to class folders are followed: so data sets are put together.
+
+    Raises:
+        InputError: a folder cannot be looked into.
+    """
+    folders: list[ClassFolder] = []
+    others: list[Entry] = []
+    for path in _entries(source):
+        is_folder = path.is_dir()
+        kind = kind_of(path.name, is_folder)
+        if kind is not None or not is_folder:
+            others.append(Entry(kind or Kind.FILE, printable(path.name)))
+            continue
+        root = scan(path)
+        name, images = printable(path.name), []
+        for folder in all_of(root):
+            inside = path / folder.path.relative_to(root.path)
+            if folder.problem:
+                raise InputError(f"{printable(inside)}: {folder.problem}")
+            for file in folder.images:
+                if folder.refusals.get(file, OUTSIDE) == OUTSIDE:
+                    images.append(inside / file)
+                else:
+                    others.append(Entry(Kind.FILE, relative(source, inside / file)))
+        folders.append(ClassFolder(path.name, tuple(sorted(images))))
+        others += (Entry(entry.kind, f"{name}/{entry.name}") for entry in passed_over_below(root))
+    return folders, others
+
+
+def _entries(source: Path) -> Iterator[Path]:
+    try:
+        yield from sorted(source.iterdir())
+    except OSError as error:
+        raise InputError(f"{printable(source)}: the folder cannot be read: {error.strerror}") from error

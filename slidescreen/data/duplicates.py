@@ -1,0 +1,104 @@
+"""One rule for an image that is listed more than once: it teaches, or counts, twice or falsely."""
+
+import contextlib
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+
+from slidescreen.data.labels import SPLITS, LabelledImage
+from slidescreen.errors import InputError
+from slidescreen.files.writing import printable, sha256_of
+
+_ORDER = ("", *SPLITS)
+_PROBLEMS = ("has two labels", "stands in two splits", "is listed twice")
+
+
+@dataclass(frozen=True)
+class Sifted:
+    """Positions, in order, of the images that are `kept`, of dropped `copies`, and of those with `two_labels`."""
+
+    kept: tuple[int, ...]
+    copies: tuple[int, ...] = ()
+    two_labels: tuple[int, ...] = ()
+
+
+def contents_of(paths: Iterable[Path]) -> dict[Path, str]:
+    """What tells each file's content from that of the others: only files of one size are read.
+
+    Empty files, and those that cannot be read, are left out: who needs them will say so.
+    """
+    by_size: dict[int, list[Path]] = defaultdict(list)
+    for path in dict.fromkeys(paths):
+        with contextlib.suppress(OSError, ValueError):
+            by_size[path.stat().st_size].append(path)
+    by_size.pop(0, None)
+    contents: dict[Path, str] = {}
+    for size, alike in by_size.items():
+        for path in alike:
+            with contextlib.suppress(OSError):
+                contents[path] = sha256_of(path) if len(alike) > 1 else f"{size} bytes"
+    return contents
+
+
+def sift(images: Sequence[LabelledImage], contents: Mapping[Path, str], drop: bool, split: str | None = None) -> Sifted:
+    """Find images that are listed more than once: by one path, by several, or as byte-identical copies.
+
+    Args:
+        images: with their splits.
+        contents: what tells each path's content from that of others, as by `contents_of`; where it is not known, only
+            paths are compared.
+        drop: keep one copy instead of refusing: the first in the last of train, validation and test. Of an image of
+            two labels keep none.
+        split: the one that is measured on, where only images with a copy in it matter.
+
+    Raises:
+        InputError: there are such images and `drop` is false; the first are named, with their lines.
+    """
+    groups: dict[str, list[int]] = defaultdict(list)
+    for position, image in enumerate(images):
+        groups[contents.get(image.path) or f"\0{image.path}"].append(position)
+    repeated = [
+        group
+        for group in groups.values()
+        if len(group) > 1 and (split is None or any(images[position].split == split for position in group))
+    ]
+    if repeated and not drop:
+        raise InputError(_refusal(images, repeated))
+    copies, two_labels = set(), set()
+    for group in repeated:
+        if len({images[position].label for position in group}) > 1:
+            two_labels.update(group)
+        else:
+            copies.update(set(group) - {max(group, key=lambda place: (_ORDER.index(images[place].split), -place))})
+    unwanted = copies | two_labels
+    kept = tuple(position for position in range(len(images)) if position not in unwanted)
+    return Sifted(kept, tuple(sorted(copies)), tuple(sorted(two_labels)))
+
+
+def without_duplicates(
+    images: Sequence[LabelledImage], contents: Mapping[Path, str], drop: bool
+) -> list[LabelledImage]:
+    """The images that `sift` keeps."""
+    return [images[position] for position in sift(images, contents, drop).kept]
+
+
+def _refusal(images: Sequence[LabelledImage], repeated: Sequence[Sequence[int]]) -> str:
+    """The gravest problem by name, and how many images have one."""
+    problem, first, second = min(_problem(images, group) for group in repeated)
+    one, other = images[first], images[second]
+    lines = f" (lines {one.line} and {other.line})" if one.line else ""
+    names = f"{printable(one.written or one.path)} and {printable(other.written or other.path)}{lines}"
+    others = f" (as {len(repeated) - 1} more do)" if len(repeated) > 1 else ""
+    return f"the same image {_PROBLEMS[problem]}: {names}{others}; remove one, or say --drop-duplicates"
+
+
+def _problem(images: Sequence[LabelledImage], group: Sequence[int]) -> tuple[int, int, int]:
+    """The number of what is wrong with copies of one image, and the positions of two that show it."""
+    first, *others = group
+    for number, of in enumerate((attrgetter("label"), attrgetter("split"))):
+        for other in others:
+            if of(images[other]) != of(images[first]):
+                return number, first, other
+    return len(_PROBLEMS) - 1, first, others[0]

@@ -1,0 +1,200 @@
+"""One image file to one array, by the preprocessing that a checkpoint was trained with."""
+
+import io
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from slidescreen.data import png, tiff
+from slidescreen.data.depth import to_8_bits
+from slidescreen.errors import UnreadableImageError
+
+SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp"}
+)
+_FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+_MAX_PIXELS = 32_000_000  # a single-cell image has some 130,000; far above is a mistake or a bomb
+_MAX_BYTES = 256 * 1024**2
+_MIN_SIDE = 16
+_ORIENTATION = 274  # EXIF, and TIFF 6.0: where the first row and column are
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+INTERPOLATIONS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+}
+
+_BACKGROUND_PERCENTILE = 90
+_BACKGROUND_VALUE = 240.0
+_MAX_GAIN = 2.5
+
+FIRST_OF = "the first of"
+"""How the remark begins that a file holds more than the image that was taken."""
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an image is prepared for a network.
+
+    The whole image is resized to a square of `image_size` pixels a side (no crop); with `white_balance` its
+    background is brought to one bright neutral; then it is scaled to 0–1, and normalised with `mean` and `std`
+    per channel (red, green, blue).
+    """
+
+    image_size: int
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    interpolation: str = "bilinear"
+    white_balance: bool = True
+
+    def __post_init__(self) -> None:
+        if not 32 <= self.image_size <= 2048:
+            raise ValueError(f"image_size must be between 32 and 2048 pixels, not {self.image_size}")
+        if self.interpolation not in INTERPOLATIONS:
+            allowed = ", ".join(INTERPOLATIONS)
+            raise ValueError(f"interpolation must be one of {allowed}, not {self.interpolation!r}")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            if len(values) != 3 or not all(np.isfinite(v) for v in values):
+                raise ValueError(f"{name} must be three finite numbers, not {values}")
+        if min(self.std) <= 0:
+            raise ValueError(f"std must be above 0, not {self.std}")
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content.
+
+    Raises:
+        UnreadableImageError: it is missing, forbidden, empty, no regular file, or too large for a cell image.
+    """
+    try:
+        if not path.is_file():
+            raise UnreadableImageError("the file has gone or is no regular file")
+        size = path.stat().st_size
+        if size > _MAX_BYTES:
+            raise UnreadableImageError(f"{size / 1e6:.0f} MB: too large for a cell image")
+        content = path.read_bytes()
+    except OSError as error:
+        raise UnreadableImageError(f"cannot be read: {error.strerror or error}") from error
+    if not content:
+        raise UnreadableImageError("the file is empty")
+    return content
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A decoded file: an 8-bit RGB image, and what a reader of the file must know of how it came about."""
+
+    image: Image.Image
+    remarks: tuple[str, ...] = ()
+
+
+def decode(content: bytes) -> Image.Image:
+    """The image that `read_picture` makes of a file's content."""
+    return read_picture(content).image
+
+
+def read_picture(content: bytes) -> Picture:
+    """The first page or frame of an encoded image, as 8-bit RGB, upright; transparency is shown on white.
+
+    Samples of more than 8 bits are scaled by what the file uses of them (see `depth`).
+
+    Raises:
+        UnreadableImageError: not an image of a known format, truncated, or of a size no cell image has.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of odd metadata; the pixels are what counts
+            deep = tiff.deep_samples(content, _check_size)
+            if deep is not None:
+                image, words = to_8_bits(deep)
+                several = _of_several(tiff.pages(content), "pages")
+                return Picture(_turned(image, deep.orientation), (words, *several))
+            return _by_pillow(content)
+    except UnreadableImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise UnreadableImageError("too many pixels for a cell image") from error
+    except UnidentifiedImageError as error:
+        raise UnreadableImageError("not an image, or of a format other than JPEG, PNG, BMP, TIFF, WebP") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # decoders raise almost anything on damaged data
+        raise UnreadableImageError(f"damaged: {str(error) or type(error).__name__}") from error
+
+
+def _by_pillow(content: bytes) -> Picture:
+    with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+        _check_size(image.size)
+        if image.format == "TIFF":
+            several = _of_several(tiff.pages(content), "pages")
+        else:
+            several = _of_several(getattr(image, "n_frames", 1), "frames")
+        deep = png.deep_samples(content)
+        if deep is not None:
+            shown, words = to_8_bits(deep)
+            return Picture(_turned(shown, image.getexif().get(_ORIENTATION)), (words, *several))
+        image.load()
+        orientation = None if image.format == "TIFF" else image.getexif().get(_ORIENTATION)  # Pillow has turned it
+        return Picture(_turned(_to_rgb(image), orientation), several)
+
+
+def _of_several(count: int, what: str) -> tuple[str, ...]:
+    return (f"{FIRST_OF} {count} {what}",) if count > 1 else ()
+
+
+def _turned(image: Image.Image, orientation: object) -> Image.Image:
+    """Upright, by what the camera says in the file of how it was held."""
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
+
+
+def prepare(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
+    """The whole image as an array (image_size, image_size, 3), resized with anti-aliasing."""
+    side = preprocessing.image_size
+    if image.size != (side, side):
+        image = image.resize((side, side), INTERPOLATIONS[preprocessing.interpolation])
+    if preprocessing.white_balance:
+        image = _white_balanced(image)
+    return np.asarray(image)
+
+
+def _white_balanced(image: Image.Image) -> Image.Image:
+    """Scale each channel so that the background, its 90th percentile, becomes one bright neutral grey.
+
+    Cameras and lamps differ most in their background; a network that sees it can tell laboratories apart
+    instead of cells. The gain is bounded: an image filled by a cell has no background to go by.
+    """
+    counts = np.asarray(image.histogram(), dtype=np.int64).reshape(3, 256).cumsum(axis=1)
+    background = (counts < counts[:, -1:] * (_BACKGROUND_PERCENTILE / 100)).sum(axis=1)
+    gains = np.minimum(_BACKGROUND_VALUE / np.maximum(background, 1), _MAX_GAIN)
+    tables = np.clip(np.rint(np.arange(256) * gains[:, None]), 0, 255).astype(np.uint8)
+    return image.point(tables.ravel().tolist())
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    width, height = size
+    if width * height > _MAX_PIXELS:
+        raise UnreadableImageError(f"{width} × {height} pixels: too large for a cell image")
+    if min(width, height) < _MIN_SIDE:
+        raise UnreadableImageError(f"{width} × {height} pixels: too small for a cell image")
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        layer = image.convert("RGBA")
+        white = Image.new("RGBA", layer.size, "white")
+        return Image.alpha_composite(white, layer).convert("RGB")
+    return image.convert("RGB")

@@ -1,0 +1,221 @@
+"""Labelled cell images: what `train` learns from and `report` compares with."""
+
+import os
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+
+from slidescreen import cells
+from slidescreen.data.class_folders import class_folders
+from slidescreen.data.delimited import Row, Table, excerpt, read_table
+from slidescreen.data.file_finder import FileFinder
+from slidescreen.data.passed_over import Entry, sentences, to_record
+from slidescreen.errors import InputError
+from slidescreen.files.encoding import WINDOWS, spoken
+from slidescreen.files.writing import printable
+
+SPLITS = ("train", "validation", "test")
+_MOST_NAMED = 20  # labels in a message
+_MOST_PASSED_OVER = 3  # by name
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """One cell image with its true type; `slide`, `split` and `source` are empty where they are not known.
+
+    `written` is the file's name as its table spells it, `line` where it stands there; empty and 0 for an image in a
+    folder of its type.
+    """
+
+    path: Path
+    label: str
+    slide: str = ""
+    split: str = ""
+    source: str = ""
+    written: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What a table or a folder says: `images` with a type of ours, and `left_out` those to be passed over.
+
+    The label of an image that is left out is spelled as it was found. `encoding` is the table's, empty for a folder;
+    `passed_over`: what else the folder holds.
+    """
+
+    images: tuple[LabelledImage, ...]
+    left_out: tuple[LabelledImage, ...]
+    encoding: str = ""
+    passed_over: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
+class LabelRules:
+    """How words that name no cell type of ours are taken.
+
+    `left_out` are labels to pass over: a name of a cell type stands for every label that means it, another name for
+    labels spelled so, whatever their letter case, separators and plural. `unspecified_blasts` is the type that a
+    blast without lineage counts as.
+    """
+
+    left_out: frozenset[str] = frozenset()
+    unspecified_blasts: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.unspecified_blasts is not None and self.unspecified_blasts not in cells.BLASTS:
+            allowed = " or ".join(cells.BLASTS)
+            raise InputError(f"--unspecified-blasts must be {allowed}, not {self.unspecified_blasts}")
+
+    def check(self, labels: Iterable[str], where: str) -> None:
+        """Refuse a name to leave out that leaves out nothing because it is misspelled.
+
+        Args:
+            labels: all that there are, as they are spelled.
+            where: the data's name, for messages.
+
+        Raises:
+            InputError: a name is neither a label nor a cell type.
+        """
+        spelled = {cells.normalised(label): label for label in labels}
+        for name in sorted(self.left_out):
+            if cells.resolve(name) is None and cells.normalised(name) not in spelled:
+                raise InputError(_no_such_label(name, sorted(spelled.values()), where))
+
+    def leaves_out(self, name: str) -> bool:
+        """Whether a label is to be passed over."""
+        return cells.normalised(name) in self._spellings or cells.resolve(name) in self._types
+
+    def resolve(self, name: str) -> str | None:
+        """The cell type that `name` means, or None where it is to be left out.
+
+        Raises:
+            InputError: it names no known type.
+        """
+        if self.leaves_out(name):
+            return None
+        if not name.strip():
+            raise InputError("there is no label")
+        cell_type = cells.resolve(name)
+        if cell_type == cells.UNSPECIFIED_BLAST:
+            cell_type = self.unspecified_blasts
+            if cell_type is None:
+                raise InputError(
+                    f"the label {excerpt(name)} gives no lineage: say --unspecified-blasts myeloblast "
+                    f"(or lymphoblast), or --leave-out {excerpt(name)}"
+                )
+        if cell_type is None:
+            raise InputError(
+                f"unknown cell type {excerpt(name)}: known are {', '.join(cells.CELL_TYPES)}; "
+                f"--leave-out {excerpt(name)} passes such images over"
+            )
+        return cell_type
+
+    @cached_property
+    def _types(self) -> frozenset[str | None]:
+        """Cell types of which every label is left out."""
+        return frozenset(cells.resolve(name) for name in self.left_out if cells.means_whole_type(name))
+
+    @cached_property
+    def _spellings(self) -> frozenset[str]:
+        return frozenset(map(cells.normalised, self.left_out))
+
+
+def read_labels(source: Path, rules: LabelRules = LabelRules()) -> Labels:
+    """Read a table with columns file,label[,slide,split,source], or a folder with one subfolder per cell type.
+
+    The files that a table names need not exist: each path is as written, below the table's folder.
+
+    Raises:
+        InputError: no such file, a missing column, an unknown type or split, a name to leave out that is no label.
+    """
+    if source.is_dir():
+        labels = _from_folder(source, rules)
+    elif source.exists():
+        labels = _from_table(read_table(source, ("file", "label")), rules)
+    else:
+        raise InputError(f"{printable(source)} does not exist")
+    if not labels.images:
+        raise InputError(f"{printable(source)} holds no labelled images")
+    return labels
+
+
+def read_labelled(
+    source: Path, rules: LabelRules = LabelRules(), note: Callable[[str], None] = lambda _: None
+) -> list[LabelledImage]:
+    """Labelled images that are there, by `read_labels` and `located`; `note` is told what is passed over.
+
+    Raises:
+        InputError: as these.
+    """
+    labels = located(read_labels(source, rules), source)
+    for line in sentences(to_record(labels.passed_over), _MOST_PASSED_OVER):
+        note(f"passed over: {line}")
+    return list(labels.images)
+
+
+def located(labels: Labels, source: Path) -> Labels:
+    """Labels with the paths at which their images are found, also where letter case or accents are written otherwise.
+
+    Raises:
+        InputError: images do not exist.
+    """
+    finder = FileFinder(source.parent)
+    found = [replace(i, path=finder.find(i.written) or i.path) if i.written else i for i in labels.images]
+    absent = [image for image in found if not finder.exists(image.path)]
+    if absent:
+        first = absent[0]
+        where = f"{excerpt(os.fspath(first.path))} in line {first.line}" if first.line else printable(first.path)
+        doubt = f" (the table was read as {spoken(labels.encoding)})" if labels.encoding == WINDOWS else ""
+        raise InputError(f"{printable(source)} names {len(absent)} files that do not exist, first {where}{doubt}")
+    return replace(labels, images=tuple(found))
+
+
+def _from_table(table: Table, rules: LabelRules) -> Labels:
+    rules.check((row["label"] for row in table.rows), printable(table.path))
+    images, left_out = [], []
+    for row in table.rows:
+        try:
+            image = _labelled(table.path.parent, row)
+            label = rules.resolve(image.label)
+        except InputError as error:
+            raise table.problem(row, error) from error
+        if label is None:
+            left_out.append(image)
+        else:
+            images.append(replace(image, label=label))
+    return Labels(tuple(images), tuple(left_out), table.encoding)
+
+
+def _labelled(folder: Path, row: Row) -> LabelledImage:
+    """A row's image with its label as it is spelled."""
+    if not row["file"].strip():
+        raise InputError("there is no file's name")
+    split = row.get("split", "").strip()
+    if split and split.casefold() not in SPLITS:
+        raise InputError(f"split must be one of {', '.join(SPLITS)}, not {excerpt(split)}")
+    slide, source = (row.get(name, "").strip() for name in ("slide", "source"))
+    return LabelledImage(folder / row["file"], row["label"], slide, split.casefold(), source, row["file"], row.line)
+
+
+def _from_folder(source: Path, rules: LabelRules) -> Labels:
+    folders, passed_over = class_folders(source)
+    rules.check((folder.name for folder in folders), printable(source))
+    images: list[LabelledImage] = []
+    left_out: list[LabelledImage] = []
+    for folder in folders:
+        label = rules.resolve(folder.name) if folder.images else None
+        if label is not None:
+            images.extend(LabelledImage(path, label) for path in folder.images)
+        else:
+            left_out.extend(LabelledImage(path, folder.name) for path in folder.images)
+    return Labels(tuple(images), tuple(left_out), passed_over=tuple(passed_over))
+
+
+def _no_such_label(name: str, labels: list[str], where: str) -> str:
+    near = get_close_matches(name, [*labels, *cells.CELL_TYPES], n=1)
+    hint = f" (did you mean {excerpt(near[0])}?)" if near else ""
+    there = ", ".join(map(excerpt, labels[:_MOST_NAMED])) + (", …" if len(labels) > _MOST_NAMED else "")
+    return f"--leave-out {excerpt(name)}: no such label in {where}, and no cell type{hint}; labels there: {there}"

@@ -1,0 +1,102 @@
+"""Which folders belong to the slide above them, and which are slides, told by their names and by what they hold.
+
+One rule decides: **a folder belongs to the slide above it only if every folder beside it that holds images does too**.
+What may belong is
+
+- a *class folder*: it bears the name of a cell type, or of another class of cells, and holds images, or class folders
+  alone. Of those that lie side by side one at least must be more than a code of two or three letters ("BA", "MO"),
+  which may be a patient's initials;
+- a *container* ("images", "cells", "WBC", "leukocytes"; the analyser's "Signed slides" and "Unsigned slides") that
+  holds images or class folders and no slides. In an analyser's container class folders may have any names without
+  digits, if most of them are known: analysers are taught classes of their own. "Signed slides" and "Unsigned slides"
+  side by side hold different slides. A container alone among slides stays with the folder that it is in.
+
+Every other folder with images in it is a slide, or a folder of slides. Folders without images decide nothing. So a
+layout that can be read in two ways is read as the more slides: it may be two patients, who are never blended.
+"""
+
+import unicodedata
+
+from slidescreen import cells
+from slidescreen.data.scanning import Folder, all_of
+
+_EXPORT_CONTAINERS = frozenset({"signed slides", "unsigned slides"})
+_PLAIN_CONTAINERS = frozenset({"wbc", "leukocytes", "cells", "images"})
+
+
+def is_export_container(name: str) -> bool:
+    """Whether an analyser's export calls the folder so that it puts class folders into."""
+    return _plain(name) in _EXPORT_CONTAINERS
+
+
+def is_container(name: str) -> bool:
+    """Whether a folder of this name says nothing of what is in it but that it is cells."""
+    return is_export_container(name) or _plain(name) in _PLAIN_CONTAINERS
+
+
+def is_part(name: str) -> bool:
+    """Whether a folder of this name may belong to the slide above it."""
+    return is_container(name) or cells.names_a_class(name)
+
+
+def has_digits(name: str) -> bool:
+    """Whether a name is like a slide's ("26-0001") rather than a class of cells."""
+    return any(map(str.isdigit, name))
+
+
+class Belonging:
+    """Reads a tree from the innermost folders outwards. Of folders with images below:
+
+    Attributes:
+        own: for each the folders directly in it that belong to the slide that it is.
+        classes: those that are class folders, if those beside them are.
+        unknown: for each the folders directly in it that count as class folders though no such name is known.
+    """
+
+    def __init__(self, root: Folder) -> None:
+        self.own: dict[Folder, tuple[Folder, ...]] = {}
+        self.classes: set[Folder] = set()
+        self.unknown: dict[Folder, tuple[Folder, ...]] = {}
+        self._whole: set[Folder] = set()  # no slide lies below, but for what is itself
+        for folder in reversed(all_of(root)):
+            if folder.live:
+                self._read(folder)
+
+    def _read(self, folder: Folder) -> None:
+        live = tuple(child for child in folder.folders if child.live)
+        own = self._belonging(folder, live)
+        self.own[folder] = own
+        if len(own) == len(live):
+            self._whole.add(folder)
+            if all(child in self.classes for child in own) and cells.names_a_class(folder.name):
+                self.classes.add(folder)
+
+    def _belonging(self, folder: Folder, live: tuple[Folder, ...]) -> tuple[Folder, ...]:
+        containers = tuple(child for child in live if child in self._whole and is_container(child.name))
+        others = [child for child in live if child not in containers]
+        if not (others or _several_exports(containers)):
+            return live
+        classes = [child for child in others if child in self.classes]
+        unknown = tuple(child for child in others if child not in self.classes)
+        if is_export_container(folder.name):
+            named = any(not cells.is_a_code(child.name) for child in classes)
+            fitting = len(unknown) < len(classes) and all(map(_may_be_a_class, unknown))
+        else:
+            named = any(cells.resolve(child.name) and not cells.is_a_code(child.name) for child in classes)
+            fitting = not unknown
+        if named and fitting and not _several_exports(containers):
+            self.unknown[folder] = unknown
+            return live
+        return containers if len(containers) == 1 and not folder.images else ()
+
+
+def _may_be_a_class(folder: Folder) -> bool:
+    return not has_digits(folder.name) and not any(child.live for child in folder.folders)
+
+
+def _several_exports(containers: tuple[Folder, ...]) -> bool:
+    return sum(is_export_container(container.name) for container in containers) > 1
+
+
+def _plain(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", name).casefold().replace("_", " ").split())

@@ -1,0 +1,200 @@
+"""Where slides lie below a folder, by its layout or by a depth that is said, and what was in doubt."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from slidescreen import cells
+from slidescreen.data.layout import Belonging, has_digits, is_container, is_export_container, is_part
+from slidescreen.data.scanning import Folder, all_of
+from slidescreen.files.writing import printable
+
+
+class Doubt(StrEnum):
+    """How what can be read in two ways was read."""
+
+    NAMED_LIKE_CELLS = "named like cells, unlike what lies beside or in them; taken as slides"
+    CODES = "named with codes of cell types, or with initials; taken as slides"
+    UNKNOWN_CLASSES = "of unknown names among an analyser's class folders; taken as classes"
+    UNKNOWN_NAMES = "of unknown names in an analyser's container; taken as slides"
+    EXPORTS = "signed and unsigned side by side; taken as slides"
+    STRAYS = "holds images and slides; its own images are taken as a slide"
+    PARTS = "beside slides, with images in folders of their own; these are taken as slides"
+    ABOVE = "images above the depth at which slides are said to lie; taken as slides of their own"
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A doubt about a folder; `otherwise` is the depth that `--slide-depth` must say for the other reading."""
+
+    doubt: Doubt
+    folder: Folder
+    otherwise: int | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """A slide's folder. With its images go all those below the folders of `own`. `layout`: in words."""
+
+    folder: Folder
+    own: tuple[Folder, ...]
+    layout: str
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where slides lie, what was in doubt, and the empty folders that are no slides."""
+
+    slides: tuple[Place, ...]
+    remarks: tuple[Remark, ...]
+    empty: tuple[Folder, ...]
+
+
+def by_layout(root: Folder) -> Places:
+    """Where slides lie by the rule of `layout`.
+
+    A folder without images is an empty slide where it lies among slides and is not named like a part of one.
+    """
+    belonging = Belonging(root)
+    slides: list[Place] = []
+    remarks: list[Remark] = []
+    empty: list[Folder] = []
+    unread = [root]
+    while unread:
+        folder = unread.pop()
+        around = _around(folder, belonging)
+        unread += around.others
+        slides += [*_slide_of(around, belonging), *_without_images(around, belonging)]
+        remarks += _doubts(around, belonging)
+        empty += _empty_of(around)
+    return Places(tuple(slides), tuple(remarks), tuple(empty))
+
+
+def at_depth(root: Folder, depth: int) -> Places:
+    """Slides lie so many levels below `root`, and all below one belongs to it. Images above are slides of their own."""
+    slides: list[Place] = []
+    remarks: list[Remark] = []
+    empty: list[Folder] = []
+    for folder in all_of(root):
+        if folder.depth == depth and not (folder.bare and is_part(folder.name)):
+            slides.append(Place(folder, folder.folders, f"--slide-depth {depth}"))
+            empty += _empty_inside(folder.folders)
+        elif folder.depth < depth and (folder.images or folder.problem):
+            slides.append(Place(folder, (), "above --slide-depth"))
+            remarks.append(Remark(Doubt.ABOVE, folder))
+        elif folder.depth <= depth and folder.bare and not folder.folders:
+            empty.append(folder)
+    return Places(tuple(slides), tuple(remarks), tuple(empty))
+
+
+@dataclass(frozen=True)
+class _Around:
+    """A folder and what is directly in it: folders that belong to its slide, and others with images."""
+
+    folder: Folder
+    own: tuple[Folder, ...]
+    others: tuple[Folder, ...]
+    is_slide: bool
+
+    @property
+    def among_slides(self) -> bool:
+        """Whether folders in it lie where slides lie."""
+        return bool(self.others) or not self.is_slide
+
+
+def _around(folder: Folder, belonging: Belonging) -> _Around:
+    own = belonging.own.get(folder, ())
+    others = tuple(child for child in folder.folders if child.live and child not in own)
+    is_slide = bool(folder.images or own)
+    parts = tuple(child for child in folder.folders if child.troubled and is_slide and is_part(child.name))
+    return _Around(folder, (*own, *parts), others, is_slide)
+
+
+def _slide_of(around: _Around, belonging: Belonging) -> Iterator[Place]:
+    if around.is_slide:
+        yield Place(around.folder, around.own, _described(around, belonging))
+
+
+def _without_images(around: _Around, belonging: Belonging) -> Iterator[Place]:
+    """The slides among the folders in which no image was found."""
+    beside_slides = any(_is_slide(other, belonging) for other in around.others)
+    for child in around.folder.folders:
+        if child.troubled and child not in around.own:
+            yield from (_empty_place(one) for one in _innermost(child))
+        elif child.bare and _is_empty_slide(child, around):
+            yield from (_empty_place(one) for one in ([child] if beside_slides else _innermost(child)))
+
+
+def _is_empty_slide(folder: Folder, around: _Around) -> bool:
+    return not is_part(folder.name) and (around.among_slides or has_digits(folder.name))
+
+
+def _empty_place(folder: Folder) -> Place:
+    return Place(folder, folder.folders, "empty" if folder.bare else "cannot be read")
+
+
+def _empty_of(around: _Around) -> Iterator[Folder]:
+    """The empty folders that are no slides, but for those that an analyser makes for each class."""
+    for child in around.folder.folders:
+        if child.bare and not _is_empty_slide(child, around) and (around.among_slides or not is_part(child.name)):
+            yield child
+    yield from _empty_inside(around.own)
+
+
+def _innermost(folder: Folder) -> list[Folder]:
+    """The folders without images that may be slides: those that hold no folders, or parts of slides."""
+    found, unread = [], [folder]
+    while unread:
+        one = unread.pop()
+        if one.problem or not one.folders or any(is_part(child.name) for child in one.folders):
+            found.append(one)
+        else:
+            unread += one.folders
+    return found
+
+
+def _empty_inside(own: Iterable[Folder]) -> Iterator[Folder]:
+    """Empty folders inside of a slide that are not named like a part of it."""
+    for one in own:
+        for folder in all_of(one):
+            yield from (child for child in folder.folders if child.bare and not is_part(child.name))
+
+
+def _described(around: _Around, belonging: Belonging) -> str:
+    """A slide's layout in words."""
+    words = []
+    if around.folder.images:
+        words.append("images beside slides" if around.others else "flat")
+    if any(child in belonging.classes for child in around.own):
+        words.append("class folders")
+    for child in around.own:
+        if is_container(child.name):
+            inside = "/<class>" if any(one in belonging.classes for one in child.folders) else ""
+            words.append(printable(child.name) + inside)
+    return ", ".join(words)
+
+
+def _doubts(around: _Around, belonging: Belonging) -> Iterator[Remark]:
+    """What may be read otherwise in a folder, and in the folders that belong to its slide."""
+    folder, others = around.folder, around.others
+    for one in (folder, *(inner for child in around.own for inner in all_of(child))):
+        yield from (Remark(Doubt.UNKNOWN_CLASSES, child, child.depth) for child in belonging.unknown.get(one, ()))
+    if not others:
+        return
+    if around.is_slide:
+        yield Remark(Doubt.STRAYS, folder, folder.depth)
+    named = [child for child in others if cells.names_a_class(child.name)]
+    coded = len(named) == len(others) and all(cells.is_a_code(child.name) for child in named)
+    if len(others) > 1 or around.is_slide:
+        yield from (Remark(Doubt.CODES if coded else Doubt.NAMED_LIKE_CELLS, child, folder.depth) for child in named)
+    if is_export_container(folder.name) and not any(has_digits(child.name) or child in named for child in others):
+        yield from (Remark(Doubt.UNKNOWN_NAMES, child, max(0, folder.depth - 1)) for child in others)
+    exports = [child for child in others if is_export_container(child.name) and _is_slide(child, belonging)]
+    if len(exports) > 1:
+        yield from (Remark(Doubt.EXPORTS, child, folder.depth) for child in exports)
+    if any(_is_slide(child, belonging) for child in others):
+        yield from (Remark(Doubt.PARTS, child, child.depth) for child in others if not _is_slide(child, belonging))
+
+
+def _is_slide(folder: Folder, belonging: Belonging) -> bool:
+    return bool(folder.images or belonging.own[folder])

@@ -1,0 +1,251 @@
+"""Which images make up which slide."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, overload
+
+from slidescreen import cells
+from slidescreen.data import passed_over
+from slidescreen.data.naming import told_apart
+from slidescreen.data.passed_over import Entry, Kind
+from slidescreen.data.places import Doubt, Place, Places, Remark, at_depth, by_layout
+from slidescreen.data.scanning import Folder, all_of, passed_over_below, relative, scan
+from slidescreen.errors import InputError
+from slidescreen.files.writing import printable
+
+Fields = tuple[str, str, str, str]
+_MOST_NAMES = 3  # of folders, in a remark
+
+
+@dataclass(frozen=True)
+class CellImage:
+    """One image file of a slide.
+
+    `name` is its path relative to the slide's folder, as printable text with forward slashes, and no other image's of
+    the slide. `reported_type` is the laboratory's own call, from the export's class folder; empty where there is none.
+    `refusal` says why the file must not be opened; empty where it may.
+    """
+
+    path: Path
+    name: str
+    reported_type: str = ""
+    refusal: str = ""
+
+
+class SlideImages(Sequence[CellImage]):
+    """A slide's images in the order of their names, made when they are asked for.
+
+    Of thousands of slides that have not changed since they were finished nobody asks for them.
+    """
+
+    def __init__(self, parts: Sequence["Part"]) -> None:
+        self._parts = parts
+        self._count = sum(len(part.names) for part in parts)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, position: int) -> CellImage: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> Sequence[CellImage]: ...
+
+    def __getitem__(self, position: int | slice) -> CellImage | Sequence[CellImage]:
+        return self._all[position]
+
+    def __iter__(self) -> Iterator[CellImage]:
+        return iter(self._all)
+
+    def fields(self) -> Iterator[Fields]:
+        """Of each image its file, name, reported type and refusal, in an order that depends on these alone."""
+        raw = [f"{part.prefix}{name}" for part in self._parts for name in part.names]
+        names = iter(told_apart(raw))
+        for part in self._parts:
+            for name in part.names:
+                yield f"{part.start}{name}", next(names), part.reported_type, part.refusals.get(name, "")
+
+    @cached_property
+    def _all(self) -> tuple[CellImage, ...]:
+        images = (CellImage(Path(file), *rest) for file, *rest in self.fields())
+        return tuple(sorted(images, key=lambda image: image.name))
+
+
+@dataclass(frozen=True)
+class Part:
+    """The images of a slide that lie in one folder.
+
+    Attributes:
+        start: what comes before a file's name in its path.
+        prefix: what comes before it in the image's name.
+        names: of the files.
+        reported_type: the laboratory's own call of all of them.
+        refusals: why some of them must not be opened.
+    """
+
+    start: str
+    prefix: str
+    names: tuple[str, ...]
+    reported_type: str = ""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Slide:
+    """The cell images of one slide, in the order of their names.
+
+    `name` is printable text and no other slide's; `place` is the folder's path below the folder that was asked for, as
+    the system gives it. `layout` says by what it was recognised. `absence` says what is there instead of images;
+    empty where there are some.
+    """
+
+    name: str
+    folder: Path
+    images: Sequence[CellImage]
+    place: str = "."
+    layout: str = ""
+    absence: str = ""
+
+    def fields(self) -> Iterable[Fields]:
+        """Of each image its file, name, reported type and refusal, in an order that depends on these alone."""
+        if isinstance(self.images, SlideImages):
+            return self.images.fields()
+        return ((str(image.path), image.name, image.reported_type, image.refusal) for image in self.images)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was found in a folder: slides in the order of their names, remarks on doubts, and what is passed over."""
+
+    folder: Path
+    slides: tuple[Slide, ...]
+    remarks: tuple[str, ...] = ()
+    passed_over: tuple[Entry, ...] = ()
+
+    def without(self, slides: Collection[Slide]) -> "Survey":
+        """The same, with empty slides passed over."""
+        entries = (Entry(Kind.EMPTY, slide.name) for slide in slides)
+        return replace(
+            self,
+            slides=tuple(slide for slide in self.slides if slide not in slides),
+            passed_over=(*self.passed_over, *entries),
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        """For `run.json`: what is said of the layout, and what is passed over."""
+        return {"layout": list(self.remarks), "passed_over": passed_over.to_record(self.passed_over)}
+
+
+def discover(path: Path, depth: int | None = None) -> list[Slide]:
+    """The slides alone of a `survey`.
+
+    Raises:
+        InputError: there are none, or as `survey`.
+    """
+    found = survey(path, depth)
+    if not found.slides:
+        raise no_slides(path, found)
+    return list(found.slides)
+
+
+def survey(path: Path, depth: int | None = None) -> Survey:
+    """Find the slides in a slide folder, or in a folder of slide folders, and account for all else that is there.
+
+    Args:
+        path: where to look. Linked folders, hidden ones and those of storage systems are passed over.
+        depth: slide folders lie exactly so many levels below `path`; None to tell them by the layout.
+
+    Raises:
+        InputError: no such folder, or it cannot be looked into. One below it that cannot is a slide of one unreadable
+            image, or one such image of its slide.
+    """
+    root = scan(path)
+    places = by_layout(root) if depth is None else at_depth(root, depth)
+    entries = [*passed_over_below(root), *(Entry(Kind.EMPTY, _below(root, folder)) for folder in places.empty)]
+    return Survey(root.path, tuple(_slides(root, places)), tuple(_remarks(root, places.remarks)), tuple(entries))
+
+
+def no_slides(path: Path, found: Survey) -> InputError:
+    """The error to raise where a folder holds no slide, not even an empty one."""
+    instead = passed_over.sentences(found.to_record()["passed_over"], _MOST_NAMES)
+    return InputError(f"{printable(path)} holds no images" + (f", but {', '.join(instead)}" if instead else ""))
+
+
+def _slides(root: Folder, places: Places) -> list[Slide]:
+    ordered = sorted(places.slides, key=lambda place: place.folder.path)
+    names = _names(root, [place.folder.path for place in ordered])
+    slides = (_slide(root, place, name) for place, name in zip(ordered, names, strict=True))
+    return sorted(slides, key=lambda slide: slide.name)
+
+
+def _names(root: Folder, folders: list[Path]) -> list[str]:
+    """Each slide's name: its path below the root, and the root's own name for itself."""
+    below = [folder.relative_to(root.path).as_posix() for folder in folders]
+    own = root.name or "root"
+    own = f"{own}/." if own in below else own  # which is no folder's below
+    return told_apart([own if name == "." else name for name in below])
+
+
+def _slide(root: Folder, place: Place, name: str) -> Slide:
+    folder = place.folder
+    images = SlideImages(tuple(_parts(folder, place.own)))
+    return Slide(
+        name,
+        folder.path,
+        images,
+        folder.path.relative_to(root.path).as_posix(),
+        place.layout,
+        "" if images else _absence(folder),
+    )
+
+
+def _parts(slide: Folder, own: Iterable[Folder]) -> Iterator[Part]:
+    """The images in a slide's folder and in those that belong to it; a folder that cannot be looked into is as one."""
+    for folder in (slide, *(inner for one in own for inner in all_of(one))):
+        below = folder.path.relative_to(slide.path).as_posix() if folder is not slide else ""
+        if folder.images:
+            start = str(folder.path / "_").removesuffix("_")
+            yield Part(start, below and f"{below}/", folder.images, _reported(folder.path, slide.path), folder.refusals)
+        if folder.problem:
+            reported = _reported(folder.path.parent, slide.path) if below else ""
+            yield Part(str(folder.path), below or ".", ("",), reported, {"": folder.problem})
+
+
+def _reported(folder: Path, slide: Path) -> str:
+    """The laboratory's own call of what lies in a folder of a slide."""
+    return "" if folder == slide else cells.resolve(folder.name) or ""
+
+
+def _absence(folder: Folder) -> str:
+    """What a slide without images holds, in words."""
+    instead = passed_over.sentences(passed_over.to_record(passed_over_below(folder)), most=0)
+    return f"its folder holds {', '.join(instead)}" if instead else "its folder is empty"
+
+
+def _below(root: Folder, folder: Folder) -> str:
+    return relative(root.path, folder.path) if folder is not root else printable(root.name)
+
+
+def _remarks(root: Folder, remarks: Iterable[Remark]) -> list[str]:
+    """In words, all of a kind together."""
+    found: dict[tuple[Doubt, int | None], list[str]] = defaultdict(list)
+    for remark in remarks:
+        found[remark.doubt, remark.otherwise].append(_subject(root, remark))
+    return [_remark(doubt, otherwise, sorted(names)) for (doubt, otherwise), names in sorted(found.items(), key=str)]
+
+
+def _subject(root: Folder, remark: Remark) -> str:
+    """The folder that a remark is about; with its images, where it is about these."""
+    name = _below(root, remark.folder)
+    images = list(map(printable, remark.folder.images))
+    if remark.doubt not in (Doubt.STRAYS, Doubt.ABOVE) or not images:
+        return name
+    return f"{name} ({passed_over.listed(images, _MOST_NAMES)})"
+
+
+def _remark(doubt: Doubt, otherwise: int | None, names: list[str]) -> str:
+    text = f"{passed_over.listed(names, _MOST_NAMES)}: {doubt}"
+    return text if otherwise is None else f"{text} (otherwise say --slide-depth {otherwise})"

@@ -1,0 +1,98 @@
+"""Which labelled images a network learns from, and which it is measured on."""
+
+import warnings
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from slidescreen.data.labels import SPLITS, LabelledImage
+from slidescreen.errors import InputError
+from slidescreen.files.writing import printable
+
+
+def check_slides(images: Iterable[LabelledImage]) -> None:
+    """Refuse a slide whose cells stand in more than one split: its figures would flatter.
+
+    Raises:
+        InputError: naming the slide.
+    """
+    splits: dict[str, set[str]] = defaultdict(set)
+    for image in images:
+        if image.slide:
+            splits[image.slide].add(image.split)
+    for slide, found in sorted(splits.items()):
+        if len(found) > 1:
+            raise InputError(
+                f"slide {printable(slide)!r} stands in several splits ({', '.join(sorted(found))}): "
+                "put all cells of a slide in one"
+            )
+
+
+def with_split(images: Sequence[LabelledImage], seed: int) -> tuple[list[LabelledImage], str]:
+    """Give every image a split; one that the images bring is obeyed.
+
+    Without one, about four fifths go to train and the rest to validation, of every label as evenly as may be and
+    without tearing a slide apart. An image whose slide is not known is drawn alone.
+
+    Returns:
+        The images, and in words how the split came about.
+
+    Raises:
+        InputError: some images have a split and some have none, a slide stands in two, or there are too few.
+    """
+    given = sum(bool(image.split) for image in images)
+    if given == len(images):
+        check_slides(images)
+        return list(images), "as given"
+    if given:
+        raise InputError(f"{len(images) - given} of {len(images)} images have no split: give all of them one, or none")
+    held_out = _fifth(images, seed)
+    drawn = [replace(i, split="validation" if n in held_out else "train") for n, i in enumerate(images)]
+    slides = {image.slide for image in images} - {""}
+    if all(image.slide for image in images):
+        apart = {image.slide for image in drawn if image.split == "validation"}
+        return drawn, f"drawn by slide: {len(slides) - len(apart)} to train, {len(apart)} to validation"
+    known = "not all slides" if slides else "no slides"
+    return drawn, f"drawn by image, since {known} are known: results on it are optimistic"
+
+
+def chosen(images: Sequence[LabelledImage], split: str | None) -> list[LabelledImage]:
+    """The images of one split, drawn where the images bring none; all where no split is named.
+
+    Raises:
+        InputError: an unknown split, or one without images.
+    """
+    return [image for image in parted(images, split) if split is None or image.split == split]
+
+
+def parted(images: Sequence[LabelledImage], split: str | None) -> list[LabelledImage]:
+    """All images, where a split is named with theirs.
+
+    Raises:
+        InputError: an unknown split, or one without images.
+    """
+    if split is None:
+        return list(images)
+    if split not in SPLITS:
+        raise InputError(f"--split must be one of {', '.join(SPLITS)}, not {split}")
+    if not all(image.split for image in images):
+        images, _ = with_split(images, 0)
+    if not any(image.split == split for image in images):
+        raise InputError(f"no labelled image is in the split {split}")
+    return list(images)
+
+
+def _fifth(images: Sequence[LabelledImage], seed: int) -> frozenset[int]:
+    """Positions of about a fifth of the images: whole slides, and of every label about a fifth."""
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    labels = [image.label for image in images]
+    groups = [image.slide or f"\0{number}" for number, image in enumerate(images)]
+    parts = min(5, len(set(groups)), max(Counter(labels).values()))
+    if parts < 2:
+        raise InputError("a split cannot be drawn from so few images or slides: give a split column")
+    folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # labels with fewer images than parts: as even as they can be
+        _, chosen = next(iter(folds.split(labels, labels, groups)))
+    return frozenset(chosen.tolist())

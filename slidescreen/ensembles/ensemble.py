@@ -1,0 +1,192 @@
+"""Several checkpoints that vote: how members' probabilities become one, and what was measured of their errors."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen.engine.exactness import Agreement
+from slidescreen.ensembles.cascade import Cascade
+from slidescreen.ensembles.false_calls import FalseCalls
+from slidescreen.ensembles.sufficiency import MeasuredOn
+from slidescreen.errors import InputError
+from slidescreen.files.writing import printable, sha256_of
+from slidescreen.models.checkpoints import Checkpoint, read_checkpoint
+from slidescreen.statistics.scaling import apply_offsets, apply_temperature
+
+RULES = ("soft", "hard")
+DEFAULT_WEIGHTS = {"efficientnet_b1": 0.4, "efficientnetv2_b2": 0.6}
+
+Probabilities = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Member:
+    """One checkpoint of an ensemble, its share of the vote, its content hash, and its network in 8-bit integers."""
+
+    path: Path
+    weight: float
+    sha256: str
+    checkpoint: Checkpoint
+    int8: "Quantised | None" = None
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """The file of a member's network in 8-bit integers (see `engine.quantisation`), and its content hash."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What was measured on the validation split; an ensemble works without it, and then screens with less.
+
+    Attributes:
+        temperature: divides the logarithms of the probabilities; 1 leaves them.
+        offsets: one for each cell type, added to these logarithms: what training drew too often is called less.
+        rejection_threshold: a call less probable than this is `unidentified`.
+        confusion_matrix: validation cells, rows true, columns called, in the order of the cell types; None if
+            it was not measured.
+        sure_matrix: of these, the cells whose calls were sure (`correction.SURE`); None if it was not measured.
+        call_correlation: how the calls of one true type vary between slides: the intra-slide correlation of a
+            Dirichlet-multinomial distribution, 0–1.
+        false_calls: how often cells of other types are called into a tested group (`blasts`, …), and how that
+            clusters on slides; a group that is absent is judged by the confusion matrix.
+        corrected: types and groups whose percentage the correction improves on validation slides, or leaves as near to
+            the truth; None if it was not measured: then each is corrected whose errors are known.
+        usual: for figures of a night (see `drift.FIGURES`), between which values they lay on the validation images.
+        precisions: how the calls in other arithmetic than float32 agree with those in it.
+        cascade: how one member alone may decide some of the cells; None where none may, or it was not measured.
+        measured_on: the validation images; None if they were not counted apart from the confusion matrix.
+        measured: further figures, for people.
+    """
+
+    temperature: float = 1.0
+    offsets: tuple[float, ...] = ()
+    rejection_threshold: float = 0.0
+    confusion_matrix: NDArray[np.int64] | None = None
+    sure_matrix: NDArray[np.int64] | None = None
+    call_correlation: float = 0.0
+    corrected: frozenset[str] | None = None
+    false_calls: Mapping[str, FalseCalls] = field(default_factory=dict)
+    usual: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    precisions: Mapping[str, Agreement] = field(default_factory=dict)
+    cascade: Cascade | None = None
+    measured_on: MeasuredOn | None = None
+    measured: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def graded_matrix(self) -> NDArray[np.int64] | None:
+        """Validation cells (K, 2K), rows true, columns called: surely, then not; (K, K) where it was not measured."""
+        if self.confusion_matrix is None or self.sure_matrix is None:
+            return self.confusion_matrix
+        return np.hstack([self.sure_matrix, self.confusion_matrix - self.sure_matrix])
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Members that share one ordered list of cell types."""
+
+    members: tuple[Member, ...]
+    rule: str = "soft"
+    calibration: Calibration = field(default_factory=Calibration)
+
+    def __post_init__(self) -> None:
+        if not self.members:
+            raise InputError("an ensemble needs at least one checkpoint")
+        if self.rule not in RULES:
+            raise InputError(f"the voting rule must be one of {', '.join(RULES)}, not {self.rule}")
+        first = self.members[0]
+        for member in self.members[1:]:
+            if member.checkpoint.cell_types != first.checkpoint.cell_types:
+                raise InputError(
+                    f"{printable(member.path)} and {printable(first.path)} list other cell types, or in another order: "
+                    "members of an ensemble must agree"
+                )
+        weights = [member.weight for member in self.members]
+        if not all(math.isfinite(w) and w >= 0 for w in weights) or sum(weights) <= 0:
+            raise InputError(f"weights must be numbers of 0 or more, one above 0, not {weights}")
+
+    @property
+    def cell_types(self) -> tuple[str, ...]:
+        """The types it can call, in the order of its probabilities."""
+        return self.members[0].checkpoint.cell_types
+
+    @property
+    def member_names(self) -> tuple[str, ...]:
+        """The members' backbones, numbered where one comes twice."""
+        backbones = [member.checkpoint.backbone for member in self.members]
+        if len(set(backbones)) == len(backbones):
+            return tuple(backbones)
+        return tuple(f"{backbone} ({number})" for number, backbone in enumerate(backbones, start=1))
+
+    @property
+    def weights(self) -> tuple[float, ...]:
+        """The members' shares of the vote; they add up to 1."""
+        total = sum(member.weight for member in self.members)
+        return tuple(member.weight / total for member in self.members)
+
+    @property
+    def measured_on(self) -> MeasuredOn:
+        """The validation images; where they were not counted, those that the confusion matrix holds."""
+        if self.calibration.measured_on is not None:
+            return self.calibration.measured_on
+        matrix = self.calibration.confusion_matrix
+        if matrix is None:
+            return MeasuredOn({})
+        return MeasuredOn(dict(zip(self.cell_types, matrix.sum(axis=1).tolist(), strict=True)))
+
+    def combine(self, probabilities: Sequence[Probabilities]) -> Probabilities:
+        """The vote of the members, calibrated.
+
+        Args:
+            probabilities: for each member (N, K), rows adding up to 1.
+
+        Returns:
+            (N, K), rows adding up to 1.
+        """
+        return self._scaled(vote(probabilities, self.weights, self.rule))
+
+    def alone(self, probabilities: Probabilities) -> Probabilities:
+        """One member's probabilities (N, K), calibrated as if all members agreed with it."""
+        return self._scaled(probabilities)
+
+    def _scaled(self, probabilities: Probabilities) -> Probabilities:
+        honest = apply_temperature(probabilities, self.calibration.temperature)
+        return apply_offsets(honest, self.calibration.offsets) if self.calibration.offsets else honest
+
+    def called(self, probabilities: Probabilities) -> NDArray[np.int64]:
+        """(N,) indices of the types called, by probabilities (N, K) from `combine`; -1 where a cell is unidentified."""
+        sure = probabilities.max(axis=1) >= self.calibration.rejection_threshold
+        return np.where(sure, probabilities.argmax(axis=1), -1)
+
+
+def vote(probabilities: Sequence[Probabilities], weights: Sequence[float], rule: str) -> Probabilities:
+    """Combine members' probabilities (N, K each): their weighted mean, or with `hard` that of their calls."""
+    total = np.zeros(probabilities[0].shape, np.float64)
+    for member, weight in zip(probabilities, weights, strict=True):
+        votes = np.eye(member.shape[1])[member.argmax(1)] if rule == "hard" else member
+        total += weight * votes
+    return total / sum(weights)
+
+
+def member_of(path: Path, weight: float) -> Member:
+    """Read one checkpoint as a member.
+
+    Raises:
+        InputError: no such file, or no checkpoint.
+    """
+    return Member(path, weight, "" if not path.is_file() else sha256_of(path), read_checkpoint(path))
+
+
+def default_weights(checkpoints: Sequence[Checkpoint]) -> list[float]:
+    """The study's 0.4 and 0.6 for its two backbones; equal weights for any other set."""
+    if sorted(c.backbone for c in checkpoints) == sorted(DEFAULT_WEIGHTS):
+        return [DEFAULT_WEIGHTS[c.backbone] for c in checkpoints]
+    return [1 / len(checkpoints)] * len(checkpoints)

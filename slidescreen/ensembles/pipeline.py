@@ -1,0 +1,200 @@
+"""Slides in, calls out: decoding runs ahead of inference, batches fill across slides, order is kept."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen.data.calls import Call, Status, counted_once
+from slidescreen.data.slides import CellImage, Slide
+from slidescreen.engine.decoder import Decoder
+from slidescreen.engine.halving import Halving
+from slidescreen.engine.interface import Engines
+from slidescreen.engine.loading import Loaded
+from slidescreen.engine.readers import Readers, Task
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.voting import Vote
+
+_MOST_LATE = 3  # images of a slide, one after the other: as many seconds for each of the others would take all night
+_AHEAD = 2  # batches given to the engines before the first one's result is waited for: they never idle
+
+
+@dataclass
+class _Open:
+    """A slide of which some calls are still to come."""
+
+    slide: Slide
+    calls: dict[int, Call] = field(default_factory=dict)
+    digests: set[str] = field(default_factory=set)
+    late: int = 0  # images in a row that took too long to read
+
+    @property
+    def given_up(self) -> bool:
+        return self.late >= _MOST_LATE
+
+
+@dataclass(frozen=True)
+class _Waiting:
+    """An image that waits for its batch."""
+
+    place: _Open
+    position: int
+    loaded: Loaded
+
+
+@dataclass(frozen=True)
+class _Pending:
+    """A batch under way."""
+
+    batch: list[_Waiting]
+    probabilities: Future[NDArray[np.float64]]
+
+
+class Pipeline:
+    """Classifies slides with an ensemble. Memory is bounded by the batch size, whatever the number of slides."""
+
+    def __init__(
+        self,
+        ensemble: Ensemble,
+        engines: Engines,
+        batch_size: int | None,
+        workers: int,
+        progress: Callable[[int], None] = lambda _: None,
+        time_limit: float = 60.0,
+        note: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Set up.
+
+        Args:
+            ensemble: whose members `engines` run, in its order.
+            engines: one for each member.
+            batch_size: images per pass, halved where memory runs out; None for what suits the engines.
+            workers: processes that decode.
+            progress: told how many more images are done.
+            time_limit: seconds that reading and decoding one image may take.
+            note: told when memory runs out; on another thread than `progress`.
+        """
+        self._ensemble = ensemble
+        self._engines = engines
+        self._wanted = batch_size or engines.batch_size
+        self._halving = Halving(self._classify, note)
+        self._workers = workers
+        self._progress = progress
+        self._time_limit = time_limit
+        self._vote = Vote(ensemble, engines)
+
+    def run(self, slides: Iterable[Slide]) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
+        """Yield each slide with one call per image, as soon as its last image is done, in the order given."""
+        unfinished: deque[_Open] = deque()
+        pending: deque[_Pending] = deque()
+        batch: list[_Waiting] = []
+        decoder = partial(Decoder, self._vote.preprocessings, self._time_limit)
+        readers = Readers(decoder, self._workers, self._time_limit)
+        with ThreadPoolExecutor(self._engines.at_once, "batches") as runners:
+            try:
+                for place, position, loaded in self._load_ahead(slides, readers, unfinished):
+                    self._place(place, position, loaded, batch)
+                    if len(batch) >= self._batch_size:
+                        pending.append(_Pending(batch, runners.submit(self._halving, batch)))
+                        batch = []
+                        self._collect(pending, _AHEAD)
+                    yield from _finished(unfinished)
+                if batch:
+                    pending.append(_Pending(batch, runners.submit(self._halving, batch)))
+                while pending:
+                    self._collect(pending, len(pending) - 1)
+                    yield from _finished(unfinished)
+                yield from _finished(unfinished)
+            finally:
+                readers.close()
+                runners.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def _batch_size(self) -> int:
+        return min(self._wanted, self._halving.largest or self._wanted)
+
+    def _load_ahead(
+        self, slides: Iterable[Slide], readers: Readers, unfinished: deque[_Open]
+    ) -> Iterator[tuple[_Open, int, Loaded]]:
+        """Images in order, while a bounded number of later ones is being decoded."""
+        ahead: deque[tuple[_Open, int, Task | None]] = deque()
+        for slide in slides:
+            place = _Open(slide)
+            unfinished.append(place)
+            for position, image in enumerate(slide.images):
+                hopeless = image.refusal or place.given_up
+                ahead.append((place, position, None if hopeless else readers.submit(image.path)))
+                while len(ahead) > 2 * self._batch_size:
+                    yield self._loaded(readers, *ahead.popleft())
+        while ahead:
+            yield self._loaded(readers, *ahead.popleft())
+
+    def _loaded(self, readers: Readers, place: _Open, position: int, task: Task | None) -> tuple[_Open, int, Loaded]:
+        """Wait for an image, unless those before it show that its slide's folder does not answer."""
+        refusal = place.slide.images[position].refusal
+        if refusal:
+            loaded = Loaded(reason=refusal)
+        elif task is None or (place.given_up and readers.drop(task)):
+            loaded = Loaded(reason=f"not tried: {_MOST_LATE} images before it could not be read in time")
+        else:
+            try:
+                loaded = readers.wait(task)
+                place.late = place.late if place.given_up else 0
+            except TimeoutError:
+                loaded = Loaded(reason=f"could not be read within {self._time_limit:g} s")
+                place.late += 1
+        return place, position, loaded
+
+    def _place(self, place: _Open, position: int, loaded: Loaded, batch: list[_Waiting]) -> None:
+        image = place.slide.images[position]
+        if loaded.reason:
+            status, reason = Status.UNREADABLE, loaded.reason
+        elif loaded.digest in place.digests:
+            status, reason = Status.DUPLICATE, ""
+        else:
+            place.digests.add(loaded.digest)
+            batch.append(_Waiting(place, position, loaded))
+            return
+        place.calls[position] = Call(
+            image.name, status, reported_type=image.reported_type, reason=reason, digest=loaded.digest
+        )
+        self._progress(1)
+
+    def _classify(self, batch: Sequence[_Waiting]) -> NDArray[np.float64]:
+        return self._vote([np.stack(pixels) for pixels in zip(*(w.loaded.pixels for w in batch), strict=True)])
+
+    def _collect(self, pending: deque[_Pending], most: int) -> None:
+        """Take the results of the first batches, until at most so many are still under way."""
+        while len(pending) > most:
+            batch, rows = pending[0].batch, pending[0].probabilities.result()
+            pending.popleft()
+            for waiting, row, called in zip(batch, rows, self._ensemble.called(rows).tolist(), strict=True):
+                image = waiting.place.slide.images[waiting.position]
+                known = -1 if waiting.loaded.no_cell else called
+                waiting.place.calls[waiting.position] = self._call(image, row, known, waiting.loaded)
+            self._progress(len(batch))
+
+    def _call(self, image: CellImage, probabilities: NDArray[np.float64], called: int, loaded: Loaded) -> Call:
+        """The call of an image; `called` as by `Ensemble.called`."""
+        return Call(
+            image=image.name,
+            status=Status.UNIDENTIFIED if called < 0 else Status.CLASSIFIED,
+            cell_type="" if called < 0 else self._ensemble.cell_types[called],
+            probability=float(probabilities.max()),
+            reported_type=image.reported_type,
+            probabilities=tuple(probabilities.tolist()),
+            reason=loaded.no_cell,
+            digest=loaded.digest,
+            appearance=loaded.appearance,
+            remarks=loaded.remarks,
+        )
+
+
+def _finished(unfinished: deque[_Open]) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
+    while unfinished and len(unfinished[0].calls) == len(unfinished[0].slide.images):
+        place = unfinished.popleft()
+        yield place.slide, counted_once([place.calls[position] for position in range(len(place.calls))])

@@ -1,0 +1,257 @@
+"""The ensemble folder: its checkpoints and `ensemble.json`, written and read."""
+
+import itertools
+import json
+import math
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen.engine.exactness import Agreement
+from slidescreen.ensembles.cascade import Cascade
+from slidescreen.ensembles.ensemble import Calibration, Ensemble, Member, Quantised
+from slidescreen.ensembles.false_calls import FalseCalls
+from slidescreen.ensembles.sufficiency import MeasuredOn
+from slidescreen.errors import InputError
+from slidescreen.files.names import legal
+from slidescreen.files.writing import make_folder, printable, sha256_of, write_text, write_whole
+from slidescreen.models.checkpoints import read_checkpoint
+
+FORMAT_VERSION = 2
+
+
+def save(folder: Path, ensemble: Ensemble) -> Ensemble:
+    """Write an ensemble folder: the members' files, then `ensemble.json`.
+
+    Replaces the files of an ensemble that is there; what else is there keeps its place.
+
+    Returns:
+        The ensemble with its members' new places.
+    """
+    make_folder(folder)
+    members: list[Member] = []
+    copies: list[tuple[Path, Path]] = []
+    taken = _others(folder, ensemble)
+    for member in ensemble.members:
+        target = folder / _free_name(member.path, taken)
+        copies.append((member.path, target))
+        int8 = None
+        if member.int8 is not None:
+            int8 = Quantised(_int8_path(target), member.int8.sha256)
+            copies.append((member.int8.path, int8.path))
+        members.append(replace(member, path=target, int8=int8))
+    contents = [(source.read_bytes(), target) for source, target in copies if source.resolve() != target.resolve()]
+    for content, target in contents:  # all are read by now: a target may be where another member lay
+        write_whole(target, partial(Path.write_bytes, data=content))
+    saved = Ensemble(tuple(members), ensemble.rule, ensemble.calibration)
+    write_text(folder / "ensemble.json", json.dumps(_to_dict(saved), indent=2) + "\n")
+    return saved
+
+
+def _others(folder: Path, ensemble: Ensemble) -> set[str]:
+    """Names in a folder of files that are neither the ensemble's nor of one that it replaces, in lower case."""
+    files = [file for member in ensemble.members for file in (member.path, member.int8 and member.int8.path) if file]
+    own = {file.resolve() for file in files}
+    try:
+        entries = json.loads((folder / "ensemble.json").read_text(encoding="utf-8"))["members"]
+        replaced = {str(file["file"]).casefold() for entry in entries for file in (entry, entry.get("int8")) if file}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        replaced = set()
+    return {path.name.casefold() for path in folder.iterdir() if path.resolve() not in own} - replaced
+
+
+def _free_name(path: Path, taken: set[str]) -> str:
+    """A name like the file's that is in nobody's way, nor its 8-bit network's, also where case makes no difference."""
+    stems = itertools.chain([path.stem], (f"{number}-{path.stem}" for number in itertools.count(2)))
+    name = next(name for stem in stems if taken.isdisjoint(_both(name := legal(stem, ".safetensors"))))
+    taken |= _both(name)
+    return name
+
+
+def _both(name: str) -> set[str]:
+    return {name.casefold(), _int8_path(Path(name)).name.casefold()}
+
+
+def _int8_path(path: Path) -> Path:
+    return path.with_suffix(".int8.safetensors")
+
+
+def load(folder: Path) -> Ensemble:
+    """Read an ensemble folder; each member's content must be the one that was measured.
+
+    Raises:
+        InputError: no such folder, a damaged or foreign file, a hash that does not match.
+    """
+    path = folder / "ensemble.json"
+    if not path.is_file():
+        raise InputError(
+            f"{printable(folder)} is no ensemble folder (it holds no ensemble.json); make one with slidescreen ensemble"
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format_version"] != FORMAT_VERSION:
+            raise ValueError(f"format version {content['format_version']}, this release reads {FORMAT_VERSION}")
+        members = tuple(_read_member(folder, entry) for entry in content["members"])
+        ensemble = Ensemble(members, content["rule"])
+        if tuple(content["cell_types"]) != ensemble.cell_types:
+            raise InputError(f"{printable(path)} lists other cell types than its checkpoints, or in another order")
+        calibration = _calibration(content["validation"], len(ensemble.cell_types), len(members))
+        return replace(ensemble, calibration=calibration)
+    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise InputError(f"{printable(path)} is damaged: {reason}") from error
+
+
+def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
+    calibration = ensemble.calibration
+    return {
+        "format_version": FORMAT_VERSION,
+        "rule": ensemble.rule,
+        "cell_types": list(ensemble.cell_types),
+        "members": [_member_dict(member) for member in ensemble.members],
+        "validation": {
+            "temperature": calibration.temperature,
+            "offsets": list(calibration.offsets),
+            "rejection_threshold": calibration.rejection_threshold,
+            "confusion_matrix": _rows(calibration.confusion_matrix),
+            "sure_matrix": _rows(calibration.sure_matrix),
+            "call_correlation": calibration.call_correlation,
+            "corrected": None if calibration.corrected is None else sorted(calibration.corrected),
+            "false_calls": {group: _false_calls_dict(found) for group, found in calibration.false_calls.items()},
+            "usual": {name: list(limits) for name, limits in calibration.usual.items()},
+            "precisions": {name: asdict(found) for name, found in calibration.precisions.items()},
+            "cascade": None if calibration.cascade is None else asdict(calibration.cascade),
+            "measured_on": _measured_on_dict(ensemble),
+            "measured": dict(calibration.measured),
+        },
+    }
+
+
+def _member_dict(member: Member) -> dict[str, Any]:
+    found = {
+        "file": member.path.name,
+        "backbone": member.checkpoint.backbone,
+        "weight": member.weight,
+        "sha256": member.sha256,
+    }
+    if member.int8 is not None:
+        found["int8"] = {"file": member.int8.path.name, "sha256": member.int8.sha256}
+    return found
+
+
+def _read_member(folder: Path, entry: dict[str, Any]) -> Member:
+    path, found = _measured_file(folder, entry)
+    int8 = Quantised(*_measured_file(folder, entry["int8"])) if "int8" in entry else None
+    return Member(path, float(entry["weight"]), found, read_checkpoint(path), int8)
+
+
+def _measured_file(folder: Path, entry: dict[str, Any]) -> tuple[Path, str]:
+    """A file of the ensemble and its content hash, which must be the one in `entry`."""
+    name = str(entry["file"])
+    if Path(name).name != name:
+        raise ValueError(f"{name!r} is no plain file name")
+    path = folder / name
+    if not path.is_file():
+        raise InputError(f"{printable(path)} is missing from the ensemble")
+    found = sha256_of(path)
+    if found != entry["sha256"]:
+        raise InputError(
+            f"{printable(path)} is not the file that this ensemble was measured with (its SHA-256 differs)"
+        )
+    return path, found
+
+
+def _rows(matrix: NDArray[np.int64] | None) -> list[list[int]] | None:
+    rows: list[list[int]] | None = None if matrix is None else matrix.tolist()
+    return rows
+
+
+def _matrix(rows: list[list[int]] | None, types: int) -> NDArray[np.int64] | None:
+    if rows is None:
+        return None
+    matrix = np.asarray(rows, dtype=np.int64)
+    if matrix.shape != (types, types) or (matrix < 0).any():
+        raise ValueError(f"its confusion matrix is not of {types} types")
+    return matrix
+
+
+def _calibration(content: dict[str, Any], types: int, members: int) -> Calibration:
+    matrix, sure = (_matrix(rows, types) for rows in (content["confusion_matrix"], content.get("sure_matrix")))
+    if matrix is not None and sure is not None and (sure > matrix).any():
+        raise ValueError("more of its calls are sure than were made")
+    temperature, threshold = float(content["temperature"]), float(content["rejection_threshold"])
+    if not (math.isfinite(temperature) and temperature > 0):
+        raise ValueError(f"temperature must be above 0, not {temperature}")
+    if not 0 <= threshold < 1:
+        raise ValueError(f"rejection_threshold must be from 0 to 1, not {threshold}")
+    offsets = tuple(float(offset) for offset in content.get("offsets", ()))
+    if offsets and (len(offsets) != types or not all(map(math.isfinite, offsets))):
+        raise ValueError(f"offsets must be a number for each of {types} types")
+    return Calibration(
+        temperature,
+        offsets,
+        threshold,
+        matrix,
+        sure,
+        float(content["call_correlation"]),
+        None if content.get("corrected") is None else frozenset(map(str, content["corrected"])),
+        {str(group): _false_calls(entry, types) for group, entry in content["false_calls"].items()},
+        {str(name): (float(low), float(high)) for name, (low, high) in content["usual"].items()},
+        {str(name): _agreement(entry) for name, entry in content.get("precisions", {}).items()},
+        _cascade(content.get("cascade"), members),
+        _measured_on(content.get("measured_on")),
+        content["measured"],
+    )
+
+
+def _measured_on(entry: dict[str, Any] | None) -> MeasuredOn | None:
+    """What is enough is judged anew: what `shortfalls` says is for people."""
+    if entry is None:
+        return None
+    slides = entry["slides"]
+    counts = {str(name): int(count) for name, count in entry["cells"].items()}
+    return MeasuredOn(counts, None if slides is None else int(slides))
+
+
+def _measured_on_dict(ensemble: Ensemble) -> dict[str, Any]:
+    found = ensemble.measured_on
+    return {"cells": dict(sorted(found.cells.items())), "slides": found.slides, "shortfalls": list(found.shortfalls())}
+
+
+def _false_calls(entry: dict[str, Any], types: int) -> FalseCalls:
+    counted, called = (np.asarray(entry[name], dtype=np.int64) for name in ("counted", "called"))
+    if counted.shape != (types,) or called.shape != (types,):
+        raise ValueError(f"its false calls are not of {types} types")
+    return FalseCalls(float(entry["certainty"]), counted, called, float(entry["correlation"]))
+
+
+def _cascade(entry: dict[str, Any] | None, members: int) -> Cascade | None:
+    if entry is None:
+        return None
+    first, gate, decided = int(entry["first"]), float(entry["gate"]), float(entry["decided"])
+    if not 0 <= first < members or not (0 < gate <= 1 and 0 <= decided <= 1):
+        raise ValueError("its cascade names a member, a gate or a share that cannot be")
+    return Cascade(first, gate, decided, _agreement(entry["agreement"]))
+
+
+def _agreement(entry: dict[str, Any]) -> Agreement:
+    return Agreement(
+        images=int(entry["images"]),
+        largest_difference=float(entry["largest_difference"]),
+        calls_changed=float(entry["calls_changed"]),
+        macro_f1_change=float(entry["macro_f1_change"]),
+        blasts_change=float(entry["blasts_change"]),
+    )
+
+
+def _false_calls_dict(found: FalseCalls) -> dict[str, Any]:
+    return {
+        "certainty": found.certainty,
+        "counted": found.counted.tolist(),
+        "called": found.called.tolist(),
+        "correlation": found.correlation,
+    }

@@ -1,0 +1,50 @@
+"""How much an ensemble was measured on, and whether that is enough to know its errors."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from slidescreen import cells
+from slidescreen.data.labels import LabelledImage
+
+# From how many validation cells on the verdict is worth what it says: see docs/verdict.md, "With few validation cells".
+LEAST_CELLS, LEAST_BLASTS, LEAST_OTHERS = 500, 50, 300
+LEAST_SLIDES = 3  # of those that are named; fewer say nothing of how slides differ
+
+
+@dataclass(frozen=True)
+class MeasuredOn:
+    """The labelled images that an ensemble was measured on.
+
+    Attributes:
+        cells: how many there are of each cell type; types without any may be missing.
+        slides: of how many slides they are; None where not every image names its slide.
+    """
+
+    cells: Mapping[str, int]
+    slides: int | None = None
+
+    @classmethod
+    def of(cls, images: Iterable[LabelledImage]) -> "MeasuredOn":
+        """Count labelled images."""
+        listed = list(images)
+        names = {image.slide for image in listed}
+        return cls(dict(Counter(image.label for image in listed)), None if "" in names else len(names))
+
+    def shortfalls(self) -> tuple[str, ...]:
+        """What there is too little of, as in "20 of 500 cells"; nothing where there is enough."""
+        return tuple(f"{found} of {needed} {what}" for what, found, needed in self._tallies() if found < needed)
+
+    def _tallies(self) -> Iterator[tuple[str, int, int]]:
+        blasts = sum(self.cells.get(name, 0) for name in cells.BLASTS)
+        leukocytes = sum(self.cells.get(name, 0) for name in cells.LEUKOCYTES)
+        yield "cells", sum(self.cells.values()), LEAST_CELLS
+        yield "blasts", blasts, LEAST_BLASTS
+        yield "other leukocytes", leukocytes - blasts, LEAST_OTHERS
+        if self.slides is not None:
+            yield "slides", self.slides, LEAST_SLIDES
+
+    def by_type(self) -> str:
+        """How many cells there are of each type, in words."""
+        found = [f"{self.cells[name]} {name}" for name in cells.CELL_TYPES if self.cells.get(name)]
+        return ", ".join(found) or "no cell"

@@ -1,0 +1,58 @@
+"""What a folder's file system cannot do, as a share by CIFS, NFS or WebDAV may not: files are written all the same."""
+
+import contextlib
+import os
+import stat
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from slidescreen.files.writing import REFUSALS, new_file
+
+_FLUSHING, _PERMISSIONS, _LOCKS = "flushing", "permissions", "locks"
+_IN_WORDS = {
+    _FLUSHING: "flushing to the disk (what was written last may be lost where its server loses power)",
+    _PERMISSIONS: "permissions (who may read the results is set on its server)",
+    _LOCKS: "locks (a file that is written anew every two seconds stands in for one)",
+}
+
+
+def lacking(folder: Path, locks: bool) -> list[str]:
+    """What the file system of a folder lacks: some of `flushing`, `permissions` and `locks`.
+
+    Args:
+        folder: that can be written to.
+        locks: whether it has them, as `locked` found.
+    """
+    found = [] if locks else [_LOCKS]
+    with contextlib.suppress(OSError):  # a full disk is for others to find
+        path = new_file(folder)
+        try:
+            found += [name for name, trial in _TRIALS.items() if _is_refused(trial, path)]
+        finally:
+            path.unlink(missing_ok=True)
+    return sorted(found)
+
+
+def in_words(folder: str, lacks: Sequence[str]) -> str:
+    """One line that says what a folder's file system lacks, and what that means."""
+    return f"the file system of {folder} lacks {', '.join(_IN_WORDS[name] for name in lacks)}"
+
+
+def _is_refused(trial: Callable[[Path], None], path: Path) -> bool:
+    try:
+        trial(path)
+    except OSError as error:
+        return error.errno in REFUSALS
+    return False
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _permit(path: Path) -> None:
+    path.chmod(stat.S_IMODE(path.stat().st_mode))
+
+
+_TRIALS: dict[str, Callable[[Path], None]] = {_FLUSHING: _flush, _PERMISSIONS: _permit}

@@ -1,0 +1,60 @@
+"""Since when each vanished slide has been gone: after a while it leaves the worklist for the archive."""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from slidescreen.errors import OutputError
+from slidescreen.files.writing import write_text
+from slidescreen.runs.archive import put_away
+from slidescreen.runs.vanished import Vanished
+
+_MEMORY = ".vanished.json"
+_DAY = 24 * 3600.0  # seconds
+
+
+def archive_long_gone(gone: Sequence[Vanished], out: Path, days: float, note: Callable[[str], None]) -> list[Vanished]:
+    """Move the records of slides that have been gone for so many days into the archive. Returns the other slides.
+
+    A slide that cannot be read, or of which some images are left, is not gone. One whose record cannot be moved stays.
+
+    Args:
+        gone: the vanished slides.
+        out: the run's folder, where it is kept since when they have been gone.
+        days: after which they leave; with 0 they leave at once.
+        note: told what was moved, and what could not be.
+    """
+    now, before = datetime.fromtimestamp(time.time(), UTC), _read(out / _MEMORY)
+    since: dict[str, datetime] = {}
+    staying, moved = [], set()
+    for each in gone:
+        name = each.finished.path.name
+        first = min(before.get(name, now), now)
+        try:
+            if each.all_gone and (now - first).total_seconds() >= days * _DAY:
+                moved.add(put_away(each.finished, out))
+                continue
+        except OutputError as error:
+            note(f"{error}; {each.finished.slide} stays in the worklist")
+        staying.append(each)
+        if each.all_gone:
+            since[name] = first
+    if since != before:
+        with contextlib.suppress(OutputError):
+            write_text(out / _MEMORY, json.dumps({name: first.isoformat() for name, first in since.items()}))
+    if moved:
+        places = ", ".join(sorted(str(folder.relative_to(out)) for folder in moved))
+        note(f"gone for {days:g} days, moved into the archive ({places}): {len(gone) - len(staying)}")
+    return staying
+
+
+def _read(path: Path) -> dict[str, datetime]:
+    """Since when slides have been gone, by the names of their records; where that is damaged, since now."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {str(name): datetime.fromisoformat(first).astimezone(UTC) for name, first in content.items()}
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError):
+        return {}

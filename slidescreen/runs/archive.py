@@ -1,0 +1,127 @@
+"""Records that leave the worklist: of slides that have been gone for long, and of what others have taken the place of.
+
+They move, each by one renaming, into a folder for the month in which the slide was finished. Nothing is deleted, and at
+no moment is a record in two places or in none.
+"""
+
+import errno
+import itertools
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from slidescreen import cells
+from slidescreen.errors import InputError, OutputError
+from slidescreen.files.writing import make_folder, printable, write_whole
+from slidescreen.runs.finished import PICTURES, SUFFIX, Finished, read_finished
+from slidescreen.runs.results import Run, SlideResult, count_images, reasons_in, reported_twice_in
+
+FOLDER = "archive"
+_RECORDS = "finished-slides"
+
+
+def put_away(finished: Finished, out: Path) -> Path:
+    """Move a slide's record, with its pictures, from a run's folder into its archive. Returns the archive's folder.
+
+    Raises:
+        OutputError: that cannot be done; the record is where it was.
+    """
+    when = _finished_at(finished)
+    folder = out / FOLDER / (f"{when:%Y-%m}" if when else "undated")
+    records = make_folder(folder / _RECORDS)
+    stem = f"{finished.path.stem}-{when:%Y%m%dT%H%M%SZ}" if when else finished.path.stem
+    target = _free(records, stem, finished.path)
+    if finished.pictures.exists():  # first, so that none are left behind
+        _move(finished.pictures, target.with_suffix(PICTURES))
+    _move(finished.path, target)
+    return folder
+
+
+def is_archive(folder: Path) -> bool:
+    """Whether a folder is a month of a run's archive, or the whole of it."""
+    return next(_records(folder), None) is not None
+
+
+def archived_stems(out: Path) -> frozenset[str]:
+    """The names, without ending, that the archived records of a run's folder had there."""
+    return frozenset(path.stem.split("-")[0] for path in _records(out / FOLDER))
+
+
+def read_archive(folder: Path) -> Run:
+    """The slides of a month, or of all, as a run. Their calls stay in their records until they are asked for.
+
+    Of several slides of one name all but the last have the time when they were finished behind it.
+
+    Raises:
+        InputError: a record is damaged.
+    """
+    found = []
+    for path in sorted(_records(folder)):
+        finished = read_finished(path)
+        if finished is None or not finished.is_whole():
+            raise InputError(f"{printable(path)} is damaged: move it away, and give the same command again")
+        found.append(finished)
+    slides = _named_apart(found)
+    types = [finished.cell_types for finished in found]
+    info: dict[str, Any] = {
+        "archive": True,
+        "counts": {"slides": len(slides), **count_images(slides)},
+        "drift": [],
+        "first_finished": min(finished.time for finished in found),
+        "last_finished": max(finished.time for finished in found),
+        **reasons_in(slides),
+        "reported_twice": list(reported_twice_in(slides)),
+        "slides": [
+            {"slide": slide.name, "folder": printable(slide.folder), "finished": slide.kept.time}
+            for slide in slides
+            if slide.kept is not None
+        ],
+    }
+    return Run(tuple(slides), types[0] if len(set(types)) == 1 else _all_of(types), info)
+
+
+def _named_apart(found: Sequence[Finished]) -> list[SlideResult]:
+    latest = {finished.slide: finished for finished in sorted(found, key=lambda each: each.time)}
+    slides = []
+    for finished in found:
+        name = finished.slide if latest[finished.slide] is finished else f"{finished.slide} ({finished.time})"
+        differential = replace(finished.differential, slide=name)
+        slides.append(SlideResult(differential, finished.finding, finished.calls(), finished.folder, False, finished))
+    return sorted(slides, key=lambda slide: slide.name)
+
+
+def _records(folder: Path) -> Iterator[Path]:
+    yield from folder.glob(f"{_RECORDS}/*{SUFFIX}")
+    yield from folder.glob(f"*/{_RECORDS}/*{SUFFIX}")
+
+
+def _finished_at(finished: Finished) -> datetime | None:
+    try:
+        return datetime.fromisoformat(finished.time).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _free(folder: Path, stem: str, source: Path) -> Path:
+    """A name that nothing has; or that has what is to be moved, where a move to another disk was broken off."""
+    names = (f"{stem}-{number}{SUFFIX}" if number else f"{stem}{SUFFIX}" for number in itertools.count())
+    paths = (folder / name for name in names)
+    return next(path for path in paths if not path.exists() or path.read_bytes() == source.read_bytes())
+
+
+def _move(source: Path, target: Path) -> None:
+    try:
+        source.rename(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise OutputError(f"cannot move {printable(source)} into the archive: {error.strerror}") from error
+        write_whole(target, lambda temporary: shutil.copyfile(source, temporary))  # the archive lies on another disk
+        source.unlink()
+
+
+def _all_of(lists: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
+    """The cell types of several ensembles, in the vocabulary's order."""
+    return tuple(name for name in cells.CELL_TYPES if any(name in types for types in lists))

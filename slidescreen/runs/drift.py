@@ -1,0 +1,162 @@
+"""Is this night like the nights before: colours, sharpness, certainty, composition.
+
+Each run that classified slides leaves a row in a history file. A later run is compared with the rows before it once
+there are enough of them, and until then with the images that the ensemble was measured on. A stain or a camera
+changes on all slides, a disease on its own: figures are medians, over images of how they look and over slides of the
+rest, and what the cells of a few slides decide is judged over enough of them.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from slidescreen import cells
+from slidescreen.data.appearance import MEASURES
+from slidescreen.data.calls import Call, Status
+from slidescreen.runs.results import SlideResult
+
+LEAST_NIGHTS = 10
+LEAST_SLIDES = 10
+"""Over how many slides composition and certainty are judged at least; the nights before make up what one lacks.
+
+In simulation (`benchmarks.nights`) nights of three slides, a fifth of the slides leukaemic, are then never said to
+depart, with five in 5% of them and with one in 15%; a change of every slide is told from ten slides on.
+"""
+CERTAINTY = ("mean_probability", "unidentified_percent")
+COMPOSITION = tuple(f"{name}_percent" for name in cells.LEUKOCYTES)
+FIGURES = (*MEASURES, *CERTAINTY, *COMPOSITION)
+_OVER_SLIDES = frozenset((*CERTAINTY, *COMPOSITION))
+_MOST_DEVIATIONS = 5.0
+# Nights that differ by less than this differ by nothing that matters: grey levels, percent of the range, probability,
+# percentage points.
+_LEAST_SPREAD = {**dict.fromkeys(MEASURES, 1.0), "sharpness": 0.1, "mean_probability": 0.01}
+_LEAST_SPREAD_PERCENT = 1.0
+# Standard deviations between slides of one camera, for other cells and another hand's stain: of 67 patients' slides in
+# one laboratory (`deepapl`). The background hardly varies, for the camera balances it.
+_BETWEEN_SLIDES = {**dict.fromkeys(MEASURES[3:6], 12.0), "sharpness": 0.3}
+_TO_DEVIATION = 1.4826  # from a median absolute deviation to a normal distribution's standard deviation
+
+
+@dataclass(frozen=True)
+class Look:
+    """How the slides of a run look: how many there are, and those of the `FIGURES` that there is something to go by."""
+
+    """How a run's slides look: how many there are, and those of the `FIGURES` that there is something to go by."""
+    slides: int
+    figures: Mapping[str, float]
+
+
+def look_of(slides: Sequence[SlideResult]) -> Look:
+    """The figures of a run's slides: how images look as medians over images, the rest as medians over slides."""
+    calls = [slide.calls for slide in slides]
+    looks = np.asarray([call.appearance for found in calls for call in found if call.appearance])
+    medians = np.median(looks, axis=0).tolist() if len(looks) else ()
+    figures = dict(zip(MEASURES, medians, strict=False))
+    of_slides = [{**_certainty(found), **_composition(found)} for found in calls]
+    for name in (*CERTAINTY, *COMPOSITION):
+        values = [found[name] for found in of_slides if name in found]
+        if values:
+            figures[name] = float(np.median(values))
+    return Look(len(slides), figures)
+
+
+def _certainty(calls: Sequence[Call]) -> dict[str, float]:
+    """How sure the ensemble was of a slide's cells: the mean probability, and the percentage left unidentified."""
+    looked_at = [call.probability for call in calls if call.probability is not None]
+    if not looked_at:
+        return {}
+    unidentified = sum(call.status is Status.UNIDENTIFIED for call in calls)
+    return dict(zip(CERTAINTY, (float(np.mean(looked_at)), 100 * unidentified / len(looked_at)), strict=True))
+
+
+def _composition(calls: Sequence[Call]) -> dict[str, float]:
+    """What percentage of a slide's leukocytes each type has."""
+    types = Counter(call.cell_type for call in calls if call.cell_type in cells.LEUKOCYTES)
+    total = sum(types.values())
+    return {f"{name}_percent": 100 * types[name] / total for name in cells.LEUKOCYTES} if total else {}
+
+
+def compare(tonight: Look, past: Sequence[Look], measured: Mapping[str, tuple[float, float]]) -> list[str]:
+    """In what a night departs from the past, in words.
+
+    Args:
+        tonight: by `look_of`.
+        past: earlier nights, oldest first; with fewer than `LEAST_NIGHTS` to go by, `measured` is asked instead.
+        measured: for some of `FIGURES`, between which values they lay where the ensemble was measured.
+    """
+    remarks = []
+    for figure in FIGURES:
+        for least in (LEAST_SLIDES,) if figure in _OVER_SLIDES else (1, LEAST_SLIDES):
+            recent, before = _split(figure, tonight, past, least)
+            found = _judge(figure, recent, before, measured) if recent else []
+            if found:
+                remarks += found
+                break
+    return remarks
+
+
+def _judge(
+    figure: str, recent: Sequence[Look], before: Sequence[Look], measured: Mapping[str, tuple[float, float]]
+) -> list[str]:
+    slides = sum(look.slides for look in recent)
+    value = _weighted_median([look.figures[figure] for look in recent], [look.slides for look in recent])
+    told = f"{_name(figure)}{f' over the last {slides} slides' if len(recent) > 1 else ''}"
+    if len(before) >= LEAST_NIGHTS:
+        return _departure(figure, told, value, slides, before)
+    return _outside(figure, told, value, *measured[figure]) if figure in measured else []
+
+
+def _split(figure: str, tonight: Look, past: Sequence[Look], least: int) -> tuple[list[Look], list[Look]]:
+    """The latest nights that together have so many slides, tonight first, and those before them; none if too few."""
+    if figure not in tonight.figures:
+        return [], []
+    before = [look for look in past if figure in look.figures]
+    recent = [tonight]
+    while sum(look.slides for look in recent) < least:
+        if not before:
+            return [], []
+        recent.append(before.pop())
+    return recent, before
+
+
+def _departure(figure: str, told: str, value: float, slides: int, before: Sequence[Look]) -> list[str]:
+    """A remark where a figure of so many slides lies too many deviations from the nights before."""
+    values = np.asarray([look.figures[figure] for look in before])
+    middle = float(np.median(values))
+    usual = _TO_DEVIATION * float(np.median(np.abs(values - middle)))
+    usual *= math.sqrt(max(1.0, float(np.median([look.slides for look in before])) / slides))  # few slides vary more
+    deviations = (value - middle) / max(usual, _least_spread(figure, slides))
+    if abs(deviations) <= _MOST_DEVIATIONS:
+        return []
+    side = "above" if deviations > 0 else "below"
+    apart = f"{abs(deviations):.0f} deviations {side} the {middle:.1f} of {len(before)} earlier runs"
+    return [f"{told} {value:.1f} is {apart}"]
+
+
+def _least_spread(figure: str, slides: int) -> float:
+    between = _BETWEEN_SLIDES.get(figure, 0.0) / math.sqrt(slides)
+    return math.hypot(_LEAST_SPREAD.get(figure, _LEAST_SPREAD_PERCENT), between)
+
+
+def _weighted_median(values: Sequence[float], weights: Sequence[int]) -> float:
+    """The least value that half of the weight does not exceed."""
+    order = np.argsort(values)
+    share = np.cumsum(np.asarray(weights)[order]) / sum(weights)
+    return float(values[int(order[int(np.searchsorted(share, 0.5))])])
+
+
+def _outside(figure: str, told: str, value: float, low: float, high: float) -> list[str]:
+    """A remark where a figure is outside of limits by more than nothing, with as many digits as tell it from them."""
+    margin = _LEAST_SPREAD.get(figure, _LEAST_SPREAD_PERCENT)
+    if low - margin <= value <= high + margin:
+        return []
+    digits = next((n for n in range(3, 9) if f"{value:.{n}g}" not in (f"{low:.{n}g}", f"{high:.{n}g}")), 9)
+    limits = f"{low:.{digits}g}–{high:.{digits}g}"
+    return [f"{told} {value:.{digits}g} is outside of {limits}, where the ensemble was measured"]
+
+
+def _name(figure: str) -> str:
+    return figure.removesuffix("_percent").replace("_", " ") + (" %" if figure.endswith("_percent") else "")

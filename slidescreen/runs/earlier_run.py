@@ -1,0 +1,77 @@
+"""The run that an output folder already holds: of which input it is, and which slides it had."""
+
+import contextlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from slidescreen.errors import InputError
+from slidescreen.files.damaged import DamagedError, read_json
+from slidescreen.files.writing import printable
+
+RECORD = "run.json"
+TABLES = ("cells.csv", "differential.csv", "report.html")
+STATUS = "status.json"
+FINISHED = ".finished"
+_INPUT = re.compile(r'"input":\s*("(?:[^"\\]|\\.)*")')
+
+
+def in_the_way(out: Path, source: Path, overwrite: bool = False) -> list[Path]:
+    """What a run of `source` would replace in its folder though it may be of no such run: it is to be set aside.
+
+    That is a record which is damaged, tables that nothing shows to be of an earlier run, and folders named like files.
+
+    Args:
+        out: the run's folder; it need not exist.
+        source: the folder to be classified.
+        overwrite: whatever is there may be replaced, where that can be done.
+
+    Raises:
+        InputError: there is the run of another input, which may not be replaced.
+    """
+    misplaced = [out / name for name in (*TABLES, RECORD, STATUS) if (out / name).is_dir()]
+    misplaced += [out / FINISHED] if (out / FINISHED).is_file() else []
+    if overwrite:
+        return misplaced
+    tables = [out / name for name in TABLES if (out / name).is_file()]
+    record = out / RECORD
+    if not record.is_file():
+        a_run = (out / FINISHED).is_dir() and any((out / FINISHED).iterdir())
+        return misplaced + ([] if a_run else tables)
+    damaged, whose = _input_of(record)
+    if whose and whose != printable(source.resolve()):
+        raise InputError(f"{printable(out)} holds the run of {whose}: choose another --out, or say --overwrite")
+    return misplaced + ([record] if damaged else []) + ([] if whose else tables)
+
+
+def had_slides_of(out: Path, source: Path) -> bool:
+    """Whether an earlier run into a folder found slides in this source, by its record."""
+    try:
+        info = read_json(out / RECORD)
+        return bool(info["slides"]) and bool(info["input"] == printable(source.resolve()))
+    except (DamagedError, OSError, KeyError, TypeError):
+        return False
+
+
+def earlier_slides(out: Path) -> frozenset[str]:
+    """Names of the slides that the last complete run into a folder had, by its record; none if there is no record."""
+    try:
+        info = read_json(out / RECORD)
+        if info["complete"]:
+            return frozenset(str(entry["slide"]) for entry in info["slides"])
+        return frozenset(map(str, info.get("earlier_slides", ())))
+    except (DamagedError, OSError, KeyError, TypeError, AttributeError):
+        return frozenset()
+
+
+def _input_of(record: Path) -> tuple[bool, str]:
+    """Whether a record is damaged, and of which input it is, as far as it can be told."""
+    try:
+        content: Any = read_json(record)
+        return (False, str(content["input"])) if isinstance(content["slides"], list) else (True, "")
+    except (DamagedError, OSError, KeyError, TypeError):
+        with contextlib.suppress(OSError, ValueError):
+            found = _INPUT.search(record.read_bytes().decode("utf-8", "replace"))
+            return True, json.loads(found[1]) if found else ""
+        return True, ""

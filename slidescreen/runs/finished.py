@@ -1,0 +1,260 @@
+"""A finished slide as it is kept: a head that every night reads, its rows of `cells.csv`, and its calls.
+
+The three stand on lines of their own in one JSON array, so that each is read without the others, and a slide's record
+appears whole or not at all. The first line holds a checksum of each, by which damage is told from what was written.
+"""
+
+import itertools
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import IO, Any, overload
+
+from slidescreen.data.calls import Call, Contradiction, Status
+from slidescreen.errors import InputError
+from slidescreen.files.writing import printable, write_text
+from slidescreen.screening.differential import Differential, Share
+from slidescreen.screening.verdict import Finding, Verdict
+
+FOLDER = ".finished"  # in a run's folder
+SUFFIX, PICTURES = ".json", ".pictures"
+_FORMAT = 3
+_OPENING = b'["'
+_HEAD, _ROWS, _BODY = 1, 2, 3  # the lines, below that of their checksums
+_NOT_KEPT = ("shares", "certain", "composition")  # of a differential: judging alone needs the last two
+
+
+@dataclass(frozen=True)
+class Origin:
+    """By what a slide was called and judged, as hashes: while they are the same, so would be the outcome.
+
+    `voted` is of the ensemble, `called` of the ensemble and the engine's settings, `judged` of the ensemble, what was
+    measured of it, the thresholds and the code that judges.
+    """
+
+    voted: str
+    called: str
+    judged: str
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What the head of a record says.
+
+    Attributes:
+        path: of the record.
+        slide, folder: the slide's name, and where its images lay.
+        origin: by what it was called and judged.
+        time: when it was classified (ISO 8601, UTC).
+        fingerprint: of its images' names and states, by which an unchanged slide is told.
+        unread: the images that could not be read, by position, and why: to be tried again every night.
+        cell_types: in the order of its calls' probabilities.
+        differential, finding: the outcome; without what judging alone needs.
+        failures: its unreadable images, and why.
+        reported_twice: its pictures in folders of two cell types.
+        not_cells: its images that show no single cell, and why.
+        remarks: what is to be known of how its files were read, and of how many.
+    """
+
+    path: Path
+    slide: str
+    folder: Path
+    origin: Origin
+    time: str
+    fingerprint: str
+    unread: tuple[tuple[int, str], ...]
+    cell_types: tuple[str, ...]
+    differential: Differential
+    finding: Finding
+    failures: tuple[tuple[str, str], ...] = ()
+    reported_twice: tuple[Contradiction, ...] = ()
+    not_cells: tuple[tuple[str, str], ...] = ()
+    remarks: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def pictures(self) -> Path:
+        """Where the pictures of its suspicious cells are kept, if they are."""
+        return self.path.with_suffix(PICTURES)
+
+    def rows(self) -> str:
+        """Its rows of `cells.csv`, by its own cell types.
+
+        Raises:
+            InputError: the record has gone or is damaged.
+        """
+        return str(json.loads(self._line(_ROWS)))
+
+    def body(self) -> "Body":
+        """Its calls, and the states of its images when they were called.
+
+        Raises:
+            InputError: the record has gone or is damaged.
+        """
+        try:
+            content = json.loads(self._line(_BODY))
+            return Body(tuple(map(call_of, content["calls"])), tuple(content["states"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._damaged(error) from error
+
+    def calls(self) -> "RecordedCalls":
+        """Its calls, which are read when they are asked for."""
+        return RecordedCalls(self)
+
+    def is_whole(self) -> bool:
+        """Whether all of it is as it was written."""
+        try:
+            with self.path.open("rb") as file:
+                return all(sound for _, sound in _lines(file))
+        except OSError:
+            return False
+
+    def _line(self, number: int) -> bytes:
+        try:
+            with self.path.open("rb") as file:
+                line, sound = next(itertools.islice(_lines(file), number - 1, None), (b"", False))
+        except OSError as error:
+            raise self._damaged(error.strerror) from error
+        if not sound:
+            raise self._damaged("its content is not what was written")
+        return line
+
+    def _damaged(self, reason: object) -> InputError:
+        return InputError(
+            f"{printable(self.path)} is damaged ({reason}): move it away, and give the same command again, "
+            f"which classifies {printable(self.slide)} anew"
+        )
+
+
+@dataclass(frozen=True)
+class Body:
+    """The calls of a finished slide, and the state of each image when it was called (empty: not known)."""
+
+    calls: tuple[Call, ...]
+    states: tuple[str, ...]
+
+
+class RecordedCalls(Sequence[Call]):
+    """Calls that stay in their record until they are asked for, and are let go of afterwards."""
+
+    def __init__(self, finished: Finished) -> None:
+        self._finished = finished
+
+    def __len__(self) -> int:
+        return self._finished.differential.images
+
+    def __iter__(self) -> Iterator[Call]:
+        return iter(self._finished.body().calls)
+
+    @overload
+    def __getitem__(self, position: int) -> Call: ...
+
+    @overload
+    def __getitem__(self, position: slice) -> Sequence[Call]: ...
+
+    def __getitem__(self, position: int | slice) -> Call | Sequence[Call]:
+        return self._finished.body().calls[position]
+
+
+def write_finished(finished: Finished, body: Body, rows: str) -> None:
+    """Write a record, whole.
+
+    Raises:
+        OutputError: the disk is full or cannot be written to.
+    """
+    calls = [asdict(call) for call in body.calls]
+    head = {
+        "format": _FORMAT,
+        "slide": finished.slide,
+        "folder": str(finished.folder),
+        "origin": asdict(finished.origin),
+        "time": finished.time,
+        "fingerprint": finished.fingerprint,
+        "unread": finished.unread,
+        "cell_types": finished.cell_types,
+        "differential": _differential_dict(finished.differential),
+        "finding": asdict(finished.finding),
+        "failures": finished.failures,
+        "reported_twice": finished.reported_twice,
+        "not_cells": finished.not_cells,
+        "remarks": finished.remarks,
+    }
+    lines = [json.dumps(part) for part in (head, rows, {"calls": calls, "states": body.states})]  # in ASCII
+    checks = " ".join(_checksum(line.encode()) for line in lines)
+    write_text(finished.path, ",\n".join([f'["{checks}"', *lines]) + "\n]\n")
+
+
+def read_finished(path: Path) -> Finished | None:
+    """The head of a record; None where there is none, or it is damaged."""
+    try:
+        with path.open("rb") as file:
+            line, sound = next(_lines(file), (b"", False))
+        head = json.loads(line) if sound else {}
+        if head["format"] != _FORMAT:
+            return None
+        found = head["finding"]
+        return Finished(
+            path=path,
+            slide=head["slide"],
+            folder=Path(head["folder"]),
+            origin=Origin(**head["origin"]),
+            time=head["time"],
+            fingerprint=head["fingerprint"],
+            unread=tuple((int(position), str(reason)) for position, reason in head["unread"]),
+            cell_types=tuple(head["cell_types"]),
+            differential=_differential(head["differential"]),
+            finding=Finding(Verdict(found["verdict"]), tuple(found["flags"]), tuple(found["reasons"])),
+            failures=tuple((str(image), str(reason)) for image, reason in head["failures"]),
+            reported_twice=tuple((str(a), str(b), str(c), str(d)) for a, b, c, d in head.get("reported_twice", ())),
+            not_cells=tuple((str(image), str(reason)) for image, reason in head.get("not_cells", ())),
+            remarks=tuple((str(remark), int(count)) for remark, count in head.get("remarks", ())),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _lines(file: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """The lines of a record below the first, and whether each is as it was written: three, if it is one of ours."""
+    opening = file.readline()
+    checks = opening[len(_OPENING) : -len(b'",\n')].decode("ascii", "replace").split(" ")
+    if opening.startswith(_OPENING) and len(checks) == _BODY:
+        for check in checks:
+            line = file.readline().rstrip(b",\n")
+            yield line, _checksum(line) == check
+
+
+def _checksum(line: bytes) -> str:
+    return f"{zlib.crc32(line):08x}"
+
+
+def _differential_dict(differential: Differential) -> dict[str, Any]:
+    plain = {f.name: getattr(differential, f.name) for f in fields(Differential) if f.name not in _NOT_KEPT}
+    return {**plain, "shares": {name: asdict(share) for name, share in differential.shares.items()}}
+
+
+def _differential(entry: Mapping[str, Any]) -> Differential:
+    return Differential(**{**entry, "shares": {name: Share(**share) for name, share in entry["shares"].items()}})
+
+
+def read_all(run_folder: Path) -> Iterator[Finished]:
+    """The heads of all records in a run's folder, by the names of their files; damaged ones are left out."""
+    for path in sorted((run_folder / FOLDER).glob(f"*{SUFFIX}")):
+        finished = read_finished(path)
+        if finished is not None:
+            yield finished
+
+
+def is_old(path: Path) -> bool:
+    """Whether a record is as the first release wrote it: one JSON object."""
+    try:
+        with path.open("rb") as file:
+            return file.read(1) == b"{"
+    except OSError:
+        return False
+
+
+def call_of(entry: Mapping[str, Any]) -> Call:
+    """A call from its fields."""
+    known = {**entry, "status": Status(entry["status"]), "probabilities": tuple(entry["probabilities"])}
+    return Call(**{**known, "appearance": tuple(entry["appearance"]), "remarks": tuple(entry.get("remarks", ()))})

@@ -1,0 +1,88 @@
+"""Reading a run back from its folder."""
+
+from pathlib import Path
+from typing import Any
+
+from slidescreen.data.calls import Status
+from slidescreen.data.passed_over import sentences
+from slidescreen.errors import InputError
+from slidescreen.files.damaged import DamagedError, read_json
+from slidescreen.files.writing import printable
+from slidescreen.reporting.cell_table import open_calls
+from slidescreen.reporting.remarks import contradictory_reports
+from slidescreen.reporting.tables import read_differentials
+from slidescreen.runs.archive import is_archive, read_archive
+from slidescreen.runs.finished import read_all
+from slidescreen.runs.results import Run, SlideResult
+from slidescreen.screening.differential import Differential
+
+_SENTENCES = ("drift", "layout", "warnings", "waiting_slides", "unfinished_slides", "earlier_slides")
+_NEEDED = ("slides", "failures", "counts", "drift")
+_KINDS: dict[str, type] = {
+    **dict.fromkeys((*_SENTENCES, "slides", "failures", "reported_twice"), list),
+    **dict.fromkeys(("counts", "passed_over", "versions", "ensemble"), dict),
+    **dict.fromkeys(("started", "input"), str),
+}
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder holds a run, or is of a run's archive."""
+    return is_archive(path) or ((path / "cells.csv").is_file() and (path / "differential.csv").is_file())
+
+
+def read_run(folder: Path) -> Run:
+    """The run that `classify` wrote to a folder, or the slides of its archive.
+
+    Raises:
+        InputError: a file is missing or is not what `classify` writes.
+    """
+    if is_archive(folder):
+        return read_archive(folder)
+    path = folder / "run.json"
+    reasons: dict[str, dict[str, str]] = {}
+    try:
+        info = _checked(read_json(path))
+        folders = {entry["slide"]: Path(entry["folder"]) for entry in info["slides"]}
+        earlier = frozenset(map(str, info.get("earlier_slides", ())))
+        for entry in (*info["failures"], *info.get("not_cells", ())):
+            reasons.setdefault(entry["slide"], {})[entry["image"]] = entry["reason"]
+    except OSError as error:
+        raise InputError(f"cannot read {printable(path)}: {error.strerror}") from error
+    except (DamagedError, ValueError, KeyError, TypeError, AttributeError) as error:
+        again = "move it away and classify again, which takes no time for what is finished"
+        raise InputError(f"{printable(path)} is damaged ({error}): {again}") from error
+    calls, types = open_calls(folder / "cells.csv", reasons)
+    alike = (finished for finished in read_all(folder) if finished.cell_types == types)
+    records = {_key(finished.slide, finished.differential): finished for finished in alike}
+    slides = []
+    for differential, finding in read_differentials(folder / "differential.csv"):
+        name = differential.slide
+        known, place = calls.get(name, ()), folders.get(name, Path(name))
+        kept = records.get(_key(name, differential))
+        slides.append(SlideResult(differential, finding, known, place, name not in earlier, kept))
+    return Run(tuple(slides), types, info)
+
+
+def _checked(info: Any) -> dict[str, Any]:
+    """What a page and a summary take from a record, as far as it is there at all.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError: something is missing or of another kind.
+    """
+    if not isinstance(info, dict):
+        raise TypeError("it is no record of a run")
+    for name, kind in _KINDS.items():
+        if not isinstance(info.get(name, None if name in _NEEDED else kind()), kind):
+            raise TypeError(f"{name} is not what a run writes")
+    if any(not isinstance(info["counts"].get(name), int) for name in ("slides", *Status)):
+        raise ValueError("counts is not what a run writes")
+    if any(not isinstance(text, str) for name in _SENTENCES for text in info.get(name, ())):
+        raise ValueError("a remark is no text")
+    contradictory_reports(info)  # raises what is wrong with its parts, and so does the next
+    sentences(info.get("passed_over", {}), 1)
+    return info
+
+
+def _key(slide: str, found: Differential) -> tuple[str, int, int, int, int]:
+    """By which a slide's record is told from that of another, or of other images of the same."""
+    return slide, found.images, found.classified, found.unidentified, found.leukocytes

@@ -1,0 +1,175 @@
+"""`history.csv`: a row for each night's slides, by which later nights are compared.
+
+People open this file in spreadsheets, and disks damage it. What can be read is; what cannot is kept under another name.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from slidescreen.data.appearance import MEASURES
+from slidescreen.data.delimited import Table, number, read_table
+from slidescreen.errors import InputError
+from slidescreen.files.damaged import free_name, set_aside
+from slidescreen.files.writing import printable, write_text, write_whole
+from slidescreen.reporting.tables import to_csv
+from slidescreen.runs.drift import FIGURES, Look, look_of
+from slidescreen.runs.results import SlideResult
+
+_COLUMNS = ("time", "slides", "images", *FIGURES, "content")
+_SIGNATURE = MEASURES[0]  # a column that every history has, and hardly anything else
+_NOTHING = b"\0\r\n\t \xef\xbb\xbf\xff\xfe"  # blanks and byte-order marks
+_MOST = {**dict.fromkeys(MEASURES, 255.0), "sharpness": 25_500.0, "mean_probability": 1.0}
+_MOST_PERCENT = 100.0
+_MOST_SLIDES_NAMED = 1000  # in a row: a cell of a spreadsheet holds 32,767 characters at most
+_LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")  # which no spreadsheet takes for a number or a date
+
+
+@dataclass(frozen=True)
+class History:
+    """The rows of a history file that can be read, oldest first, as text by column.
+
+    Attributes:
+        rows: what stands in them, figures as this module writes them.
+        remarks: what was odd about the file.
+        spoilt: it holds something that `rows` do not.
+    """
+
+    rows: tuple[Mapping[str, str], ...] = ()
+    remarks: tuple[str, ...] = ()
+    spoilt: bool = False
+
+    def looks(self, but: str = "") -> list[Look]:
+        """How each night looked, but for one of just this content."""
+        return [_look(row) for row in self.rows if not but or row["content"] != but]
+
+    def counted(self) -> frozenset[str]:
+        """The slides that the rows were made of, by `content_of`."""
+        return frozenset(slide for row in self.rows for slide in row["content"].split())
+
+
+def content_of(slides: Sequence[SlideResult]) -> str:
+    """Slides by what their images hold, whatever their names: ten letters for each.
+
+    Of more than a thousand slides as many stand for all, always the same ones.
+    """
+    return " ".join(sorted(map(_content_of, slides))[:_MOST_SLIDES_NAMED])
+
+
+def read_history(path: Path, named: bool = False) -> History:
+    """What a history file holds; nothing where there is none yet.
+
+    Args:
+        path: the file, as this module or a spreadsheet has written it, or damaged.
+        named: by the user. A file that bears no sign of a history is none of ours then.
+
+    Raises:
+        InputError: it cannot be read for now, or is none of ours.
+    """
+    name = printable(path)
+    if path.is_dir():
+        return _no_history(name, foreign=named)
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        return History()
+    except OSError as error:
+        raise InputError(f"cannot read {name}: {error.strerror}") from error
+    if not content.strip(_NOTHING):
+        return History(remarks=(f"{name} is empty: earlier nights are not known",))
+    try:
+        table = read_table(path, ("slides", _SIGNATURE))
+    except InputError:
+        return _no_history(name, foreign=named and _SIGNATURE.encode() not in content.replace(b"\0", b""))
+    rows = _readable(table, whole=content.rstrip(b"\0").endswith((b"\n", b"\r")))
+    remarks = []
+    if len(rows) < len(table.rows):
+        remarks.append(f"{name}: {len(table.rows) - len(rows)} of {len(table.rows)} rows cannot be read")
+    if (table.separator, table.encoding) != (",", "utf-8"):
+        remarks.append(f"{name} was saved by another program: {len(rows)} rows are read, and written as usual")
+    return History(rows, tuple(remarks), len(rows) < len(table.rows))
+
+
+def add_night(path: Path, time: str, slides: Sequence[SlideResult], named: bool = False) -> Path | None:
+    """Add a row of those slides of a run that no row was made of yet; a row that was made of just these is renewed.
+
+    Returns:
+        Where the file is kept as it was, if not all of it could be read.
+
+    Raises:
+        InputError: as `read_history`.
+        OutputError: it cannot be written.
+    """
+    history, content = read_history(path, named), content_of(slides)
+    if any(row["content"] == content for row in history.rows):
+        rows = [_row_of(slides, time) if row["content"] == content else row for row in history.rows]
+    else:
+        counted = history.counted()
+        fresh = [slide for slide in slides if _content_of(slide) not in counted]
+        rows = [*history.rows, *([_row_of(fresh, time)] if fresh else [])]
+    columns = list(dict.fromkeys((*_COLUMNS, *(name for row in rows for name in row))))
+    kept = _keep(path) if history.spoilt else None
+    write_text(path, to_csv([columns, *([row.get(name, "") for name in columns] for row in rows)]))
+    return kept
+
+
+def _no_history(name: str, foreign: bool) -> History:
+    if foreign:
+        raise InputError(f"{name} is no history of slidescreen and stays as it is: move it away, or name another")
+    return History(remarks=(f"{name} is no history of slidescreen: earlier nights are not known",), spoilt=True)
+
+
+def _readable(table: Table, whole: bool) -> tuple[dict[str, str], ...]:
+    """The rows whose values are those of a night; of a file that is not `whole` the last may have been cut off."""
+    rows = []
+    for row in table.rows:
+        if whole or row is not table.rows[-1] or row[table.columns[-1]]:
+            with contextlib.suppress(ValueError):
+                rows.append(_tidy(row))
+    return tuple(rows)
+
+
+def _tidy(row: Mapping[str, str]) -> dict[str, str]:
+    """A row with its figures as this module writes them.
+
+    Raises:
+        ValueError: one cannot be, as where a spreadsheet has taken a decimal point for one that marks thousands.
+    """
+    figures = {name: number(row[name]) for name in FIGURES if row.get(name)}
+    if any(not 0 <= value <= _MOST.get(name, _MOST_PERCENT) for name, value in figures.items()):
+        raise ValueError("a figure is out of range")
+    if int(number(row["slides"])) < 1:
+        raise ValueError("a night without slides")
+    empty = dict.fromkeys(_COLUMNS, "")
+    return {**empty, **row, **_written(figures)}
+
+
+def _written(figures: Mapping[str, float]) -> dict[str, str]:
+    return {name: f"{value:.4f}" for name, value in figures.items()}
+
+
+def _row_of(slides: Sequence[SlideResult], time: str) -> dict[str, str]:
+    look, images = look_of(slides), sum(slide.differential.images for slide in slides)
+    known = {"time": time, "slides": str(look.slides), "images": str(images), "content": content_of(slides)}
+    return {**dict.fromkeys(_COLUMNS, ""), **known, **_written(look.figures)}
+
+
+def _look(row: Mapping[str, str]) -> Look:
+    return Look(int(number(row["slides"])), {name: float(row[name]) for name in FIGURES if row[name]})
+
+
+def _content_of(slide: SlideResult) -> str:
+    digests = sorted(call.digest or call.reason for call in slide.calls)
+    return sha256(" ".join(digests).encode()).hexdigest()[:10].translate(_LETTERS)
+
+
+def _keep(path: Path) -> Path:
+    """Keep a file, or a folder in its place, under another name; a file stays until it is replaced."""
+    if path.is_dir():
+        return set_aside(path)
+    kept = free_name(path)
+    write_whole(kept, lambda temporary: shutil.copyfile(path, temporary))
+    return kept

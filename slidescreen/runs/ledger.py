@@ -1,0 +1,316 @@
+"""What earlier runs finished, kept slide by slide, so that a killed night resumes and nothing is done twice."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slidescreen.data.calls import Call
+from slidescreen.data.images import read_bytes
+from slidescreen.data.slides import CellImage, Slide
+from slidescreen.engine.interface import Choice
+from slidescreen.ensembles import false_calls, sufficiency
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.errors import InputError, OutputError, UnreadableImageError
+from slidescreen.files.damaged import set_aside
+from slidescreen.files.writing import make_folder, sweep
+from slidescreen.reporting.tables import cell_rows
+from slidescreen.runs.archive import archived_stems, put_away
+from slidescreen.runs.finished import (
+    FOLDER,
+    PICTURES,
+    SUFFIX,
+    Body,
+    Finished,
+    Origin,
+    call_of,
+    is_old,
+    read_finished,
+    write_finished,
+)
+from slidescreen.runs.results import SlideResult, judge, renamed
+from slidescreen.screening import correction, differential, excess, verdict
+from slidescreen.screening.thresholds import Thresholds
+
+_JUDGING = (differential, correction, false_calls, excess, sufficiency, verdict)
+
+
+class Ledger:
+    """The finished slides, a record each in the run's folder.
+
+    A slide counts as finished while its images and the ensemble are the same. An image is the same while its size
+    and time of change are, or else its content. What follows from the calls is computed anew only where the
+    thresholds, what was measured of the ensemble, or the code that judges have changed: of thousands of earlier
+    slides a night reads no more than the heads of their records.
+    """
+
+    def __init__(self, run_folder: Path, ensemble: Ensemble, choice: Choice, thresholds: Thresholds) -> None:
+        self._folder = run_folder / FOLDER
+        self._ensemble, self._thresholds = ensemble, thresholds
+        self._origin = _origin(ensemble, choice, thresholds)
+        self._states: dict[str, tuple[str, tuple[str, ...]]] = {}  # of images still to be read, before anyone read them
+        self.damaged: list[str] = []
+        """Records that turned out to be damaged, by their slides' names where these are known; they are set aside."""
+        sweep(self._folder)
+        self._adopt_old_records()
+
+    def recall(self, slide: Slide) -> SlideResult | None:
+        """A finished slide; None if it is new, changed, or was called by another ensemble."""
+        fingerprint = _fingerprint(slide)
+        finished = self._whole(self._path(slide.place), slide.name)
+        known = finished is not None and finished.slide == slide.name
+        if finished is not None and known and finished.origin.called == self._origin.called:
+            with contextlib.suppress(InputError):  # a damaged record is none
+                unchanged = self._unchanged(finished, slide, fingerprint)
+                if unchanged is not None:
+                    return self.result(unchanged)
+        self._states[slide.place] = fingerprint, _states(slide)
+        return None
+
+    def keep(self, slide: Slide, result: SlideResult) -> SlideResult:
+        """Record a finished slide. Returns the result with the place of its record.
+
+        Raises:
+            OutputError: the disk is full or cannot be written to.
+        """
+        make_folder(self._folder)
+        if slide.place not in self._states:
+            self._states[slide.place] = _fingerprint(slide), _states(slide)
+        fingerprint, states = self._states.pop(slide.place)
+        calls = tuple(result.calls)
+        self._make_room(slide, {call.digest for call in calls})
+        finished = self._described(slide, result, datetime.now(UTC))
+        known = replace(finished, fingerprint=fingerprint, unread=_unread(slide, calls))
+        write_finished(known, Body(calls, states), cell_rows(slide.name, calls, known.cell_types))
+        return replace(result, kept=known)
+
+    def _make_room(self, slide: Slide, images: Collection[str]) -> None:
+        """A slide takes the place of its own record, and sends one that holds other images too into the archive."""
+        before = self._finished(slide)
+        if before is not None and not _contents(before) <= {*images, ""}:
+            put_away(before, self._folder.parent)
+        self._path(slide.place).with_suffix(PICTURES).unlink(missing_ok=True)  # of images that may be others now
+
+    def _described(self, slide: Slide, result: SlideResult, time: datetime) -> Finished:
+        """The head of a record, of images that nobody has looked at."""
+        return Finished(
+            path=self._path(slide.place),
+            slide=slide.name,
+            folder=slide.folder,
+            origin=self._origin,
+            time=time.isoformat(timespec="seconds"),
+            fingerprint="",
+            unread=(),
+            cell_types=self._ensemble.cell_types,
+            differential=result.differential,
+            finding=result.finding,
+            failures=result.failures,
+            reported_twice=result.reported_twice,
+            not_cells=result.not_cells,
+            remarks=result.remarks,
+        )
+
+    def result(self, finished: Finished) -> SlideResult:
+        """What was found on a finished slide, judged anew where this ensemble called it and would judge otherwise.
+
+        Its calls stay in its record until they are asked for. Of a damaged record its head alone is told.
+        """
+        if not finished.is_whole():
+            reasons = (*finished.finding.reasons, "its record is damaged: its cells are not listed")
+            finding = replace(finished.finding, reasons=reasons)
+            return SlideResult(finished.differential, finding, (), finished.folder)
+        if finished.origin.judged != self._origin.judged and finished.origin.voted == self._origin.voted:
+            finished = self._judged_anew(finished)
+        return SlideResult(finished.differential, finished.finding, finished.calls(), finished.folder, kept=finished)
+
+    def earlier(self, slide: Slide) -> SlideResult | None:
+        """A slide as it was when it was finished, whatever has become of it since; None if it never was."""
+        finished = self._finished(slide)
+        return None if finished is None else renamed(self.result(finished), slide.name)
+
+    def remainder(self, slide: Slide) -> Finished | None:
+        """What was finished of a slide that holds nothing but some of its images of then; None if it is otherwise.
+
+        Files that must not be opened are left out of account, on both sides.
+        """
+        finished = self._finished(slide)
+        left = [image for image in slide.images if not image.refusal]
+        if finished is None or not finished.differential.classified + finished.differential.unidentified:
+            return None
+        if not left:
+            return finished
+        with contextlib.suppress(InputError):
+            body = finished.body()
+            known = {call.image: (call, state) for call, state in zip(body.calls, body.states, strict=True)}
+            if len(left) < sum(bool(call.digest) for call in body.calls) and all(
+                image.name in known and _same(image, *known[image.name], _state(image.path)) for image in left
+            ):
+                return finished
+        return None
+
+    def archived(self, slides: Sequence[Slide]) -> list[Slide]:
+        """Those of the slides that were finished once, and have no record any more but in the archive."""
+        stems = archived_stems(self._folder.parent) if slides else frozenset()
+        return [s for s in slides if self._path(s.place).stem in stems and not self._path(s.place).exists()]
+
+    def others(self, places: Collection[str]) -> Iterator[Finished]:
+        """What was finished of slides that do not lie at these places, by the names of their records."""
+        known = {self._path(place).name for place in places}
+        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+            if path.name not in known:
+                finished = read_finished(path) or self._whole(path, path.name)
+                if finished is not None:
+                    yield finished
+
+    def _adopt_old_records(self) -> None:
+        """Bring records as the first release wrote them, one JSON object each, into the form of today."""
+        for path in filter(is_old, self._folder.glob(f"*{SUFFIX}")):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, OutputError):
+                old = json.loads(path.read_text(encoding="utf-8"))
+                if old["key"] == self._origin.called:  # else there is no telling what its calls meant
+                    slide = Slide(old["slide"], Path(old["folder"]), (), place=old["slide"])
+                    body = Body(tuple(map(call_of, old["calls"])), tuple(old["states"]))
+                    time = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                    judged = judge(slide, body.calls, self._ensemble, self._thresholds)
+                    rows = cell_rows(slide.name, body.calls, self._ensemble.cell_types)
+                    write_finished(self._described(slide, judged, time), body, rows)
+                    if path != self._path(slide.place):
+                        path.unlink()
+
+    def _finished(self, slide: Slide) -> Finished | None:
+        return read_finished(self._path(slide.place))
+
+    def _whole(self, path: Path, name: str) -> Finished | None:
+        """A record, if it is as it was written; a damaged one is set aside."""
+        finished = read_finished(path)
+        if finished is not None and finished.is_whole():
+            return finished
+        if path.exists() and not is_old(path):
+            self.damaged.append(name)
+            with contextlib.suppress(OutputError):
+                set_aside(path, ending=".damaged")
+        return None
+
+    def _path(self, place: str) -> Path:
+        """By the place, byte for byte: two slides never share a record, whatever their names look like."""
+        return self._folder / f"{hashlib.sha256(os.fsencode(place)).hexdigest()[:32]}{SUFFIX}"
+
+    def _unchanged(self, finished: Finished, slide: Slide, fingerprint: str) -> Finished | None:
+        """What was finished, if the slide's images are the same; else None.
+
+        Where they are so in content alone, their new states are kept: after a shift of all times, as of a restored
+        share, images are read in one night, and not every night.
+        """
+        if finished.fingerprint == fingerprint:
+            if not all(_still_unreadable(slide.images[place], reason) for place, reason in finished.unread):
+                return None
+            if finished.folder == slide.folder:
+                return finished
+        body, states = finished.body(), _states(slide)
+        if len(body.calls) != len(slide.images):
+            return None
+        images = zip(slide.images, body.calls, body.states, states, strict=True)
+        if not all(_same(image, call, before, now) for image, call, before, now in images):
+            return None
+        unread = _unread(slide, body.calls)
+        renewed = replace(finished, folder=slide.folder, fingerprint=fingerprint, unread=unread)
+        self._write(renewed, replace(body, states=states))
+        return renewed
+
+    def _judged_anew(self, finished: Finished) -> Finished:
+        body = finished.body()
+        slide = Slide(finished.slide, finished.folder, ())
+        judged = judge(slide, body.calls, self._ensemble, self._thresholds)
+        origin = replace(finished.origin, judged=self._origin.judged)
+        renewed = replace(finished, origin=origin, differential=judged.differential, finding=judged.finding)
+        self._write(renewed, body)
+        return renewed
+
+    def _write(self, finished: Finished, body: Body) -> None:
+        """Renew a record, if that can be: if not, the next night does the same once more."""
+        with contextlib.suppress(OutputError):
+            write_finished(finished, body, finished.rows())
+
+
+def _origin(ensemble: Ensemble, choice: Choice, thresholds: Thresholds) -> Origin:
+    vote = [(member.sha256, member.weight) for member in ensemble.members]
+    calibration = ensemble.calibration
+    told = [vote, ensemble.rule, calibration.temperature, calibration.offsets, calibration.rejection_threshold]
+    code = [hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest() for module in _JUDGING]
+    return Origin(
+        voted=_hash(told),
+        called=_hash([*told, asdict(choice)]),
+        judged=_hash([told, asdict(calibration), asdict(thresholds), code]),
+    )
+
+
+def _hash(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return sorted(value) if isinstance(value, frozenset) else str(value)
+
+
+def _state(path: str | Path) -> str:
+    try:
+        status = os.stat(path)  # noqa: PTH116 - of hundreds of thousands of files
+    except OSError:
+        return ""
+    return f"{status.st_size},{status.st_mtime_ns}"
+
+
+def _states(slide: Slide) -> tuple[str, ...]:
+    return tuple(_state(image.path) for image in slide.images)
+
+
+def _fingerprint(slide: Slide) -> str:
+    """Of the slide's images: names, the laboratory's own calls, refusals, states."""
+    told = [f"{name}\n{reported}\n{refusal}\n{_state(file)}" for file, name, reported, refusal in slide.fields()]
+    return hashlib.sha256("\n\n".join(sorted(told)).encode()).hexdigest()
+
+
+def _unread(slide: Slide, calls: Sequence[Call]) -> tuple[tuple[int, str], ...]:
+    """The images that could not be read, by their position, and why; those that must not be opened are none of them."""
+    pairs = enumerate(zip(slide.images, calls, strict=True))
+    return tuple((place, call.reason) for place, (image, call) in pairs if not call.digest and not image.refusal)
+
+
+def _contents(finished: Finished) -> set[str]:
+    """The content hashes of a finished slide's images; of a damaged record what no image has."""
+    try:
+        return {call.digest for call in finished.body().calls}
+    except InputError:
+        return {"damaged"}
+
+
+def _still_unreadable(image: CellImage, reason: str) -> bool:
+    try:
+        read_bytes(image.path)
+    except UnreadableImageError as error:
+        return str(error) == reason
+    return False
+
+
+def _same(image: CellImage, call: Call, before: str, now: str) -> bool:
+    """Whether an image is the one that was called, and would be called so again; by its state before and now."""
+    if (image.name, image.reported_type) != (call.image, call.reported_type):
+        return False
+    if image.refusal:
+        return image.refusal == call.reason
+    if call.digest and now and now == before:
+        return True
+    try:
+        return hashlib.sha256(read_bytes(image.path)).hexdigest() == call.digest
+    except UnreadableImageError as error:  # still what it was, if it could not be read then
+        return not call.digest and str(error) == call.reason

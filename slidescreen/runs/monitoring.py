@@ -1,0 +1,187 @@
+"""What a run leaves behind while it goes: a log of JSON lines, and a status file for monitoring.
+
+Neither may cost the run anything: what cannot be written is told once, and the run goes on.
+"""
+
+import contextlib
+import json
+import os
+import platform
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from slidescreen import output
+from slidescreen.errors import InputError, OutputError
+from slidescreen.files.writing import printable, write_text
+from slidescreen.runs.results import SlideResult
+
+_BETWEEN_UPDATES = 2.0  # seconds
+
+
+class Display(Protocol):
+    """Shows a person how a run goes."""
+
+    def note(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+    def start(self, slides: int, cells: int) -> None: ...
+
+    def cells(self, count: int) -> None: ...
+
+    def slide(self, result: SlideResult) -> None: ...
+
+
+class Log:
+    """A file that lines are added to, each at once: it may be moved away meanwhile, and is begun anew then."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._torn = False  # the last line may have been written in part
+
+    def add(self, line: str) -> None:
+        """Add a line.
+
+        Raises:
+            OutputError: it could not be written.
+        """
+        text = f"\n{line}\n" if self._torn else f"{line}\n"
+        self._torn = True
+        try:
+            with self.path.open("ab") as file:
+                file.write(text.encode())
+        except OSError as error:
+            raise OutputError(f"cannot write {printable(self.path)}: {error.strerror or error}") from error
+        self._torn = False
+
+
+class Recorder:
+    """A display that writes down what it is told, and passes it on to another.
+
+    `warnings` are sentences for whoever looks after the run, `unwritten` the names of the side files that could not
+    be written: histories, logs, whatever a night's tables and page can do without.
+    """
+
+    def __init__(self, display: Display, log: Log | None = None) -> None:
+        self._display = display
+        self._log = log
+        self.warnings: list[str] = []
+        self.unwritten: list[str] = []
+        self._status_path: Path | None = None
+        self._written = 0.0
+        self._begun = time.monotonic()
+        self._status: dict[str, Any] = {
+            "state": "starting",
+            "process": os.getpid(),
+            "host": platform.node(),
+            "started": _now(),
+            "slides": 0,
+            "slides_done": 0,
+            "images": 0,
+            "images_done": 0,
+        }
+
+    def follow(self, path: Path) -> None:
+        """Keep a status file from here on."""
+        self._status_path = path
+        self._update(at_once=True)
+
+    def event(self, name: str, **details: Any) -> None:
+        """A line of the log."""
+        if self._log is not None:
+            with self.side_file(self._log.path):
+                self._log.add(json.dumps({"time": _now(), "event": name, **details}))
+
+    def warn(self, text: str) -> None:
+        """Something is wrong, and the run goes on."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+            self._display.warn(text)
+            self.event("warning", text=text)
+
+    def troubles(self) -> dict[str, list[str]]:
+        """What a run's record says of them."""
+        return {"warnings": [*self.warnings, *output.problems()], "unwritten_files": list(self.unwritten)}
+
+    @contextlib.contextmanager
+    def side_file(self, path: Path) -> Iterator[None]:
+        """Whatever of the kind fails while a side file is written costs that file alone."""
+        try:
+            yield
+        except (InputError, OutputError, OSError) as error:
+            name = printable(path)
+            if name not in self.unwritten:
+                self.unwritten.append(name)
+                self.warn(f"cannot write {name}: {error.strerror}" if isinstance(error, OSError) else str(error))
+
+    def note(self, text: str) -> None:
+        """A remark for whoever watches."""
+        self._display.note(text)
+        self.event("note", text=text)
+
+    def start(self, slides: int, cells: int) -> None:
+        """Begin: so many slides and cell images are to be classified."""
+        self._display.start(slides, cells)
+        self.event("started", slides=slides, images=cells)
+        self._begun = time.monotonic()
+        self._status.update(state="running", slides=slides, images=cells)
+        self._update(at_once=True)
+
+    def cells(self, count: int) -> None:
+        """So many more cells are done."""
+        self._display.cells(count)
+        self._status["images_done"] += count
+        self._update()
+
+    def slide(self, result: SlideResult) -> None:
+        """One more slide is done."""
+        self._display.slide(result)
+        for image, reason in result.not_cells:
+            self.event("not_a_cell", slide=result.name, image=image, reason=reason)
+        for image, reason in result.failures:
+            self.event("unreadable", slide=result.name, image=image, reason=reason)
+        found = result.differential
+        self.event("slide", slide=result.name, verdict=result.finding.verdict, images=found.images)
+        self._status["slides_done"] += 1
+        self._update(at_once=True)
+
+    def speed(self) -> float | None:
+        """Images per second since the beginning, reading and writing included; None if there were none."""
+        done = self._status["images_done"]
+        return round(done / max(time.monotonic() - self._begun, 1e-3), 1) if done else None
+
+    def end(self, state: str, **details: Any) -> None:
+        """The run has come to its end: `done`, `interrupted` or `failed`."""
+        self.event(state, **details)
+        self._status.update(state=state, **details)
+        self._update(at_once=True)
+
+    def _update(self, at_once: bool = False) -> None:
+        if self._status_path is None or (not at_once and time.monotonic() - self._written < _BETWEEN_UPDATES):
+            return
+        self._written = time.monotonic()
+        self._status["updated"] = _now()
+        with self.side_file(self._status_path):
+            write_text(self._status_path, json.dumps(self._status, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def recording(display: Display, log_file: Path | None) -> Iterator[Recorder]:
+    """A recorder that adds to a log file, if there is to be one, and notes how the run ended."""
+    recorder = Recorder(display, Log(log_file) if log_file else None)
+    try:
+        yield recorder
+    except KeyboardInterrupt:
+        recorder.end("interrupted")
+        raise
+    except Exception as error:
+        recorder.end("failed", error=" ".join(str(error).split()))
+        raise
+    recorder.end("done")
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,151 @@
+"""The night's work: every slide of a folder classified, judged and written down."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+
+from slidescreen.data.slides import no_slides, survey
+from slidescreen.engine.devices import usable_threads
+from slidescreen.engine.interface import NO_ENGINES, for_each
+from slidescreen.engine.selection import choose, load_engines
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.pipeline import Pipeline
+from slidescreen.errors import InputError, NothingClassifiedError
+from slidescreen.files.damaged import set_aside
+from slidescreen.files.locking import locked
+from slidescreen.files.shares import in_words, lacking
+from slidescreen.files.writing import make_folder, printable, sweep
+from slidescreen.interruptible import apart
+from slidescreen.runs.earlier_run import FINISHED, RECORD, STATUS, earlier_slides, had_slides_of, in_the_way
+from slidescreen.runs.ledger import Ledger
+from slidescreen.runs.looking_back import LookingBack
+from slidescreen.runs.monitoring import Display, Recorder, recording
+from slidescreen.runs.planning import Plan, outdated
+from slidescreen.runs.planning import plan as plan_night
+from slidescreen.runs.record import Night, Request, describe, write_record, write_worklist
+from slidescreen.runs.results import NO_IMAGES, Run, judge
+from slidescreen.runs.settling import Settling
+
+
+def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> Run:
+    """Classify the slides in a folder and write the run's files.
+
+    An interrupted run keeps its finished slides: its files are written with them before the interrupt goes on, and
+    the same command continues.
+
+    Raises:
+        InputError: the folder or the options do not allow it, or another process is at work in `out`.
+        OutputError: the disk is full, say; files that were there are as they were, finished slides are kept.
+        NothingClassifiedError: not one image could be classified.
+        KeyboardInterrupt: as it came, after the files were written.
+    """
+    started = datetime.now(UTC)
+    found = apart(lambda: survey(request.path, request.slide_depth))
+    slides = found.slides
+    _check_out(request)
+    if not slides and not had_slides_of(request.out, request.path):
+        raise no_slides(request.path, found)
+    choice = choose(request.engine, ensemble.calibration)
+    for_each(choice.precision, len(ensemble.members))  # one for other members is refused before anything is written
+    make_folder(request.out)
+    with locked(request.out, display.note) as locks, recording(display, request.log_file) as recorder:
+        sweep(request.out)
+        lacks = lacking(request.out, locks)
+        if lacks:
+            recorder.note(in_words(printable(request.out), lacks))
+        _clear_way(request, recorder)
+        recorder.follow(request.out / STATUS)
+        ledger = Ledger(request.out, ensemble, choice, request.thresholds)
+        settling = Settling(request.settle, request.out, slides)
+        plan = apart(lambda: plan_night(request, ledger, slides, settling, recorder.note))
+        results, remaining, waiting = dict(plan.known), plan.remaining, [slide.name for slide in plan.waiting]
+        _tell(recorder, plan)
+        if ledger.damaged:
+            recorder.warn(f"damaged records of finished slides are set aside: {', '.join(ledger.damaged)}")
+        threads, images = request.engine.threads, sum(len(slide.images) for slide in remaining)
+        engines = load_engines(ensemble.members, choice, threads, recorder.note) if images else NO_ENGINES
+        found = found.without(plan.archived)
+        names = [slide.name for slide in found.slides]
+        night = Night(request, ensemble, choice, engines.description, started, names, waiting, lacks)
+        night, earlier = replace(night, found=found.to_record()), earlier_slides(request.out)
+        recorder.start(len(remaining), images)
+        workers = request.workers or min(8, usable_threads())
+        pipeline = Pipeline(
+            ensemble, engines, request.batch_size, workers, recorder.cells, request.time_limit, recorder.note
+        )
+        looking_back = LookingBack(request, recorder)
+        try:
+            for slide, calls in pipeline.run(remaining):
+                if apart(partial(settling.has_changed, slide)):
+                    waiting.append(slide.name)
+                    results |= outdated(ledger, [slide])
+                    recorder.note(f"being exported while it was classified, left to the next run: {slide.name}")
+                    continue
+                judged = judge(slide, calls, ensemble, request.thresholds)
+                if slide.images:
+                    results[slide.name] = judged
+                    with recorder.side_file(request.out / FINISHED):
+                        results[slide.name] = ledger.keep(slide, judged)
+                else:  # nothing to keep, and what an earlier run found there is not to be lost
+                    results[slide.name] = replace(judged, new=slide.name not in earlier)
+                recorder.slide(results[slide.name])
+            drift = looking_back.remarks(results, ensemble.calibration.usual)
+            run = describe(replace(night, speed=recorder.speed(), drift=drift), results)
+            write_worklist(run, request.out)
+        except KeyboardInterrupt:
+            run = describe(replace(night, speed=recorder.speed()), results)
+            write_worklist(run, request.out, in_haste=True)
+            _record(run, request, recorder)
+            raise
+        looking_back.remember(started, results)
+        _record(run, request, recorder)
+        if not waiting and not any(s.differential.classified + s.differential.unidentified for s in run.slides):
+            where = printable(request.path)
+            if not any(slide.differential.images for slide in run.slides):
+                raise NothingClassifiedError(f"no slide in {where} holds an image; see run.json")
+            raise NothingClassifiedError(f"none of the images in {where} could be read; see run.json")
+    return _with_troubles(run, recorder)
+
+
+def _record(run: Run, request: Request, recorder: Recorder) -> None:
+    with recorder.side_file(request.out / RECORD):
+        write_record(_with_troubles(run, recorder), request.out)
+
+
+def _with_troubles(run: Run, recorder: Recorder) -> Run:
+    return replace(run, info={**run.info, **recorder.troubles()})
+
+
+def incomplete(run: Run) -> bool:
+    """Whether an image or a folder of a run could not be read, or a slide had no images."""
+    return any(slide.failures or NO_IMAGES in slide.finding.flags for slide in run.slides)
+
+
+def _check_out(request: Request) -> None:
+    path, out = request.path.resolve(), request.out.resolve()
+    for option, place in (("out", out), ("log-file", request.log_file), ("history", request.history)):
+        if place is not None and place.resolve().is_relative_to(path):
+            raise InputError(f"--{option} must not lie inside {printable(request.path)}: the input is never written to")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{printable(request.out)} is a file; --out must be a folder")
+    in_the_way(request.out, request.path, request.overwrite)
+
+
+def _clear_way(request: Request, recorder: Recorder) -> None:
+    """Set aside what the run would replace though it is damaged or nobody knows whose it is."""
+    for path in in_the_way(request.out, request.path, request.overwrite):
+        with recorder.side_file(path):
+            kept = set_aside(path)
+            recorder.warn(f"{printable(path)} is damaged, or of no run that is known here: kept as {kept.name}")
+
+
+def _tell(recorder: Recorder, plan: Plan) -> None:
+    if plan.unchanged:
+        recorder.note(f"finished by an earlier run and unchanged: {plan.unchanged}")
+    if plan.vanished:
+        recorder.note(f"finished by an earlier run and gone since: {len(plan.vanished)}")
+    for each in plan.vanished:
+        recorder.event("vanished", slide=each.name, reason=each.reason)
+    if plan.waiting:
+        names = ", ".join(slide.name for slide in plan.waiting)
+        recorder.note(f"still being exported, left to the next run: {names}")

@@ -1,0 +1,132 @@
+"""From whatever holds predictions and truth to a written evaluation."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from slidescreen.data.delimited import read_table
+from slidescreen.ensembles import storage
+from slidescreen.errors import InputError
+from slidescreen.evaluation import Evaluation, Predictions, evaluate
+from slidescreen.evaluation import truth as truths
+from slidescreen.evaluation.prediction_files import of_tables
+from slidescreen.evaluation.truth import Taking
+from slidescreen.files.names import legal
+from slidescreen.files.writing import make_folder, printable, write_text
+from slidescreen.reporting.evaluation_files import check_place, write_evaluation
+from slidescreen.reporting.page import Heat, render_run
+from slidescreen.reporting.spreadsheet import write_spreadsheets
+from slidescreen.reporting.tables import write_cells, write_differentials
+from slidescreen.runs.archive import is_archive
+from slidescreen.runs.folder import is_run, read_run
+from slidescreen.runs.results import Run
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked for."""
+
+    sources: tuple[Path, ...]
+    truth: str | None
+    taking: Taking
+    out: Path | None
+    ensemble: Path | None
+    device: str
+
+
+def is_plain_run(request: Request) -> bool:
+    """Whether a run's readable report is asked for, and no evaluation."""
+    (source, *others) = request.sources
+    return request.truth is None and not others and source.is_dir() and is_run(source)
+
+
+def renew_page(folder: Path, explain: Callable[[Run], Heat] | None = None) -> Run:
+    """Write a run's `report.html` anew from its other files, with the heat maps that `explain` makes.
+
+    Of an archive, which holds no more than the slides' records, the tables and `run.json` are written as well.
+
+    Raises:
+        InputError: the folder holds no such run; heat maps are asked for of an archive, whose images have gone.
+        OutputError: it cannot be written to.
+    """
+    run = read_run(folder)
+    if is_archive(folder):
+        if explain:
+            raise InputError("--explain needs the images, and those of an archive have gone")
+        write_cells(folder / "cells.csv", run.slides, run.cell_types)
+        write_differentials(folder / "differential.csv", run.slides)
+        write_text(folder / "report.html", render_run(run, picture=lambda _: None))
+        write_text(folder / "run.json", json.dumps(run.info, indent=2) + "\n")
+        return run
+    write_text(folder / "report.html", render_run(run, explain(run)) if explain else render_run(run))
+    return run
+
+
+def copy_for_spreadsheets(folder: Path) -> list[Path]:
+    """Write copies of a run's tables by `write_spreadsheets`; of an archive, its tables first.
+
+    Raises:
+        InputError, OutputError: as by `renew_page` and `write_spreadsheets`.
+    """
+    if is_archive(folder):
+        renew_page(folder)
+    return write_spreadsheets(folder)
+
+
+def run_evaluation(
+    request: Request, default_ensemble: Callable[[], Path], progress: Callable[[int, int], None]
+) -> tuple[Evaluation, Path]:
+    """Evaluate what the request names, and write the results.
+
+    Returns:
+        The evaluation and the folder it was written to.
+
+    Raises:
+        InputError: the source holds neither predictions nor labels, or they cannot be used; nothing was written.
+    """
+    read = [*request.sources, *([Path(request.truth)] if request.truth else [])]
+    if request.out is not None:
+        check_place(request.out, read)  # before hours of work
+    predictions, place = _predictions(request, default_ensemble, progress)
+    check_place(request.out or place, read)
+    folder = make_folder(request.out or place)
+    evaluation = evaluate(predictions)
+    write_evaluation(evaluation, folder)
+    return evaluation, folder
+
+
+def _predictions(
+    request: Request, default_ensemble: Callable[[], Path], progress: Callable[[int, int], None]
+) -> tuple[list[Predictions], Path]:
+    source, *others = request.sources
+    place = Path("slidescreen-out") / legal(source.resolve().stem, "-evaluation")
+    for path in request.sources:
+        if not path.exists():
+            raise InputError(f"{printable(path)} does not exist")
+    if others:
+        paths = [_table(path) for path in request.sources]
+        return of_tables(paths, request.taking.rules, request.taking.drop_duplicates), place
+    if source.is_dir() and is_run(source):
+        if request.truth == truths.REPORTED and request.taking.split:
+            raise InputError("--split goes with labels that name a split, and class folders name none")
+        labels = None if request.truth == truths.REPORTED else Path(request.truth or "")
+        return [truths.of_run(read_run(source), labels, request.taking)], source / "evaluation"
+    if request.truth is not None:
+        raise InputError(f"--truth goes with a run's folder, and {printable(source)} is none")
+    if not source.is_dir() and _holds_predictions(source):
+        return of_tables([source], request.taking.rules, request.taking.drop_duplicates), place
+    ensemble = storage.load(request.ensemble or default_ensemble())
+    return truths.of_images(source, ensemble, request.taking, request.device, progress), place
+
+
+def _table(path: Path) -> Path:
+    if path.is_dir() or not _holds_predictions(path):
+        raise InputError(
+            f"{printable(path)} is no CSV of predictions (with a column truth): only such are compared with another"
+        )
+    return path
+
+
+def _holds_predictions(path: Path) -> bool:
+    return "truth" in read_table(path).columns

@@ -1,0 +1,137 @@
+"""A run: what a batch of slides came to."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from slidescreen.data.calls import Call, Contradiction, Status, reported_twice
+from slidescreen.data.slides import Slide
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.runs.finished import Finished
+from slidescreen.screening.differential import Differential, count_slide
+from slidescreen.screening.thresholds import Thresholds
+from slidescreen.screening.verdict import Finding, Verdict, screen, urgency
+
+NO_IMAGES = "no_images"
+"""The flag of a slide whose folder holds none."""
+
+
+@dataclass(frozen=True)
+class SlideResult:
+    """All that is known of one slide.
+
+    `folder` is where its images lay; `calls` stand in the order of `cells.csv`, and those of an earlier run are read
+    from its record whenever they are asked for; `new` slides are those that the last complete run into the same folder
+    did not have, or not as they are; `kept` is its record, once it has one.
+    """
+
+    differential: Differential
+    finding: Finding
+    calls: Sequence[Call]
+    folder: Path
+    new: bool = True
+    kept: Finished | None = None
+
+    @property
+    def name(self) -> str:
+        return self.differential.slide
+
+    @property
+    def failures(self) -> tuple[tuple[str, str], ...]:
+        """Its unreadable images, and why."""
+        if self.kept is not None:
+            return self.kept.failures
+        return tuple((call.image, call.reason) for call in self.calls if call.status is Status.UNREADABLE)
+
+    @property
+    def not_cells(self) -> tuple[tuple[str, str], ...]:
+        """Its images that show no single cell, and why."""
+        if self.kept is not None:
+            return self.kept.not_cells
+        return tuple((c.image, c.reason) for c in self.calls if c.status is Status.UNIDENTIFIED and c.reason)
+
+    @property
+    def remarks(self) -> tuple[tuple[str, int], ...]:
+        """What is to be known of how its files were read, and of how many."""
+        if self.kept is not None:
+            return self.kept.remarks
+        return tuple(sorted(Counter(remark for call in self.calls for remark in call.remarks).items()))
+
+    @property
+    def reported_twice(self) -> tuple[Contradiction, ...]:
+        """Its pictures that lie in folders of two cell types."""
+        return self.kept.reported_twice if self.kept is not None else reported_twice(self.calls)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A whole run: its slides, the ensemble's cell types in order, and what `run.json` says."""
+
+    slides: tuple[SlideResult, ...]
+    cell_types: tuple[str, ...]
+    info: Mapping[str, Any]
+
+    def worklist(self) -> list[SlideResult]:
+        """The slides, those to be seen first first: what is new before what earlier runs had."""
+        return sorted(self.slides, key=lambda s: (not s.new, *urgency(s.differential, s.finding)))
+
+    def mixed(self) -> bool:
+        """Whether it holds new slides and earlier ones."""
+        return len({slide.new for slide in self.slides}) > 1
+
+
+def judge(slide: Slide, calls: tuple[Call, ...], ensemble: Ensemble, thresholds: Thresholds) -> SlideResult:
+    """Count one slide's calls and screen it. One without images is insufficient, and says what is there instead."""
+    differential = count_slide(slide.name, calls, ensemble)
+    if not calls:
+        missing = Finding(Verdict.INSUFFICIENT, (NO_IMAGES,), (f"no images: {slide.absence or 'its folder is empty'}",))
+        return SlideResult(differential, missing, calls, slide.folder)
+    return SlideResult(differential, screen(differential, ensemble, thresholds), calls, slide.folder)
+
+
+def count_images(slides: Sequence[SlideResult]) -> dict[Status, int]:
+    """How many images came to what, over all slides."""
+    found = [slide.differential for slide in slides]
+    return {
+        Status.CLASSIFIED: sum(each.classified for each in found),
+        Status.UNIDENTIFIED: sum(each.unidentified for each in found),
+        Status.DUPLICATE: sum(each.duplicates for each in found),
+        Status.UNREADABLE: sum(each.unreadable for each in found),
+    }
+
+
+def reported_twice_in(slides: Sequence[SlideResult]) -> Iterator[dict[str, Any]]:
+    """Over all slides the pictures in folders of two cell types, as `run.json` tells them."""
+    for slide in slides:
+        for image, cell_type, copy, other_type in slide.reported_twice:
+            yield {"slide": slide.name, "images": [image, copy], "types": [cell_type, other_type]}
+
+
+def reasons_in(slides: Sequence[SlideResult]) -> dict[str, Any]:
+    """Over all slides what stands in the way of images, and what is to be known of files, as `run.json` tells it.
+
+    `failures` are unreadable, `not_cells` show no single cell; `remarks` has of how many files each is true.
+    """
+    remarks: Counter[str] = Counter()
+    for slide in slides:
+        remarks.update(dict(slide.remarks))
+    return {
+        "failures": list(_named((slide.name, slide.failures) for slide in slides)),
+        "not_cells": list(_named((slide.name, slide.not_cells) for slide in slides)),
+        "remarks": dict(sorted(remarks.items())),
+    }
+
+
+def _named(found: Iterable[tuple[str, Iterable[tuple[str, str]]]]) -> Iterator[dict[str, str]]:
+    for slide, images in found:
+        for image, reason in images:
+            yield {"slide": slide, "image": image, "reason": reason}
+
+
+def renamed(result: SlideResult, name: str) -> SlideResult:
+    """A result under another name; its record has the old one."""
+    if result.name == name:
+        return result
+    return replace(result, differential=replace(result.differential, slide=name), kept=None)

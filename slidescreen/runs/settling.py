@@ -1,0 +1,156 @@
+"""Is a slide still being exported? Told by when what it holds arrived, and by whether that changes between two looks.
+
+Times of change alone do not tell: a copy brings them along (`cp -p`, `rsync -a`, robocopy). When a file came to lie
+where it lies the system itself keeps, on Unix as the time of the inode's change, on Windows as that of creation.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from slidescreen.data.passed_over import is_of_a_system
+from slidescreen.data.slides import Slide
+from slidescreen.errors import OutputError
+from slidescreen.files.writing import write_text
+
+_MEMORY = ".waiting.json"
+_ABANDONED = 24 * 3600.0  # seconds after which a copy is no longer believed to go on
+# Names that programs give to what they are still writing: browsers, WinSCP, rclone, FTP servers, Syncthing, rsync.
+_COPYING = re.compile(
+    r".*\.(part|partial|filepart|crdownload|download|opdownload|tmp|temp|incomplete|inprogress|uploading|aria2)(\.?\d+)?"
+    r"|\.(in|goutputstream|pureftpd-upload)[.-].*"
+    r"|\.?~(tmp|syncthing).*"
+    r"|\..+\.[a-z0-9]{6}",  # rsync: .NAME.Xy3z9Q
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the folders of a slide hold at one moment.
+
+    Attributes:
+        content: a hash of all names, sizes and times of change.
+        times: when each thing changed, and when it arrived; seconds since the epoch.
+        copies: the times of files that a program seems to be still writing.
+    """
+
+    content: str
+    times: tuple[float, ...]
+    copies: tuple[float, ...]
+
+    def is_fresh(self, now: float, settle: float) -> bool:
+        """Whether something arrived within so many seconds, or is still being written.
+
+        A time further ahead than that is of a wrong clock: its slides are not to wait for ever.
+        """
+        return _any_within(self.times, now, settle) or _any_within(self.copies, now, max(settle, _ABANDONED))
+
+
+class Settling:
+    """Tells which slides are left to the next run, and remembers what it saw of them."""
+
+    def __init__(self, settle: float, out: Path, slides: Sequence[Slide]) -> None:
+        """Set up.
+
+        Args:
+            settle: seconds; 0 lets no slide wait.
+            out: the run's folder, where what was seen is kept.
+            slides: all that there are; what belongs to one is not looked at for another.
+        """
+        self._settle = settle
+        self._path = out / _MEMORY
+        self._folders = frozenset(slide.folder for slide in slides)
+        self._looks: dict[Path, Look] = {}
+
+    def waiting(self, slides: Sequence[Slide]) -> list[Slide]:
+        """Those of the slides that seem to be still being exported."""
+        if self._settle <= 0:
+            return []
+        self._looks = {slide.folder: self._look(slide) for slide in slides}
+        now, before = time.time(), _read(self._path)
+        waiting = [slide for slide in slides if self._waits(slide, before.get(str(slide.folder)), now)]
+        if waiting or before:
+            seen = {str(slide.folder): self._seen(slide, before.get(str(slide.folder)), now) for slide in waiting}
+            with contextlib.suppress(OutputError):
+                write_text(self._path, json.dumps({folder: asdict(each) for folder, each in seen.items()}))
+        return waiting
+
+    def has_changed(self, slide: Slide) -> bool:
+        """Whether a slide's folders hold other things than when this run first looked: it was not whole then."""
+        first = self._looks.get(slide.folder)
+        return first is not None and self._look(slide).content != first.content
+
+    def _waits(self, slide: Slide, before: "_Seen | None", now: float) -> bool:
+        """The surest sign are two looks: far enough apart, nothing has changed; near to each other, something has."""
+        look = self._looks[slide.folder]
+        if before is not None and not look.copies:
+            if before.content == look.content and now - before.since >= self._settle:
+                return False
+            if before.content != look.content and 0 <= now - before.last < self._settle:
+                return True
+        return look.is_fresh(now, self._settle)
+
+    def _seen(self, slide: Slide, before: "_Seen | None", now: float) -> "_Seen":
+        content = self._looks[slide.folder].content
+        since = before.since if before is not None and before.content == content else now
+        return _Seen(content, min(since, now), now)
+
+    def _look(self, slide: Slide) -> Look:
+        told: list[str] = []
+        times: list[float] = []
+        copies: list[float] = []
+        for path, is_folder, status in self._held(slide):
+            when = (status.st_mtime, status.st_ctime, getattr(status, "st_birthtime", 0.0))
+            times += when
+            if _COPYING.fullmatch(path.name):
+                copies += when
+            told.append(f"{path}\n" if is_folder else f"{path}\n{status.st_size},{status.st_mtime_ns}")
+        content = hashlib.sha256(os.fsencode("\n".join(sorted(told)))).hexdigest()
+        return Look(content, tuple(times), tuple(copies))
+
+    def _held(self, slide: Slide) -> Iterator[tuple[Path, bool, os.stat_result]]:
+        """A slide's folder and all in it that may be its own; what cannot be looked at is left out."""
+        with contextlib.suppress(OSError):
+            yield slide.folder, True, slide.folder.stat()
+        folders = [slide.folder]
+        while folders:
+            with contextlib.suppress(OSError), os.scandir(folders.pop()) as entries:
+                for entry in entries:
+                    path, is_folder = Path(entry.path), entry.is_dir(follow_symlinks=False)
+                    if path in self._folders or is_of_a_system(entry.name, is_folder):
+                        continue
+                    with contextlib.suppress(OSError):  # gone meanwhile
+                        yield path, is_folder, entry.stat(follow_symlinks=False)
+                    if is_folder:
+                        folders.append(path)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What earlier runs saw of a slide that they left: its content, and when it was first and last seen so."""
+
+    content: str
+    since: float
+    last: float
+
+
+def _any_within(times: Sequence[float], now: float, seconds: float) -> bool:
+    return any(abs(now - when) < seconds for when in times)
+
+
+def _read(path: Path) -> dict[str, _Seen]:
+    """What earlier runs saw, by the slides' folders; nothing where that is damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            str(folder): _Seen(str(s["content"]), float(s["since"]), float(s["last"])) for folder, s in content.items()
+        }
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}

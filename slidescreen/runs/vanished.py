@@ -1,0 +1,125 @@
+"""Slides that an earlier run finished and whose images have gone since: they stay in the worklist, marked.
+
+It is the same whether a slide's folder was removed, with or without the folders above it, or emptied, or can no longer
+be read; and a slide of which some images are left, and nothing new is there, is not judged by the rest.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from slidescreen.data.naming import told_from
+from slidescreen.data.slides import Slide
+from slidescreen.errors import InputError
+from slidescreen.files.writing import printable
+from slidescreen.runs.finished import Finished
+from slidescreen.runs.ledger import Ledger
+from slidescreen.runs.results import SlideResult, renamed
+
+
+@dataclass(frozen=True)
+class Vanished:
+    """A finished slide, the name that it goes by, and in words what has become of its images.
+
+    `unread`: why a folder of it cannot be read, if so; `left`: how many of its images are still there.
+    """
+
+    finished: Finished
+    name: str
+    reason: str
+    unread: str = ""
+    left: int = 0
+
+    @property
+    def all_gone(self) -> bool:
+        """Whether none of its images is there, and none may be."""
+        return not (self.unread or self.left)
+
+    def result(self, ledger: Ledger) -> SlideResult:
+        """What was found on it, marked; a folder that cannot be read is among its failures."""
+        found = marked(ledger.result(self.finished), "vanished", self.reason)
+        if found.kept is not None and self.unread:
+            found = replace(found, kept=replace(found.kept, failures=(*found.kept.failures, (".", self.unread))))
+        return renamed(found, self.name)
+
+
+def marked(found: SlideResult, flag: str, reason: str) -> SlideResult:
+    """A result that is not of this night, and says so."""
+    flags = (*found.finding.flags, flag)
+    reasons = (*found.finding.reasons, f"{reason}: this is what an earlier run found")
+    return replace(found, finding=replace(found.finding, flags=flags, reasons=reasons))
+
+
+def without_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[Vanished]:
+    """Those of the slides that have no image which may be opened, and had some when they were finished."""
+    for slide in slides:
+        if not _left(slide):
+            finished = ledger.remainder(slide)
+            if finished is not None:
+                yield _described(slide, finished)
+
+
+def with_fewer_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[Vanished]:
+    """Those of the slides that hold nothing but some of the images that they had when they were finished."""
+    for slide in slides:
+        finished = ledger.remainder(slide)
+        if finished is not None:
+            yield _described(slide, finished)
+
+
+def no_longer_found(ledger: Ledger, slides: Sequence[Slide], root: Path) -> Iterator[Vanished]:
+    """Finished slides below `root` of whose images none belongs to any of the slides that there are now.
+
+    Where another slide bears the name of one today, it gets a name of its own.
+    """
+    names = {slide.name for slide in slides}
+    places = {str(slide.folder): slide for slide in slides}
+    for finished in ledger.others({slide.place for slide in slides}):
+        if finished.folder.is_relative_to(root):
+            there = _is_folder(finished.folder)
+            if not (there and _is_of_another(finished, places)):
+                reason = "its folder holds no images any more" if there else "its folder is no longer there"
+                name = finished.slide
+                if name in names:
+                    name = told_from(name, str(finished.folder), names)
+                names.add(name)
+                yield Vanished(finished, name, reason)
+
+
+def _left(slide: Slide) -> int:
+    """How many images of a slide may be opened."""
+    return sum(not image.refusal for image in slide.images)
+
+
+def _described(slide: Slide, finished: Finished) -> Vanished:
+    unread = next((image.refusal for image in slide.images if image.refusal), "")
+    left, had = _left(slide), finished.differential.images
+    if left:
+        reason = f"{had - left} of its {had} images are no longer there"
+    elif unread:
+        reason = unread
+    elif _is_folder(slide.folder):
+        reason = "its folder holds no images any more"
+    else:
+        reason = "its folder is no longer there"
+    return Vanished(finished, slide.name, reason, unread, left)
+
+
+def _is_of_another(finished: Finished, slides: dict[str, Slide]) -> bool:
+    """Whether an image of a finished slide belongs to one of the slides, by their folders."""
+    folder = finished.folder
+    near = [slide for place, slide in slides.items() if place.startswith(f"{folder}{os.sep}")]
+    near += [slides[str(parent)] for parent in folder.parents if str(parent) in slides]
+    now = {printable(image.path) for slide in near for image in slide.images if not image.refusal}
+    try:
+        return bool(now) and any(printable(folder / call.image) in now for call in finished.calls())
+    except InputError:  # a damaged record is none
+        return True
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # a folder above it cannot be looked into
+        return False

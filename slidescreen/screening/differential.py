@@ -1,0 +1,175 @@
+"""One slide's calls to its leukocyte differential: counts, percentages, exact limits, corrected percentages."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen import cells
+from slidescreen.data.calls import Call, Status
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.screening.correction import Composition, graded, unmix
+from slidescreen.statistics.intervals import clopper_pearson
+
+NAMES: tuple[str, ...] = (*cells.LEUKOCYTES, *cells.GROUPS)
+
+
+@dataclass(frozen=True)
+class Share:
+    """One cell type's or group's part of the leukocytes. Percentages are 0–100; None where undefined.
+
+    `low` and `high` are exact 95% limits (Clopper and Pearson) of the percentage as counted; the corrected figures
+    allow for the ensemble's own errors.
+    """
+
+    count: int
+    percent: float | None
+    low: float | None
+    high: float | None
+    corrected_percent: float | None = None
+    corrected_low: float | None = None
+    corrected_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Differential:
+    """What was counted on one slide.
+
+    Attributes:
+        shares: for each of `NAMES`: the twelve leukocyte types, blasts, immature granulocytes.
+        per_100: each other object's number per 100 leukocytes; None where it is undefined or has no class.
+        certain: for each of `cells.TESTED_GROUPS`, its calls that are certain enough to be tested; empty when read
+            from a file.
+        look_like: of the unidentified cells, how many look most like each type; empty when read from a file.
+        composition: the estimate behind the corrected figures; None where there is none, or when read from a file.
+    """
+
+    slide: str
+    images: int
+    classified: int
+    unidentified: int
+    unreadable: int
+    duplicates: int
+    leukocytes: int
+    shares: Mapping[str, Share]
+    per_100: Mapping[str, float | None]
+    certain: Mapping[str, int] = field(default_factory=dict)
+    look_like: Mapping[str, int] = field(default_factory=dict)
+    composition: Composition | None = None
+
+
+def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differential:
+    """Count one slide's calls.
+
+    Args:
+        slide: its name.
+        calls: one for each image that was found.
+        ensemble: that made the calls; its validation confusion matrix makes the correction.
+    """
+    status = Counter(call.status for call in calls)
+    called = Counter(call.cell_type for call in calls if call.status is Status.CLASSIFIED)
+    types = ensemble.cell_types
+    leukocytes = sum(called[name] for name in cells.LEUKOCYTES)
+    matrix = ensemble.calibration.graded_matrix
+    composition: Composition | None = None
+    if matrix is not None and leukocytes:
+        composition = unmix(_counts(calls, types, matrix.shape[1]), matrix, ensemble.calibration.call_correlation)
+    return Differential(
+        slide=slide,
+        images=len(calls),
+        classified=status[Status.CLASSIFIED],
+        unidentified=status[Status.UNIDENTIFIED],
+        unreadable=status[Status.UNREADABLE],
+        duplicates=status[Status.DUPLICATE],
+        leukocytes=leukocytes,
+        shares={
+            name: _share(name, called, leukocytes, composition if _is_corrected(name, ensemble) else None, types)
+            for name in NAMES
+        },
+        per_100={
+            name: 100 * called[name] / leukocytes if leukocytes and name in types else None
+            for name in cells.OTHER_OBJECTS
+        },
+        certain={group: _certain(calls, group, ensemble) for group in cells.TESTED_GROUPS},
+        look_like=_looks(calls, types),
+        composition=composition,
+    )
+
+
+def _looks(calls: Sequence[Call], types: Sequence[str]) -> Mapping[str, int]:
+    """The most probable type of each cell that is unidentified for no other reason than that no type is certain."""
+    unsure = [call for call in calls if call.status is Status.UNIDENTIFIED and call.probabilities and not call.reason]
+    return Counter(types[int(np.argmax(call.probabilities))] for call in unsure)
+
+
+def _counts(calls: Sequence[Call], types: Sequence[str], columns: int) -> NDArray[np.int64]:
+    """Calls of each type: (K,), or (2K,) where `columns` are twice as many, sure calls and others apart."""
+    classified = [call for call in calls if call.status is Status.CLASSIFIED]
+    called = np.asarray([types.index(call.cell_type) for call in classified], dtype=np.int64)
+    if columns > len(types):
+        called = graded(called, np.asarray([call.probability or 0.0 for call in classified]), len(types))
+    return np.bincount(called, minlength=columns)
+
+
+def _is_corrected(name: str, ensemble: Ensemble) -> bool:
+    """Errors that were measured on too few cells correct nothing: they may be chance."""
+    corrected = ensemble.calibration.corrected
+    return (corrected is None or name in corrected) and not ensemble.measured_on.shortfalls()
+
+
+def _certain(calls: Sequence[Call], group: str, ensemble: Ensemble) -> int:
+    """How many calls into a group are as certain as those whose errors were measured."""
+    members = cells.TESTED_GROUPS[group]
+    inside = [call for call in calls if call.status is Status.CLASSIFIED and call.cell_type in members]
+    measured = ensemble.calibration.false_calls.get(group)
+    if measured is None or measured.certainty == 0:
+        return len(inside)
+    positions = cells.indices(ensemble.cell_types, members)
+    certainties = (sum(call.probabilities[p] for p in positions) for call in inside if call.probabilities)
+    return sum(certainty >= measured.certainty for certainty in certainties)
+
+
+def members_of(name: str) -> tuple[str, ...]:
+    """The cell types that a name of the differential stands for: a group's members, or the type itself."""
+    return cells.GROUPS.get(name, (name,))
+
+
+def corrected_share(composition: Composition | None, members: Sequence[str], types: Sequence[str]) -> float | None:
+    """The most likely share of `members` among the leukocytes, 0–1; None where errors are not known well enough."""
+    positions = cells.indices(types, members)
+    if composition is None or not composition.identifies(positions):
+        return None
+    return float(_among_leukocytes(composition.shares[None], members, types)[0])
+
+
+def corrected_draws(composition: Composition, members: Sequence[str], types: Sequence[str]) -> NDArray[np.float64]:
+    """Draws (D,) of the true share of `members` among the leukocytes, 0–1."""
+    return _among_leukocytes(composition.draws, members, types)
+
+
+def _share(
+    name: str, called: Mapping[str, int], leukocytes: int, composition: Composition | None, types: Sequence[str]
+) -> Share:
+    members = members_of(name)
+    count = sum(called[member] for member in members)
+    if leukocytes == 0:
+        return Share(count, None, None, None)
+    limits = clopper_pearson(count, leukocytes)
+    raw = Share(count, 100 * count / leukocytes, 100 * limits.low, 100 * limits.high)
+    estimate = corrected_share(composition, members, types)
+    if composition is None or estimate is None:
+        return raw
+    low, high = np.quantile(corrected_draws(composition, members, types), (0.025, 0.975))
+    # The draws scatter about the estimate, but at a border they may leave it outside of their limits.
+    low, high = min(low, estimate), max(high, estimate)
+    if count == 0:  # resampling calls that are none shows no spread: as many may have been missed as by counting alone
+        high = max(high, limits.high)
+    return Share(count, raw.percent, raw.low, raw.high, 100 * estimate, 100 * float(low), 100 * float(high))
+
+
+def _among_leukocytes(shares: NDArray[np.float64], members: Sequence[str], types: Sequence[str]) -> NDArray[np.float64]:
+    part = shares[:, cells.indices(types, members)].sum(axis=1)
+    whole = shares[:, cells.indices(types, cells.LEUKOCYTES)].sum(axis=1)
+    return np.asarray(np.divide(part, whole, out=np.zeros_like(part), where=whole > 0))

@@ -1,0 +1,60 @@
+"""A group's calls on a slide, tested against those that the ensemble's own errors would bring."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from slidescreen import cells
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.false_calls import from_matrix, others, tail_probability
+from slidescreen.screening.differential import Differential
+
+
+@dataclass(frozen=True)
+class Excess:
+    """A group's calls against those that the ensemble's errors alone would bring.
+
+    `count` is of all calls, `certain` of those certain enough to be tested; `expected` is how many of the latter
+    errors alone would bring, `p_value` the probability of as many or more. Both are None where the ensemble's
+    errors were not measured.
+    """
+
+    count: int
+    certain: int
+    expected: float | None
+    p_value: float | None
+
+    def significant(self, error_rate: float) -> bool:
+        """Whether errors alone are no explanation. Unmeasured errors explain nothing: any call counts then."""
+        return self.count > 0 and (self.p_value is None or self.p_value < error_rate)
+
+
+def excess(differential: Differential, ensemble: Ensemble, group: str, however_certain: bool = False) -> Excess:
+    """Test a group's calls against "no more than the ensemble's own errors explain".
+
+    Only calls from the certainty on that was chosen on validation cells are tested. The expected rate of false
+    ones is that of each other cell type on the validation split, weighed by the slide's own composition; around
+    it, slides scatter as a beta-binomial distribution with the correlation measured on validation slides.
+
+    Args:
+        differential: of the slide.
+        ensemble: that called it.
+        group: one of `cells.TESTED_GROUPS`.
+        however_certain: test all calls, against all false ones on the validation split.
+    """
+    members = cells.TESTED_GROUPS[group]
+    count = sum(differential.shares[name].count for name in members)
+    certain = count if however_certain else differential.certain[group]
+    matrix = ensemble.calibration.confusion_matrix
+    composition = differential.composition
+    if matrix is None or composition is None:
+        return Excess(count, certain, None, None)
+    types = ensemble.cell_types
+    all_calls = from_matrix(matrix, types, members)
+    found = ensemble.calibration.false_calls.get(group, all_calls)
+    rates_of = all_calls if however_certain else found
+    positions = others(types, members)
+    weights = composition.shares[positions]
+    rate = float(np.average(rates_of.rates(positions), weights=weights if weights.sum() > 0 else None))
+    tail = tail_probability(certain, differential.leukocytes, rate, found.correlation)
+    return Excess(count, certain, rate * differential.leukocytes, tail)

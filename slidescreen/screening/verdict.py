@@ -1,0 +1,294 @@
+"""A differential to a verdict: does a morphologist have to see this slide, and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+from slidescreen import cells
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.screening.differential import Differential, Share, corrected_draws, corrected_share
+from slidescreen.screening.excess import Excess, excess
+from slidescreen.screening.thresholds import Thresholds, default_thresholds
+from slidescreen.statistics.intervals import trials_to_decide
+
+
+class Verdict(StrEnum):
+    """In the order in which slides are to be seen."""
+
+    URGENT = "urgent"
+    REVIEW = "review"
+    INSUFFICIENT = "insufficient"
+    CLEAR = "clear"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The verdict on one slide, its flags (codes) and its reasons (sentences)."""
+
+    verdict: Verdict
+    flags: tuple[str, ...]
+    reasons: tuple[str, ...]
+
+
+def urgency(differential: Differential, finding: Finding) -> tuple[int, float, float, str]:
+    """A key that sorts slides: the one to be seen first comes first."""
+    blasts = best_percent(differential.shares["blasts"])
+    immature = best_percent(differential.shares["immature_granulocytes"])
+    return list(Verdict).index(finding.verdict), -blasts, -immature, differential.slide
+
+
+def screen(differential: Differential, ensemble: Ensemble, thresholds: Thresholds | None = None) -> Finding:
+    """Judge one slide, by the default thresholds unless told otherwise. It never names a diagnosis."""
+    thresholds = thresholds or default_thresholds()
+    blasts, immature, equivalents = (excess(differential, ensemble, group) for group in cells.TESTED_GROUPS)
+    flags: list[str] = []
+    reasons: list[str] = []
+    many = _look_like(differential, cells.BLASTS)[1] >= thresholds.blasts_always_seen
+    if many and not blasts.significant(thresholds.error_rate):
+        blasts = excess(differential, ensemble, "blasts", however_certain=True)
+    if blasts.significant(thresholds.error_rate):
+        _grade_blasts(differential, ensemble, thresholds, blasts, flags, reasons)
+    if immature.significant(thresholds.error_rate):
+        _grade_immature(differential, ensemble, thresholds, immature, flags, reasons)
+    if equivalents.significant(thresholds.error_rate):
+        _grade_equivalents(differential, ensemble, thresholds, flags, reasons)
+    _grade_monocytes(differential.shares["monocyte"], thresholds, flags, reasons)
+    _heed_many(differential, thresholds, flags, reasons)
+    urgent = bool({"blasts", "blast_equivalents", "apl"} & set(flags))
+    review = bool(flags)
+    quality, remarks = _judge_quality(differential, thresholds)
+    if urgent:
+        verdict = Verdict.URGENT
+    elif review:
+        verdict = Verdict.REVIEW
+    elif quality:
+        verdict = Verdict.INSUFFICIENT
+    else:
+        verdict = Verdict.CLEAR
+        reasons.append(_nothing_found(differential, blasts, immature, thresholds))
+        reasons += _undecided("the blasts", differential.shares["blasts"], differential, (thresholds.blasts_workup,))
+    flags += quality
+    reasons += remarks
+    missing = ensemble.measured_on.shortfalls()
+    if missing:
+        flags.append("few_validation_cells")
+        reasons.append(f"the ensemble was measured on too little ({', '.join(missing)}): its errors are hardly known")
+    return Finding(verdict, tuple(flags), tuple(reasons))
+
+
+def _grade_blasts(
+    differential: Differential,
+    ensemble: Ensemble,
+    thresholds: Thresholds,
+    blasts: Excess,
+    flags: list[str],
+    reasons: list[str],
+) -> None:
+    share = differential.shares["blasts"]
+    flags.append("blasts")
+    reasons.append(_excess_sentence("blast", differential, share, blasts))
+    percent = graded_percent(share, ensemble)
+    if percent >= thresholds.blasts_acute:
+        flags += ["blasts_5", "blasts_20"]
+        reasons.append(f"blasts in the range of acute leukaemia (from {thresholds.blasts_acute:g}%)")
+    elif percent >= thresholds.blasts_workup:
+        flags.append("blasts_5")
+        reasons.append(f"blasts above {thresholds.blasts_workup:g}%: work-up")
+    reasons += _undecided("the blasts", share, differential, (thresholds.blasts_workup, thresholds.blasts_acute))
+    lineage = _lineage(differential, ensemble, thresholds)
+    if lineage:
+        flags.append(f"lineage_{lineage}")
+        reasons.append(f"the blasts look {lineage}, which immunophenotyping must confirm")
+
+
+def _lineage(differential: Differential, ensemble: Ensemble, thresholds: Thresholds) -> str:
+    """`myeloid` or `lymphoid` where the two blast types differ beyond their confusion, else nothing."""
+    composition = differential.composition
+    members = [cells.indices(ensemble.cell_types, (name,)) for name in cells.BLASTS]
+    if composition is None or not all(composition.identifies(positions) for positions in members):
+        return ""
+    myeloid = corrected_draws(composition, ("myeloblast",), ensemble.cell_types)
+    lymphoid = corrected_draws(composition, ("lymphoblast",), ensemble.cell_types)
+    for name, more, less in (("myeloid", myeloid, lymphoid), ("lymphoid", lymphoid, myeloid)):
+        if np.quantile(more - thresholds.lineage_ratio * less, 0.025) > 0:
+            return name
+    return ""
+
+
+def _grade_immature(
+    differential: Differential,
+    ensemble: Ensemble,
+    thresholds: Thresholds,
+    immature: Excess,
+    flags: list[str],
+    reasons: list[str],
+) -> None:
+    shares = differential.shares
+    percent = graded_percent(shares["immature_granulocytes"], ensemble)
+    if percent >= thresholds.ig_raised:
+        flags.append("ig")
+        reasons.append(
+            _excess_sentence("immature granulocyte", differential, shares["immature_granulocytes"], immature)
+        )
+        if percent >= thresholds.ig_high:
+            reasons.append(f"immature granulocytes above {thresholds.ig_high:g}%")
+        share = shares["immature_granulocytes"]
+        reasons += _undecided("the immature granulocytes", share, differential, (thresholds.ig_raised,))
+    shifted = percent + graded_percent(shares["band_neutrophil"], ensemble)
+    if "ig" in flags and shifted >= thresholds.left_shift:
+        flags.append("left_shift")
+        reasons.append(f"left shift: bands and immature granulocytes {shifted:.1f}%")
+    promyelocytes = graded_percent(shares["promyelocyte"], ensemble)
+    if promyelocytes >= thresholds.apl_promyelocytes and promyelocytes > percent / 2:
+        flags.append("apl")
+        reasons.append(f"promyelocytes {promyelocytes:.1f}%: consider APL, urgent")
+    basophils = graded_percent(shares["basophil"], ensemble)
+    if "left_shift" in flags and basophils >= thresholds.cml_basophils:
+        flags.append("cml")
+        reasons.append(f"basophils {basophils:.1f}% with a left shift: consider CML")
+
+
+def _grade_equivalents(
+    differential: Differential, ensemble: Ensemble, thresholds: Thresholds, flags: list[str], reasons: list[str]
+) -> None:
+    """Blasts and promyelocytes together, where they reach the acute range and blasts alone do not."""
+    percent = group_percent(differential, cells.BLAST_EQUIVALENTS, ensemble)
+    if percent >= thresholds.blasts_acute and "blasts_20" not in flags:
+        flags.append("blast_equivalents")
+        reasons.append(
+            f"blasts and promyelocytes together {percent:.1f}%: in the range of acute leukaemia "
+            f"(from {thresholds.blasts_acute:g}%) if the promyelocytes are leukaemic"
+        )
+
+
+def _grade_monocytes(share: Share, thresholds: Thresholds, flags: list[str], reasons: list[str]) -> None:
+    """Promonocytes count as blasts, but have no type of their own: they are called monocytes, if anything."""
+    if share.percent is not None and share.low is not None and share.low >= thresholds.monocytes:
+        flags.append("monocytes")
+        reasons.append(
+            f"monocytes {share.percent:.1f}% ({share.low:.1f}–{share.high:.1f}), above {thresholds.monocytes:g}%: "
+            "promonocytes, which count as blasts, may be among them"
+        )
+
+
+def _heed_many(differential: Differential, thresholds: Thresholds, flags: list[str], reasons: list[str]) -> None:
+    """So many blasts are seen by someone, whatever errors, certainty and correction say of them.
+
+    Cells that stayed unidentified count as what they look most like.
+    """
+    told = {
+        "blasts": (cells.BLASTS, {"blasts"}),
+        "blasts or promyelocytes": (cells.BLAST_EQUIVALENTS, {"blasts", "blast_equivalents", "apl"}),
+    }
+    for what, (members, known) in told.items():
+        count, percent = _look_like(differential, members)
+        if percent >= thresholds.blasts_always_seen and not known & set(flags):
+            flags.append("many_blasts")
+            reasons.append(
+                f"{count} cells, {percent:.1f}% of the leukocytes, look like {what}: from "
+                f"{thresholds.blasts_always_seen:g}% on someone must see them, even where errors may explain them"
+            )
+            return
+
+
+def _look_like(differential: Differential, members: Sequence[str]) -> tuple[int, float]:
+    """How many cells are called, or look most like, one of `members`, and their percentage of the leukocytes."""
+    unsure = differential.look_like
+    count = sum(differential.shares[name].count + unsure.get(name, 0) for name in members)
+    leukocytes = differential.leukocytes + sum(unsure.get(name, 0) for name in cells.LEUKOCYTES)
+    return count, 100 * count / leukocytes if leukocytes else 0.0
+
+
+def group_percent(differential: Differential, members: Sequence[str], ensemble: Ensemble) -> float:
+    """The percentage of several types together, as `graded_percent`."""
+    counted = sum(differential.shares[name].percent or 0.0 for name in members)
+    corrected = corrected_share(differential.composition, members, ensemble.cell_types)
+    return _graded(counted, None if corrected is None else 100 * corrected, ensemble)
+
+
+def _undecided(what: str, share: Share, differential: Differential, cut_offs: Sequence[float]) -> list[str]:
+    """How many leukocytes it would take to tell a percentage from the cut-off that lies within its exact limits."""
+    if share.percent is None or share.low is None or share.high is None:
+        return []
+    for cut_off in cut_offs:
+        if share.low < cut_off < share.high:
+            needed = trials_to_decide(share.percent / 100, cut_off / 100)
+            count = f"about {needed}" if needed else "more than 5000"
+            return [f"to tell {what} from {cut_off:g}% would take {count} leukocytes, not {differential.leukocytes}"]
+    return []
+
+
+def _judge_quality(differential: Differential, thresholds: Thresholds) -> tuple[list[str], list[str]]:
+    """Flags and remarks on whether there is enough to go by."""
+    flags, remarks = [], []
+    if differential.leukocytes < thresholds.least_leukocytes:
+        flags.append("too_few_cells")
+        verb = "was" if differential.leukocytes == 1 else "were"
+        remarks.append(f"only {number_of(differential.leukocytes, 'leukocyte')} {verb} classified")
+    elif differential.leukocytes < thresholds.usual_leukocytes:
+        remarks.append(f"{differential.leukocytes} leukocytes are fewer than the usual {thresholds.usual_leukocytes}")
+    unusable = differential.unidentified + differential.unreadable
+    if differential.images and unusable > thresholds.most_unusable * differential.images:
+        flags.append("unreliable")
+        remarks.append(f"{unusable} of {differential.images} images could not be identified or read")
+    return flags, remarks
+
+
+def graded_percent(share: Share, ensemble: Ensemble) -> float:
+    """The percentage to hold against the thresholds: the corrected one where there is one, else the counted one.
+
+    A correction that was not tried on validation slides may be wrong: it can raise a percentage, but not lower it.
+    """
+    return _graded(share.percent or 0.0, share.corrected_percent, ensemble)
+
+
+def _graded(counted: float, corrected: float | None, ensemble: Ensemble) -> float:
+    if corrected is None:
+        return counted
+    return corrected if ensemble.calibration.corrected is not None else max(counted, corrected)
+
+
+def best_percent(share: Share) -> float:
+    """The corrected percentage where there is one, else the counted; 0 where nothing was counted."""
+    if share.corrected_percent is not None:
+        return share.corrected_percent
+    return share.percent or 0.0
+
+
+def _excess_sentence(what: str, differential: Differential, share: Share, found: Excess) -> str:
+    among = number_of(differential.leukocytes, "leukocyte")
+    text = f"{number_of(found.count, what)} among {among} ({share.percent:.1f}%"
+    if share.corrected_percent is not None:
+        text += f", corrected {share.corrected_percent:.1f}%, {share.corrected_low:.1f}–{share.corrected_high:.1f}"
+    text += ")"
+    if found.expected is not None and found.p_value is not None:
+        tested = "" if found.certain == found.count else f"{found.certain} of them certain, "
+        text += f", {tested}where errors alone explain {found.expected:.1f} (p {_p_text(found.p_value)})"
+    return text
+
+
+def _nothing_found(differential: Differential, blasts: Excess, immature: Excess, thresholds: Thresholds) -> str:
+    found = (_tested(blasts, "blast"), _tested(immature, "immature granulocyte"))
+    counted = f"{' and '.join(found)} among {number_of(differential.leukocytes, 'leukocyte')}: "
+    if immature.significant(thresholds.error_rate):
+        return f"{counted}the latter below {thresholds.ig_raised:g}%, the former no more than errors alone explain"
+    return f"{counted}no more than errors alone explain"
+
+
+def _tested(found: Excess, what: str) -> str:
+    """A number of calls, and of how many the test took account."""
+    text = number_of(found.count, what)
+    if found.certain == found.count:
+        return text
+    return f"{text} ({found.certain or 'none'} of them certain)" if found.count > 1 else f"{text} (not certain)"
+
+
+def number_of(count: int, what: str) -> str:
+    """A count and its noun."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def _p_text(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"= {p:.4f}"
