@@ -161,3 +161,21 @@ def test_a_log_goes_on_below_a_line_that_may_be_torn(tmp_path: Path) -> None:
     torn, whole = (tmp_path / "night.log").read_text().splitlines()
     assert (torn, json.loads(whole)["event"]) == ('{"time": "2026', "three")
     assert recorder.troubles() == {"warnings": watcher.told, "unwritten_files": [f"{tmp_path}/night.log"]}
+
+
+def test_a_signal_while_the_page_is_written_leaves_tables_and_page_of_one_run(
+    command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from slidescreen.runs import record as record_module
+
+    render, signals = record_module.render_run, [KeyboardInterrupt]
+
+    def interrupted(*arguments: Any, **options: Any) -> str:
+        if signals:
+            raise signals.pop()
+        return render(*arguments, **options)
+
+    monkeypatch.setattr(record_module, "render_run", interrupted)
+    assert command("classify", night, "--out", "run").code == 130
+    assert {path.name for path in Path("run").glob("[!.]*")} >= {*TABLES, "report.html", "run.json"}
+    assert json.loads(Path("run/run.json").read_text())["complete"] is True
