@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from slidescreen.data.appearance import MEASURES
 from slidescreen.runs import drift
-from slidescreen.runs.drift import CERTAINTY, COMPOSITION, Look, compare
+from slidescreen.runs.drift import CERTAINTY, COMPOSITION, Profile, compare
 
 _MEAN = {"neutrophil": 0.57, "band_neutrophil": 0.04, "eosinophil": 0.03, "basophil": 0.006, "monocyte": 0.07,
          "lymphocyte": 0.27, "variant_lymphocyte": 0.004}  # fmt: skip
@@ -69,11 +69,11 @@ def _told(
         changed = {figure: value + change.get(figure, 0.0) for figure, value in tonight.figures.items()}
         for needed in least:
             drift.LEAST_SLIDES = needed
-            if compare(Look(slides, changed), past, {}):
+            if compare(Profile(slides, changed), past, {}):
                 yield needed, name
 
 
-def _night(slides: int, leukaemic: float, generator: np.random.Generator) -> Look:
+def _night(slides: int, leukaemic: float, generator: np.random.Generator) -> Profile:
     ill = generator.random(slides) < leukaemic
     looks = {
         name: mean + generator.normal(0, spread, slides) + ill * _LEUKAEMIC.get(name, 0.0)
@@ -84,7 +84,7 @@ def _night(slides: int, leukaemic: float, generator: np.random.Generator) -> Loo
     figures = {name: float(np.median(looks[name])) for name in MEASURES}
     figures |= dict(zip(CERTAINTY, (float(np.median(sure)), float(np.median(unidentified))), strict=True))
     medians = np.median([_percentages(bool(one), generator) for one in ill], axis=0).tolist()
-    return Look(slides, figures | dict(zip(COMPOSITION, medians, strict=True)))
+    return Profile(slides, figures | dict(zip(COMPOSITION, medians, strict=True)))
 
 
 def _percentages(ill: bool, generator: np.random.Generator) -> NDArray[np.float64]:

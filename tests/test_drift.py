@@ -9,13 +9,13 @@ from PIL import Image, ImageFilter
 
 from slidescreen.data.appearance import MEASURES, measure
 from slidescreen.data.calls import Call, Status
-from slidescreen.runs.drift import LEAST_NIGHTS, Look, compare, look_of
+from slidescreen.runs.drift import LEAST_NIGHTS, Profile, compare, profile_of
 from slidescreen.runs.history import read_history
 from slidescreen.runs.results import SlideResult
 from slidescreen.screening.differential import Differential
 from slidescreen.screening.verdict import Finding, Verdict
 
-PAST = [Look(40, {"background_red": 200.0 + (n % 3), "sharpness": 4.0 + 0.02 * (n % 4)}) for n in range(20)]
+PAST = [Profile(40, {"background_red": 200.0 + (n % 3), "sharpness": 4.0 + 0.02 * (n % 4)}) for n in range(20)]
 
 
 def look(image: Image.Image) -> dict[str, float]:
@@ -45,8 +45,8 @@ def test_a_loss_of_focus_shows_in_the_sharpness_and_a_lamp_in_the_background() -
     assert look(darker)["sharpness"] == pytest.approx(look(image)["sharpness"], rel=0.1)
 
 
-def night(slides: int = 40, **figures: float) -> Look:
-    return Look(slides, figures)
+def night(slides: int = 40, **figures: float) -> Profile:
+    return Profile(slides, figures)
 
 
 def test_a_usual_night_gets_no_remark() -> None:
@@ -124,7 +124,7 @@ def test_figures_of_a_night_are_medians_over_its_slides() -> None:
         )
         return SlideResult(Differential("S", 9, 9, 0, 0, 0, 9, {}, {}), Finding(Verdict.CLEAR, (), ()), calls, Path())
 
-    look = look_of([slide("nnnn", 0.9), slide("nnnb", 0.8), slide("bbbbbbbbbbbb", 0.4)])
+    look = profile_of([slide("nnnn", 0.9), slide("nnnb", 0.8), slide("bbbbbbbbbbbb", 0.4)])
     assert look.slides == 3
     assert look.figures["neutrophil_percent"] == 75
     assert look.figures["myeloblast_percent"] == 25

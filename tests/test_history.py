@@ -60,9 +60,9 @@ def others(path: Path) -> list[str]:
 
 def test_the_history_reads_back_what_was_added(path: Path) -> None:
     found = read_history(path)
-    assert [look.slides for look in found.looks()] == [2] * 4
-    assert [look.figures["mean_probability"] for look in found.looks()] == [0.905, 0.91, 0.915, 0.92]
-    assert {look.figures["background_red"] for look in found.looks()} == {200.5}
+    assert [look.slides for look in found.profiles()] == [2] * 4
+    assert [look.figures["mean_probability"] for look in found.profiles()] == [0.905, 0.91, 0.915, 0.92]
+    assert {look.figures["background_red"] for look in found.profiles()} == {200.5}
     assert (found.remarks, found.spoilt) == ((), False)
     assert path.read_text().startswith("time,slides,images,background_red,")
 
@@ -101,9 +101,9 @@ def with_commas(value: str) -> str:
     ids=["semicolons", "decimal commas", "mark", "utf-16 tabs", "quotes", "no last newline", "crlf", "reordered"],
 )
 def test_what_a_spreadsheet_saved_is_read_and_written_as_before(save: Callable[[Path], None], path: Path) -> None:
-    looks, before = read_history(path).looks(), path.read_bytes()
+    looks, before = read_history(path).profiles(), path.read_bytes()
     save(path)
-    assert read_history(path).looks() == looks
+    assert read_history(path).profiles() == looks
     assert not read_history(path).spoilt
     assert add_night(path, time(9), [slide("9")]) is None
     assert path.read_bytes().startswith(before)
@@ -122,7 +122,7 @@ def test_columns_of_the_laboratorys_own_stay(path: Path) -> None:
 
 def test_a_history_from_before_its_last_column_is_carried_on(path: Path) -> None:
     path.write_text("".join(line.rpartition(",")[0] + "\n" for line in path.open()))
-    assert len(read_history(path).looks()) == 4
+    assert len(read_history(path).profiles()) == 4
     assert add_night(path, time(9), [slide("9")]) is None
     assert [bool(row["content"]) for row in rows_of(path)] == [False] * 4 + [True]
 
@@ -144,7 +144,7 @@ def test_rows_that_can_be_read_are_kept_and_the_damaged_file_too(
     damaged = spoil(path.read_text())
     path.write_text(damaged)
     found = read_history(path)
-    assert len(found.looks()) == left
+    assert len(found.profiles()) == left
     assert "can be read" in found.remarks[0] or "cannot be read" in found.remarks[0]
     kept = add_night(path, time(9), [slide("9")])
     assert kept == path.with_name("history.set-aside-1.csv")
@@ -160,7 +160,7 @@ RUBBISH = [b"\x00\xff\xfe\x80" * 300, b"PK\x03\x04 a workbook", b"name,born\nDoe
 def test_what_is_no_history_is_set_aside_in_a_runs_own_folder(content: bytes, path: Path) -> None:
     for number in (1, 2):
         path.write_bytes(content)
-        assert read_history(path).looks() == []
+        assert read_history(path).profiles() == []
         assert "is no history of slidescreen" in read_history(path).remarks[0]
         kept = add_night(path, time(9), [slide("9")])
         assert kept == path.with_name(f"history.set-aside-{number}.csv")
@@ -218,7 +218,7 @@ def test_whatever_damages_a_history_it_is_carried_on_and_nothing_is_lost(
     assert (kept is not None) == found.spoilt
     assert kept is None or kept.read_bytes() == damaged
     assert read_history(copy).remarks == ()
-    assert read_history(copy).looks()[:-1] == found.looks()
+    assert read_history(copy).profiles()[:-1] == found.profiles()
 
 
 def counted(path: Path) -> list[tuple[str, str]]:
@@ -230,7 +230,7 @@ def test_the_same_slides_are_one_night_under_whatever_names(path: Path) -> None:
     add_night(path, time(9), again)
     assert counted(path) == [("01", "2"), ("09", "2"), ("03", "2"), ("04", "2")]
     assert rows_of(path)[1]["mean_probability"] == "0.7000"
-    assert [look.figures["mean_probability"] for look in read_history(path).looks(but=content_of(again))] == [
+    assert [look.figures["mean_probability"] for look in read_history(path).profiles(but=content_of(again))] == [
         0.905, 0.915, 0.92
     ]  # fmt: skip
 

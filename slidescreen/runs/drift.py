@@ -41,15 +41,14 @@ _TO_DEVIATION = 1.4826  # from a median absolute deviation to a normal distribut
 
 
 @dataclass(frozen=True)
-class Look:
-    """How the slides of a run look: how many there are, and those of the `FIGURES` that there is something to go by."""
-
+class Profile:
     """How a run's slides look: how many there are, and those of the `FIGURES` that there is something to go by."""
+
     slides: int
     figures: Mapping[str, float]
 
 
-def look_of(slides: Sequence[SlideResult]) -> Look:
+def profile_of(slides: Sequence[SlideResult]) -> Profile:
     """The figures of a run's slides: how images look as medians over images, the rest as medians over slides."""
     calls = [slide.calls for slide in slides]
     looks = np.asarray([call.appearance for found in calls for call in found if call.appearance])
@@ -60,7 +59,7 @@ def look_of(slides: Sequence[SlideResult]) -> Look:
         values = [found[name] for found in of_slides if name in found]
         if values:
             figures[name] = float(np.median(values))
-    return Look(len(slides), figures)
+    return Profile(len(slides), figures)
 
 
 def _certainty(calls: Sequence[Call]) -> dict[str, float]:
@@ -79,11 +78,11 @@ def _composition(calls: Sequence[Call]) -> dict[str, float]:
     return {f"{name}_percent": 100 * types[name] / total for name in cells.LEUKOCYTES} if total else {}
 
 
-def compare(tonight: Look, past: Sequence[Look], measured: Mapping[str, tuple[float, float]]) -> list[str]:
+def compare(tonight: Profile, past: Sequence[Profile], measured: Mapping[str, tuple[float, float]]) -> list[str]:
     """In what a night departs from the past, in words.
 
     Args:
-        tonight: by `look_of`.
+        tonight: by `profile_of`.
         past: earlier nights, oldest first; with fewer than `LEAST_NIGHTS` to go by, `measured` is asked instead.
         measured: for some of `FIGURES`, between which values they lay where the ensemble was measured.
     """
@@ -99,35 +98,38 @@ def compare(tonight: Look, past: Sequence[Look], measured: Mapping[str, tuple[fl
 
 
 def _judge(
-    figure: str, recent: Sequence[Look], before: Sequence[Look], measured: Mapping[str, tuple[float, float]]
+    figure: str,
+    recent: Sequence[Profile],
+    before: Sequence[Profile],
+    measured: Mapping[str, tuple[float, float]],
 ) -> list[str]:
-    slides = sum(look.slides for look in recent)
-    value = _weighted_median([look.figures[figure] for look in recent], [look.slides for look in recent])
+    slides = sum(each.slides for each in recent)
+    value = _weighted_median([each.figures[figure] for each in recent], [each.slides for each in recent])
     told = f"{_name(figure)}{f' over the last {slides} slides' if len(recent) > 1 else ''}"
     if len(before) >= LEAST_NIGHTS:
         return _departure(figure, told, value, slides, before)
     return _outside(figure, told, value, *measured[figure]) if figure in measured else []
 
 
-def _split(figure: str, tonight: Look, past: Sequence[Look], least: int) -> tuple[list[Look], list[Look]]:
+def _split(figure: str, tonight: Profile, past: Sequence[Profile], least: int) -> tuple[list[Profile], list[Profile]]:
     """The latest nights that together have so many slides, tonight first, and those before them; none if too few."""
     if figure not in tonight.figures:
         return [], []
-    before = [look for look in past if figure in look.figures]
+    before = [each for each in past if figure in each.figures]
     recent = [tonight]
-    while sum(look.slides for look in recent) < least:
+    while sum(each.slides for each in recent) < least:
         if not before:
             return [], []
         recent.append(before.pop())
     return recent, before
 
 
-def _departure(figure: str, told: str, value: float, slides: int, before: Sequence[Look]) -> list[str]:
+def _departure(figure: str, told: str, value: float, slides: int, before: Sequence[Profile]) -> list[str]:
     """A remark where a figure of so many slides lies too many deviations from the nights before."""
-    values = np.asarray([look.figures[figure] for look in before])
+    values = np.asarray([each.figures[figure] for each in before])
     middle = float(np.median(values))
     usual = _TO_DEVIATION * float(np.median(np.abs(values - middle)))
-    usual *= math.sqrt(max(1.0, float(np.median([look.slides for look in before])) / slides))  # few slides vary more
+    usual *= math.sqrt(max(1.0, float(np.median([each.slides for each in before])) / slides))  # few slides vary more
     deviations = (value - middle) / max(usual, _least_spread(figure, slides))
     if abs(deviations) <= _MOST_DEVIATIONS:
         return []

@@ -16,7 +16,7 @@ from slidescreen.errors import InputError
 from slidescreen.files.damaged import free_name, set_aside
 from slidescreen.files.writing import printable, write_text, write_whole
 from slidescreen.reporting.tables import to_csv
-from slidescreen.runs.drift import FIGURES, Look, look_of
+from slidescreen.runs.drift import FIGURES, Profile, profile_of
 from slidescreen.runs.results import SlideResult
 
 _COLUMNS = ("time", "slides", "images", *FIGURES, "content")
@@ -42,9 +42,9 @@ class History:
     remarks: tuple[str, ...] = ()
     spoilt: bool = False
 
-    def looks(self, but: str = "") -> list[Look]:
+    def profiles(self, but: str = "") -> list[Profile]:
         """How each night looked, but for one of just this content."""
-        return [_look(row) for row in self.rows if not but or row["content"] != but]
+        return [_profile(row) for row in self.rows if not but or row["content"] != but]
 
     def counted(self) -> frozenset[str]:
         """The slides that the rows were made of, by `content_of`."""
@@ -152,13 +152,13 @@ def _written(figures: Mapping[str, float]) -> dict[str, str]:
 
 
 def _row_of(slides: Sequence[SlideResult], time: str) -> dict[str, str]:
-    look, images = look_of(slides), sum(slide.differential.images for slide in slides)
-    known = {"time": time, "slides": str(look.slides), "images": str(images), "content": content_of(slides)}
-    return {**dict.fromkeys(_COLUMNS, ""), **known, **_written(look.figures)}
+    profile, images = profile_of(slides), sum(slide.differential.images for slide in slides)
+    known = {"time": time, "slides": str(profile.slides), "images": str(images), "content": content_of(slides)}
+    return {**dict.fromkeys(_COLUMNS, ""), **known, **_written(profile.figures)}
 
 
-def _look(row: Mapping[str, str]) -> Look:
-    return Look(int(number(row["slides"])), {name: float(row[name]) for name in FIGURES if row[name]})
+def _profile(row: Mapping[str, str]) -> Profile:
+    return Profile(int(number(row["slides"])), {name: float(row[name]) for name in FIGURES if row[name]})
 
 
 def _content_of(slide: SlideResult) -> str:

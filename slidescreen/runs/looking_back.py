@@ -7,7 +7,7 @@ from typing import TypeVar
 from slidescreen.errors import OutputError
 from slidescreen.files.writing import printable
 from slidescreen.interruptible import apart
-from slidescreen.runs.drift import compare, look_of
+from slidescreen.runs.drift import compare, profile_of
 from slidescreen.runs.history import History, add_night, content_of, read_history
 from slidescreen.runs.monitoring import Recorder
 from slidescreen.runs.record import Request
@@ -32,7 +32,7 @@ class LookingBack:
             history = self._in_time(lambda: read_history(self._path, self._named))
         for remark in history.remarks:
             self._recorder.warn(remark)
-        remarks = compare(look_of(slides), history.looks(but=content_of(slides)), measured)
+        remarks = compare(profile_of(slides), history.profiles(but=content_of(slides)), measured)
         for remark in remarks:
             self._recorder.event("drift", remark=remark)
         return remarks
@@ -40,7 +40,7 @@ class LookingBack:
     def remember(self, started: datetime, results: Mapping[str, SlideResult]) -> None:
         """Add how the new slides look."""
         slides, time = _new(results), started.isoformat(timespec="seconds")
-        if not look_of(slides).figures:
+        if not profile_of(slides).figures:
             return
         with self._recorder.side_file(self._path):
             kept = self._in_time(lambda: add_night(self._path, time, slides, self._named))
