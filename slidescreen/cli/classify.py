@@ -66,7 +66,7 @@ def classify(
     thresholds: Annotated[
         Path | None,
         typer.Option(
-            help="TOML file with the laboratory's own limits. \\[default: those of slidescreen/thresholds.toml]"
+            help="TOML file with the laboratory's own limits. \\[default: slidescreen/screening/thresholds.toml]"
         ),
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run of another folder in --out.")] = False,

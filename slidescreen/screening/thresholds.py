@@ -75,7 +75,7 @@ _ASCENDING = (("blasts_workup", "blasts_acute"), ("ig_raised", "ig_high"), ("lea
 @cache
 def default_thresholds() -> Thresholds:
     """Those of `thresholds.toml`."""
-    text = files("slidescreen").joinpath("thresholds.toml").read_text(encoding="utf-8")
+    text = files("slidescreen.screening").joinpath("thresholds.toml").read_text(encoding="utf-8")
     return Thresholds(**dict(_values(tomllib.loads(text))))
 
 

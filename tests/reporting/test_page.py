@@ -178,7 +178,7 @@ def test_disagreements_with_the_laboratory_are_marked() -> None:
 
 
 def test_every_flag_that_screening_raises_is_explained() -> None:
-    source = Path(__file__).parents[2].joinpath("slidescreen", "screening.py").read_text()
+    source = Path(__file__).parents[2].joinpath("slidescreen", "screening", "verdict.py").read_text()
     raised = set(re.findall(r'flags(?:\.append\(| \+= \[)"(\w+)"', source)) | {"lineage_myeloid", "lineage_lymphoid"}
     assert raised <= set(FLAGS)
 

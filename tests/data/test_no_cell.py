@@ -16,7 +16,7 @@ from slidescreen.data.images import decode
 from slidescreen.data.no_cell import why_no_cell
 from slidescreen.runs.folder import read_run
 
-SHARED = Path(__file__).parents[2] / "shared" / "data"
+SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
 NO_CELLS = pictures([draw_cell(seed) for seed in range(12)])

@@ -12,7 +12,7 @@ from slidescreen import cells
 from slidescreen.engine.devices import has_8_bit_products
 from slidescreen.ensembles import storage
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 DEFAULT = ROOT / "weights" / "default"
 
 

@@ -106,7 +106,7 @@ for slide, calls in pipeline.run(discover(Path("."))):
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
 def test_a_run_that_lacks_memory_halfway_goes_on(tmp_path: Path) -> None:
     """A real limit: 64 MB an image, of which sixteen do not fit."""
-    arguments = [sys.executable, "-c", LIMITED, str(Path(__file__).parent)]
+    arguments = [sys.executable, "-c", LIMITED, str(Path(__file__).parents[1] / "ensembles")]
     ended = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines() == [
