@@ -22,6 +22,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from slidescreen.data.appearance import MEASURES
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.slides import CellImage, Slide
 from slidescreen.engine.interface import EngineOptions
@@ -114,13 +115,14 @@ def _models(ensemble: Ensemble, cells: int) -> Iterator[SlideResult]:
     generator = np.random.default_rng(0)
     types = ensemble.cell_types
     expected = np.where(np.arange(len(types)) == types.index("neutrophil"), 3.0, 0.1)
+    looks = (100.0,) * len(MEASURES)
     for _ in range(_MODELS):
         calls = []
         for cell, row in enumerate(generator.dirichlet(expected, size=cells)):
             sure = row.max() >= ensemble.calibration.rejection_threshold
             status, called = (Status.CLASSIFIED, types[int(row.argmax())]) if sure else (Status.UNIDENTIFIED, "")
             name = f"cell_{cell:03d}.jpg"
-            calls.append(Call(name, status, called, float(row.max()), "", tuple(row.tolist()), "", "", (1.0,) * 4))
+            calls.append(Call(name, status, called, float(row.max()), "", tuple(row.tolist()), "", "", looks))
         yield judge(Slide("", Path(), ()), tuple(calls), ensemble, default_thresholds())
 
 

@@ -50,11 +50,15 @@ class Profile:
 
 def profile_of(slides: Sequence[SlideResult]) -> Profile:
     """The figures of a run's slides: how images look as medians over images, the rest as medians over slides."""
-    calls = [slide.calls for slide in slides]
-    looks = np.asarray([call.appearance for found in calls for call in found if call.appearance])
+    appearances: list[tuple[float, ...]] = []
+    of_slides = []
+    for slide in slides:
+        calls = tuple(slide.calls)  # those of an earlier run are read once, and let go of
+        appearances += (call.appearance for call in calls if call.appearance)
+        of_slides.append({**_certainty(calls), **_composition(calls)})
+    looks = np.asarray(appearances)
     medians = np.median(looks, axis=0).tolist() if len(looks) else ()
     figures = dict(zip(MEASURES, medians, strict=False))
-    of_slides = [{**_certainty(found), **_composition(found)} for found in calls]
     for name in (*CERTAINTY, *COMPOSITION):
         values = [found[name] for found in of_slides if name in found]
         if values:

@@ -56,4 +56,6 @@ class LookingBack:
 
 
 def _new(results: Mapping[str, SlideResult]) -> Sequence[SlideResult]:
-    return [result for result in results.values() if result.new and result.differential.images]
+    """The slides with images that no earlier night has told of; not those that were known, and have gone meanwhile."""
+    shown = (result for result in results.values() if result.new and result.differential.images)
+    return [result for result in shown if "vanished" not in result.finding.flags]
