@@ -9,12 +9,21 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import Command, Sabotage, write_cells
 
-from slidescreen.data.slides import discover
+from slidescreen.data.slides import Slide, discover
+from slidescreen.engine.interface import EngineOptions
+from slidescreen.engine.selection import choose
+from slidescreen.ensembles import storage
+from slidescreen.reporting.page import MOST_EARLIER
+from slidescreen.runs.finished import Finished
+from slidescreen.runs.ledger import Ledger
+from slidescreen.runs.results import judge
+from slidescreen.screening.thresholds import default_thresholds
 
 
 @pytest.fixture
@@ -198,6 +207,41 @@ def test_a_slide_of_which_some_images_have_gone_is_not_judged_by_the_rest(comman
     command("classify", night, "--out", "run", "--force")
     assert record()["vanished_slides"] == []
     assert len(Path("run/cells.csv").read_text().splitlines()) == 12
+
+
+def test_earlier_slides_cost_a_night_their_heads_alone(
+    command: Command, night: Path, ensemble_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of 150 earlier slides half are still there; the next night has one new slide."""
+    command("classify", night, "--out", "run")
+    ensemble, (model, *_) = storage.load(ensemble_folder), discover(night)
+    book = Ledger(Path("run"), ensemble, choose(EngineOptions(), ensemble.calibration), default_thresholds())
+    found = book.recall(model)
+    assert found is not None
+    for number in range(150):
+        folder = night.resolve() / f"T{number:03d}"
+        images = tuple(replace(image, path=folder / image.name) for image in model.images)
+        if number % 2:
+            folder.mkdir()
+            for image, sample in zip(images, model.images, strict=True):
+                os.link(sample.path, image.path)
+        named = replace(found, differential=replace(found.differential, slide=folder.name))
+        book.keep(Slide(folder.name, folder, images, folder.name), named)
+    command("classify", night, "--out", "run")  # which shows them as new
+    write_cells(night / "S9", 2, first_seed=900)
+    read, judged = [], []
+    body = Finished.body
+    monkeypatch.setattr(Finished, "body", lambda each: read.append(each.slide) or body(each))
+    monkeypatch.setattr(
+        "slidescreen.runs.night.judge", lambda slide, *rest: judged.append(slide.name) or judge(slide, *rest)
+    )
+    monkeypatch.setattr("slidescreen.runs.ledger.judge", lambda *_: pytest.fail("an earlier slide was judged anew"))
+    assert command("classify", night, "--out", "run").code == 0
+    assert judged == ["S9"]
+    assert len(read) < MOST_EARLIER
+    assert len(set(record()["earlier_slides"])) == 153  # type: ignore[arg-type]
+    assert len(Path("run/cells.csv").read_text().splitlines()) == 1 + 153 * 4 + 2
+    assert len(record()["vanished_slides"]) == 75  # type: ignore[arg-type]
 
 
 def test_the_page_of_a_vanished_slide_keeps_its_pictures(command: Command, night: Path) -> None:
