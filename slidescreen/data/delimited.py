@@ -157,7 +157,7 @@ def _check_columns(columns: list[str], header: _Record, required: Collection[str
         raise InputError(f"{name} lacks the column {names}: line {header.line}, which is to name them, reads {line}")
     twice = next((column for column in columns if column and columns.count(column) > 1), None)
     if twice is not None:
-        raise InputError(f"{name}, line {header.line}: two columns are named {twice}: rename one")
+        raise InputError(f"{name}, line {header.line}: two columns are named {excerpt(twice)}: rename one")
 
 
 def _check_fields(fields: list[str], columns: list[str], header: int, place: str) -> None:

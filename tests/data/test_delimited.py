@@ -1,6 +1,7 @@
 """Tables as people save them are read, or told line by line what is wrong with them."""
 
 import codecs
+import contextlib
 import csv
 import io
 from pathlib import Path
@@ -121,7 +122,7 @@ def test_a_huge_value_is_read(tmp_path: Path) -> None:
         ("<html><table>", "is a web page or XML"),
         ("a.jpg,Monocyte\nb.jpg,Basophil\n", "lacks the column file, label: line 1, .* reads 'a.jpg, Monocyte'"),
         ("\nfile,kind\n", "lacks the column label: line 2, .* reads 'file, kind'"),
-        ("file,label,Label\n", "line 1: two columns are named label"),
+        ("file,label,Label\n", "line 1: two columns are named 'label'"),
         ('file,label\n"a,m\nb,m\n', "line 2: a quotation mark is opened and never closed"),
         ('file,label\n"x\ny",m\n\n"a"b,m\n', "line 5: a quotation mark in the midst of a field"),
         ("file,label\n\na,Blast, no lineage spec\n", "line 3: ' no lineage spec' is in no column that line 1 names"),
@@ -193,3 +194,17 @@ def test_what_the_standard_library_writes_is_read_as_it_was(
     writer.writerows(rows)
     found = table(tmp_path, text.getvalue())
     assert [tuple(row.values()) for row in found.rows] == [row for row in rows if any(v.strip() for v in row)]
+
+
+marks = [b'"', b",", b";", b"\t", b"\r", b"\n", b" ", b"\xef\xbb\xbf", b"\xff\xfe", b"\0", b"sep=", b"file", b"\xe4"]
+pieces = st.sampled_from(marks) | st.binary(max_size=3)
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(pieces, max_size=25).map(b"".join), st.booleans())
+def test_any_bytes_are_a_table_or_one_clear_error(tmp_path: Path, content: bytes, with_header: bool) -> None:
+    with contextlib.suppress(InputError):
+        found = table(tmp_path, (b"file,label\n" if with_header else b"") + content)
+        lines = [row.line for row in found.rows]
+        assert lines == sorted(set(lines))
+        assert all(tuple(row) == found.columns for row in found.rows)
