@@ -14,6 +14,12 @@ def cell(path: Path, seed: int) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluations without their pictures, which take most of the time and are tried elsewhere."""
+    monkeypatch.setattr("slidescreen.reporting.evaluation_files.draw_plots", lambda *_: [])
+
+
 @pytest.fixture
 def night() -> Path:
     """Two slides as the analyser exports them, whose class folders and files have the same names."""
