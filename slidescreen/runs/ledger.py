@@ -70,7 +70,7 @@ class Ledger:
             with contextlib.suppress(InputError):  # a damaged record is none
                 unchanged = self._unchanged(finished, slide, fingerprint)
                 if unchanged is not None:
-                    return self.result(unchanged)
+                    return self._judged(unchanged)
         self._states[slide.place] = fingerprint, _states(slide)
         return None
 
@@ -126,6 +126,9 @@ class Ledger:
             reasons = (*finished.finding.reasons, "its record is damaged: its cells are not listed")
             finding = replace(finished.finding, reasons=reasons)
             return SlideResult(finished.differential, finding, (), finished.folder)
+        return self._judged(finished)
+
+    def _judged(self, finished: Finished) -> SlideResult:
         if finished.origin.judged != self._origin.judged and finished.origin.voted == self._origin.voted:
             finished = self._judged_anew(finished)
         return SlideResult(finished.differential, finished.finding, finished.calls(), finished.folder, kept=finished)
