@@ -32,7 +32,7 @@ _BEGINNINGS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
         ("Photoshop", rb"8BPS\x00[\x01\x02]\x00{6}"),
         ("DICOM", rb".{128}DICM"),
         ("OpenEXR", rb"\x76\x2f\x31\x01"),
-        ("PNM", rb"P[1-6]\s+(#[^\n]*\n\s*)*\d+\s+(#[^\n]*\n\s*)*\d+\s"),
+        ("PNM", rb"P[1-6][\r\n]\s*(#[^\n]*\n\s*)*\d+\s+(#[^\n]*\n\s*)*\d+\s"),
         ("PCX", rb"\x0a[\x00\x02-\x05]\x01[\x01\x02\x04\x08].{60}\x00"),
         ("QOI", rb"qoif.{8}[\x03\x04][\x00\x01]"),
         ("FITS", rb"SIMPLE  =\s+T"),

@@ -466,6 +466,8 @@ def partition(root: Path) -> list[list[str]]:
     for slide in found:
         assert len({image.name for image in slide.images}) == len(slide.images)
         assert bool(slide.absence) is not bool(slide.images)
+        inside = {part for image in slide.images for part in image.path.relative_to(slide.folder).parts[:-1]}
+        assert not inside & {"S1", "S2", "26-0001"}  # a slide is never part of another
     return sorted(sorted(str(image.path) for image in slide.images) for slide in found if slide.images)
 
 
