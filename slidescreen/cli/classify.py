@@ -93,13 +93,19 @@ def classify(
         float, typer.Option(help="Seconds that reading one image may take.", min=0.1, rich_help_panel=_NIGHT)
     ] = 60.0,
     log_file: Annotated[
-        Path | None, typer.Option(help="Append what happens to this file, as lines of JSON.", rich_help_panel=_NIGHT)
+        Path | None,
+        typer.Option(
+            help="Append what happens to this file, as lines of JSON.",
+            readable=False,  # a log that cannot be written, or not be read, costs no night
+            rich_help_panel=_NIGHT,
+        ),
     ] = None,
     history: Annotated[
         Path | None,
         typer.Option(
             help="File with the figures of each run, by which a change of stain or camera is told. "
             "\\[default: history.csv in --out]",
+            readable=False,
             rich_help_panel=_NIGHT,
         ),
     ] = None,

@@ -129,6 +129,12 @@ def _names_beside(path: Path) -> Iterator[Path]:
         yield path.with_name(f"{path.stem}.new-{number}{path.suffix}")
 
 
+def is_beside(other: str, name: str) -> bool:
+    """Whether a name is one of those that `write_whole` gives beside another."""
+    stem, suffix = (re.escape(part) for part in (Path(name).stem, Path(name).suffix))
+    return re.fullmatch(rf"{stem}\.new(-[1-9][0-9]*)?{suffix}", other) is not None
+
+
 def _is_free(path: Path) -> bool:
     return not (path.exists() or path.is_symlink())
 

@@ -21,8 +21,12 @@ _COUNTED = ("count", "percent", "low", "high")
 _CORRECTED = ("corrected_percent", "corrected_low", "corrected_high")
 
 
-def write_cells(path: Path, slides: Iterable[SlideResult], cell_types: Sequence[str]) -> None:
-    """Write a row for each image that was found, slide by slide; probabilities have six decimals."""
+def write_cells(path: Path, slides: Iterable[SlideResult], cell_types: Sequence[str], or_beside: bool = False) -> Path:
+    """Write a row for each image that was found, slide by slide; probabilities have six decimals.
+
+    Returns:
+        Where it was written, `or_beside` as `write_whole` has it.
+    """
     header = [*CELL_COLUMNS, *(f"p_{name}" for name in cell_types)]
 
     def write(temporary: Path) -> None:
@@ -31,7 +35,7 @@ def write_cells(path: Path, slides: Iterable[SlideResult], cell_types: Sequence[
             for slide in slides:
                 file.write(_rows_of(slide, tuple(cell_types)).encode())
 
-    write_whole(path, write)
+    return write_whole(path, write, or_beside)
 
 
 def cell_rows(slide: str, calls: Iterable[Call], types: Sequence[str], columns: Sequence[str] | None = None) -> str:
@@ -74,9 +78,15 @@ def _rows_of(slide: SlideResult, columns: tuple[str, ...]) -> str:
     return cell_rows(slide.name, slide.calls, slide.kept.cell_types, columns)
 
 
-def write_differentials(path: Path, slides: Iterable[SlideResult]) -> None:
-    """Write a row for each slide; percentages are 0–100 with three decimals, empty where undefined."""
-    write_text(path, to_csv([_differential_header(), *(_differential_row(slide) for slide in slides)]))
+def write_differentials(path: Path, slides: Iterable[SlideResult], or_beside: bool = False) -> Path:
+    """Write a row for each slide; percentages are 0–100 with three decimals, empty where undefined.
+
+    Returns:
+        Where it was written, `or_beside` as `write_whole` has it.
+    """
+    return write_text(
+        path, to_csv([_differential_header(), *(_differential_row(slide) for slide in slides)]), or_beside
+    )
 
 
 def read_calls(path: Path) -> tuple[dict[str, list[Call]], tuple[str, ...]]:

@@ -15,6 +15,7 @@ from slidescreen import output
 from slidescreen.data.calls import Status
 from slidescreen.data.passed_over import sentences
 from slidescreen.errors import OutputError
+from slidescreen.files.beside import second_names
 from slidescreen.files.writing import printable
 from slidescreen.reporting.progress import ProgressDisplay
 from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
@@ -135,7 +136,8 @@ def show_run(run: Run, out: Path) -> None:
         console.print(f"passed over: {escape(', '.join(passed_over))}")
     if contradictory_reports(run.info):
         console.print(f"[yellow]reported twice:[/] {escape(contradictory_reports(run.info))}", soft_wrap=True)
-    console.print(f"report: {escape(printable(out / 'report.html'))}", soft_wrap=True)
+    page = out / second_names(run.info).get("report.html", "report.html")
+    console.print(f"report: {escape(printable(page))}", soft_wrap=True)
     console.print("Screening aid for research use only; percentages in brackets allow for the model's errors.")
 
 

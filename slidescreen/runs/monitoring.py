@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from slidescreen import output
 from slidescreen.errors import InputError, OutputError
-from slidescreen.files.writing import printable, write_text
+from slidescreen.files.writing import printable, share, write_text
 from slidescreen.runs.results import SlideResult
 
 _BETWEEN_UPDATES = 2.0  # seconds
@@ -51,8 +51,11 @@ class Log:
         text = f"\n{line}\n" if self._torn else f"{line}\n"
         self._torn = True
         try:
+            is_new = not self.path.exists()
             with self.path.open("ab") as file:
                 file.write(text.encode())
+            if is_new:
+                share(self.path)
         except OSError as error:
             raise OutputError(f"cannot write {printable(self.path)}: {error.strerror or error}") from error
         self._torn = False
@@ -61,8 +64,9 @@ class Log:
 class Recorder:
     """A display that writes down what it is told, and passes it on to another.
 
-    `warnings` are sentences for whoever looks after the run, `unwritten` the names of the side files that could not
-    be written: histories, logs, whatever a night's tables and page can do without.
+    `warnings` are sentences for whoever looks after the run, `unwritten` the names of the files that could not be
+    written: histories, logs, whatever a night's tables and page can do without, and tables that had to be written
+    under second names.
     """
 
     def __init__(self, display: Display, log: Log | None = None) -> None:
@@ -111,11 +115,17 @@ class Recorder:
         """Whatever of the kind fails while a side file is written costs that file alone."""
         try:
             yield
-        except (InputError, OutputError, OSError) as error:
-            name = printable(path)
-            if name not in self.unwritten:
-                self.unwritten.append(name)
-                self.warn(f"cannot write {name}: {error.strerror}" if isinstance(error, OSError) else str(error))
+        except (InputError, OutputError) as error:
+            self.not_written(path, str(error))
+        except OSError as error:
+            self.not_written(path, f"cannot write {printable(path)}: {error.strerror}")
+
+    def not_written(self, path: Path, why: str) -> None:
+        """A file is not as the run would have it; said once."""
+        name = printable(path)
+        if name not in self.unwritten:
+            self.unwritten.append(name)
+            self.warn(why)
 
     def note(self, text: str) -> None:
         """A remark for whoever watches."""

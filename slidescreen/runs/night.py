@@ -11,6 +11,7 @@ from slidescreen.engine.selection import choose, load_engines
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.pipeline import Pipeline
 from slidescreen.errors import InputError, NothingClassifiedError
+from slidescreen.files import beside
 from slidescreen.files.damaged import set_aside
 from slidescreen.files.locking import locked
 from slidescreen.files.shares import in_words, lacking
@@ -91,10 +92,10 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
                 recorder.slide(results[slide.name])
             drift = looking_back.remarks(results, ensemble.calibration.usual)
             run = describe(replace(night, speed=recorder.speed(), drift=drift), results)
-            write_worklist(run, request.out)
+            run = _with_worklist(run, request, recorder)
         except KeyboardInterrupt:
             run = describe(replace(night, speed=recorder.speed()), results)
-            write_worklist(run, request.out, in_haste=True)
+            run = _with_worklist(run, request, recorder, in_haste=True)
             _record(run, request, recorder)
             raise
         looking_back.remember(started, results)
@@ -107,9 +108,20 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
     return _with_troubles(run, recorder)
 
 
+def _with_worklist(run: Run, request: Request, recorder: Recorder, in_haste: bool = False) -> Run:
+    """Write the worklist of a run, and tell in its record what another program held."""
+    written = write_worklist(run, request.out, in_haste)
+    for name, other in written.items():
+        path = request.out / name
+        recorder.not_written(path, f"{printable(path)} is as it was, for another program holds it: see {other}")
+    return replace(run, info={**run.info, beside.KEY: written})
+
+
 def _record(run: Run, request: Request, recorder: Recorder) -> None:
+    before = beside.of_run(request.out)
     with recorder.side_file(request.out / RECORD):
         write_record(_with_troubles(run, recorder), request.out)
+        beside.clear_away(request.out, before, run.info[beside.KEY])
 
 
 def _with_troubles(run: Run, recorder: Recorder) -> Run:

@@ -133,18 +133,24 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
     return Run(ordered, ensemble.cell_types, info)
 
 
-def write_worklist(run: Run, out: Path, in_haste: bool = False) -> None:
-    """Write a run's tables and its page, each whole.
+def write_worklist(run: Run, out: Path, in_haste: bool = False) -> dict[str, str]:
+    """Write a run's tables and its page, each whole; one that another program holds beside it.
 
     `in_haste`: the page's pictures may take a few seconds and no more, as when the user waits for an interrupted run.
+
+    Returns:
+        The second names of what was written beside, by their own names.
 
     Raises:
         OutputError: one of them cannot be written.
     """
     picture = in_time(in_all=_HASTE if in_haste else math.inf)
-    write_cells(out / "cells.csv", run.slides, run.cell_types)
-    write_differentials(out / "differential.csv", run.slides)
-    write_text(out / "report.html", render_run(run, picture=picture))
+    written = {
+        "cells.csv": write_cells(out / "cells.csv", run.slides, run.cell_types, or_beside=True),
+        "differential.csv": write_differentials(out / "differential.csv", run.slides, or_beside=True),
+        "report.html": write_text(out / "report.html", render_run(run, picture=picture), or_beside=True),
+    }
+    return {name: place.name for name, place in written.items() if place.name != name}
 
 
 def write_record(run: Run, out: Path) -> None:

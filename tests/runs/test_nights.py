@@ -19,6 +19,7 @@ from slidescreen.data.slides import Slide, discover
 from slidescreen.engine.interface import EngineOptions
 from slidescreen.engine.selection import choose
 from slidescreen.ensembles import storage
+from slidescreen.files import beside
 from slidescreen.reporting.page import MOST_EARLIER
 from slidescreen.runs.finished import Finished
 from slidescreen.runs.ledger import Ledger
@@ -593,3 +594,70 @@ def test_an_output_folder_without_permission_is_refused(there: bool, command: Co
     assert outcome.code == 2
     assert "give permission or choose another" in outcome.err
     assert {path: path.read_bytes() for path in Path("run").glob("*.*") if path.is_file()} == before
+
+
+TABLES = ("cells.csv", "differential.csv", "report.html")
+
+
+def test_tables_that_a_spreadsheet_holds_open_cost_nothing_and_are_written_beside(
+    command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows: the rename is refused while they are open."""
+    held, replace = set(TABLES), Path.replace
+
+    def refuse(self: Path, target: Path) -> Path:
+        if target.name in held:
+            raise PermissionError(13, "The process cannot access the file because it is being used", str(target))
+        return replace(self, target)
+
+    def contents() -> dict[str, bytes]:
+        return {name: Path("run", name).read_bytes() for name in TABLES}
+
+    command("classify", night, "--out", "run")
+    before = contents()
+    write_cells(night / "S8", 2, first_seed=90)
+    command("classify", night, "--out", "undisturbed")
+    monkeypatch.setattr(Path, "replace", refuse)
+    outcome = command("classify", night, "--out", "run")
+    assert outcome.code == 3
+    said = " ".join(outcome.err.split())
+    for name in TABLES:
+        beside = name.replace(".", ".new.")
+        assert said.count(f"run/{name} is as it was, for another program holds it: see {beside}") == 1
+    assert "report: run/report.new.html" in outcome.out
+    assert record()["written_beside"] == {name: name.replace(".", ".new.") for name in TABLES}
+    assert contents() == before
+    assert {row["slide"] for row in csv.DictReader(Path("run/cells.new.csv").read_text().splitlines())} == {
+        "S0", "S1", "S2", "S8",
+    }  # fmt: skip
+
+    held.clear()
+    shown = command("report", "run")
+    assert "4 slides, 14 images" in shown.out
+
+    held.add("cells.csv")
+    assert command("classify", night, "--out", "run").code == 3
+    assert record()["written_beside"] == {"cells.csv": "cells.new-2.csv"}
+    assert not list(Path("run").glob("*.new.*"))
+
+    held.clear()
+    Path("run/mine.new.csv").touch()
+    assert command("classify", night, "--out", "run").code == 0
+    assert record()["written_beside"] == {}
+    assert [path.name for path in Path("run").glob("*.new*")] == ["mine.new.csv"]
+    for name in ("cells.csv", "differential.csv"):
+        assert Path("run", name).read_bytes() == Path("undisturbed", name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    "told",
+    [{"cells.csv": "../mine.csv"}, {"cells.csv": "mine.csv"}, {"mine.csv": "mine.new.csv"}, ["cells.new.csv"], "x", 3],
+)
+def test_a_record_that_was_tampered_with_removes_nobodys_files(told: object, tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    for name in ("mine.csv", "run/mine.csv", "run/mine.new.csv", "run/cells.new.csv"):
+        (tmp_path / name).touch()
+    (tmp_path / "run" / "run.json").write_text(json.dumps({"written_beside": told}))
+    before = sorted(tmp_path.rglob("*"))
+    beside.clear_away(tmp_path / "run", beside.of_run(tmp_path / "run"), {})
+    assert sorted(tmp_path.rglob("*")) == before

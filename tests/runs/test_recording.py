@@ -1,6 +1,8 @@
 """The worklist comes first: what a night can do without costs it nothing when it cannot be written."""
 
 import json
+import os
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -179,3 +181,26 @@ def test_a_signal_while_the_page_is_written_leaves_tables_and_page_of_one_run(
     assert command("classify", night, "--out", "run").code == 130
     assert {path.name for path in Path("run").glob("[!.]*")} >= {*TABLES, "report.html", "run.json"}
     assert json.loads(Path("run/run.json").read_text())["complete"] is True
+
+
+def test_a_log_in_a_groups_folder_is_the_groups(tmp_path: Path) -> None:
+    tmp_path.chmod(0o770)
+    old = os.umask(0o077)
+    try:
+        Log(tmp_path / "night.log").add("first")
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "night.log").stat().st_mode) == 0o660
+
+
+def test_side_files_that_this_user_may_not_read_cost_no_night(
+    command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {"night.log", "history.csv"}
+    for name in names:
+        Path(name).touch()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name not in names and access(path, mode))
+    outcome = command("classify", night, "--out", "run", "--log-file", "night.log", "--history", "history.csv")
+    assert outcome.code == 0, outcome.err
+    assert Path("night.log").read_text()
