@@ -435,7 +435,7 @@ def test_a_tree_deeper_than_pythons_stack_is_read(tmp_path: Path) -> None:
 
 
 def documented() -> list[tuple[list[str], list[str], str]]:
-    text = (Path(__file__).parents[2] / "docs" / "layout.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[2] / "docs" / "reference" / "layout.md").read_text(encoding="utf-8")
     rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| `")]
     names = re.compile("`([^`]+)`")
     return [(names.findall(row[0]), names.findall(row[1]), row[2].strip()) for row in rows]
