@@ -11,12 +11,12 @@ from typing import Annotated
 import typer
 
 from benchmarks.by_source import images_of
-from slidescreen.building.validation import MemberPredictions, predict
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.exactness import agreement, macro_f1
 from slidescreen.engine.interface import Choice
 from slidescreen.engine.selection import load_engines
 from slidescreen.ensembles import storage
+from slidescreen.ensembles.prediction import MemberPredictions, predict
 
 REFERENCE = Choice("pytorch", "cpu", "fp32")
 

@@ -15,10 +15,11 @@ from typing import Annotated
 import typer
 
 from benchmarks.verdict import Judged, calls_of, judge, percent, rate, read, shares_of, slides_of
-from slidescreen.building.validation import MemberPredictions, Targets, calibrate
+from slidescreen.building.validation import Targets, calibrate
 from slidescreen.data.images import Preprocessing
 from slidescreen.data.labels import LabelledImage
 from slidescreen.ensembles.ensemble import Ensemble, Member
+from slidescreen.ensembles.prediction import MemberPredictions
 from slidescreen.evaluation.predictions import Predictions
 from slidescreen.models.checkpoints import Checkpoint
 

@@ -29,9 +29,9 @@ from slidescreen.engine.interface import EngineOptions
 from slidescreen.engine.selection import choose
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.runs import finished
 from slidescreen.runs.ledger import Ledger
-from slidescreen.runs.results import SlideResult, judge
+from slidescreen.screening import finished
+from slidescreen.screening.results import SlideResult, judge
 from slidescreen.screening.thresholds import default_thresholds
 
 HERE = Path(__file__).resolve().parents[1]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from slidescreen.building import precisions
-from slidescreen.building.validation import MemberPredictions, Targets, calibrate, decoded, predict, search_weights
+from slidescreen.building.validation import Targets, calibrate, search_weights
 from slidescreen.data.duplicates import contents_of, sift
 from slidescreen.data.images import prepare
 from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
@@ -20,6 +20,7 @@ from slidescreen.engine.interface import Choice, EngineOptions
 from slidescreen.engine.selection import choose, load_engines
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble, Member, Quantised, default_weights, member_of
+from slidescreen.ensembles.prediction import MemberPredictions, decoded, predict
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
 from slidescreen.files.writing import make_folder, printable, scratch_folder, sha256_of

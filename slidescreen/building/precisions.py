@@ -6,11 +6,11 @@ from itertools import product
 
 import numpy as np
 
-from slidescreen.building.validation import MemberPredictions
 from slidescreen.engine.exactness import Agreement, agreement
 from slidescreen.engine.interface import joined
 from slidescreen.ensembles.cascade import Cascade, decided_from, find_gate, may_decide
 from slidescreen.ensembles.ensemble import Ensemble, Probabilities
+from slidescreen.ensembles.prediction import MemberPredictions
 
 
 def with_bf16(ensemble: Ensemble, exact: MemberPredictions, rough: MemberPredictions) -> Ensemble:

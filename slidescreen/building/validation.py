@@ -1,28 +1,21 @@
 """What an ensemble and its members make of labelled images, and what is learned from that about its errors."""
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from slidescreen import cells
-from slidescreen.data.appearance import MEASURES, measure
-from slidescreen.data.images import Pixels, decode, prepare, read_bytes
+from slidescreen.data.appearance import MEASURES
 from slidescreen.data.labels import LabelledImage
-from slidescreen.engine.devices import usable_threads
 from slidescreen.engine.exactness import macro_f1
-from slidescreen.engine.halving import Halving
-from slidescreen.engine.interface import Engine, Engines
 from slidescreen.ensembles import false_calls
 from slidescreen.ensembles.ensemble import Calibration, Ensemble, vote
+from slidescreen.ensembles.prediction import MemberPredictions
 from slidescreen.ensembles.sufficiency import MeasuredOn
-from slidescreen.errors import InputError, UnreadableImageError
-from slidescreen.files.writing import printable
 from slidescreen.screening.correction import call_correlation, graded, unmix
 from slidescreen.screening.differential import NAMES, members_of
 from slidescreen.statistics import calibration as calibrating
@@ -36,74 +29,11 @@ _UNSEEN_CELLS = 2  # less certain than all others, which the validation cells ma
 
 
 @dataclass(frozen=True)
-class MemberPredictions:
-    """Each member's probabilities (N, K) for the same N labelled images, before any vote, and how the images look."""
-
-    images: tuple[LabelledImage, ...]
-    truth: NDArray[np.int64]
-    members: tuple[Floats, ...]
-    appearances: tuple[tuple[float, ...], ...] = ()
-
-
-@dataclass(frozen=True)
 class Targets:
     """What the rejection threshold is to reach: the accuracy of the kept cells, and how many may be given up."""
 
     accuracy: float = 0.95
     most_unidentified: float = 0.05
-
-
-def predict(
-    ensemble: Ensemble,
-    engines: Engines,
-    images: Sequence[LabelledImage],
-    progress: Callable[[int, int], None],
-) -> MemberPredictions:
-    """Classify labelled images with each member.
-
-    Raises:
-        InputError: an image cannot be read (it is named), or its type is none of the ensemble's.
-    """
-    types = ensemble.cell_types
-    foreign = sorted({image.label for image in images} - set(types))
-    if foreign:
-        raise InputError(f"the ensemble does not know {', '.join(foreign)}: leave these labels out")
-    prepared = [member.checkpoint.preprocessing for member in ensemble.members]
-    classifiers = [Halving(_of_stacked(engine)) for engine in engines.members]
-    parts: list[list[Floats]] = [[] for _ in engines.members]
-    appearances: list[tuple[float, ...]] = []
-    done = 0
-
-    def load(image: LabelledImage) -> tuple[tuple[float, ...], list[Pixels]]:
-        whole = decoded(image)
-        return measure(whole), [prepare(whole, preprocessing) for preprocessing in prepared]
-
-    with ThreadPoolExecutor(usable_threads()) as pool:
-        for batch in _batches(images, engines.batch_size):
-            loaded = list(pool.map(load, batch))
-            for number, classify in enumerate(classifiers):
-                parts[number].append(classify([pixels[number] for _, pixels in loaded]))
-            appearances += [appearance for appearance, _ in loaded]
-            done += len(batch)
-            progress(done, len(images))
-    truth = np.asarray([types.index(image.label) for image in images], dtype=np.int64)
-    return MemberPredictions(tuple(images), truth, tuple(np.concatenate(p) for p in parts), tuple(appearances))
-
-
-def decoded(image: LabelledImage) -> Image.Image:
-    """The picture itself.
-
-    Raises:
-        InputError: it cannot be read; it is named.
-    """
-    try:
-        return decode(read_bytes(image.path))
-    except UnreadableImageError as error:
-        raise InputError(f"{printable(image.path)}: {error}") from error
-
-
-def _of_stacked(engine: Engine) -> Callable[[Sequence[Pixels]], Floats]:
-    return lambda images: engine.probabilities(np.stack(images))
 
 
 def search_weights(predictions: MemberPredictions, rule: str) -> tuple[float, ...]:
@@ -286,8 +216,3 @@ def _threshold(confidence: Floats, correct: NDArray[np.bool_], targets: Targets)
     found = calibrating.rejection_threshold(confidence, correct, targets.accuracy)
     most = float(np.quantile([0.0] * _UNSEEN_CELLS + confidence.tolist(), targets.most_unidentified))
     return most if found is None else min(found.threshold, most)
-
-
-def _batches(images: Sequence[LabelledImage], size: int) -> Iterator[Sequence[LabelledImage]]:
-    for start in range(0, len(images), size):
-        yield images[start : start + size]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from slidescreen import cells
 from slidescreen.data.labels import LabelledImage
 
-# From how many validation cells on the verdict is worth what it says: see docs/evidence/verdict.md, "With few validation cells".
+# From how many validation cells on the verdict is worth what it says: docs/evidence/verdict.md, "With few validation
+# cells".
 LEAST_CELLS, LEAST_BLASTS, LEAST_OTHERS = 500, 50, 300
 LEAST_SLIDES = 3  # of those that are named; fewer say nothing of how slides differ
 

@@ -20,7 +20,7 @@ from slidescreen.data.duplicates import contents_of
 from slidescreen.data.file_finder import FileFinder, folded
 from slidescreen.data.labels import LabelledImage
 from slidescreen.files.writing import denature, printable
-from slidescreen.runs.results import Run, SlideResult
+from slidescreen.screening.results import Run, SlideResult
 
 _Form = Callable[[str], str]
 _Index = dict[str, list[int]]

@@ -19,7 +19,7 @@ from slidescreen.evaluation.judged import Judged, predictions_of
 from slidescreen.evaluation.matching import Matcher, RunImage
 from slidescreen.evaluation.predictions import WHY_UNSCORED, Predictions, unscored
 from slidescreen.files.writing import printable
-from slidescreen.runs.results import Run
+from slidescreen.screening.results import Run
 
 REPORTED = "reported"
 _Names = dict[str, list[str]]  # of what is not scored, by the keys of `WHY_UNSCORED`
@@ -83,9 +83,9 @@ def of_images(
     Raises:
         InputError: the images or labels cannot be used, or an image is listed more than once.
     """
-    from slidescreen.building.validation import predict
     from slidescreen.engine.interface import EngineOptions
     from slidescreen.engine.selection import choose, load_engines
+    from slidescreen.ensembles.prediction import predict
 
     def name(image: LabelledImage) -> str:
         return printable(os.path.relpath(image.path, source if source.is_dir() else source.parent))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from slidescreen.errors import OutputError
 from slidescreen.files.writing import write_text
-from slidescreen.runs.results import SlideResult
+from slidescreen.screening.results import SlideResult
 
 Picture = Callable[[Path], str | None]
 """From an image file to a data URI, or None where there is to be none."""

@@ -11,8 +11,8 @@ from slidescreen.reporting.kept_pictures import KeptPictures, Picture
 from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
 from slidescreen.reporting.templating import template
 from slidescreen.reporting.thumbnails import in_time
-from slidescreen.runs.results import Run, SlideResult
 from slidescreen.screening.differential import NAMES, Share
+from slidescreen.screening.results import Run, SlideResult
 from slidescreen.screening.verdict import Finding, Verdict, number_of
 
 Heat = Mapping[tuple[str, str], str]

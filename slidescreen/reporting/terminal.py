@@ -19,8 +19,8 @@ from slidescreen.files.beside import second_names
 from slidescreen.files.writing import printable
 from slidescreen.reporting.progress import ProgressDisplay
 from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
-from slidescreen.runs.results import Run, SlideResult
 from slidescreen.screening.differential import Share
+from slidescreen.screening.results import Run, SlideResult
 from slidescreen.screening.verdict import Verdict, number_of
 
 _STYLES = {

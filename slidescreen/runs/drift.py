@@ -16,7 +16,7 @@ import numpy as np
 from slidescreen import cells
 from slidescreen.data.appearance import MEASURES
 from slidescreen.data.calls import Call, Status
-from slidescreen.runs.results import SlideResult
+from slidescreen.screening.results import SlideResult
 
 LEAST_NIGHTS = 10
 LEAST_SLIDES = 10

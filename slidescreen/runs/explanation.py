@@ -15,7 +15,7 @@ from slidescreen.errors import InputError, UnreadableImageError
 from slidescreen.files.writing import printable
 from slidescreen.reporting.page import suspicious
 from slidescreen.reporting.thumbnails import heat_thumbnail
-from slidescreen.runs.results import Run
+from slidescreen.screening.results import Run
 
 
 def explain_run(

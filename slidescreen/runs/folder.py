@@ -13,9 +13,9 @@ from slidescreen.reporting.cell_table import open_calls
 from slidescreen.reporting.remarks import contradictory_reports
 from slidescreen.reporting.tables import read_differentials
 from slidescreen.runs.archive import is_archive, read_archive
-from slidescreen.runs.finished import read_all
-from slidescreen.runs.results import Run, SlideResult
 from slidescreen.screening.differential import Differential
+from slidescreen.screening.finished import read_all
+from slidescreen.screening.results import Run, SlideResult
 
 _SENTENCES = ("drift", "layout", "warnings", "waiting_slides", "unfinished_slides", "earlier_slides")
 _NEEDED = ("slides", "failures", "counts", "drift")

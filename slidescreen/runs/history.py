@@ -17,7 +17,7 @@ from slidescreen.files.damaged import free_name, set_aside
 from slidescreen.files.writing import printable, write_text, write_whole
 from slidescreen.reporting.tables import to_csv
 from slidescreen.runs.drift import FIGURES, Profile, profile_of
-from slidescreen.runs.results import SlideResult
+from slidescreen.screening.results import SlideResult
 
 _COLUMNS = ("time", "slides", "images", *FIGURES, "content")
 _SIGNATURE = MEASURES[0]  # a column that every history has, and hardly anything else

@@ -23,7 +23,8 @@ from slidescreen.files.damaged import set_aside
 from slidescreen.files.writing import make_folder, sweep
 from slidescreen.reporting.tables import cell_rows
 from slidescreen.runs.archive import archived_stems, put_away
-from slidescreen.runs.finished import (
+from slidescreen.screening import correction, differential, excess, verdict
+from slidescreen.screening.finished import (
     FOLDER,
     PICTURES,
     SUFFIX,
@@ -35,8 +36,7 @@ from slidescreen.runs.finished import (
     read_finished,
     write_finished,
 )
-from slidescreen.runs.results import SlideResult, judge, renamed
-from slidescreen.screening import correction, differential, excess, verdict
+from slidescreen.screening.results import SlideResult, judge, renamed
 from slidescreen.screening.thresholds import Thresholds
 
 _JUDGING = (differential, correction, false_calls, excess, sufficiency, verdict)

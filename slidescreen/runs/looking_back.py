@@ -11,7 +11,7 @@ from slidescreen.runs.drift import compare, profile_of
 from slidescreen.runs.history import History, add_night, content_of, read_history
 from slidescreen.runs.monitoring import Recorder
 from slidescreen.runs.record import Request
-from slidescreen.runs.results import SlideResult
+from slidescreen.screening.results import SlideResult
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from slidescreen import output
 from slidescreen.errors import InputError, OutputError
 from slidescreen.files.writing import printable, share, write_text
-from slidescreen.runs.results import SlideResult
+from slidescreen.screening.results import SlideResult
 
 _BETWEEN_UPDATES = 2.0  # seconds
 

@@ -24,8 +24,8 @@ from slidescreen.runs.monitoring import Display, Recorder, recording
 from slidescreen.runs.planning import Plan, outdated
 from slidescreen.runs.planning import plan as plan_night
 from slidescreen.runs.record import Night, Request, describe, write_record, write_worklist
-from slidescreen.runs.results import NO_IMAGES, Run, judge
 from slidescreen.runs.settling import Settling
+from slidescreen.screening.results import NO_IMAGES, Run, judge
 
 
 def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> Run:

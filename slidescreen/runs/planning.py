@@ -8,9 +8,9 @@ from slidescreen.runs.absences import archive_long_gone
 from slidescreen.runs.earlier_run import earlier_slides
 from slidescreen.runs.ledger import Ledger
 from slidescreen.runs.record import Request
-from slidescreen.runs.results import SlideResult
 from slidescreen.runs.settling import Settling
 from slidescreen.runs.vanished import Vanished, marked, no_longer_found, with_fewer_images, without_images
+from slidescreen.screening.results import SlideResult
 
 _CHANGING = "it has changed and may still be being exported"
 

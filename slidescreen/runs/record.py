@@ -18,7 +18,7 @@ from slidescreen.reporting.page import render_run
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs.earlier_run import RECORD
-from slidescreen.runs.results import Run, SlideResult, count_images, reasons_in, reported_twice_in
+from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in
 from slidescreen.screening.thresholds import Thresholds, default_thresholds
 
 _HASTE = 3.0  # seconds

@@ -20,7 +20,7 @@ from slidescreen.reporting.spreadsheet import write_spreadsheets
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.runs.archive import is_archive
 from slidescreen.runs.folder import is_run, read_run
-from slidescreen.runs.results import Run
+from slidescreen.screening.results import Run
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from slidescreen.data.naming import told_from
 from slidescreen.data.slides import Slide
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
-from slidescreen.runs.finished import Finished
 from slidescreen.runs.ledger import Ledger
-from slidescreen.runs.results import SlideResult, renamed
+from slidescreen.screening.finished import Finished
+from slidescreen.screening.results import SlideResult, renamed
 
 
 @dataclass(frozen=True)

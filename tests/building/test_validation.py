@@ -9,10 +9,11 @@ import pytest
 
 from slidescreen import cells
 from slidescreen.building.precisions import find_cascade, measure
-from slidescreen.building.validation import MemberPredictions, Targets, calibrate, corrected_names, search_weights
+from slidescreen.building.validation import Targets, calibrate, corrected_names, search_weights
 from slidescreen.data.images import Preprocessing
 from slidescreen.data.labels import LabelledImage
 from slidescreen.ensembles.ensemble import Ensemble, Member
+from slidescreen.ensembles.prediction import MemberPredictions
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.models.checkpoints import Checkpoint
 

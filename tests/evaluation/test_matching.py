@@ -21,7 +21,7 @@ from slidescreen.data.slides import Slide
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Predictions
 from slidescreen.evaluation.truth import Taking, of_run
-from slidescreen.runs.results import Run, judge, reported_twice_in
+from slidescreen.screening.results import Run, judge, reported_twice_in
 from slidescreen.screening.thresholds import default_thresholds
 
 IMAGES = {  # "cell.jpg" and "Monocyte/cell.jpg" are in both slides

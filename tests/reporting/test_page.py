@@ -21,7 +21,7 @@ from slidescreen.data.images import read_bytes
 from slidescreen.data.slides import Slide
 from slidescreen.reporting.page import FLAGS, MOST_PICTURES, render_run, suspicious
 from slidescreen.reporting.thumbnails import in_time
-from slidescreen.runs.results import Run, SlideResult, judge
+from slidescreen.screening.results import Run, SlideResult, judge
 from slidescreen.screening.thresholds import default_thresholds
 
 HOSTILE = "<script>alert(1)</script>\"'&.jpg"

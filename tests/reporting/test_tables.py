@@ -13,7 +13,7 @@ from slidescreen.data.calls import Call, Status
 from slidescreen.data.slides import Slide
 from slidescreen.errors import InputError
 from slidescreen.reporting.tables import read_calls, read_differentials, write_cells, write_differentials
-from slidescreen.runs.results import SlideResult, judge
+from slidescreen.screening.results import SlideResult, judge
 from slidescreen.screening.thresholds import default_thresholds
 
 LEADING = ("slide", "images", "classified", "unidentified", "unreadable", "duplicates", "leukocytes")

@@ -16,8 +16,8 @@ from slidescreen.data.calls import Call, Status
 from slidescreen.errors import InputError
 from slidescreen.runs import history
 from slidescreen.runs.history import add_night, content_of, read_history
-from slidescreen.runs.results import SlideResult
 from slidescreen.screening.differential import Differential
+from slidescreen.screening.results import SlideResult
 from slidescreen.screening.verdict import Finding, Verdict
 
 

@@ -17,7 +17,7 @@ from slidescreen.ensembles.storage import load
 from slidescreen.reporting.page import render_run
 from slidescreen.reporting.tables import write_cells as write_cells_table
 from slidescreen.runs.ledger import Ledger
-from slidescreen.runs.results import Run, SlideResult, judge
+from slidescreen.screening.results import Run, SlideResult, judge
 from slidescreen.screening.thresholds import Thresholds, default_thresholds
 
 
@@ -91,7 +91,7 @@ def test_an_unchanged_slide_is_told_by_the_head_of_its_record_alone(
         raise AssertionError("the calls of an unchanged slide were read, or it was judged once more")
 
     for name in (
-        "slidescreen.runs.finished.call_of",
+        "slidescreen.screening.finished.call_of",
         "slidescreen.runs.ledger.judge",
         "slidescreen.runs.ledger.read_bytes",
     ):

@@ -9,8 +9,8 @@ from typing import Any
 from slidescreen.data.calls import Call, Contradiction, Status, reported_twice
 from slidescreen.data.slides import Slide
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.runs.finished import Finished
 from slidescreen.screening.differential import Differential, count_slide
+from slidescreen.screening.finished import Finished
 from slidescreen.screening.thresholds import Thresholds
 from slidescreen.screening.verdict import Finding, Verdict, screen, urgency
 

@@ -1,0 +1,89 @@
+"""What an ensemble's members make of labelled images, before any vote."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from slidescreen.data.appearance import measure
+from slidescreen.data.images import Pixels, decode, prepare, read_bytes
+from slidescreen.data.labels import LabelledImage
+from slidescreen.engine.devices import usable_threads
+from slidescreen.engine.halving import Halving
+from slidescreen.engine.interface import Engine, Engines
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.errors import InputError, UnreadableImageError
+from slidescreen.files.writing import printable
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MemberPredictions:
+    """Each member's probabilities (N, K) for the same N labelled images, before any vote, and how the images look."""
+
+    images: tuple[LabelledImage, ...]
+    truth: NDArray[np.int64]
+    members: tuple[Floats, ...]
+    appearances: tuple[tuple[float, ...], ...] = ()
+
+
+def predict(
+    ensemble: Ensemble,
+    engines: Engines,
+    images: Sequence[LabelledImage],
+    progress: Callable[[int, int], None],
+) -> MemberPredictions:
+    """Classify labelled images with each member.
+
+    Raises:
+        InputError: an image cannot be read (it is named), or its type is none of the ensemble's.
+    """
+    types = ensemble.cell_types
+    foreign = sorted({image.label for image in images} - set(types))
+    if foreign:
+        raise InputError(f"the ensemble does not know {', '.join(foreign)}: leave these labels out")
+    prepared = [member.checkpoint.preprocessing for member in ensemble.members]
+    classifiers = [Halving(_of_stacked(engine)) for engine in engines.members]
+    parts: list[list[Floats]] = [[] for _ in engines.members]
+    appearances: list[tuple[float, ...]] = []
+    done = 0
+
+    def load(image: LabelledImage) -> tuple[tuple[float, ...], list[Pixels]]:
+        whole = decoded(image)
+        return measure(whole), [prepare(whole, preprocessing) for preprocessing in prepared]
+
+    with ThreadPoolExecutor(usable_threads()) as pool:
+        for batch in _batches(images, engines.batch_size):
+            loaded = list(pool.map(load, batch))
+            for number, classify in enumerate(classifiers):
+                parts[number].append(classify([pixels[number] for _, pixels in loaded]))
+            appearances += [appearance for appearance, _ in loaded]
+            done += len(batch)
+            progress(done, len(images))
+    truth = np.asarray([types.index(image.label) for image in images], dtype=np.int64)
+    return MemberPredictions(tuple(images), truth, tuple(np.concatenate(p) for p in parts), tuple(appearances))
+
+
+def decoded(image: LabelledImage) -> Image.Image:
+    """The picture itself.
+
+    Raises:
+        InputError: it cannot be read; it is named.
+    """
+    try:
+        return decode(read_bytes(image.path))
+    except UnreadableImageError as error:
+        raise InputError(f"{printable(image.path)}: {error}") from error
+
+
+def _of_stacked(engine: Engine) -> Callable[[Sequence[Pixels]], Floats]:
+    return lambda images: engine.probabilities(np.stack(images))
+
+
+def _batches(images: Sequence[LabelledImage], size: int) -> Iterator[Sequence[LabelledImage]]:
+    for start in range(0, len(images), size):
+        yield images[start : start + size]

@@ -1,0 +1,68 @@
+"""Every link of the documentation leads somewhere, and every command it shows exists."""
+
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "weights" / "default" / "README.md"],
+    key=lambda path: path.as_posix(),
+)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+COMMAND = re.compile(r"slidescreen (classify|report|train|ensemble)\b([^\n`|]*)")
+
+
+def links(text: str) -> list[str]:
+    """Where a page's links lead, those to other sites left out."""
+    return [target for target in LINK.findall(text) if not re.match(r"[a-z]+:", target)]
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings, as web hosts make them."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for target in links(text):
+        path, _, anchor = target.partition("#")
+        there = page.parent / path if path else page
+        assert there.exists(), f"{page.name} links to {target}"
+        if anchor:
+            assert anchor in anchors(there.read_text(encoding="utf-8")), f"{page.name} links to {target}"
+
+
+def test_a_broken_link_is_found() -> None:
+    assert links("[a](b.md) [c](https://d.org) ![e](f.png)") == ["b.md", "f.png"]
+    assert anchors("# On slides\n## With `few` cells") == {"on-slides", "with-few-cells"}
+
+
+@cache
+def options_of(command: str) -> set[str]:
+    shown = subprocess.run(
+        [sys.executable, "-m", "slidescreen", command, "--help"],
+        capture_output=True,
+        text=True,
+        env={"COLUMNS": "200", "PATH": "", "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"},
+        check=True,
+    ).stdout
+    return set(re.findall(r"--[a-z][a-z0-9-]+", shown))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_option_that_a_command_is_shown_with_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+    for command, rest in COMMAND.findall(text):
+        unknown = set(re.findall(r"(?<=\s)--[a-z][a-z0-9-]+", rest.split(" && ")[0])) - options_of(command)
+        assert not unknown, f"{page.name}: slidescreen {command} has no {unknown}"
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1500
