@@ -21,9 +21,9 @@ from slidescreen.engine.selection import choose
 from slidescreen.ensembles import storage
 from slidescreen.files import beside
 from slidescreen.reporting.page import MOST_EARLIER
-from slidescreen.runs.finished import Finished
 from slidescreen.runs.ledger import Ledger
-from slidescreen.runs.results import judge
+from slidescreen.screening.finished import Finished
+from slidescreen.screening.results import judge
 from slidescreen.screening.thresholds import default_thresholds
 
 
