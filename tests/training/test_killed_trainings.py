@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 import pytest
 from small_training import labelled, results
@@ -93,34 +92,53 @@ def test_signals_at_random_instants_leave_no_trace(nursery: "subprocess.Popen[st
         assert results(out) == results(tmp_path / "undisturbed")
 
 
-def command(data: Path, out: Path, log: IO[str], *more: str) -> "subprocess.Popen[str]":
-    options = ["--image-size", "32", "--epochs", "4", "--batch-size", "8", "--threads", "1", "--progressive", "40:2"]
-    arguments = ["train", str(data), "--out", str(out), "--device", "cpu", *options, *more]
-    return subprocess.Popen([sys.executable, "-m", "slidescreen", *arguments], stdout=log, stderr=log, text=True)
+class Command:
+    """`slidescreen train` in a process of its own; what it says goes to a file."""
+
+    def __init__(self, data: Path, out: Path, backbone: str) -> None:
+        self.state = out / "training-state.safetensors"
+        resume = ["--resume"] if self.state.exists() else []
+        options = ["--image-size", "32", "--epochs", "4", "--batch-size", "8", "--threads", "1", "--progressive", "40:2"]
+        arguments = ["train", str(data), "--out", str(out), "-b", backbone, "--device", "cpu", *options, *resume]
+        self.log = data.parent / "log.txt"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen([sys.executable, "-m", "slidescreen", *arguments], stdout=log, stderr=log)
+
+    def wait_for_training(self) -> bool:
+        """Whether it comes to train."""
+        while self.process.poll() is None:
+            if "training EfficientNet" in self.log.read_text():
+                return True
+            time.sleep(0.05)
+        return False
+
+    def end(self, number: signal.Signals, after: float) -> int:
+        """The exit code, with a signal so many seconds after the training began."""
+        if self.wait_for_training():
+            time.sleep(after)
+            self.process.send_signal(number)
+        return self.process.wait()
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("backbone", ["efficientnet_b1", "efficientnetv2_b2"])
 def test_the_command_killed_twenty_times_leaves_no_trace(tmp_path: Path, backbone: str) -> None:
     data = labelled(tmp_path / "cells")
-    generator = random.Random(21)
-    with (tmp_path / "log.txt").open("w") as log:
-        started = time.monotonic()
-        assert command(data, tmp_path / "undisturbed", log, "-b", backbone).wait() == 0
-        whole = time.monotonic() - started
-        for number in range(4):
-            out, code = tmp_path / f"out{number}", -1
-            for turn in range(5):
-                resume = ["--resume"] if (out / "training-state.safetensors").exists() else []
-                if code == 0:
-                    break
-                process = command(data, out, log, "-b", backbone, *resume)
-                time.sleep(generator.uniform(0.3 * whole, 0.9 * whole))
-                process.send_signal((signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[turn % 3])
-                code = process.wait()
-                # The last two where Python itself had not yet begun.
-                assert code in (0, 130, 143, -signal.SIGKILL, -signal.SIGINT, -signal.SIGTERM)
-            resume = ["--resume"] if (out / "training-state.safetensors").exists() else []
-            if code:
-                assert command(data, out, log, "-b", backbone, *resume).wait() == 0
+    undisturbed = Command(data, tmp_path / "undisturbed", backbone)
+    assert undisturbed.wait_for_training()
+    started = time.monotonic()
+    assert undisturbed.process.wait() == 0
+    whole = time.monotonic() - started
+    generator, codes, number = random.Random(21), [], 0
+    while len(codes) < 20:
+        out = tmp_path / f"out{number}"
+        end = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)[len(codes) % 3]
+        code = Command(data, out, backbone).end(end, generator.uniform(0, whole / 2))
+        if code == 0:
             assert results(out) == results(tmp_path / "undisturbed")
+            number += 1
+        else:
+            codes.append(code)
+    assert set(codes) == {130, 143, -signal.SIGKILL}
+    assert Command(data, out, backbone).process.wait() == 0
+    assert results(out) == results(tmp_path / "undisturbed")
