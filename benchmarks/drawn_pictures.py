@@ -87,6 +87,7 @@ def pictures(cells: Sequence[Image.Image]) -> dict[str, Image.Image]:
         "a window": window((1280, 800)),
         "a dark window": window((1920, 1080), dark=True),
         "a small window": window((360, 360)),
+        "a sheet of nine cells": sheet(cells, 3, 120),
         "a sheet of cells": sheet(cells, 6),
         "a sheet of cells with gaps": sheet(cells, 6, gap=14),
         "a sheet of many cells": sheet(cells, 12, 60, 8),

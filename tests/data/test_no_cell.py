@@ -19,7 +19,8 @@ from slidescreen.runs.folder import read_run
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
-NO_CELLS = pictures([draw_cell(seed) for seed in range(12)])
+SAMPLES = sorted((Path(__file__).parents[1] / "sample_data" / "normal_01").rglob("*.jpg"))
+NO_CELLS = pictures([decode(path.read_bytes()) for path in SAMPLES[:12]])
 
 
 @pytest.mark.parametrize("jpeg", [False, True])
