@@ -35,7 +35,8 @@ def to_openvino(checkpoint: Path, batch: int = 1) -> openvino.Model:
     side = prepared.image_size
     pixels = torch.zeros(1, side, side, 3, dtype=torch.uint8)
     wrapped = _FromPixels(network, prepared.mean, prepared.std).eval()
-    with warnings.catch_warnings(), torch.no_grad():
+    # NNPACK is not needed here, and where a processor is too old for it, it says so on standard error at each layer.
+    with warnings.catch_warnings(), torch.no_grad(), torch.backends.nnpack.flags(enabled=False):
         warnings.simplefilter("ignore")  # tracing is said to be superseded; it is what OpenVINO reads fastest
         traced = torch.jit.trace(wrapped, pixels, check_trace=False)  # type: ignore[no-untyped-call]
         graph = openvino.convert_model(traced, example_input=pixels, input=[1, side, side, 3])
