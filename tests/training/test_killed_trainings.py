@@ -98,7 +98,18 @@ class Command:
     def __init__(self, data: Path, out: Path, backbone: str) -> None:
         self.state = out / "training-state.safetensors"
         resume = ["--resume"] if self.state.exists() else []
-        options = ["--image-size", "32", "--epochs", "4", "--batch-size", "8", "--threads", "1", "--progressive", "40:2"]
+        options = [
+            "--image-size",
+            "32",
+            "--epochs",
+            "4",
+            "--batch-size",
+            "8",
+            "--threads",
+            "1",
+            "--progressive",
+            "40:2",
+        ]
         arguments = ["train", str(data), "--out", str(out), "-b", backbone, "--device", "cpu", *options, *resume]
         self.log = data.parent / "log.txt"
         with self.log.open("w") as log:
