@@ -19,7 +19,7 @@ from slidescreen.runs.folder import read_run
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
 
-SAMPLES = sorted((Path(__file__).parents[1] / "sample_data" / "normal_01").rglob("*.jpg"))
+SAMPLES = sorted((Path(__file__).parents[2] / "sample_data" / "normal_01").rglob("*.jpg"))
 NO_CELLS = pictures([decode(path.read_bytes()) for path in SAMPLES[:12]])
 
 
