@@ -110,7 +110,12 @@ def classify(
         ),
     ] = None,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Name each slide as it is finished, and each unreadable image.")
+        bool,
+        typer.Option(
+            "--verbose",
+            "-v",
+            help="Give each verdict's reasons; name slides when finished, and bad images.",
+        ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")] = False,
     output: FormatOption = Format.TEXT,
@@ -127,7 +132,8 @@ def classify(
     from slidescreen.engine.interface import EngineOptions
     from slidescreen.ensembles import storage
     from slidescreen.output import echo
-    from slidescreen.reporting.terminal import RunDisplay, run_to_dict, show_run
+    from slidescreen.reporting.terminal import RunDisplay, run_to_dict
+    from slidescreen.reporting.worklist import show_run
     from slidescreen.runs import night
     from slidescreen.runs.record import Request
     from slidescreen.screening.thresholds import default_thresholds, read_thresholds
@@ -156,7 +162,7 @@ def classify(
     if output is Format.JSON:
         echo(json.dumps(run_to_dict(run)))
     elif not quiet:
-        show_run(run, request.out)
+        show_run(run, request.out, reasons=verbose)
     if night.incomplete(run) or run.info["unwritten_files"]:
         raise typer.Exit(ExitCode.SOME_UNREADABLE)
 

@@ -56,6 +56,9 @@ def report(
             "(cells.spreadsheet.csv, differential.spreadsheet.csv), and nothing else.",
         ),
     ] = False,
+    slide: Annotated[
+        str | None, typer.Option("--slide", help="For a run: show this slide alone, with the reasons of its verdict.")
+    ] = None,
     device: DeviceOption = "auto",
 ) -> None:
     """Make the readable report of a run, or evaluate predictions against the truth.
@@ -78,7 +81,8 @@ def report(
     if explain and spreadsheet:
         raise InputError("--explain renews the page of a run and --spreadsheet copies its tables: say one of them")
     if reports.is_plain_run(request):
-        from slidescreen.reporting.terminal import show_files, show_run
+        from slidescreen.reporting.terminal import show_files
+        from slidescreen.reporting.worklist import show_run, show_slide
 
         if spreadsheet:
             show_files("for spreadsheets", reports.copy_for_spreadsheets(sources[0]))
@@ -90,9 +94,12 @@ def report(
                 explain_run, ensemble_folder=ensemble, device=device, progress=partial(display.progress, "explaining")
             )
             run = reports.renew_page(sources[0], maps if explain else None)
-        show_run(run, sources[0])
+        if slide is None:
+            show_run(run, sources[0])
+        else:
+            show_slide(run, slide)
         return
-    for name, wanted in (("--explain", explain), ("--spreadsheet", spreadsheet)):
+    for name, wanted in (("--explain", explain), ("--spreadsheet", spreadsheet), ("--slide", slide)):
         if wanted:
             raise InputError(f"{name} goes with the page of a run: give a run's folder, without --truth")
     from slidescreen.reporting.evaluation import show_evaluation

@@ -1,4 +1,4 @@
-"""A run on the terminal: progress while it goes, and the worklist at its end."""
+"""A run while it goes, on the terminal; and as JSON at its end."""
 
 import time
 from collections.abc import Sequence
@@ -9,29 +9,12 @@ from typing import Any
 
 from rich.markup import escape
 from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from slidescreen import output
-from slidescreen.data.calls import Status
-from slidescreen.data.passed_over import sentences
 from slidescreen.errors import OutputError
-from slidescreen.files.beside import second_names
 from slidescreen.files.writing import printable
 from slidescreen.reporting.progress import ProgressDisplay
-from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
-from slidescreen.screening.differential import Share
 from slidescreen.screening.results import Run, SlideResult
-from slidescreen.screening.verdict import Verdict, number_of
-
-_STYLES = {
-    Verdict.URGENT: "bold red",
-    Verdict.REVIEW: "yellow",
-    Verdict.INSUFFICIENT: "magenta",
-    Verdict.CLEAR: "green",
-}
-
-_MOST_ROWS = 100
-_MOST_NAMES = 3  # of what is passed over, of each kind
 
 
 class RunDisplay(ProgressDisplay):
@@ -93,54 +76,6 @@ class RunDisplay(ProgressDisplay):
                 self.console.print(escape(f"  {image}: {reason}"), soft_wrap=True)
 
 
-def show_run(run: Run, out: Path) -> None:
-    """Print the worklist, a row for each slide, those to be seen first first; then where the files are."""
-    console = output.console()
-    table = Table(box=None, pad_edge=False, header_style="bold", expand=False)
-    table.add_column("slide", overflow="fold", min_width=8)
-    worklist, mixed = run.worklist(), run.mixed()
-    if mixed:
-        table.add_column("", no_wrap=True)
-    for name in ("cells", "blasts %", "IG %"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("why", overflow="fold", ratio=1)
-    for slide in worklist[:_MOST_ROWS]:
-        shares, finding = slide.differential.shares, slide.finding
-        table.add_row(
-            escape(printable(slide.name)),
-            *(["new" if slide.new else ""] if mixed else []),
-            str(slide.differential.leukocytes),
-            _percent(shares["blasts"]),
-            _percent(shares["immature_granulocytes"]),
-            f"[{_STYLES[finding.verdict]}]{finding.verdict}[/]",
-            escape("; ".join(finding.reasons)),
-        )
-    if worklist:
-        console.print(table)
-    if len(worklist) > _MOST_ROWS:
-        console.print(f"and {len(worklist) - _MOST_ROWS} more slides: see the report")
-    counts = run.info["counts"]
-    images = sum(counts[state] for state in Status)
-    states = ", ".join(f"{counts[state]} {state}" for state in Status if counts[state])
-    total = f"{number_of(counts['slides'], 'slide')}, {number_of(images, 'image')}"
-    console.print(f"\n{total}: {states}" if states else f"\n{total}")
-    for remark in reading_remarks(run.info):
-        console.print(escape(remark))
-    for remark in run.info["drift"]:
-        console.print(f"[bold yellow]stain or camera changed: check before trusting:[/] {escape(remark)}")
-    for remark in run.info.get("layout", ()):
-        console.print(f"layout: {escape(remark)}")
-    passed_over = sentences(run.info.get("passed_over", {}), _MOST_NAMES)
-    if passed_over:
-        console.print(f"passed over: {escape(', '.join(passed_over))}")
-    if contradictory_reports(run.info):
-        console.print(f"[yellow]reported twice:[/] {escape(contradictory_reports(run.info))}", soft_wrap=True)
-    page = out / second_names(run.info).get("report.html", "report.html")
-    console.print(f"report: {escape(printable(page))}", soft_wrap=True)
-    console.print("Screening aid for research use only; percentages in brackets allow for the model's errors.")
-
-
 def show_files(title: str, paths: Sequence[Path]) -> None:
     """Print where further files are, if there are any."""
     console = output.console()
@@ -170,11 +105,3 @@ def _slide_to_dict(slide: SlideResult) -> dict[str, Any]:
         "differential": {name: asdict(share) for name, share in found.shares.items()},
         "per_100_leukocytes": dict(found.per_100),
     }
-
-
-def _percent(share: Share) -> str:
-    """The counted percentage, and the corrected one in brackets."""
-    if share.percent is None:
-        return "–"
-    corrected = "" if share.corrected_percent is None else f" ({share.corrected_percent:.1f})"
-    return f"{share.percent:.1f}{corrected}"

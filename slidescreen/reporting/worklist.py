@@ -1,0 +1,176 @@
+"""A run's worklist on the terminal: a line for each slide, and the reasons of those asked for."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from slidescreen import output
+from slidescreen.data.calls import Status
+from slidescreen.data.passed_over import sentences
+from slidescreen.errors import InputError
+from slidescreen.files.beside import second_names
+from slidescreen.files.writing import printable
+from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
+from slidescreen.screening.differential import Share
+from slidescreen.screening.results import Run, SlideResult
+from slidescreen.screening.verdict import Verdict, number_of
+
+_STYLES = {
+    Verdict.URGENT: "bold red",
+    Verdict.REVIEW: "yellow",
+    Verdict.INSUFFICIENT: "magenta",
+    Verdict.CLEAR: "green",
+}
+_SYMBOLS = {Verdict.URGENT: "▲", Verdict.REVIEW: "◆", Verdict.INSUFFICIENT: "○", Verdict.CLEAR: "✓"}
+_SHORT = {
+    "blasts": "blasts",
+    "many_blasts": "look like blasts",
+    "blast_equivalents": "blasts+promyelocytes",
+    "apl": "APL?",
+    "cml": "CML?",
+    "lineage_myeloid": "myeloid",
+    "lineage_lymphoid": "lymphoid",
+    "ig": "IG",
+    "left_shift": "left shift",
+    "monocytes": "monocytes",
+    "too_few_cells": "few cells",
+    "no_images": "no images",
+    "few_validation_cells": "few validation cells",
+    "unreliable": "unreliable",
+    "vanished": "vanished",
+    "changing": "changing",
+}
+"""Flags in the order and the words of the list; grades of blasts are told with them, unknown flags as they are."""
+
+_MOST_ROWS = 100
+_MOST_NAMES = 3  # of what is passed over, of each kind
+_LEAST_FLAGS = 9  # columns of the terminal that the flags keep where names are long
+
+
+def show_run(run: Run, out: Path, reasons: bool = False) -> None:
+    """Print what matters of a run, its worklist, and where its page is.
+
+    Args:
+        run: to be shown.
+        out: its folder.
+        reasons: whether each slide's reasons follow its line.
+    """
+    console = output.console()
+    _show_counts(console, run)
+    _show_remarks(console, run)
+    worklist = run.worklist()
+    shown = worklist[:_MOST_ROWS]
+    if shown:
+        console.print()
+    if reasons:
+        for slide in shown:
+            console.print(_table([slide], run.mixed(), console.width))
+            _show_reasons(console, slide)
+    elif shown:
+        console.print(_table(shown, run.mixed(), console.width))
+    if len(worklist) > _MOST_ROWS:
+        console.print(f"and {len(worklist) - _MOST_ROWS} more slides: see the report")
+    page = out / second_names(run.info).get("report.html", "report.html")
+    console.print(f"\nreport: {escape(printable(page))}", soft_wrap=True)
+    console.print("For research use only. Brackets: 95% limits. Reasons: the report, or --verbose.")
+
+
+def show_slide(run: Run, name: str) -> None:
+    """Print one slide's line and its reasons.
+
+    Raises:
+        InputError: the run has no slide of that name.
+    """
+    found = [slide for slide in run.slides if name in (slide.name, printable(slide.name))]
+    if not found:
+        raise InputError(f"the run has no slide {printable(name)}")
+    console = output.console()
+    for slide in found:
+        console.print(_table([slide], False, console.width))
+        _show_reasons(console, slide)
+
+
+def _show_counts(console: Console, run: Run) -> None:
+    """How many slides of each verdict, and how many images came to what."""
+    counts = run.info["counts"]
+    verdicts = [slide.finding.verdict for slide in run.slides]
+    of_each = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in Verdict if verdict in verdicts)
+    images = sum(counts[state] for state in Status)
+    states = ", ".join(f"{counts[state]} {state}" for state in Status if counts[state])
+    slides = number_of(counts["slides"], "slide")
+    console.print(f"[bold]{slides}: {of_each}[/]" if of_each else slides)
+    console.print(f"{number_of(images, 'image')}: {states}" if states else number_of(images, "image"))
+
+
+def _show_remarks(console: Console, run: Run) -> None:
+    """What is to be known before the list is believed."""
+    for remark in reading_remarks(run.info):
+        console.print(escape(remark))
+    for remark in run.info["drift"]:
+        console.print(f"[bold yellow]stain or camera changed: check before trusting:[/] {escape(remark)}")
+    for remark in run.info.get("layout", ()):
+        console.print(f"layout: {escape(remark)}")
+    passed_over = sentences(run.info.get("passed_over", {}), _MOST_NAMES)
+    if passed_over:
+        console.print(f"passed over: {escape(', '.join(passed_over))}")
+    if contradictory_reports(run.info):
+        console.print(f"[yellow]reported twice:[/] {escape(contradictory_reports(run.info))}", soft_wrap=True)
+
+
+def _table(slides: list[SlideResult], mixed: bool, width: int) -> Table:
+    """The worklist, a line for each slide where the terminal is 80 columns wide or more."""
+    rows = [_row(slide) for slide in slides]
+    titles = ("verdict", "slide", "cells", "blasts %", "IG %", "flags")
+    widths = [max(len(title), *(len(row[place]) for row in rows)) for place, title in enumerate(titles)]
+    others = widths[0] + sum(widths[2:5]) + 10 + (5 if mixed else 0)  # two spaces between columns
+    widths[1] = min(widths[1], max(8, width - others - _LEAST_FLAGS))
+    widths[5] = max(_LEAST_FLAGS, width - others - widths[1])
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=False)
+    table.add_column(titles[0], no_wrap=True, width=widths[0])
+    table.add_column(titles[1], overflow="fold", width=widths[1])
+    if mixed:
+        table.add_column("", no_wrap=True, width=3)
+    for place in (2, 3, 4):
+        table.add_column(titles[place], justify="right", no_wrap=True, width=widths[place])
+    table.add_column(titles[5], no_wrap=True, overflow="ellipsis", max_width=widths[5])
+    for slide, (verdict, name, cells, blasts, immature, flags) in zip(slides, rows, strict=True):
+        style = _STYLES[slide.finding.verdict]
+        new = [("new" if slide.new else "")] if mixed else []
+        table.add_row(f"[{style}]{verdict}[/]", escape(name), *new, cells, blasts, immature, escape(flags))
+    return table
+
+
+def _row(slide: SlideResult) -> tuple[str, str, str, str, str, str]:
+    shares, finding = slide.differential.shares, slide.finding
+    return (
+        f"{_SYMBOLS[finding.verdict]} {finding.verdict}",
+        printable(slide.name),
+        str(slide.differential.leukocytes),
+        _percent(shares["blasts"]),
+        _percent(shares["immature_granulocytes"]),
+        short_flags(finding.flags),
+    )
+
+
+def short_flags(flags: tuple[str, ...]) -> str:
+    """A finding's flags in few words."""
+    grade = " ≥20%" if "blasts_20" in flags else " ≥5%" if "blasts_5" in flags else ""
+    known = [words + (grade if flag == "blasts" else "") for flag, words in _SHORT.items() if flag in flags]
+    unknown = [flag for flag in flags if flag not in _SHORT and flag not in ("blasts_5", "blasts_20")]
+    return ", ".join(known + unknown)
+
+
+def _show_reasons(console: Console, slide: SlideResult) -> None:
+    reasons = Table.grid(padding=(0, 1, 0, 0))
+    for reason in slide.finding.reasons:
+        reasons.add_row("  -", escape(reason))
+    console.print(reasons)
+
+
+def _percent(share: Share) -> str:
+    """The counted percentage and its exact limits."""
+    if share.percent is None or share.low is None or share.high is None:
+        return "–"
+    return f"{share.percent:.1f} ({share.low:.0f}–{share.high:.0f})"
