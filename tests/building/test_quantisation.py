@@ -158,8 +158,8 @@ def test_cells_called_in_another_way_are_classified_again(command: Command, quan
 
 def labelled(folder: Path, splits: Sequence[str]) -> Path:
     rows = ["file,label,split"]
-    for split in splits:
-        for number, path in enumerate(write_cells(folder / split, 8, suffix=".png")):
+    for place, split in enumerate(splits):
+        for number, path in enumerate(write_cells(folder / split, 8, 8 * place, suffix=".png")):
             rows.append(f"{path.relative_to(folder)},{cells.CELL_TYPES[number % 4]},{split}")
     table = folder / "cells.csv"
     table.write_text("\n".join(rows) + "\n")
