@@ -75,7 +75,7 @@ def _print(name: str, rows: NDArray[np.float64]) -> None:
 
 
 def _greatest(values: Iterable[float]) -> str:
-    return f"{max(values, default=float('nan')):.2f}"
+    return f"{max(values, default=float('nan')):.2f}".replace("nan", "–")
 
 
 if __name__ == "__main__":

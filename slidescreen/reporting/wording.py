@@ -59,15 +59,18 @@ def limits_sentence(evaluation: Evaluation) -> str:
     models = [*evaluation.models, *(model for _, model in evaluation.sources)]
     kinds = sorted({model.limits_by for model in models}, reverse=True)
     text = f"95% limits in brackets, by {' or '.join(kinds)}."
-    if any(limits.note == TOO_FEW for model in models for limits in _all_limits(model)):
+    if any(
+        limits.note == TOO_FEW for model in models for value, limits in _with_limits(model) if not math.isnan(value)
+    ):
         text += f" Where there are {TOO_FEW} there are no limits: they take {LEAST_SLIDES} or more."
     return text
 
 
-def _all_limits(model: ModelScores) -> Iterator[Interval[float]]:
-    yield from (model.accuracy_limits, model.macro_f1_limits)
+def _with_limits(model: ModelScores) -> Iterator[tuple[float, Interval[float]]]:
+    yield from ((model.accuracy, model.accuracy_limits), (model.macro_f1, model.macro_f1_limits))
     for scores in model.rows:
-        yield from (scores.recall_limits, scores.f1_limits, scores.auroc_limits)
+        yield from ((scores.recall, scores.recall_limits), (scores.f1, scores.f1_limits))
+        yield scores.auroc, scores.auroc_limits
 
 
 def comparison_sentence(comparison: Comparison) -> str:
