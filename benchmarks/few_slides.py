@@ -82,6 +82,7 @@ def main(
     trials: int = 1000,
     cells: Annotated[int, typer.Option(help="Of a slide; the median where sizes differ.")] = 130,
     correlation: Annotated[list[float], typer.Option(help="Intra-slide correlations.")] = [0.01, 0.12, 0.3],  # noqa: B006
+    sizes: Annotated[list[str], typer.Option(help="Of slides: one, many.")] = ["one", "many"],  # noqa: B006
     measured: Annotated[Path | None, typer.Option(help="predictions.csv of an evaluation.")] = None,
     seed: int = 0,
 ) -> None:
@@ -92,16 +93,16 @@ def main(
     names = " | ".join(f"{s}: limits hold, % | width | false p < 0.05, %" for s in ("accuracy", "macro F1"))
     print(f"| sizes | correlation | slides | by | {names} |")
     print("| --- | ---: | ---: | --- |" + " ---: |" * 6)
-    for even in (True, False):
+    for size in sizes:
         for each in correlation:
-            scene = Scene(cells, each, even)
+            scene = Scene(cells, each, even=size == "one")
             generator = np.random.default_rng(seed)
             truths = _truths(scene, generator)
             for count in SLIDES:
                 ours, theirs = _simulate(scene, count, trials, truths, generator)
                 for name, tallies in (("resampled slides", theirs), ("slidescreen", ours)):
                     words = " | ".join(tally.words() for tally in tallies)
-                    print(f"| {'one' if even else 'many'} | {each:g} | {count} | {name} | {words} |", flush=True)
+                    print(f"| {size} | {each:g} | {count} | {name} | {words} |", flush=True)
 
 
 def _truths(scene: Scene, generator: np.random.Generator) -> list[float]:
