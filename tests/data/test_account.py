@@ -48,7 +48,7 @@ def test_an_empty_slide_is_a_row_of_its_own_and_the_exit_code_says_so(command: C
     empty = found["26-0003"]
     assert (empty["images"], empty["verdict"], empty["flags"]) == ("0", "insufficient", "no_images")
     assert empty["reasons"] == "no images: its folder is empty"
-    assert "no images: its folder is empty" in " ".join(outcome.out.split())
+    assert "no images" in outcome.out
     assert "no images in its folder" in Path("run/report.html").read_text()
     assert {row["slide"] for row in rows("cells.csv")} == {"26-0001", "26-0002"}
     (night / "26-0003").rmdir()
