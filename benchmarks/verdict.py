@@ -35,7 +35,7 @@ from slidescreen.statistics.intervals import Interval, clopper_pearson
 
 NORMAL = {"neutrophil": 0.60, "lymphocyte": 0.30, "monocyte": 0.06, "eosinophil": 0.03, "basophil": 0.01}
 SIZES = (100, 200, 400)
-BLASTS = (0.0, 0.02, 0.05, 0.20)
+BLASTS = (0.0, 0.01, 0.02, 0.05, 0.10, 0.20)
 
 _PRINTED = 0.05  # percentage points: limits are printed to a tenth, and one printed as 0.0 holds a true 0
 EnsembleOption = Annotated[Path | None, typer.Option(help="Ensemble folder; the one that ships if not given.")]
