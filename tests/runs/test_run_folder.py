@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from slidescreen.errors import InputError
 from slidescreen.reporting.page import render_run
-from slidescreen.reporting.terminal import show_run
+from slidescreen.reporting.worklist import show_run
 from slidescreen.runs.folder import read_run
 
 VALUE = re.compile(rb'"[^"]*"|\d+|true|false|null|\[\]')
