@@ -28,7 +28,7 @@ learner.build = build_small
 history._draw_curves = lambda path, rows: history.write_text(path, repr(len(rows)))
 signal.signal(signal.SIGTERM, cli._interrupt)
 signal.signal(signal.SIGINT, signal.default_int_handler)
-for line in sys.stdin:
+while line := sys.stdin.readline():
     data, out = (Path(word) for word in line.split())
     child = os.fork()
     if not child:
@@ -42,6 +42,7 @@ for line in sys.stdin:
         finally:
             os._exit(code)
     print(child, flush=True)
+    sys.stdin.readline()  # until then the child is not reaped, and its number is nobody else's
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
@@ -68,6 +69,7 @@ def train(nursery: "subprocess.Popen[str]", data: Path, out: Path, end: signal.S
     if end is not None:
         time.sleep(after)
         os.kill(child, end)
+    print("collect", file=given, flush=True)
     return int(told.readline())
 
 
