@@ -9,6 +9,7 @@ from slidescreen.data.calls import Call, Status
 from slidescreen.data.passed_over import sentences
 from slidescreen.reporting.kept_pictures import KeptPictures, Picture
 from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
+from slidescreen.reporting.symbols import SYMBOLS
 from slidescreen.reporting.templating import template
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.screening.differential import NAMES, Share
@@ -22,7 +23,6 @@ MOST_PICTURES = 24
 MOST_SECTIONS = 200  # slides shown with their evidence: with more, no browser would open the page in seconds
 MOST_EARLIER = 100  # earlier slides take no more of these places: they are read and drawn again every night
 _MOST_NAMES = 20  # of what is passed over, of each kind
-_SYMBOLS = {Verdict.URGENT: "▲", Verdict.REVIEW: "◆", Verdict.INSUFFICIENT: "○", Verdict.CLEAR: "✓"}
 FLAGS = {
     "blasts": "blasts beyond the classifier's own errors",
     "blasts_5": "blasts above 5%",
@@ -100,7 +100,7 @@ def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture | N
         mixed=run.mixed(),
         sections=sections,
         totals=[(verdict, *_totals(worklist, verdict)) for verdict in Verdict],
-        symbols=_SYMBOLS,
+        symbols=SYMBOLS,
         flags=FLAGS,
         names=cells.DISPLAY_NAMES,
         contradictory=contradictory_reports(run.info),

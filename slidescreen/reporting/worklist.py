@@ -13,6 +13,7 @@ from slidescreen.errors import InputError
 from slidescreen.files.beside import second_names
 from slidescreen.files.writing import printable
 from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
+from slidescreen.reporting.symbols import SYMBOLS
 from slidescreen.screening.differential import Share
 from slidescreen.screening.results import Run, SlideResult
 from slidescreen.screening.verdict import Verdict, number_of
@@ -23,7 +24,6 @@ _STYLES = {
     Verdict.INSUFFICIENT: "magenta",
     Verdict.CLEAR: "green",
 }
-_SYMBOLS = {Verdict.URGENT: "▲", Verdict.REVIEW: "◆", Verdict.INSUFFICIENT: "○", Verdict.CLEAR: "✓"}
 _SHORT = {
     "blasts": "blasts",
     "many_blasts": "look like blasts",
@@ -145,7 +145,7 @@ def _table(slides: list[SlideResult], mixed: bool, width: int) -> Table:
 def _row(slide: SlideResult) -> tuple[str, str, str, str, str, str]:
     shares, finding = slide.differential.shares, slide.finding
     return (
-        f"{_SYMBOLS[finding.verdict]} {finding.verdict}",
+        f"{SYMBOLS[finding.verdict]} {finding.verdict}",
         printable(slide.name),
         str(slide.differential.leukocytes),
         _percent(shares["blasts"]),
