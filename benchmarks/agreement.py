@@ -12,13 +12,13 @@ import typer
 
 from benchmarks.by_source import images_of
 from slidescreen.cli.shared import default_ensemble
+from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.exactness import agreement, macro_f1
-from slidescreen.engine.interface import Choice
-from slidescreen.engine.selection import load_engines
+from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.prediction import MemberPredictions, predict
 
-REFERENCE = Choice("pytorch", "cpu", "fp32")
+REFERENCE = EngineConfiguration("pytorch", "cpu", "fp32")
 
 
 def main(
@@ -32,8 +32,8 @@ def main(
     model = storage.load(ensemble or default_ensemble())
     images = images_of(model, data, split, leave_out)
 
-    def by(choice: Choice) -> MemberPredictions:
-        return predict(model, load_engines(model.members, choice), images, lambda *_: None)
+    def by(configuration: EngineConfiguration) -> MemberPredictions:
+        return predict(model, load_engines(model.members, configuration), images, lambda *_: None)
 
     expected = by(REFERENCE)
     exact = model.combine(expected.members)
@@ -44,11 +44,11 @@ def main(
     for precision in precisions.split(","):
         found = agreement(
             exact,
-            model.combine(by(Choice("openvino", "cpu", precision)).members),
+            model.combine(by(EngineConfiguration("openvino", "cpu", precision)).members),
             expected.truth,
             [image.slide for image in images],
             model.cell_types,
-            model.calibration.rejection_threshold,
+            model.validation.rejection_threshold,
         )
         print(
             f"| OpenVINO, {precision} | {found.largest_difference:.1e} "

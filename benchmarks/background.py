@@ -19,8 +19,8 @@ from benchmarks.by_source import images_of, show
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.data.images import Pixels, Preprocessing, decode, prepare, read_bytes
 from slidescreen.data.labels import LabelledImage
-from slidescreen.engine.interface import Choice
-from slidescreen.engine.selection import load_engines
+from slidescreen.engine.configuration import load_engines
+from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles import storage
 
 _PLAIN = 240  # the neutral that the white balance gives backgrounds
@@ -46,7 +46,7 @@ def main(
     """Accuracy on images whose background, or cell, was exchanged."""
     model = storage.load(ensemble or default_ensemble())
     images = images_of(model, data, split, leave_out)
-    engines = load_engines(model.members, Choice("openvino", "cpu", "fp32"))
+    engines = load_engines(model.members, EngineConfiguration("openvino", "cpu", "fp32"))
     truth = np.asarray([model.cell_types.index(image.label) for image in images])
     donors = _donors(images, seed)
     called: dict[str, list[NDArray[np.int64]]] = {name: [] for name in SHOWN}

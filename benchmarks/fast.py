@@ -32,8 +32,8 @@ from slidescreen.cli.shared import default_ensemble
 from slidescreen.data.images import decode, prepare, read_bytes
 from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
 from slidescreen.data.splits import chosen
-from slidescreen.engine.interface import Choice, Engine
-from slidescreen.engine.selection import load_engines
+from slidescreen.engine.configuration import load_engines
+from slidescreen.engine.interface import Engine, EngineConfiguration
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.cascade import decided_from, find_gate, may_decide
 from slidescreen.ensembles.ensemble import Ensemble
@@ -189,7 +189,7 @@ def _looked(
     """Classify images with each member in float32 and in 8-bit integers; `seconds` an image by precision and member."""
     engines: dict[str, Sequence[Engine]] = {
         precision: load_engines(
-            model.members, Choice("openvino", "cpu", precision), threads=1 if seconds is not None else None
+            model.members, EngineConfiguration("openvino", "cpu", precision), threads=1 if seconds is not None else None
         ).members
         for precision in ("fp32", "int8")
     }
@@ -212,7 +212,7 @@ def _looked(
 
 def _both(model: Ensemble, looked: Looked) -> tuple[Floats, Floats, NDArray[np.bool_]]:
     """Probabilities by all members, and by the fast mode, and which cells one member decided in that."""
-    cascade = model.calibration.cascade
+    cascade = model.validation.cascade
     if cascade is None:
         raise typer.BadParameter("this ensemble has no fast mode")
     voted = model.combine(looked.members["fp32"])
@@ -229,7 +229,7 @@ def _of_normal(stands: NDArray[np.bool_], truth: NDArray[np.int64], model: Ensem
 def _counted(rows: Floats, truth: NDArray[np.int64], model: Ensemble) -> tuple[int, int]:
     """Cells of other types, and blasts, that are counted in the test of a slide's blasts."""
     inside = cells.indices(model.cell_types, cells.BLASTS)
-    certainty = model.calibration.false_calls["blasts"].certainty
+    certainty = model.validation.false_calls["blasts"].certainty
     counts = np.isin(model.called(rows), inside) & (rows[:, inside].sum(axis=1) >= certainty)
     blasts = np.isin(truth, inside)
     return int((counts & ~blasts).sum()), int((counts & blasts).sum())

@@ -19,7 +19,7 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.left_out import called_by, measured
-from benchmarks.verdict import NORMAL, EnsembleOption, Judged, calls_of, judge, rate, read
+from benchmarks.verdict import NORMAL, EnsembleOption, ScoredCell, calls_of, judge, rate, read
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
@@ -60,13 +60,13 @@ def main(
 def _as_voted(found: Predictions, made: Ensemble, noise: float, generator: np.random.Generator) -> Predictions:
     """The vote as it was before temperature and offsets, which were learnt from all validation cells."""
     assert found.probabilities is not None
-    plain = apply_offsets(found.probabilities, -np.asarray(made.calibration.offsets))
-    voted = apply_temperature(plain, 1 / made.calibration.temperature)
+    plain = apply_offsets(found.probabilities, -np.asarray(made.validation.offsets))
+    voted = apply_temperature(plain, 1 / made.validation.temperature)
     worse = voted * np.exp(generator.normal(0, noise, voted.shape))
     return replace(found, probabilities=worse / worse.sum(axis=1, keepdims=True))
 
 
-def _drawn(known: Predictions, later: Predictions, count: int, generator: np.random.Generator) -> list[Judged]:
+def _drawn(known: Predictions, later: Predictions, count: int, generator: np.random.Generator) -> list[ScoredCell]:
     """A slide for each of `BLASTS`, judged by what `count` drawn cells say of the ensemble."""
     chosen = np.isin(np.arange(len(known.truth)), generator.choice(len(known.truth), count, replace=False))
     ensemble = measured(known.where(chosen))
@@ -98,7 +98,7 @@ def _composed(later: Predictions, shares: dict[str, float], generator: np.random
     )
 
 
-def _row(count: int, drawn: Sequence[Sequence[Judged]]) -> str:
+def _row(count: int, drawn: Sequence[Sequence[ScoredCell]]) -> str:
     normal = sum(slide[0].finding.verdict in (Verdict.URGENT, Verdict.REVIEW) for slide in drawn)
     flagged = (sum("blasts" in slide[n].finding.flags for slide in drawn) for n in range(len(BLASTS)))
     return f"| {count} | " + " | ".join(rate(number, len(drawn)) for number in (normal, *flagged)) + " |"

@@ -14,14 +14,15 @@ from typing import Annotated
 
 import typer
 
-from benchmarks.verdict import Judged, calls_of, judge, percent, rate, read, shares_of, slides_of
+from benchmarks.verdict import ScoredCell, calls_of, judge, percent, rate, read, shares_of, slides_of
 from slidescreen.building.validation import Targets, calibrate
 from slidescreen.data.images import Preprocessing
 from slidescreen.data.labels import LabelledImage
-from slidescreen.ensembles.ensemble import Ensemble, Member
+from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.prediction import MemberPredictions
 from slidescreen.evaluation.predictions import Predictions
 from slidescreen.models.checkpoints import Checkpoint
+from slidescreen.models.member import Member
 
 _FLAGS = {"blasts": "blasts", "immature_granulocytes": "ig"}
 _RANGES = ((20.0, 101.0), (10.0, 20.0), (5.0, 10.0), (2.0, 5.0), (0.0, 2.0))  # true percentages
@@ -41,13 +42,13 @@ def main(
         print(f"| {f'{low:g}% and more' if high > 100 else f'{low:g}–{high:g}%'} | " + " | ".join(columns) + " |")
 
 
-def _judged(found: Predictions, least: int) -> Iterator[Judged]:
+def _judged(found: Predictions, least: int) -> Iterator[ScoredCell]:
     for name, slide, others in slides_of(found, least):
         ensemble = measured(others)
         yield judge(name, calls_of(called_by(ensemble, slide)), shares_of(slide), ensemble)
 
 
-def _flagged(judged: Sequence[Judged], group: str, flag: str, low: float, high: float) -> str:
+def _flagged(judged: Sequence[ScoredCell], group: str, flag: str, low: float, high: float) -> str:
     chosen = [j for j in judged if low <= percent(j.true, group) < high]
     return rate(sum(flag in j.finding.flags for j in chosen), len(chosen))
 

@@ -16,8 +16,8 @@ from PIL import Image
 from benchmarks.by_source import images_of, show
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.data.images import decode, prepare, read_bytes
-from slidescreen.engine.interface import Choice
-from slidescreen.engine.selection import load_engines
+from slidescreen.engine.configuration import load_engines
+from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles import storage
 
 _BATCH = 64
@@ -34,7 +34,7 @@ def main(
     """Accuracy at several magnifications."""
     model = storage.load(ensemble or default_ensemble())
     images = images_of(model, data, split, leave_out)[::every]
-    engines = load_engines(model.members, Choice("openvino", "cpu", "fp32"))
+    engines = load_engines(model.members, EngineConfiguration("openvino", "cpu", "fp32"))
     truth = np.asarray([model.cell_types.index(image.label) for image in images])
     factors = [float(text) for text in enlargements.split(",")]
     called: dict[float, list[NDArray[np.int64]]] = {factor: [] for factor in factors}

@@ -14,8 +14,8 @@ from slidescreen import cells
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.data.calls import Status
 from slidescreen.data.slides import CellImage, Slide
-from slidescreen.engine.interface import Choice
-from slidescreen.engine.selection import load_engines
+from slidescreen.engine.configuration import load_engines
+from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.pipeline import Pipeline
 
@@ -35,7 +35,7 @@ def main(
     for label in labels:
         paths = [data.parent / row["file"] for row in rows if row["label"] == label]
         slides.append(Slide(label, data.parent, tuple(CellImage(path, path.name) for path in paths)))
-    pipeline = Pipeline(model, load_engines(model.members, Choice("openvino", "cpu", "fp32")), None, 2)
+    pipeline = Pipeline(model, load_engines(model.members, EngineConfiguration("openvino", "cpu", "fp32")), None, 2)
     print("| cells | unidentified | called a blast | called an immature granulocyte | most often called |")
     print("| --- | ---: | ---: | ---: | --- |")
     for slide, calls in pipeline.run(slides):

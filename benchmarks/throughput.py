@@ -29,12 +29,12 @@ import typer
 from slidescreen.cli.shared import default_ensemble
 from slidescreen.data.images import decode, prepare, read_bytes
 from slidescreen.data.slides import discover
-from slidescreen.engine.interface import Choice, EngineOptions
-from slidescreen.engine.selection import choose, load_engines
-from slidescreen.ensembles import ensemble as ensembles
+from slidescreen.engine.configuration import configure, load_engines
+from slidescreen.engine.interface import EngineConfiguration, EngineOptions
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.voting import Vote
 from slidescreen.errors import UnreadableImageError
+from slidescreen.models.member import member_of
 
 EnsembleOption = Annotated[Path | None, typer.Option(help="Ensemble folder; the one that ships if not given.")]
 SizeOption = Annotated[int | None, typer.Option(help="Classify at this size, pixels, instead of the ensemble's own.")]
@@ -63,14 +63,14 @@ def compare(
         bool, typer.Option(help="The plain loops too, or slidescreen against its first precision.")
     ] = True,
 ) -> None:
-    """slidescreen against plain loops, taking turns."""
+    """slidescreen against plain loops, label_options turns."""
     with _prepared(slides, ensemble, image_size, images) as (folder, weights, count):
         ways = {f"slidescreen, {p}": _command(folder, weights, "openvino", p) for p in precisions.split(",")}
         if plain:
             ways |= _plain(folder, weights)
         for precision in precisions.split(","):  # fills the cache of compiled networks
             model = storage.load(weights)
-            load_engines(model.members, choose(_options(precision), model.calibration))
+            load_engines(model.members, configure(_options(precision), model.validation))
         times: dict[str, list[Timed]] = {name: [] for name in ways}
         for _ in range(repeats):
             for name, command in ways.items():
@@ -108,7 +108,7 @@ def stages(
         rows = [("read and decode", statistics.median(decoding))]
         peak = _matrix_peak()
         print(machine(), f"{len(decoded)} images, one thread.\n", sep="\n")
-        engines = load_engines(model.members, Choice("openvino", "cpu", "fp32"), threads=1).members
+        engines = load_engines(model.members, EngineConfiguration("openvino", "cpu", "fp32"), threads=1).members
         limits = {}
         for member, engine in zip(model.members, engines, strict=True):
             backbone, size = member.checkpoint.backbone, member.checkpoint.preprocessing.image_size
@@ -210,7 +210,7 @@ def resized(source: Path, target: Path, image_size: int) -> None:
         path = target / member.path.name
         state: dict[str, torch.Tensor] = load_file(member.path)
         save_checkpoint(path, state, checkpoint, half=True)
-        members.append(ensembles.member_of(path, member.weight))
+        members.append(member_of(path, member.weight))
     storage.save(target, replace(model, members=tuple(members)))
 
 
@@ -254,7 +254,7 @@ def timed(command: Sequence[str]) -> Timed:
 def _bare_rate(folder: Path, weights: Path, precision: str, threads: int) -> float:
     """Images a second of the engines alone, on prepared pixels."""
     model = storage.load(weights)
-    vote = Vote(model, load_engines(model.members, choose(_options(precision), model.calibration), threads))
+    vote = Vote(model, load_engines(model.members, configure(_options(precision), model.validation), threads))
     decoded = [decode(read_bytes(image.path)) for slide in discover(folder) for image in slide.images]
     prepared = [np.stack([prepare(image, each) for image in decoded]) for each in vote.preprocessings]
     started = time.perf_counter()

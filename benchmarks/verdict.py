@@ -25,10 +25,11 @@ from slidescreen.data.calls import Call, Status
 from slidescreen.data.images import Preprocessing
 from slidescreen.data.labels import LabelRules
 from slidescreen.ensembles import storage
-from slidescreen.ensembles.ensemble import Calibration, Ensemble, Member
+from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.evaluation.prediction_files import of_tables
 from slidescreen.evaluation.predictions import Predictions
 from slidescreen.models.checkpoints import Checkpoint
+from slidescreen.models.member import Member
 from slidescreen.screening.differential import NAMES, Differential, count_slide, members_of
 from slidescreen.screening.verdict import Finding, screen
 from slidescreen.statistics.intervals import Interval, clopper_pearson
@@ -43,7 +44,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredCell:
     """A slide with its true shares of the leukocytes, and what was made of it."""
 
     true: Mapping[str, float]
@@ -75,13 +76,13 @@ def study() -> Ensemble:
     """The reference study as an ensemble: its errors are known, its weights are not. Slides do not differ in it."""
     checkpoint = Checkpoint("efficientnet_b1", TYPES, Preprocessing(256))
     member = Member(Path("unpublished"), 1.0, "", checkpoint)
-    return Ensemble((member,), calibration=Calibration(confusion_matrix=MATRIX))
+    return Ensemble((member,), validation=ValidationResult(confusion_matrix=MATRIX))
 
 
-def _drawn(model: Ensemble, blasts: float, size: int, generator: np.random.Generator) -> Judged:
+def _drawn(model: Ensemble, blasts: float, size: int, generator: np.random.Generator) -> ScoredCell:
     """One slide: normal cells, myeloblasts among them, called with the model's errors as they vary between slides."""
-    calibration = model.calibration
-    matrix = calibration.graded_matrix
+    validation = model.validation
+    matrix = validation.graded_matrix
     assert matrix is not None
     types = len(model.cell_types)
     shares = {name: share * (1 - blasts) for name, share in NORMAL.items()} | {"myeloblast": blasts}
@@ -90,8 +91,8 @@ def _drawn(model: Ensemble, blasts: float, size: int, generator: np.random.Gener
     for name, count in zip(shares, true.tolist(), strict=True):
         position = model.cell_types.index(name)
         row = matrix[position] / matrix[position].sum()
-        if calibration.call_correlation:
-            row = generator.dirichlet((row + 1e-9) * (1 / calibration.call_correlation - 1))
+        if validation.call_correlation:
+            row = generator.dirichlet((row + 1e-9) * (1 / validation.call_correlation - 1))
         calls = generator.multinomial(count, row)
         for k, times in enumerate(calls.tolist()):
             called += [_simulated_call(model, position, k % types, k < types, generator) for _ in range(times)]
@@ -102,9 +103,9 @@ def _simulated_call(model: Ensemble, true: int, called: int, sure: bool, generat
     """A call that counts, or not, in the test of its group as often as validation cells so called did."""
     name = model.cell_types[called]
     probabilities = np.zeros(len(model.cell_types))
-    matrix = model.calibration.graded_matrix
+    matrix = model.validation.graded_matrix
     group = next((group for group, members in cells.GROUPS.items() if name in members), "")
-    found = model.calibration.false_calls.get(group)
+    found = model.validation.false_calls.get(group)
     if found is not None and matrix is not None:
         inside = cells.indices(model.cell_types, cells.GROUPS[group])
         of_sure, *of_others = matrix[true].reshape(-1, len(model.cell_types))[:, inside].sum(axis=1).tolist()
@@ -115,14 +116,14 @@ def _simulated_call(model: Ensemble, true: int, called: int, sure: bool, generat
     return Call(name, Status.CLASSIFIED, name, float(sure), probabilities=tuple(probabilities.tolist()))
 
 
-def judge(slide: str, calls: Sequence[Call], true: Mapping[str, float], model: Ensemble) -> Judged:
+def judge(slide: str, calls: Sequence[Call], true: Mapping[str, float], model: Ensemble) -> ScoredCell:
     """What `classify` would say of a slide whose true shares are known."""
     differential = count_slide(slide, calls, model)
-    return Judged(true, differential, screen(differential, model))
+    return ScoredCell(true, differential, screen(differential, model))
 
 
-def _simulated_row(share: float, size: int, drawn: Sequence[Judged]) -> str:
-    def among(holds: Callable[[Judged], bool]) -> str:
+def _simulated_row(share: float, size: int, drawn: Sequence[ScoredCell]) -> str:
+    def among(holds: Callable[[ScoredCell], bool]) -> str:
         return rate(sum(holds(j) for j in drawn), len(drawn))
 
     def covered(group: str) -> str:
@@ -164,7 +165,7 @@ def slides(
     _print_errors("composed normal slides", normal)
 
 
-def _real_slides(found: Predictions, model: Ensemble, least: int) -> Iterator[Judged]:
+def _real_slides(found: Predictions, model: Ensemble, least: int) -> Iterator[ScoredCell]:
     for slide, here, _ in slides_of(found, least):
         yield judge(slide, calls_of(here), shares_of(here), model)
 
@@ -195,7 +196,7 @@ def shares_of(found: Predictions) -> dict[str, float]:
 
 def _normal_slides(
     found: Predictions, model: Ensemble, source: str, count: int, size: int, generator: np.random.Generator
-) -> Iterator[Judged]:
+) -> Iterator[ScoredCell]:
     """Slides of `size` normal cells, none twice in one."""
     sources = np.asarray(found.sources)
     for number in range(count):
@@ -227,7 +228,7 @@ def calls_from(probabilities: NDArray[np.float64], called: NDArray[np.int64], ce
     ]
 
 
-def _print_slides(judged: Sequence[Judged]) -> None:
+def _print_slides(judged: Sequence[ScoredCell]) -> None:
     print(
         "| slide | leukocytes | blasts: true, counted, corrected % | IG: true, counted, corrected % | verdict | flags |"
     )
@@ -239,13 +240,13 @@ def _print_slides(judged: Sequence[Judged]) -> None:
     print()
 
 
-def _three(j: Judged, group: str) -> str:
+def _three(j: ScoredCell, group: str) -> str:
     share = j.differential.shares[group]
     corrected = "–" if share.corrected_percent is None else f"{share.corrected_percent:.1f}"
     return f"{percent(j.true, group):.1f}, {share.percent or 0:.1f}, {corrected}"
 
 
-def _print_rates(real: Sequence[Judged], normal: Sequence[Judged]) -> None:
+def _print_rates(real: Sequence[ScoredCell], normal: Sequence[ScoredCell]) -> None:
     print("| slides | flagged for blasts | urgent or review |")
     print("| --- | --- | --- |")
     chosen = {
@@ -261,7 +262,7 @@ def _print_rates(real: Sequence[Judged], normal: Sequence[Judged]) -> None:
     print()
 
 
-def _print_errors(title: str, judged: Sequence[Judged]) -> None:
+def _print_errors(title: str, judged: Sequence[ScoredCell]) -> None:
     print(f"Mean absolute error in percentage points, {len(judged)} {title}:\n")
     print("| type or group | mean true % | counted | corrected |")
     print("| --- | --- | --- | --- |")

@@ -25,8 +25,8 @@ import typer
 from slidescreen.data.appearance import MEASURES
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.slides import CellImage, Slide
+from slidescreen.engine.configuration import configure
 from slidescreen.engine.interface import EngineOptions
-from slidescreen.engine.selection import choose
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.runs.ledger import Ledger
@@ -87,7 +87,7 @@ def night(source: Path, out: Path) -> Cost:
 def make_earlier(source: Path, out: Path, count: int, cells: int, present: bool) -> None:
     """Records in a run's folder of finished slides of `source`, and with `present` their images there."""
     ensemble = storage.load(ENSEMBLE)
-    ledger = Ledger(out, ensemble, choose(EngineOptions(), ensemble.calibration), default_thresholds())
+    ledger = Ledger(out, ensemble, configure(EngineOptions(), ensemble.validation), default_thresholds())
     models = list(_models(ensemble, cells))
     pool = source.parent / "pool"
     pool.mkdir(parents=True)
@@ -119,7 +119,7 @@ def _models(ensemble: Ensemble, cells: int) -> Iterator[SlideResult]:
     for _ in range(_MODELS):
         calls = []
         for cell, row in enumerate(generator.dirichlet(expected, size=cells)):
-            sure = row.max() >= ensemble.calibration.rejection_threshold
+            sure = row.max() >= ensemble.validation.rejection_threshold
             status, called = (Status.CLASSIFIED, types[int(row.argmax())]) if sure else (Status.UNIDENTIFIED, "")
             name = f"cell_{cell:03d}.jpg"
             calls.append(Call(name, status, called, float(row.max()), "", tuple(row.tolist()), "", "", looks))

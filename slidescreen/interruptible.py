@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def apart(function: Callable[[], T], limit: float | None = None) -> T:
+def interruptibly(function: Callable[[], T], limit: float | None = None) -> T:
     """Call a function on a thread of its own, so that a signal ends the wait for it.
 
     The thread is a daemon: if it never comes back it does not keep the process alive.
@@ -28,5 +28,5 @@ def apart(function: Callable[[], T], limit: float | None = None) -> T:
         except BaseException as error:
             future.set_exception(error)
 
-    threading.Thread(target=call, name="apart", daemon=True).start()
+    threading.Thread(target=call, name="interruptible", daemon=True).start()
     return future.result(limit)

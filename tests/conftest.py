@@ -108,12 +108,13 @@ def ensemble_folder(checkpoints: tuple[Path, Path], tmp_path_factory: pytest.Tem
     """An ensemble of both, with a confusion matrix as if measured."""
     from slidescreen.ensembles import ensemble as ensembles
     from slidescreen.ensembles import storage
+    from slidescreen.models.member import member_of
 
     folder = tmp_path_factory.mktemp("ensemble")
-    members = tuple(ensembles.member_of(path, weight) for path, weight in zip(checkpoints, (0.4, 0.6), strict=True))
+    members = tuple(member_of(path, weight) for path, weight in zip(checkpoints, (0.4, 0.6), strict=True))
     matrix = np.full((16, 16), 1) + np.diag([200] * 16)
-    calibration = ensembles.Calibration(confusion_matrix=matrix)
-    storage.save(folder, ensembles.Ensemble(members, calibration=calibration))
+    validation = ensembles.ValidationResult(confusion_matrix=matrix)
+    storage.save(folder, ensembles.Ensemble(members, validation=validation))
     return folder
 
 

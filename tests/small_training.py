@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from slidescreen.data.images import Preprocessing
 from slidescreen.training.loop import Trainer
-from slidescreen.training.options import Augmentation, TrainingOptions
+from slidescreen.training.options import Augmentation, Recipe
 from slidescreen.training.schedule import EpochResult
-from slidescreen.training.session import Request
+from slidescreen.training.session import TrainingOptions
 
 TYPES = ("neutrophil", "lymphocyte", "myeloblast")
-OPTIONS = TrainingOptions(
+OPTIONS = Recipe(
     preprocessing=Preprocessing(32), cell_types=TYPES, epochs=2, batch_size=8, stages=(), precision="fp32", seed=5
 )
 
@@ -82,9 +82,11 @@ def labelled(folder: Path, extra: str = "", count: int = 30) -> Path:
     return folder / "labels.csv"
 
 
-def request(data: Path, out: Path, options: TrainingOptions = OPTIONS, **changes: object) -> Request:
+def request(data: Path, out: Path, options: Recipe = OPTIONS, **changes: object) -> TrainingOptions:
     """A training on the CPU, on one thread."""
-    plain = Request(data, out, options, None, False, None, False, False, frozenset(), None, False, "cpu", 1, 10**9)
+    plain = TrainingOptions(
+        data, out, options, None, False, None, False, False, frozenset(), None, False, "cpu", 1, 10**9
+    )
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 

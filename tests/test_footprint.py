@@ -14,7 +14,8 @@ from conftest import write_cells
 
 from slidescreen import footprint
 from slidescreen.ensembles import storage
-from slidescreen.ensembles.ensemble import Calibration, Ensemble, member_of
+from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
+from slidescreen.models.member import member_of
 
 MAKING = ("creat", "mkdir", "mkdirat", "rename", "renameat", "renameat2", "symlink", "symlinkat", "link", "linkat")
 CALLS = ",".join(f"?{name}" for name in ("socket", "connect", "sendto", "open", "openat", *MAKING))
@@ -44,7 +45,7 @@ def watched(folder: Path, *command: str, **environment: str) -> list[str]:
 def one_member(folder: Path, checkpoint: Path) -> None:
     """An ensemble that is made fast."""
     matrix = np.full((16, 16), 1) + np.diag([200] * 16)
-    ensemble = Ensemble((member_of(checkpoint, 1.0),), calibration=Calibration(confusion_matrix=matrix))
+    ensemble = Ensemble((member_of(checkpoint, 1.0),), validation=ValidationResult(confusion_matrix=matrix))
     storage.save(folder, ensemble)
 
 

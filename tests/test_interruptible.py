@@ -7,28 +7,28 @@ import threading
 
 import pytest
 
-from slidescreen.interruptible import apart
+from slidescreen.interruptible import interruptibly
 
 
 def test_what_the_function_returns_or_raises_comes_out() -> None:
-    assert apart(lambda: 7) == 7
+    assert interruptibly(lambda: 7) == 7
     with pytest.raises(ZeroDivisionError):
-        apart(lambda: 1 / 0)
+        interruptibly(lambda: 1 / 0)
 
 
 def test_a_wait_ends_at_its_limit() -> None:
     release = threading.Event()
     with pytest.raises(TimeoutError):
-        apart(lambda: release.wait(20), 0.1)
+        interruptibly(lambda: release.wait(20), 0.1)
     release.set()
 
 
 WAITING = """
 import threading
-from slidescreen.interruptible import apart
+from slidescreen.interruptible import interruptibly
 never = threading.Event()
 try:
-    apart(lambda: print("waiting", flush=True) or never.wait(60))
+    interruptibly(lambda: print("waiting", flush=True) or never.wait(60))
 except KeyboardInterrupt:
     print("ended in order", flush=True)
 """

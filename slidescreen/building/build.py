@@ -9,25 +9,26 @@ import numpy as np
 
 from slidescreen.building import precisions
 from slidescreen.building.validation import Targets, calibrate, search_weights
-from slidescreen.data.duplicates import contents_of, sift
+from slidescreen.data.duplicates import contents_of, deduplicate
 from slidescreen.data.images import prepare
 from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
 from slidescreen.data.splits import with_split
 from slidescreen.engine import quantisation
+from slidescreen.engine.configuration import configure, load_engines
 from slidescreen.engine.devices import has_bfloat16
 from slidescreen.engine.graph_files import save_graph
-from slidescreen.engine.interface import Choice, EngineOptions
-from slidescreen.engine.selection import choose, load_engines
+from slidescreen.engine.interface import EngineConfiguration, EngineOptions
 from slidescreen.ensembles import storage
-from slidescreen.ensembles.ensemble import Ensemble, Member, Quantised, default_weights, member_of
+from slidescreen.ensembles.ensemble import Ensemble, default_weights
 from slidescreen.ensembles.prediction import MemberPredictions, decoded, predict
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
 from slidescreen.files.writing import make_folder, printable, scratch_folder, sha256_of
+from slidescreen.models.member import Member, Quantised, member_of
 
 
 @dataclass(frozen=True)
-class Request:
+class EnsembleOptions:
     """What the user asked for. Without `weights` the default ones are taken, or searched."""
 
     checkpoints: tuple[Path, ...]
@@ -47,7 +48,7 @@ class Request:
 
 
 def build_ensemble(
-    request: Request, progress: Callable[[str, int, int], None], note: Callable[[str], None] = lambda _: None
+    request: EnsembleOptions, progress: Callable[[str, int, int], None], note: Callable[[str], None] = lambda _: None
 ) -> Ensemble:
     """Measure the members and their vote on the validation split, and write the ensemble's folder.
 
@@ -73,22 +74,22 @@ def build_ensemble(
     images, trained = _images(request, ensemble, note)
     if not request.allow_few_cells:
         _check_enough(images, request.data)
-    choice = choose(EngineOptions(request.device))
+    configuration = configure(EngineOptions(request.device))
     if request.int8:
-        _check_int8(request, choice, trained)
+        _check_int8(request, configuration, trained)
 
     def predictions(ensemble: Ensemble, precision: str) -> MemberPredictions:
-        engines = load_engines(ensemble.members, replace(choice, precision=precision))
+        engines = load_engines(ensemble.members, replace(configuration, precision=precision))
         return predict(ensemble, engines, images, partial(progress, f"measuring in {precision}"))
 
-    exact = predictions(ensemble, choice.precision)
+    exact = predictions(ensemble, configuration.precision)
     if request.search:
         found = search_weights(exact, request.rule)
         ensemble = replace(
             ensemble, members=tuple(replace(m, weight=w) for m, w in zip(ensemble.members, found, strict=True))
         )
     ensemble = calibrate(ensemble, exact, request.targets)
-    if choice.kind == "openvino" and has_bfloat16():  # elsewhere it would be float32 that is measured
+    if configuration.kind == "openvino" and has_bfloat16():  # elsewhere it would be float32 that is measured
         ensemble = precisions.with_bf16(ensemble, exact, predictions(ensemble, "bf16"))
     with scratch_folder(make_folder(request.out)) as scratch:
         if request.int8:
@@ -107,9 +108,9 @@ def _check_enough(images: Sequence[LabelledImage], data: Path) -> None:
         )
 
 
-def _check_int8(request: Request, choice: Choice, trained: Sequence[LabelledImage]) -> None:
+def _check_int8(request: EnsembleOptions, configuration: EngineConfiguration, trained: Sequence[LabelledImage]) -> None:
     quantisation.require_nncf()
-    if choice.kind != "openvino":
+    if configuration.kind != "openvino":
         raise InputError("--int8 makes networks for the processor: say --device cpu")
     if not trained:
         raise InputError(
@@ -135,7 +136,7 @@ def _quantised(
 
 
 def _images(
-    request: Request, ensemble: Ensemble, note: Callable[[str], None]
+    request: EnsembleOptions, ensemble: Ensemble, note: Callable[[str], None]
 ) -> tuple[list[LabelledImage], list[LabelledImage]]:
     """The labelled images of the validation split and of the training split."""
     rules = LabelRules(request.left_out, request.unspecified_blasts)
@@ -149,7 +150,7 @@ def _images(
         )
     parted, _ = with_split(images, int(next(iter(seeds))))
     contents = contents_of(image.path for image in parted)
-    split = [parted[place] for place in sift(parted, contents, request.drop_duplicates, "validation").kept]
+    split = [parted[place] for place in deduplicate(parted, contents, request.drop_duplicates, "validation").kept]
     chosen = [image for image in split if image.split == "validation"]
     if not chosen:
         raise InputError(f"{printable(request.data)} has no images in its validation split")

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from slidescreen.engine.exactness import Agreement, agreement
+from slidescreen.engine.exactness import PrecisionAgreement, agreement
 from slidescreen.engine.interface import joined
 from slidescreen.ensembles.cascade import Cascade, decided_from, find_gate, may_decide
 from slidescreen.ensembles.ensemble import Ensemble, Probabilities
@@ -16,7 +16,7 @@ from slidescreen.ensembles.prediction import MemberPredictions
 def with_bf16(ensemble: Ensemble, exact: MemberPredictions, rough: MemberPredictions) -> Ensemble:
     """The ensemble with what bfloat16 would change, from predictions of the same images in float32 and in it."""
     found = measure(ensemble, exact, rough, "bf16")
-    return replace(ensemble, calibration=replace(ensemble.calibration, precisions=found))
+    return replace(ensemble, validation=replace(ensemble.validation, precisions=found))
 
 
 def with_int8(ensemble: Ensemble, exact: MemberPredictions, coarse: MemberPredictions) -> Ensemble:
@@ -28,15 +28,17 @@ def with_int8(ensemble: Ensemble, exact: MemberPredictions, coarse: MemberPredic
     """
     found = measure(ensemble, exact, coarse, "int8")
     cascade = find_cascade(ensemble, exact, coarse)
-    precisions = {**ensemble.calibration.precisions, **found}
+    precisions = {**ensemble.validation.precisions, **found}
     members = ensemble.members
     if cascade is None and not any(each.tolerable for each in found.values()):
         members = tuple(replace(member, int8=None) for member in members)
-    calibration = replace(ensemble.calibration, precisions=precisions, cascade=cascade)
-    return replace(ensemble, members=members, calibration=calibration)
+    validation = replace(ensemble.validation, precisions=precisions, cascade=cascade)
+    return replace(ensemble, members=members, validation=validation)
 
 
-def measure(ensemble: Ensemble, exact: MemberPredictions, other: MemberPredictions, name: str) -> dict[str, Agreement]:
+def measure(
+    ensemble: Ensemble, exact: MemberPredictions, other: MemberPredictions, name: str
+) -> dict[str, PrecisionAgreement]:
     """What another arithmetic would change in an ensemble's calls: in all members, and if that is too much, in some.
 
     Args:
@@ -49,7 +51,7 @@ def measure(ensemble: Ensemble, exact: MemberPredictions, other: MemberPredictio
     """
     voted = ensemble.combine(exact.members)
 
-    def measured(precisions: Sequence[str]) -> Agreement:
+    def measured(precisions: Sequence[str]) -> PrecisionAgreement:
         members = [
             there if each == name else here
             for here, there, each in zip(exact.members, other.members, precisions, strict=True)
@@ -94,8 +96,10 @@ def find_cascade(ensemble: Ensemble, exact: MemberPredictions, coarse: MemberPre
     return max(found, key=lambda cascade: cascade.decided, default=None)
 
 
-def _agreement(ensemble: Ensemble, exact: MemberPredictions, voted: Probabilities, outcome: Probabilities) -> Agreement:
+def _agreement(
+    ensemble: Ensemble, exact: MemberPredictions, voted: Probabilities, outcome: Probabilities
+) -> PrecisionAgreement:
     """Of an outcome with the vote in float32, on the images of `exact`."""
     slides = [image.slide for image in exact.images]
-    threshold = ensemble.calibration.rejection_threshold
+    threshold = ensemble.validation.rejection_threshold
     return agreement(voted, outcome, exact.truth, slides, ensemble.cell_types, threshold)

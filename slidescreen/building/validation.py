@@ -13,7 +13,7 @@ from slidescreen.data.appearance import MEASURES
 from slidescreen.data.labels import LabelledImage
 from slidescreen.engine.exactness import macro_f1
 from slidescreen.ensembles import false_calls
-from slidescreen.ensembles.ensemble import Calibration, Ensemble, vote
+from slidescreen.ensembles.ensemble import Ensemble, ValidationResult, vote
 from slidescreen.ensembles.prediction import MemberPredictions
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.screening.correction import call_correlation, graded, unmix
@@ -79,8 +79,8 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
         "most_unidentified": targets.most_unidentified,
         "models": compare(scaled, predictions),
     }
-    calibration = replace(
-        scaled.calibration,
+    validation = replace(
+        scaled.validation,
         rejection_threshold=threshold,
         confusion_matrix=sure + matrix[:, types:],
         sure_matrix=sure,
@@ -91,7 +91,7 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targe
         measured_on=MeasuredOn.of(predictions.images),
         measured=measured,
     )
-    return replace(ensemble, calibration=calibration)
+    return replace(ensemble, validation=validation)
 
 
 def _scaled(ensemble: Ensemble, predictions: MemberPredictions) -> Ensemble:
@@ -99,7 +99,7 @@ def _scaled(ensemble: Ensemble, predictions: MemberPredictions) -> Ensemble:
     voted = vote(predictions.members, ensemble.weights, ensemble.rule)
     temperature = scaling.fit_temperature(voted, predictions.truth, _PRIOR_CELLS)
     offsets = scaling.fit_offsets(scaling.apply_temperature(voted, temperature), predictions.truth)
-    return replace(ensemble, calibration=Calibration(temperature, tuple(offsets.tolist())))
+    return replace(ensemble, validation=ValidationResult(temperature, tuple(offsets.tolist())))
 
 
 def compare(ensemble: Ensemble, predictions: MemberPredictions) -> list[dict[str, Any]]:

@@ -135,12 +135,12 @@ def classify(
     from slidescreen.reporting.terminal import RunDisplay, run_to_dict
     from slidescreen.reporting.worklist import show_run
     from slidescreen.runs import night
-    from slidescreen.runs.record import Request
+    from slidescreen.runs.record import ClassifyOptions
     from slidescreen.screening.thresholds import default_thresholds, read_thresholds
 
     folder = ensemble or default_ensemble()
     name = path.resolve().name or "root"
-    request = Request(
+    request = ClassifyOptions(
         path=path,
         out=out or Path("slidescreen-out") / legal(name),
         ensemble=folder,
@@ -170,11 +170,11 @@ def classify(
 def _list(path: Path, slide_depth: int | None, output: Format) -> None:
     """Show what is there. What classifies is not even imported."""
     from slidescreen.data.slides import no_slides, survey
-    from slidescreen.interruptible import apart
+    from slidescreen.interruptible import interruptibly
     from slidescreen.output import echo
     from slidescreen.reporting.listing import show_survey, survey_to_dict
 
-    found = apart(lambda: survey(path, slide_depth))
+    found = interruptibly(lambda: survey(path, slide_depth))
     if not found.slides:
         raise no_slides(path, found)
     if output is Format.JSON:

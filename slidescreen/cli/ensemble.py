@@ -65,7 +65,7 @@ def ensemble(
         raise InputError(f"{len(weight)} weights were given for {len(checkpoints)} checkpoints: give one for each")
     if weight is not None and search:
         raise InputError("--weight and --search exclude each other")
-    request = build.Request(
+    request = build.EnsembleOptions(
         checkpoints=tuple(checkpoints),
         out=out,
         data=data,

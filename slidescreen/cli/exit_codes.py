@@ -12,7 +12,7 @@ class ExitCode(IntEnum):
     BAD_INPUT = 2
     """A usage error, bad input, an output that cannot be written, or too little memory."""
     SOME_UNREADABLE = 3
-    """Finished, but some images or slides could not be read, or a side file could not be written."""
+    """FinishedSlide, but some images or slides could not be read, or a side file could not be written."""
     NOTHING_CLASSIFIED = 4
     INTERRUPTED = 130
     """What was finished is kept."""

@@ -66,14 +66,14 @@ def report(
     An evaluation writes metrics.json, per_type.csv, confusion_matrix.csv, plots and evaluation.html.
     """
     from slidescreen.data.labels import LabelRules
-    from slidescreen.evaluation.truth import Taking
+    from slidescreen.evaluation.truth import LabelOptions
     from slidescreen.reporting.ensembles import EnsembleDisplay
     from slidescreen.runs import reports
 
-    request = reports.Request(
+    request = reports.ReportOptions(
         sources=tuple(sources),
         truth=truth,
-        taking=Taking(LabelRules(frozenset(leave_out or ()), unspecified_blasts), split, drop_duplicates),
+        label_options=LabelOptions(LabelRules(frozenset(leave_out or ()), unspecified_blasts), split, drop_duplicates),
         out=out,
         ensemble=ensemble,
         device=device,

@@ -174,13 +174,13 @@ def train(
     A CSV's split column is obeyed; without one a split is drawn by slide.
     """
     from slidescreen.data.images import Preprocessing
-    from slidescreen.training.options import Augmentation, TrainingOptions, study_recipe
+    from slidescreen.training.options import Augmentation, Recipe, study_recipe
 
     if types not in ("all", "leukocytes"):
         raise InputError(f"--types must be all or leukocytes, not {types}")
     if not math.isfinite(memory):
         raise InputError(f"--memory must be a number of GB, not {memory}")
-    options = TrainingOptions(
+    options = Recipe(
         backbone=backbone,
         preprocessing=Preprocessing(image_size, white_balance=white_balance),
         cell_types=cells.CELL_TYPES if types == "all" else cells.LEUKOCYTES,
@@ -207,9 +207,9 @@ def train(
     )
     options = study_recipe(options) if study else options
     from slidescreen.reporting.training import TrainingDisplay  # with torch: after what it takes no network to refuse
-    from slidescreen.training.session import Request, run_training
+    from slidescreen.training.session import TrainingOptions, run_training
 
-    request = Request(
+    request = TrainingOptions(
         data=data,
         out=out or Path("slidescreen-training") / backbone,
         options=options,

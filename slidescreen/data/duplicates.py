@@ -16,7 +16,7 @@ _PROBLEMS = ("has two labels", "stands in two splits", "is listed twice")
 
 
 @dataclass(frozen=True)
-class Sifted:
+class Deduplicated:
     """Positions, in order, of the images that are `kept`, of dropped `copies`, and of those with `two_labels`."""
 
     kept: tuple[int, ...]
@@ -42,7 +42,9 @@ def contents_of(paths: Iterable[Path]) -> dict[Path, str]:
     return contents
 
 
-def sift(images: Sequence[LabelledImage], contents: Mapping[Path, str], drop: bool, split: str | None = None) -> Sifted:
+def deduplicate(
+    images: Sequence[LabelledImage], contents: Mapping[Path, str], drop: bool, split: str | None = None
+) -> Deduplicated:
     """Find images that are listed more than once: by one path, by several, or as byte-identical copies.
 
     Args:
@@ -74,14 +76,14 @@ def sift(images: Sequence[LabelledImage], contents: Mapping[Path, str], drop: bo
             copies.update(set(group) - {max(group, key=lambda place: (_ORDER.index(images[place].split), -place))})
     unwanted = copies | two_labels
     kept = tuple(position for position in range(len(images)) if position not in unwanted)
-    return Sifted(kept, tuple(sorted(copies)), tuple(sorted(two_labels)))
+    return Deduplicated(kept, tuple(sorted(copies)), tuple(sorted(two_labels)))
 
 
 def without_duplicates(
     images: Sequence[LabelledImage], contents: Mapping[Path, str], drop: bool
 ) -> list[LabelledImage]:
-    """The images that `sift` keeps."""
-    return [images[position] for position in sift(images, contents, drop).kept]
+    """The images that `deduplicate` keeps."""
+    return [images[position] for position in deduplicate(images, contents, drop).kept]
 
 
 def _refusal(images: Sequence[LabelledImage], repeated: Sequence[Sequence[int]]) -> str:

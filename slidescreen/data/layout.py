@@ -44,7 +44,7 @@ def has_digits(name: str) -> bool:
     return any(map(str.isdigit, name))
 
 
-class Belonging:
+class LayoutReader:
     """Reads a tree from the innermost folders outwards. Of folders with images below:
 
     Attributes:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from slidescreen import cells
-from slidescreen.data.layout import Belonging, has_digits, is_container, is_export_container, is_part
+from slidescreen.data.layout import LayoutReader, has_digits, is_container, is_export_container, is_part
 from slidescreen.data.scanning import Folder, all_of
 from slidescreen.files.writing import printable
 
 
-class Doubt(StrEnum):
+class Ambiguity(StrEnum):
     """How what can be read in two ways was read."""
 
     NAMED_LIKE_CELLS = "named like cells, unlike what lies beside or in them; taken as slides"
@@ -27,7 +27,7 @@ class Doubt(StrEnum):
 class Remark:
     """A doubt about a folder; `otherwise` is the depth that `--slide-depth` must say for the other reading."""
 
-    doubt: Doubt
+    doubt: Ambiguity
     folder: Folder
     otherwise: int | None = None
 
@@ -55,7 +55,7 @@ def by_layout(root: Folder) -> Places:
 
     A folder without images is an empty slide where it lies among slides and is not named like a part of one.
     """
-    belonging = Belonging(root)
+    belonging = LayoutReader(root)
     slides: list[Place] = []
     remarks: list[Remark] = []
     empty: list[Folder] = []
@@ -81,7 +81,7 @@ def at_depth(root: Folder, depth: int) -> Places:
             empty += _empty_inside(folder.folders)
         elif folder.depth < depth and (folder.images or folder.problem):
             slides.append(Place(folder, (), "above --slide-depth"))
-            remarks.append(Remark(Doubt.ABOVE, folder))
+            remarks.append(Remark(Ambiguity.ABOVE, folder))
         elif folder.depth <= depth and folder.bare and not folder.folders:
             empty.append(folder)
     return Places(tuple(slides), tuple(remarks), tuple(empty))
@@ -102,7 +102,7 @@ class _Around:
         return bool(self.others) or not self.is_slide
 
 
-def _around(folder: Folder, belonging: Belonging) -> _Around:
+def _around(folder: Folder, belonging: LayoutReader) -> _Around:
     own = belonging.own.get(folder, ())
     others = tuple(child for child in folder.folders if child.live and child not in own)
     is_slide = bool(folder.images or own)
@@ -110,12 +110,12 @@ def _around(folder: Folder, belonging: Belonging) -> _Around:
     return _Around(folder, (*own, *parts), others, is_slide)
 
 
-def _slide_of(around: _Around, belonging: Belonging) -> Iterator[Place]:
+def _slide_of(around: _Around, belonging: LayoutReader) -> Iterator[Place]:
     if around.is_slide:
         yield Place(around.folder, around.own, _described(around, belonging))
 
 
-def _without_images(around: _Around, belonging: Belonging) -> Iterator[Place]:
+def _without_images(around: _Around, belonging: LayoutReader) -> Iterator[Place]:
     """The slides among the folders in which no image was found."""
     beside_slides = any(_is_slide(other, belonging) for other in around.others)
     for child in around.folder.folders:
@@ -160,7 +160,7 @@ def _empty_inside(own: Iterable[Folder]) -> Iterator[Folder]:
             yield from (child for child in folder.folders if child.bare and not is_part(child.name))
 
 
-def _described(around: _Around, belonging: Belonging) -> str:
+def _described(around: _Around, belonging: LayoutReader) -> str:
     """A slide's layout in words."""
     words = []
     if around.folder.images:
@@ -174,27 +174,29 @@ def _described(around: _Around, belonging: Belonging) -> str:
     return ", ".join(words)
 
 
-def _doubts(around: _Around, belonging: Belonging) -> Iterator[Remark]:
+def _doubts(around: _Around, belonging: LayoutReader) -> Iterator[Remark]:
     """What may be read otherwise in a folder, and in the folders that belong to its slide."""
     folder, others = around.folder, around.others
     for one in (folder, *(inner for child in around.own for inner in all_of(child))):
-        yield from (Remark(Doubt.UNKNOWN_CLASSES, child, child.depth) for child in belonging.unknown.get(one, ()))
+        yield from (Remark(Ambiguity.UNKNOWN_CLASSES, child, child.depth) for child in belonging.unknown.get(one, ()))
     if not others:
         return
     if around.is_slide:
-        yield Remark(Doubt.STRAYS, folder, folder.depth)
+        yield Remark(Ambiguity.STRAYS, folder, folder.depth)
     named = [child for child in others if cells.names_a_class(child.name)]
     coded = len(named) == len(others) and all(cells.is_a_code(child.name) for child in named)
     if len(others) > 1 or around.is_slide:
-        yield from (Remark(Doubt.CODES if coded else Doubt.NAMED_LIKE_CELLS, child, folder.depth) for child in named)
+        yield from (
+            Remark(Ambiguity.CODES if coded else Ambiguity.NAMED_LIKE_CELLS, child, folder.depth) for child in named
+        )
     if is_export_container(folder.name) and not any(has_digits(child.name) or child in named for child in others):
-        yield from (Remark(Doubt.UNKNOWN_NAMES, child, max(0, folder.depth - 1)) for child in others)
+        yield from (Remark(Ambiguity.UNKNOWN_NAMES, child, max(0, folder.depth - 1)) for child in others)
     exports = [child for child in others if is_export_container(child.name) and _is_slide(child, belonging)]
     if len(exports) > 1:
-        yield from (Remark(Doubt.EXPORTS, child, folder.depth) for child in exports)
+        yield from (Remark(Ambiguity.EXPORTS, child, folder.depth) for child in exports)
     if any(_is_slide(child, belonging) for child in others):
-        yield from (Remark(Doubt.PARTS, child, child.depth) for child in others if not _is_slide(child, belonging))
+        yield from (Remark(Ambiguity.PARTS, child, child.depth) for child in others if not _is_slide(child, belonging))
 
 
-def _is_slide(folder: Folder, belonging: Belonging) -> bool:
+def _is_slide(folder: Folder, belonging: LayoutReader) -> bool:
     return bool(folder.images or belonging.own[folder])

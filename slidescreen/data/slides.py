@@ -11,7 +11,7 @@ from slidescreen import cells
 from slidescreen.data import passed_over
 from slidescreen.data.naming import told_apart
 from slidescreen.data.passed_over import Entry, Kind
-from slidescreen.data.places import Doubt, Place, Places, Remark, at_depth, by_layout
+from slidescreen.data.places import Ambiguity, Place, Places, Remark, at_depth, by_layout
 from slidescreen.data.scanning import Folder, all_of, passed_over_below, relative, scan
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
@@ -231,7 +231,7 @@ def _below(root: Folder, folder: Folder) -> str:
 
 def _remarks(root: Folder, remarks: Iterable[Remark]) -> list[str]:
     """In words, all of a kind together."""
-    found: dict[tuple[Doubt, int | None], list[str]] = defaultdict(list)
+    found: dict[tuple[Ambiguity, int | None], list[str]] = defaultdict(list)
     for remark in remarks:
         found[remark.doubt, remark.otherwise].append(_subject(root, remark))
     return [_remark(doubt, otherwise, sorted(names)) for (doubt, otherwise), names in sorted(found.items(), key=str)]
@@ -241,11 +241,11 @@ def _subject(root: Folder, remark: Remark) -> str:
     """The folder that a remark is about; with its images, where it is about these."""
     name = _below(root, remark.folder)
     images = list(map(printable, remark.folder.images))
-    if remark.doubt not in (Doubt.STRAYS, Doubt.ABOVE) or not images:
+    if remark.doubt not in (Ambiguity.STRAYS, Ambiguity.ABOVE) or not images:
         return name
     return f"{name} ({passed_over.listed(images, _MOST_NAMES)})"
 
 
-def _remark(doubt: Doubt, otherwise: int | None, names: list[str]) -> str:
+def _remark(doubt: Ambiguity, otherwise: int | None, names: list[str]) -> str:
     text = f"{passed_over.listed(names, _MOST_NAMES)}: {doubt}"
     return text if otherwise is None else f"{text} (otherwise say --slide-depth {otherwise})"

@@ -20,7 +20,7 @@ ASKED = (0.01, 0.005)
 
 
 @dataclass(frozen=True)
-class Agreement:
+class PrecisionAgreement:
     """Another arithmetic beside float32 on the same labelled images.
 
     Attributes:
@@ -61,7 +61,7 @@ def agreement(
     slides: Sequence[str],
     cell_types: Sequence[str],
     rejection_threshold: float,
-) -> Agreement:
+) -> PrecisionAgreement:
     """Compare an ensemble's probabilities in two kinds of arithmetic.
 
     Args:
@@ -72,7 +72,7 @@ def agreement(
         rejection_threshold: cells called with less are unidentified.
     """
     blasts = [_blasts_by_slide(side, slides, cell_types, rejection_threshold) for side in (exact, other)]
-    return Agreement(
+    return PrecisionAgreement(
         images=len(truth),
         largest_difference=float(np.abs(other - exact).max()),
         calls_changed=float((exact.argmax(axis=1) != other.argmax(axis=1)).mean()),

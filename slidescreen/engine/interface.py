@@ -1,6 +1,6 @@
 """What an engine is, and what can be asked of one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen.data.images import Pixels
-from slidescreen.ensembles.cascade import Cascade
+from slidescreen.engine.exactness import PrecisionAgreement
 from slidescreen.errors import InputError
 
 DEVICES = ("auto", "cuda", "cpu")
@@ -53,8 +53,31 @@ class EngineOptions:
             raise InputError("--fast computes in 8-bit integers where that is safe: --precision is for the other cells")
 
 
+class DecidesFirst(Protocol):
+    """How one member decides some cells before the others see them. The engine needs to know which member that is."""
+
+    @property
+    def first(self) -> int:
+        """The member's position."""
+        ...
+
+
+class Measured(Protocol):
+    """What was measured of an ensemble, as far as it says which arithmetic may be used."""
+
+    @property
+    def precisions(self) -> Mapping[str, PrecisionAgreement]:
+        """How calls in other arithmetic than float32 agree with those in it."""
+        ...
+
+    @property
+    def cascade(self) -> DecidesFirst | None:
+        """How one member may decide some cells alone; None where none may."""
+        ...
+
+
 @dataclass(frozen=True)
-class Choice:
+class EngineConfiguration:
     """What runs, where, and in which arithmetic (see `for_each`); nothing is `auto` any more.
 
     `cascade`: by which one member decides some cells alone; None where all members see every cell.
@@ -63,7 +86,7 @@ class Choice:
     kind: str
     device: str
     precision: str
-    cascade: Cascade | None = None
+    cascade: DecidesFirst | None = None
 
 
 def joined(precisions: Sequence[str]) -> str:

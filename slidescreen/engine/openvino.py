@@ -18,11 +18,11 @@ from scipy import special
 from slidescreen.data.images import Pixels
 from slidescreen.engine import cache, devices
 from slidescreen.engine.devices import has_8_bit_products, threads_in_words
-from slidescreen.engine.exactness import Agreement
-from slidescreen.engine.interface import Choice, Engines, for_each, parts_of
-from slidescreen.ensembles.ensemble import Member, Quantised
+from slidescreen.engine.exactness import PrecisionAgreement
+from slidescreen.engine.interface import EngineConfiguration, Engines, for_each, parts_of
 from slidescreen.errors import InputError, memory_ran_out
 from slidescreen.files.writing import printable
+from slidescreen.models.member import Member, Quantised
 
 _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # what is not in 8-bit integers stays in float32
 _GRAPH = 1  # to be raised when the graph made from a checkpoint changes
@@ -97,7 +97,7 @@ def _requests(compiled: openvino.CompiledModel, wanted: int) -> list[openvino.In
     return requests
 
 
-def choose_precision(asked: str, measured: Mapping[str, Agreement]) -> str:
+def choose_precision(asked: str, measured: Mapping[str, PrecisionAgreement]) -> str:
     """The arithmetic that `auto` means here: bfloat16 where the processor has it and it was measured to be harmless.
 
     8-bit integers are never chosen unasked: their ranges are those of labelled cells, and other cells may leave them.
@@ -154,7 +154,9 @@ def _has_bf16() -> bool:
     return has_it and devices.has_bfloat16_products()
 
 
-def load(members: Sequence[Member], choice: Choice, threads: int, note: Callable[[str], None]) -> Engines:
+def load(
+    members: Sequence[Member], configuration: EngineConfiguration, threads: int, note: Callable[[str], None]
+) -> Engines:
     """An engine for each member of an ensemble, and one for the member that classifies first.
 
     Raises:
@@ -167,12 +169,12 @@ def load(members: Sequence[Member], choice: Choice, threads: int, note: Callable
         return _engine(core, member, precision, pool, threads, note)
 
     note = functools.cache(note)  # what goes for both networks is said once
-    cascade = choice.cascade
+    cascade = configuration.cascade
     first = None if cascade is None else engine(members[cascade.first], "int8")
-    precisions = for_each(choice.precision, len(members))
+    precisions = for_each(configuration.precision, len(members))
     engines = [engine(member, precision) for member, precision in zip(members, precisions, strict=True)]
     processor = core.get_property("CPU", "FULL_DEVICE_NAME").strip()
-    description = f"{processor}, {threads_in_words(threads)}, OpenVINO {_version()}, {choice.precision}"
+    description = f"{processor}, {threads_in_words(threads)}, OpenVINO {_version()}, {configuration.precision}"
     if cascade is not None:
         description += f", first {members[cascade.first].checkpoint.backbone} in int8"
     if told := devices.held_back():

@@ -11,9 +11,9 @@ from slidescreen.data.images import Pixels
 from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.devices import threads_in_words
 from slidescreen.engine.interface import Engines, for_each, parts_of
-from slidescreen.ensembles.ensemble import Member
 from slidescreen.errors import InputError
 from slidescreen.models.checkpoints import load_network
+from slidescreen.models.member import Member
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _BATCH = 32

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen import cells
-from slidescreen.engine.exactness import Agreement
+from slidescreen.engine.exactness import PrecisionAgreement
 
 MOST_CALLS_CHANGED = 0.001
 _CRITICAL = frozenset(name for group in cells.TESTED_GROUPS.values() for name in group)
@@ -33,7 +33,7 @@ class Cascade:
     first: int
     gate: float
     decided: float
-    agreement: Agreement
+    agreement: PrecisionAgreement
 
     def decides(self, alone: Probabilities, cell_types: Sequence[str]) -> NDArray[np.bool_]:
         """Which cells (N,) the first member decides, by its probabilities (N, K), scaled as the ensemble's are."""

@@ -3,19 +3,19 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from slidescreen.engine.exactness import Agreement
+from slidescreen.engine.exactness import PrecisionAgreement
 from slidescreen.ensembles.cascade import Cascade
 from slidescreen.ensembles.false_calls import FalseCalls
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
-from slidescreen.files.writing import printable, sha256_of
-from slidescreen.models.checkpoints import Checkpoint, read_checkpoint
+from slidescreen.files.writing import printable
+from slidescreen.models.checkpoints import Checkpoint
+from slidescreen.models.member import Member
 from slidescreen.statistics.scaling import apply_offsets, apply_temperature
 
 RULES = ("soft", "hard")
@@ -25,26 +25,7 @@ Probabilities = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Member:
-    """One checkpoint of an ensemble, its share of the vote, its content hash, and its network in 8-bit integers."""
-
-    path: Path
-    weight: float
-    sha256: str
-    checkpoint: Checkpoint
-    int8: "Quantised | None" = None
-
-
-@dataclass(frozen=True)
-class Quantised:
-    """The file of a member's network in 8-bit integers (see `engine.quantisation`), and its content hash."""
-
-    path: Path
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Calibration:
+class ValidationResult:
     """What was measured on the validation split; an ensemble works without it, and then screens with less.
 
     Attributes:
@@ -76,7 +57,7 @@ class Calibration:
     corrected: frozenset[str] | None = None
     false_calls: Mapping[str, FalseCalls] = field(default_factory=dict)
     usual: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    precisions: Mapping[str, Agreement] = field(default_factory=dict)
+    precisions: Mapping[str, PrecisionAgreement] = field(default_factory=dict)
     cascade: Cascade | None = None
     measured_on: MeasuredOn | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
@@ -95,7 +76,7 @@ class Ensemble:
 
     members: tuple[Member, ...]
     rule: str = "soft"
-    calibration: Calibration = field(default_factory=Calibration)
+    validation: ValidationResult = field(default_factory=ValidationResult)
 
     def __post_init__(self) -> None:
         if not self.members:
@@ -135,9 +116,9 @@ class Ensemble:
     @property
     def measured_on(self) -> MeasuredOn:
         """The validation images; where they were not counted, those that the confusion matrix holds."""
-        if self.calibration.measured_on is not None:
-            return self.calibration.measured_on
-        matrix = self.calibration.confusion_matrix
+        if self.validation.measured_on is not None:
+            return self.validation.measured_on
+        matrix = self.validation.confusion_matrix
         if matrix is None:
             return MeasuredOn({})
         return MeasuredOn(dict(zip(self.cell_types, matrix.sum(axis=1).tolist(), strict=True)))
@@ -158,12 +139,12 @@ class Ensemble:
         return self._scaled(probabilities)
 
     def _scaled(self, probabilities: Probabilities) -> Probabilities:
-        honest = apply_temperature(probabilities, self.calibration.temperature)
-        return apply_offsets(honest, self.calibration.offsets) if self.calibration.offsets else honest
+        honest = apply_temperature(probabilities, self.validation.temperature)
+        return apply_offsets(honest, self.validation.offsets) if self.validation.offsets else honest
 
     def called(self, probabilities: Probabilities) -> NDArray[np.int64]:
         """(N,) indices of the types called, by probabilities (N, K) from `combine`; -1 where a cell is unidentified."""
-        sure = probabilities.max(axis=1) >= self.calibration.rejection_threshold
+        sure = probabilities.max(axis=1) >= self.validation.rejection_threshold
         return np.where(sure, probabilities.argmax(axis=1), -1)
 
 
@@ -174,15 +155,6 @@ def vote(probabilities: Sequence[Probabilities], weights: Sequence[float], rule:
         votes = np.eye(member.shape[1])[member.argmax(1)] if rule == "hard" else member
         total += weight * votes
     return total / sum(weights)
-
-
-def member_of(path: Path, weight: float) -> Member:
-    """Read one checkpoint as a member.
-
-    Raises:
-        InputError: no such file, or no checkpoint.
-    """
-    return Member(path, weight, "" if not path.is_file() else sha256_of(path), read_checkpoint(path))
 
 
 def default_weights(checkpoints: Sequence[Checkpoint]) -> list[float]:

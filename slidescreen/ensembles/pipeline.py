@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from slidescreen.data.calls import Call, Status, counted_once
 from slidescreen.data.slides import CellImage, Slide
+from slidescreen.engine.batches import BatchRunner
 from slidescreen.engine.decoder import Decoder
-from slidescreen.engine.halving import Halving
 from slidescreen.engine.interface import Engines
 from slidescreen.engine.loading import Loaded
 from slidescreen.engine.readers import Readers, Task
@@ -81,7 +81,7 @@ class Pipeline:
         self._ensemble = ensemble
         self._engines = engines
         self._wanted = batch_size or engines.batch_size
-        self._halving = Halving(self._classify, note)
+        self._batches = BatchRunner(self._classify, note)
         self._workers = workers
         self._progress = progress
         self._time_limit = time_limit
@@ -99,12 +99,12 @@ class Pipeline:
                 for place, position, loaded in self._load_ahead(slides, readers, unfinished):
                     self._place(place, position, loaded, batch)
                     if len(batch) >= self._batch_size:
-                        pending.append(_Pending(batch, runners.submit(self._halving, batch)))
+                        pending.append(_Pending(batch, runners.submit(self._batches, batch)))
                         batch = []
                         self._collect(pending, _AHEAD)
                     yield from _finished(unfinished)
                 if batch:
-                    pending.append(_Pending(batch, runners.submit(self._halving, batch)))
+                    pending.append(_Pending(batch, runners.submit(self._batches, batch)))
                 while pending:
                     self._collect(pending, len(pending) - 1)
                     yield from _finished(unfinished)
@@ -115,7 +115,7 @@ class Pipeline:
 
     @property
     def _batch_size(self) -> int:
-        return min(self._wanted, self._halving.largest or self._wanted)
+        return min(self._wanted, self._batches.largest or self._wanted)
 
     def _load_ahead(
         self, slides: Iterable[Slide], readers: Readers, unfinished: deque[_Open]

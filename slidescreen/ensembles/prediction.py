@@ -11,8 +11,8 @@ from PIL import Image
 from slidescreen.data.appearance import measure
 from slidescreen.data.images import Pixels, decode, prepare, read_bytes
 from slidescreen.data.labels import LabelledImage
+from slidescreen.engine.batches import BatchRunner
 from slidescreen.engine.devices import usable_threads
-from slidescreen.engine.halving import Halving
 from slidescreen.engine.interface import Engine, Engines
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError, UnreadableImageError
@@ -47,7 +47,7 @@ def predict(
     if foreign:
         raise InputError(f"the ensemble does not know {', '.join(foreign)}: leave these labels out")
     prepared = [member.checkpoint.preprocessing for member in ensemble.members]
-    classifiers = [Halving(_of_stacked(engine)) for engine in engines.members]
+    classifiers = [BatchRunner(_of_stacked(engine)) for engine in engines.members]
     parts: list[list[Floats]] = [[] for _ in engines.members]
     appearances: list[tuple[float, ...]] = []
     done = 0

@@ -11,15 +11,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slidescreen.engine.exactness import Agreement
+from slidescreen.engine.exactness import PrecisionAgreement
 from slidescreen.ensembles.cascade import Cascade
-from slidescreen.ensembles.ensemble import Calibration, Ensemble, Member, Quantised
+from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.ensembles.false_calls import FalseCalls
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
 from slidescreen.files.names import legal
 from slidescreen.files.writing import make_folder, printable, sha256_of, write_text, write_whole
 from slidescreen.models.checkpoints import read_checkpoint
+from slidescreen.models.member import Member, Quantised
 
 FORMAT_VERSION = 2
 
@@ -47,7 +48,7 @@ def save(folder: Path, ensemble: Ensemble) -> Ensemble:
     contents = [(source.read_bytes(), target) for source, target in copies if source.resolve() != target.resolve()]
     for content, target in contents:  # all are read by now: a target may be where another member lay
         write_whole(target, partial(Path.write_bytes, data=content))
-    saved = Ensemble(tuple(members), ensemble.rule, ensemble.calibration)
+    saved = Ensemble(tuple(members), ensemble.rule, ensemble.validation)
     write_text(folder / "ensemble.json", json.dumps(_to_dict(saved), indent=2) + "\n")
     return saved
 
@@ -99,34 +100,34 @@ def load(folder: Path) -> Ensemble:
         ensemble = Ensemble(members, content["rule"])
         if tuple(content["cell_types"]) != ensemble.cell_types:
             raise InputError(f"{printable(path)} lists other cell types than its checkpoints, or in another order")
-        calibration = _calibration(content["validation"], len(ensemble.cell_types), len(members))
-        return replace(ensemble, calibration=calibration)
+        validation = _validation(content["validation"], len(ensemble.cell_types), len(members))
+        return replace(ensemble, validation=validation)
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{printable(path)} is damaged: {reason}") from error
 
 
 def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
-    calibration = ensemble.calibration
+    validation = ensemble.validation
     return {
         "format_version": FORMAT_VERSION,
         "rule": ensemble.rule,
         "cell_types": list(ensemble.cell_types),
         "members": [_member_dict(member) for member in ensemble.members],
         "validation": {
-            "temperature": calibration.temperature,
-            "offsets": list(calibration.offsets),
-            "rejection_threshold": calibration.rejection_threshold,
-            "confusion_matrix": _rows(calibration.confusion_matrix),
-            "sure_matrix": _rows(calibration.sure_matrix),
-            "call_correlation": calibration.call_correlation,
-            "corrected": None if calibration.corrected is None else sorted(calibration.corrected),
-            "false_calls": {group: _false_calls_dict(found) for group, found in calibration.false_calls.items()},
-            "usual": {name: list(limits) for name, limits in calibration.usual.items()},
-            "precisions": {name: asdict(found) for name, found in calibration.precisions.items()},
-            "cascade": None if calibration.cascade is None else asdict(calibration.cascade),
+            "temperature": validation.temperature,
+            "offsets": list(validation.offsets),
+            "rejection_threshold": validation.rejection_threshold,
+            "confusion_matrix": _rows(validation.confusion_matrix),
+            "sure_matrix": _rows(validation.sure_matrix),
+            "call_correlation": validation.call_correlation,
+            "corrected": None if validation.corrected is None else sorted(validation.corrected),
+            "false_calls": {group: _false_calls_dict(found) for group, found in validation.false_calls.items()},
+            "usual": {name: list(limits) for name, limits in validation.usual.items()},
+            "precisions": {name: asdict(found) for name, found in validation.precisions.items()},
+            "cascade": None if validation.cascade is None else asdict(validation.cascade),
             "measured_on": _measured_on_dict(ensemble),
-            "measured": dict(calibration.measured),
+            "measured": dict(validation.measured),
         },
     }
 
@@ -179,7 +180,7 @@ def _matrix(rows: list[list[int]] | None, types: int) -> NDArray[np.int64] | Non
     return matrix
 
 
-def _calibration(content: dict[str, Any], types: int, members: int) -> Calibration:
+def _validation(content: dict[str, Any], types: int, members: int) -> ValidationResult:
     matrix, sure = (_matrix(rows, types) for rows in (content["confusion_matrix"], content.get("sure_matrix")))
     if matrix is not None and sure is not None and (sure > matrix).any():
         raise ValueError("more of its calls are sure than were made")
@@ -191,7 +192,7 @@ def _calibration(content: dict[str, Any], types: int, members: int) -> Calibrati
     offsets = tuple(float(offset) for offset in content.get("offsets", ()))
     if offsets and (len(offsets) != types or not all(map(math.isfinite, offsets))):
         raise ValueError(f"offsets must be a number for each of {types} types")
-    return Calibration(
+    return ValidationResult(
         temperature,
         offsets,
         threshold,
@@ -238,8 +239,8 @@ def _cascade(entry: dict[str, Any] | None, members: int) -> Cascade | None:
     return Cascade(first, gate, decided, _agreement(entry["agreement"]))
 
 
-def _agreement(entry: dict[str, Any]) -> Agreement:
-    return Agreement(
+def _agreement(entry: dict[str, Any]) -> PrecisionAgreement:
+    return PrecisionAgreement(
         images=int(entry["images"]),
         largest_difference=float(entry["largest_difference"]),
         calls_changed=float(entry["calls_changed"]),

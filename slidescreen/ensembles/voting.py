@@ -26,7 +26,7 @@ class Vote:
 
     def __call__(self, pixels: Sequence[Pixels]) -> NDArray[np.float64]:
         """Classify images, given as (N, S, S, 3) for each of `preprocessings`: calibrated probabilities (N, K)."""
-        cascade = self._ensemble.calibration.cascade
+        cascade = self._ensemble.validation.cascade
         if self._engines.first is None or cascade is None:
             return self._by_all(pixels)
         result = self._ensemble.alone(self._engines.first.probabilities(pixels[self._inputs[cascade.first]]))

@@ -7,15 +7,15 @@ import numpy as np
 
 from slidescreen.evaluation.comparison import Comparison, TypeDifference, compare
 from slidescreen.evaluation.predictions import Predictions, Unscored
-from slidescreen.evaluation.scores import Calibration, ModelScores, TypeScores, score
+from slidescreen.evaluation.scores import ModelScores, ProbabilityCalibration, TypeScores, score
 from slidescreen.evaluation.slides import SlideLevel, slide_level
 
 __all__ = [
-    "Calibration",
     "Comparison",
     "Evaluation",
     "ModelScores",
     "Predictions",
+    "ProbabilityCalibration",
     "SlideLevel",
     "TypeDifference",
     "TypeScores",

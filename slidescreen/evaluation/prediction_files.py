@@ -11,8 +11,8 @@ from slidescreen import cells
 from slidescreen.data.delimited import Row, Table, excerpt, number, read_table
 from slidescreen.data.labels import LabelRules
 from slidescreen.errors import InputError
-from slidescreen.evaluation.judged import Judged, predictions_of, vocabulary
 from slidescreen.evaluation.predictions import NAMED, Predictions
+from slidescreen.evaluation.scored_cells import ScoredCell, predictions_of, vocabulary
 from slidescreen.files.writing import denature, printable
 
 _Key = tuple[str, str]
@@ -23,7 +23,7 @@ _NAMING = ("slide", "source", "image")
 class _Cell:
     """A row: what it says, the line it begins in, and what tells its image from others of its file, if anything."""
 
-    judged: Judged
+    judged: ScoredCell
     line: int
     key: _Key | None
 
@@ -114,7 +114,7 @@ def _read(table: Table, rules: LabelRules) -> _File:
         if truth is None or called is None:
             left["left_out"].append(name)
             continue
-        judged = Judged(truth, called, values, slide, source, image)
+        judged = ScoredCell(truth, called, values, slide, source, image)
         found.append(_Cell(judged, row.line, _key(judged, table.columns)))
     if not found:
         raise InputError(f"{printable(table.path)} holds no cells to compare")
@@ -146,7 +146,7 @@ def _probabilities(row: Row, columns: Collection[str]) -> tuple[float, ...]:
     return tuple(values)
 
 
-def _key(judged: Judged, columns: Collection[str]) -> _Key | None:
+def _key(judged: ScoredCell, columns: Collection[str]) -> _Key | None:
     """By the columns among those given: slide and image, or source and image where the slide is not known."""
     if not judged.image or "image" not in columns:
         return None

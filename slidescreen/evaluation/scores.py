@@ -46,7 +46,7 @@ class TypeScores:
 
 
 @dataclass(frozen=True)
-class Calibration:
+class ProbabilityCalibration:
     """How far probabilities can be believed; every cell called. Curves are (x, y) pairs."""
 
     expected_error: float
@@ -86,7 +86,7 @@ class ModelScores:
     types: tuple[TypeScores, ...]
     groups: tuple[TypeScores, ...]
     contrasts: tuple[TypeScores, ...]
-    calibration: Calibration | None
+    calibration: ProbabilityCalibration | None
     confusion: NDArray[np.int64]
 
     @property
@@ -218,7 +218,7 @@ class _Judge:
         )
 
 
-def _calibration(predictions: Predictions) -> Calibration | None:
+def _calibration(predictions: Predictions) -> ProbabilityCalibration | None:
     probabilities = predictions.probabilities
     if probabilities is None:
         return None
@@ -227,7 +227,7 @@ def _calibration(predictions: Predictions) -> Calibration | None:
     curve = calibration.reliability_curve(confidence, correct)
     risk = calibration.risk_coverage(confidence, correct)
     chosen = np.unique(np.linspace(0, len(risk.coverage) - 1, 200).astype(int))
-    return Calibration(
+    return ProbabilityCalibration(
         expected_error=calibration.expected_calibration_error(confidence, correct),
         brier=calibration.brier_score(predictions.truth, probabilities),
         negative_log_likelihood=calibration.negative_log_likelihood(predictions.truth, probabilities),

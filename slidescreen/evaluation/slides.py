@@ -21,7 +21,7 @@ CUT_OFFS: Mapping[str, float] = {"blasts": _LIMITS.blasts_workup, "immature_gran
 
 
 @dataclass(frozen=True)
-class Agreement:
+class SlideAgreement:
     """One type or group over all slides, in percent of the leukocytes: measured minus true.
 
     `true` and `measured` hold a value for each slide, in the order of `SlideLevel.slides`.
@@ -55,7 +55,7 @@ class SlideLevel:
     """The slides with enough leukocytes, and what they show."""
 
     slides: tuple[str, ...]
-    agreements: tuple[Agreement, ...]
+    agreements: tuple[SlideAgreement, ...]
     detections: tuple[Detection, ...]
 
 
@@ -98,8 +98,8 @@ def _percent(counts: NDArray[np.int64], types: list[str], members: tuple[str, ..
     return np.asarray(100 * inside / counts.sum(axis=1))
 
 
-def _agreement(name: str, true: NDArray[np.float64], measured: NDArray[np.float64]) -> Agreement:
-    return Agreement(
+def _agreement(name: str, true: NDArray[np.float64], measured: NDArray[np.float64]) -> SlideAgreement:
+    return SlideAgreement(
         name=name,
         true=tuple(true.tolist()),
         measured=tuple(measured.tolist()),

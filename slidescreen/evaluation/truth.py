@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen.data.calls import Call, Status
-from slidescreen.data.duplicates import contents_of, sift
+from slidescreen.data.duplicates import contents_of, deduplicate
 from slidescreen.data.labels import LabelledImage, LabelRules, located, read_labels
 from slidescreen.data.splits import parted
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError
-from slidescreen.evaluation.judged import Judged, predictions_of
 from slidescreen.evaluation.matching import Matcher, RunImage
 from slidescreen.evaluation.predictions import WHY_UNSCORED, Predictions, unscored
+from slidescreen.evaluation.scored_cells import ScoredCell, predictions_of
 from slidescreen.files.writing import printable
 from slidescreen.screening.results import Run
 
@@ -27,7 +27,7 @@ _Pair = tuple[RunImage, LabelledImage]
 
 
 @dataclass(frozen=True)
-class Taking:
+class LabelOptions:
     """How labels are taken.
 
     `rules` of words, `split`: only its images, `drop_duplicates`: of an image that is listed more than once keep one.
@@ -38,27 +38,27 @@ class Taking:
     drop_duplicates: bool = False
 
 
-def of_run(run: Run, truth: Path | None, taking: Taking) -> Predictions:
+def of_run(run: Run, truth: Path | None, label_options: LabelOptions) -> Predictions:
     """A run's calls against labels.
 
     Args:
         run: as read from its folder.
         truth: labelled images, found again by slide and path; None for the laboratory's own calls, from the export's
             class folders.
-        taking: how labels are taken.
+        label_options: how labels are taken.
 
     Raises:
         InputError: no cell of the run has a label, an image is listed more than once, or labels cannot be read.
     """
     names: _Names = defaultdict(list)
     if truth is None:
-        pairs = _reported(run, taking.rules, names)
+        pairs = _reported(run, label_options.rules, names)
         missing = "no image of this run lies in a folder named after a cell type"
     else:
-        pairs = _labelled(run, truth, taking, names)
+        pairs = _labelled(run, truth, label_options, names)
         missing = f"no image of this run is labelled in {printable(truth)}"
     judged = []
-    for image, label in _once(pairs, taking, names):
+    for image, label in _once(pairs, label_options, names):
         if _looked_at(image.call):
             judged.append(_judged(image, label))
         else:
@@ -74,7 +74,7 @@ def of_run(run: Run, truth: Path | None, taking: Taking) -> Predictions:
 def of_images(
     source: Path,
     ensemble: Ensemble,
-    taking: Taking,
+    label_options: LabelOptions,
     device: str,
     progress: Callable[[int, int], None],
 ) -> list[Predictions]:
@@ -83,18 +83,18 @@ def of_images(
     Raises:
         InputError: the images or labels cannot be used, or an image is listed more than once.
     """
+    from slidescreen.engine.configuration import configure, load_engines
     from slidescreen.engine.interface import EngineOptions
-    from slidescreen.engine.selection import choose, load_engines
     from slidescreen.ensembles.prediction import predict
 
     def name(image: LabelledImage) -> str:
         return printable(os.path.relpath(image.path, source if source.is_dir() else source.parent))
 
-    labels = located(read_labels(source, taking.rules), source)
+    labels = located(read_labels(source, label_options.rules), source)
     left: _Names = defaultdict(list, left_out=[image.written or name(image) for image in labels.left_out])
     left["passed_over"] = [entry.name for entry in labels.passed_over]
-    listed = parted(labels.images, taking.split)
-    known = _sifted(listed, [image.path for image in listed], [name(image) for image in listed], taking, left)
+    listed = parted(labels.images, label_options.split)
+    known = _sifted(listed, [image.path for image in listed], [name(image) for image in listed], label_options, left)
     images = []
     for image in (listed[position] for position in known):
         if image.label in ensemble.cell_types:
@@ -103,7 +103,7 @@ def of_images(
             left["unknown_type"].append(name(image))
     if not images:
         raise InputError(f"{printable(source)} holds no images of the ensemble's cell types")
-    engines = load_engines(ensemble.members, choose(EngineOptions(device)))
+    engines = load_engines(ensemble.members, configure(EngineOptions(device)))
     found = predict(ensemble, engines, images, progress)
     combined = ensemble.combine(found.members)
 
@@ -150,17 +150,17 @@ def _reported(run: Run, rules: LabelRules, names: _Names) -> list[_Pair]:
     return pairs
 
 
-def _labelled(run: Run, truth: Path, taking: Taking, names: _Names) -> list[_Pair]:
+def _labelled(run: Run, truth: Path, label_options: LabelOptions, names: _Names) -> list[_Pair]:
     """The run's images with the labels of a table or folder, of every split."""
-    labels = read_labels(truth, taking.rules)
+    labels = read_labels(truth, label_options.rules)
     names["passed_over"] += (entry.name for entry in labels.passed_over)
     matcher = Matcher(run, truth if truth.is_dir() else truth.parent)
     pairs: list[_Pair] = []
-    for label in parted(labels.images, taking.split):
+    for label in parted(labels.images, label_options.split):
         found = matcher.find(label)
         if isinstance(found, RunImage):
             pairs.append((found, replace(label, path=found.path)))
-        elif taking.split in (None, label.split):
+        elif label_options.split in (None, label.split):
             names[found].append(_spelled(label, truth))
     left_out = [found.name for found in map(matcher.find, labels.left_out) if isinstance(found, RunImage)]
     names["left_out"] += left_out
@@ -178,20 +178,24 @@ def _spelled(label: LabelledImage, truth: Path) -> str:
     return f"{slide}{printable(label.written)} (line {label.line})"
 
 
-def _once(pairs: Sequence[_Pair], taking: Taking, names: _Names) -> list[_Pair]:
+def _once(pairs: Sequence[_Pair], label_options: LabelOptions, names: _Names) -> list[_Pair]:
     """Of each image one label, of the split that is asked for."""
     kept = _sifted(
         [label for _, label in pairs],
         [image.path for image, _ in pairs if _looked_at(image.call)],
         [image.name for image, _ in pairs],
-        taking,
+        label_options,
         names,
     )
     return [pairs[position] for position in kept]
 
 
 def _sifted(
-    labels: Sequence[LabelledImage], paths: Iterable[Path], called: Sequence[str], taking: Taking, names: _Names
+    labels: Sequence[LabelledImage],
+    paths: Iterable[Path],
+    called: Sequence[str],
+    label_options: LabelOptions,
+    names: _Names,
 ) -> list[int]:
     """Positions of the images to score; the others are named.
 
@@ -199,21 +203,21 @@ def _sifted(
         labels: with their splits.
         paths: of files whose contents are to be compared.
         called: the labels' images by name.
-        taking: how labels are taken.
+        label_options: how labels are taken.
         names: takes up the names of what is not scored.
     """
-    sifted = sift(labels, contents_of(paths), taking.drop_duplicates, taking.split)
+    sifted = deduplicate(labels, contents_of(paths), label_options.drop_duplicates, label_options.split)
     names["copies"] += [called[position] for position in sifted.copies]
     names["two_labels"] += [called[position] for position in sifted.two_labels]
-    kept = [position for position in sifted.kept if taking.split in (None, labels[position].split)]
+    kept = [position for position in sifted.kept if label_options.split in (None, labels[position].split)]
     wanted = set(kept)
     names["other_split"] += [called[position] for position in sifted.kept if position not in wanted]
     return kept
 
 
-def _judged(image: RunImage, label: LabelledImage) -> Judged:
+def _judged(image: RunImage, label: LabelledImage) -> ScoredCell:
     call = image.call
-    return Judged(label.label, call.cell_type, call.probabilities, image.slide.name, label.source, call.image)
+    return ScoredCell(label.label, call.cell_type, call.probabilities, image.slide.name, label.source, call.image)
 
 
 def _looked_at(call: Call) -> bool:

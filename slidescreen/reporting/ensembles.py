@@ -7,7 +7,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.table import Table
 
 from slidescreen import cells, output
-from slidescreen.engine.exactness import Agreement
+from slidescreen.engine.exactness import PrecisionAgreement
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.files.writing import printable
 from slidescreen.models.checkpoints import BACKBONES
@@ -34,7 +34,7 @@ class EnsembleDisplay(ProgressDisplay):
 def show_comparison(ensemble: Ensemble, folder: Path) -> None:
     """Print what was measured on the validation split: each member, then the vote."""
     console = output.console()
-    measured = ensemble.calibration.measured
+    measured = ensemble.validation.measured
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("model", "weight", "accuracy", "macro F1", "of leukocytes", "log loss", "ECE"):
         first = name == "model"
@@ -51,22 +51,22 @@ def show_comparison(ensemble: Ensemble, folder: Path) -> None:
             f"{row['calibration_error']:.4f}",
         )
     console.print(table)
-    calibration = ensemble.calibration
+    validation = ensemble.validation
     console.print(
-        f"\nmeasured on {measured['images']} validation images; temperature {calibration.temperature:.3f}, "
-        f"offsets {min(calibration.offsets):+.2f} to {max(calibration.offsets):+.2f}; "
-        f"cells below {calibration.rejection_threshold:.3f} stay unidentified "
+        f"\nmeasured on {measured['images']} validation images; temperature {validation.temperature:.3f}, "
+        f"offsets {min(validation.offsets):+.2f} to {max(validation.offsets):+.2f}; "
+        f"cells below {validation.rejection_threshold:.3f} stay unidentified "
         f"({measured['unidentified']} of these images)"
     )
-    for precision, found in calibration.precisions.items():
+    for precision, found in validation.precisions.items():
         console.print(f"in {precision} {_changes(found)}: {_verdict(precision, found)}")
-    if calibration.cascade is not None:
-        alone = ensemble.members[calibration.cascade.first].checkpoint.backbone
+    if validation.cascade is not None:
+        alone = ensemble.members[validation.cascade.first].checkpoint.backbone
         console.print(
-            f"with --fast {BACKBONES[alone]} alone decides {calibration.cascade.decided:.0%} of the cells, from "
-            f"{calibration.cascade.gate:.3f} on; {_changes(calibration.cascade.agreement)}"
+            f"with --fast {BACKBONES[alone]} alone decides {validation.cascade.decided:.0%} of the cells, from "
+            f"{validation.cascade.gate:.3f} on; {_changes(validation.cascade.agreement)}"
         )
-    elif "int8" in calibration.precisions:
+    elif "int8" in validation.precisions:
         console.print("--fast is not offered: no network alone is surely right often enough on these images")
     unseen = [
         name for name in cells.LEUKOCYTES if name in ensemble.cell_types and not ensemble.measured_on.cells.get(name)
@@ -82,11 +82,11 @@ def show_comparison(ensemble: Ensemble, folder: Path) -> None:
     console.print(f"ensemble: {escape(printable(folder))}", soft_wrap=True)
 
 
-def _changes(found: Agreement) -> str:
+def _changes(found: PrecisionAgreement) -> str:
     return f"{found.calls_changed:.2%} of the calls change and macro F1 by {found.macro_f1_change:+.4f}"
 
 
-def _verdict(precision: str, found: Agreement) -> str:
+def _verdict(precision: str, found: PrecisionAgreement) -> str:
     if "int8" in precision:
         return f"--precision {precision} {'may' if found.tolerable else 'may not'} be asked for"
     return f"processors that have bfloat16 {'use it' if found.harmless else 'are not to use it'} unasked"

@@ -13,7 +13,7 @@ from PIL import Image
 
 from slidescreen.data.images import decode, read_bytes
 from slidescreen.errors import UnreadableImageError
-from slidescreen.interruptible import apart
+from slidescreen.interruptible import interruptibly
 
 SIDE = 96
 
@@ -41,7 +41,7 @@ def in_time(each: float = 10.0, in_all: float = math.inf) -> Callable[[Path], st
         if time.monotonic() >= deadline:
             return None
         try:
-            return apart(lambda: thumbnail(path), each)
+            return interruptibly(lambda: thumbnail(path), each)
         except TimeoutError:
             deadline = -math.inf
             return None

@@ -10,7 +10,7 @@ from slidescreen import output
 from slidescreen.data.calls import Status
 from slidescreen.data.passed_over import sentences
 from slidescreen.errors import InputError
-from slidescreen.files.beside import second_names
+from slidescreen.files.held import second_names
 from slidescreen.files.writing import printable
 from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
 from slidescreen.reporting.symbols import SYMBOLS

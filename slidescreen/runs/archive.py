@@ -16,14 +16,14 @@ from typing import Any
 from slidescreen import cells
 from slidescreen.errors import InputError, OutputError
 from slidescreen.files.writing import make_folder, printable, write_whole
-from slidescreen.screening.finished import PICTURES, SUFFIX, Finished, read_finished
+from slidescreen.screening.finished import PICTURES, SUFFIX, FinishedSlide, read_finished
 from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in
 
 FOLDER = "archive"
 _RECORDS = "finished-slides"
 
 
-def put_away(finished: Finished, out: Path) -> Path:
+def put_away(finished: FinishedSlide, out: Path) -> Path:
     """Move a slide's record, with its pictures, from a run's folder into its archive. Returns the archive's folder.
 
     Raises:
@@ -83,7 +83,7 @@ def read_archive(folder: Path) -> Run:
     return Run(tuple(slides), types[0] if len(set(types)) == 1 else _all_of(types), info)
 
 
-def _named_apart(found: Sequence[Finished]) -> list[SlideResult]:
+def _named_apart(found: Sequence[FinishedSlide]) -> list[SlideResult]:
     latest = {finished.slide: finished for finished in sorted(found, key=lambda each: each.time)}
     slides = []
     for finished in found:
@@ -98,7 +98,7 @@ def _records(folder: Path) -> Iterator[Path]:
     yield from folder.glob(f"*/{_RECORDS}/*{SUFFIX}")
 
 
-def _finished_at(finished: Finished) -> datetime | None:
+def _finished_at(finished: FinishedSlide) -> datetime | None:
     try:
         return datetime.fromisoformat(finished.time).astimezone(UTC)
     except (ValueError, OverflowError):

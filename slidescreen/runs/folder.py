@@ -6,8 +6,8 @@ from typing import Any
 from slidescreen.data.calls import Status
 from slidescreen.data.passed_over import sentences
 from slidescreen.errors import InputError
-from slidescreen.files.beside import second_names
 from slidescreen.files.damaged import DamagedError, read_json
+from slidescreen.files.held import second_names
 from slidescreen.files.writing import printable
 from slidescreen.reporting.cell_table import open_calls
 from slidescreen.reporting.remarks import contradictory_reports
@@ -52,12 +52,12 @@ def read_run(folder: Path) -> Run:
     except (DamagedError, ValueError, KeyError, TypeError, AttributeError) as error:
         again = "move it away and classify again, which takes no time for what is finished"
         raise InputError(f"{printable(path)} is damaged ({error}): {again}") from error
-    beside = second_names(info)
-    calls, types = open_calls(folder / beside.get("cells.csv", "cells.csv"), reasons)
+    second = second_names(info)
+    calls, types = open_calls(folder / second.get("cells.csv", "cells.csv"), reasons)
     alike = (finished for finished in read_all(folder) if finished.cell_types == types)
     records = {_key(finished.slide, finished.differential): finished for finished in alike}
     slides = []
-    for differential, finding in read_differentials(folder / beside.get("differential.csv", "differential.csv")):
+    for differential, finding in read_differentials(folder / second.get("differential.csv", "differential.csv")):
         name = differential.slide
         known, place = calls.get(name, ()), folders.get(name, Path(name))
         kept = records.get(_key(name, differential))

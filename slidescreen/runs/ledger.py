@@ -15,7 +15,7 @@ import numpy as np
 from slidescreen.data.calls import Call
 from slidescreen.data.images import read_bytes
 from slidescreen.data.slides import CellImage, Slide
-from slidescreen.engine.interface import Choice
+from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles import false_calls, sufficiency
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError, OutputError, UnreadableImageError
@@ -29,7 +29,7 @@ from slidescreen.screening.finished import (
     PICTURES,
     SUFFIX,
     Body,
-    Finished,
+    FinishedSlide,
     Origin,
     call_of,
     is_old,
@@ -51,10 +51,12 @@ class Ledger:
     slides a night reads no more than the heads of their records.
     """
 
-    def __init__(self, run_folder: Path, ensemble: Ensemble, choice: Choice, thresholds: Thresholds) -> None:
+    def __init__(
+        self, run_folder: Path, ensemble: Ensemble, configuration: EngineConfiguration, thresholds: Thresholds
+    ) -> None:
         self._folder = run_folder / FOLDER
         self._ensemble, self._thresholds = ensemble, thresholds
-        self._origin = _origin(ensemble, choice, thresholds)
+        self._origin = _origin(ensemble, configuration, thresholds)
         self._states: dict[str, tuple[str, tuple[str, ...]]] = {}  # of images still to be read, before anyone read them
         self.damaged: list[str] = []
         """Records that turned out to be damaged, by their slides' names where these are known; they are set aside."""
@@ -98,9 +100,9 @@ class Ledger:
             put_away(before, self._folder.parent)
         self._path(slide.place).with_suffix(PICTURES).unlink(missing_ok=True)  # of images that may be others now
 
-    def _described(self, slide: Slide, result: SlideResult, time: datetime) -> Finished:
+    def _described(self, slide: Slide, result: SlideResult, time: datetime) -> FinishedSlide:
         """The head of a record, of images that nobody has looked at."""
-        return Finished(
+        return FinishedSlide(
             path=self._path(slide.place),
             slide=slide.name,
             folder=slide.folder,
@@ -117,7 +119,7 @@ class Ledger:
             remarks=result.remarks,
         )
 
-    def result(self, finished: Finished) -> SlideResult:
+    def result(self, finished: FinishedSlide) -> SlideResult:
         """What was found on a finished slide, judged anew where this ensemble called it and would judge otherwise.
 
         Its calls stay in its record until they are asked for. Of a damaged record its head alone is told.
@@ -128,7 +130,7 @@ class Ledger:
             return SlideResult(finished.differential, finding, (), finished.folder)
         return self._judged(finished)
 
-    def _judged(self, finished: Finished) -> SlideResult:
+    def _judged(self, finished: FinishedSlide) -> SlideResult:
         if finished.origin.judged != self._origin.judged and finished.origin.voted == self._origin.voted:
             finished = self._judged_anew(finished)
         return SlideResult(finished.differential, finished.finding, finished.calls(), finished.folder, kept=finished)
@@ -138,7 +140,7 @@ class Ledger:
         finished = self._finished(slide)
         return None if finished is None else renamed(self.result(finished), slide.name)
 
-    def remainder(self, slide: Slide) -> Finished | None:
+    def remainder(self, slide: Slide) -> FinishedSlide | None:
         """What was finished of a slide that holds nothing but some of its images of then; None if it is otherwise.
 
         Files that must not be opened are left out of account, on both sides.
@@ -163,7 +165,7 @@ class Ledger:
         stems = archived_stems(self._folder.parent) if slides else frozenset()
         return [s for s in slides if self._path(s.place).stem in stems and not self._path(s.place).exists()]
 
-    def others(self, places: Collection[str]) -> Iterator[Finished]:
+    def others(self, places: Collection[str]) -> Iterator[FinishedSlide]:
         """What was finished of slides that do not lie at these places, by the names of their records."""
         known = {self._path(place).name for place in places}
         for path in sorted(self._folder.glob(f"*{SUFFIX}")):
@@ -187,10 +189,10 @@ class Ledger:
                     if path != self._path(slide.place):
                         path.unlink()
 
-    def _finished(self, slide: Slide) -> Finished | None:
+    def _finished(self, slide: Slide) -> FinishedSlide | None:
         return read_finished(self._path(slide.place))
 
-    def _whole(self, path: Path, name: str) -> Finished | None:
+    def _whole(self, path: Path, name: str) -> FinishedSlide | None:
         """A record, if it is as it was written; a damaged one is set aside."""
         finished = read_finished(path)
         if finished is not None and finished.is_whole():
@@ -205,7 +207,7 @@ class Ledger:
         """By the place, byte for byte: two slides never share a record, whatever their names look like."""
         return self._folder / f"{hashlib.sha256(os.fsencode(place)).hexdigest()[:32]}{SUFFIX}"
 
-    def _unchanged(self, finished: Finished, slide: Slide, fingerprint: str) -> Finished | None:
+    def _unchanged(self, finished: FinishedSlide, slide: Slide, fingerprint: str) -> FinishedSlide | None:
         """What was finished, if the slide's images are the same; else None.
 
         Where they are so in content alone, their new states are kept: after a shift of all times, as of a restored
@@ -227,7 +229,7 @@ class Ledger:
         self._write(renewed, replace(body, states=states))
         return renewed
 
-    def _judged_anew(self, finished: Finished) -> Finished:
+    def _judged_anew(self, finished: FinishedSlide) -> FinishedSlide:
         body = finished.body()
         slide = Slide(finished.slide, finished.folder, ())
         judged = judge(slide, body.calls, self._ensemble, self._thresholds)
@@ -236,21 +238,21 @@ class Ledger:
         self._write(renewed, body)
         return renewed
 
-    def _write(self, finished: Finished, body: Body) -> None:
+    def _write(self, finished: FinishedSlide, body: Body) -> None:
         """Renew a record, if that can be: if not, the next night does the same once more."""
         with contextlib.suppress(OutputError):
             write_finished(finished, body, finished.rows())
 
 
-def _origin(ensemble: Ensemble, choice: Choice, thresholds: Thresholds) -> Origin:
+def _origin(ensemble: Ensemble, configuration: EngineConfiguration, thresholds: Thresholds) -> Origin:
     vote = [(member.sha256, member.weight) for member in ensemble.members]
-    calibration = ensemble.calibration
-    told = [vote, ensemble.rule, calibration.temperature, calibration.offsets, calibration.rejection_threshold]
+    validation = ensemble.validation
+    told = [vote, ensemble.rule, validation.temperature, validation.offsets, validation.rejection_threshold]
     code = [hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest() for module in _JUDGING]
     return Origin(
         voted=_hash(told),
-        called=_hash([*told, asdict(choice)]),
-        judged=_hash([told, asdict(calibration), asdict(thresholds), code]),
+        called=_hash([*told, asdict(configuration)]),
+        judged=_hash([told, asdict(validation), asdict(thresholds), code]),
     )
 
 
@@ -289,7 +291,7 @@ def _unread(slide: Slide, calls: Sequence[Call]) -> tuple[tuple[int, str], ...]:
     return tuple((place, call.reason) for place, (image, call) in pairs if not call.digest and not image.refusal)
 
 
-def _contents(finished: Finished) -> set[str]:
+def _contents(finished: FinishedSlide) -> set[str]:
     """The content hashes of a finished slide's images; of a damaged record what no image has."""
     try:
         return {call.digest for call in finished.body().calls}

@@ -6,11 +6,11 @@ from typing import TypeVar
 
 from slidescreen.errors import OutputError
 from slidescreen.files.writing import printable
-from slidescreen.interruptible import apart
+from slidescreen.interruptible import interruptibly
 from slidescreen.runs.drift import compare, profile_of
 from slidescreen.runs.history import History, add_night, content_of, read_history
 from slidescreen.runs.monitoring import Recorder
-from slidescreen.runs.record import Request
+from slidescreen.runs.record import ClassifyOptions
 from slidescreen.screening.results import SlideResult
 
 T = TypeVar("T")
@@ -19,7 +19,7 @@ T = TypeVar("T")
 class LookingBack:
     """The history that a run is asked to keep. Whatever becomes of that file, the run goes on."""
 
-    def __init__(self, request: Request, recorder: Recorder) -> None:
+    def __init__(self, request: ClassifyOptions, recorder: Recorder) -> None:
         self._path = request.history or request.out / "history.csv"
         self._named = request.history is not None
         self._limit = request.time_limit
@@ -50,7 +50,7 @@ class LookingBack:
     def _in_time(self, function: Callable[[], T]) -> T:
         """Call what reads or writes the file, which may lie on a share that no longer answers."""
         try:
-            return apart(function, self._limit)
+            return interruptibly(function, self._limit)
         except TimeoutError as error:
             raise OutputError(f"{printable(self._path)} does not answer within {self._limit:g} s") from error
 

@@ -21,7 +21,7 @@ from slidescreen.screening.results import SlideResult
 _BETWEEN_UPDATES = 2.0  # seconds
 
 
-class Display(Protocol):
+class RunObserver(Protocol):
     """Shows a person how a run goes."""
 
     def note(self, text: str) -> None: ...
@@ -69,7 +69,7 @@ class Recorder:
     under second names.
     """
 
-    def __init__(self, display: Display, log: Log | None = None) -> None:
+    def __init__(self, display: RunObserver, log: Log | None = None) -> None:
         self._display = display
         self._log = log
         self.warnings: list[str] = []
@@ -179,7 +179,7 @@ class Recorder:
 
 
 @contextlib.contextmanager
-def recording(display: Display, log_file: Path | None) -> Iterator[Recorder]:
+def recording(display: RunObserver, log_file: Path | None) -> Iterator[Recorder]:
     """A recorder that adds to a log file, if there is to be one, and notes how the run ended."""
     recorder = Recorder(display, Log(log_file) if log_file else None)
     try:

@@ -5,30 +5,30 @@ from datetime import UTC, datetime
 from functools import partial
 
 from slidescreen.data.slides import no_slides, survey
+from slidescreen.engine.configuration import configure, load_engines
 from slidescreen.engine.devices import usable_threads
 from slidescreen.engine.interface import NO_ENGINES, for_each
-from slidescreen.engine.selection import choose, load_engines
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.pipeline import Pipeline
 from slidescreen.errors import InputError, NothingClassifiedError
-from slidescreen.files import beside
+from slidescreen.files import held
 from slidescreen.files.damaged import set_aside
 from slidescreen.files.locking import locked
 from slidescreen.files.shares import in_words, lacking
 from slidescreen.files.writing import make_folder, printable, sweep
-from slidescreen.interruptible import apart
+from slidescreen.interruptible import interruptibly
 from slidescreen.runs.earlier_run import FINISHED, RECORD, STATUS, earlier_slides, had_slides_of, in_the_way
 from slidescreen.runs.ledger import Ledger
 from slidescreen.runs.looking_back import LookingBack
-from slidescreen.runs.monitoring import Display, Recorder, recording
+from slidescreen.runs.monitoring import Recorder, RunObserver, recording
 from slidescreen.runs.planning import Plan, outdated
 from slidescreen.runs.planning import plan as plan_night
-from slidescreen.runs.record import Night, Request, describe, write_record, write_worklist
+from slidescreen.runs.record import ClassifyOptions, Night, describe, write_record, write_worklist
 from slidescreen.runs.settling import Settling
 from slidescreen.screening.results import NO_IMAGES, Run, judge
 
 
-def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> Run:
+def classify_folder(request: ClassifyOptions, ensemble: Ensemble, display: RunObserver) -> Run:
     """Classify the slides in a folder and write the run's files.
 
     An interrupted run keeps its finished slides: its files are written with them before the interrupt goes on, and
@@ -41,13 +41,15 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         KeyboardInterrupt: as it came, after the files were written.
     """
     started = datetime.now(UTC)
-    found = apart(lambda: survey(request.path, request.slide_depth))
+    found = interruptibly(lambda: survey(request.path, request.slide_depth))
     slides = found.slides
     _check_out(request)
     if not slides and not had_slides_of(request.out, request.path):
         raise no_slides(request.path, found)
-    choice = choose(request.engine, ensemble.calibration)
-    for_each(choice.precision, len(ensemble.members))  # one for other members is refused before anything is written
+    configuration = configure(request.engine, ensemble.validation)
+    for_each(
+        configuration.precision, len(ensemble.members)
+    )  # one for other members is refused before anything is written
     make_folder(request.out)
     with locked(request.out, display.note) as locks, recording(display, request.log_file) as recorder:
         sweep(request.out)
@@ -56,18 +58,18 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
             recorder.note(in_words(printable(request.out), lacks))
         _clear_way(request, recorder)
         recorder.follow(request.out / STATUS)
-        ledger = Ledger(request.out, ensemble, choice, request.thresholds)
+        ledger = Ledger(request.out, ensemble, configuration, request.thresholds)
         settling = Settling(request.settle, request.out, slides)
-        plan = apart(lambda: plan_night(request, ledger, slides, settling, recorder.note))
+        plan = interruptibly(lambda: plan_night(request, ledger, slides, settling, recorder.note))
         results, remaining, waiting = dict(plan.known), plan.remaining, [slide.name for slide in plan.waiting]
         _tell(recorder, plan)
         if ledger.damaged:
             recorder.warn(f"damaged records of finished slides are set aside: {', '.join(ledger.damaged)}")
         threads, images = request.engine.threads, sum(len(slide.images) for slide in remaining)
-        engines = load_engines(ensemble.members, choice, threads, recorder.note) if images else NO_ENGINES
+        engines = load_engines(ensemble.members, configuration, threads, recorder.note) if images else NO_ENGINES
         found = found.without(plan.archived)
         names = [slide.name for slide in found.slides]
-        night = Night(request, ensemble, choice, engines.description, started, names, waiting, lacks)
+        night = Night(request, ensemble, configuration, engines.description, started, names, waiting, lacks)
         night, earlier = replace(night, found=found.to_record()), earlier_slides(request.out)
         recorder.start(len(remaining), images)
         workers = request.workers or min(8, usable_threads())
@@ -77,7 +79,7 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
         looking_back = LookingBack(request, recorder)
         try:
             for slide, calls in pipeline.run(remaining):
-                if apart(partial(settling.has_changed, slide)):
+                if interruptibly(partial(settling.has_changed, slide)):
                     waiting.append(slide.name)
                     results |= outdated(ledger, [slide])
                     recorder.note(f"being exported while it was classified, left to the next run: {slide.name}")
@@ -90,7 +92,7 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
                 else:  # nothing to keep, and what an earlier run found there is not to be lost
                     results[slide.name] = replace(judged, new=slide.name not in earlier)
                 recorder.slide(results[slide.name])
-            drift = looking_back.remarks(results, ensemble.calibration.usual)
+            drift = looking_back.remarks(results, ensemble.validation.usual)
             run = describe(replace(night, speed=recorder.speed(), drift=drift), results)
             run = _with_worklist(run, request, recorder)
         except KeyboardInterrupt:
@@ -108,20 +110,20 @@ def classify_folder(request: Request, ensemble: Ensemble, display: Display) -> R
     return _with_troubles(run, recorder)
 
 
-def _with_worklist(run: Run, request: Request, recorder: Recorder, in_haste: bool = False) -> Run:
+def _with_worklist(run: Run, request: ClassifyOptions, recorder: Recorder, in_haste: bool = False) -> Run:
     """Write the worklist of a run, and tell in its record what another program held."""
     written = write_worklist(run, request.out, in_haste)
     for name, other in written.items():
         path = request.out / name
         recorder.not_written(path, f"{printable(path)} is as it was, for another program holds it: see {other}")
-    return replace(run, info={**run.info, beside.KEY: written})
+    return replace(run, info={**run.info, held.KEY: written})
 
 
-def _record(run: Run, request: Request, recorder: Recorder) -> None:
-    before = beside.of_run(request.out)
+def _record(run: Run, request: ClassifyOptions, recorder: Recorder) -> None:
+    before = held.of_run(request.out)
     with recorder.side_file(request.out / RECORD):
         write_record(_with_troubles(run, recorder), request.out)
-        beside.clear_away(request.out, before, run.info[beside.KEY])
+        held.clear_away(request.out, before, run.info[held.KEY])
 
 
 def _with_troubles(run: Run, recorder: Recorder) -> Run:
@@ -133,7 +135,7 @@ def incomplete(run: Run) -> bool:
     return any(slide.failures or NO_IMAGES in slide.finding.flags for slide in run.slides)
 
 
-def _check_out(request: Request) -> None:
+def _check_out(request: ClassifyOptions) -> None:
     path, out = request.path.resolve(), request.out.resolve()
     for option, place in (("out", out), ("log-file", request.log_file), ("history", request.history)):
         if place is not None and place.resolve().is_relative_to(path):
@@ -143,7 +145,7 @@ def _check_out(request: Request) -> None:
     in_the_way(request.out, request.path, request.overwrite)
 
 
-def _clear_way(request: Request, recorder: Recorder) -> None:
+def _clear_way(request: ClassifyOptions, recorder: Recorder) -> None:
     """Set aside what the run would replace though it is damaged or nobody knows whose it is."""
     for path in in_the_way(request.out, request.path, request.overwrite):
         with recorder.side_file(path):

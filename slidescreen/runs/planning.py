@@ -7,7 +7,7 @@ from slidescreen.data.slides import Slide
 from slidescreen.runs.absences import archive_long_gone
 from slidescreen.runs.earlier_run import earlier_slides
 from slidescreen.runs.ledger import Ledger
-from slidescreen.runs.record import Request
+from slidescreen.runs.record import ClassifyOptions
 from slidescreen.runs.settling import Settling
 from slidescreen.runs.vanished import Vanished, marked, no_longer_found, with_fewer_images, without_images
 from slidescreen.screening.results import SlideResult
@@ -37,9 +37,9 @@ class Plan:
 
 
 def plan(
-    request: Request, ledger: Ledger, slides: Sequence[Slide], settling: Settling, note: Callable[[str], None]
+    request: ClassifyOptions, ledger: Ledger, slides: Sequence[Slide], settling: Settling, note: Callable[[str], None]
 ) -> Plan:
-    """Look at each slide that there is or was; what has been gone for long moves into the archive."""
+    """FolderState at each slide that there is or was; what has been gone for long moves into the archive."""
     recalled = () if request.force else filter(None, map(ledger.recall, slides))
     known = {result.name: result for result in recalled}
     unchanged = len(known)

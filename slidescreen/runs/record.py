@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slidescreen import __version__
-from slidescreen.engine.interface import Choice, EngineOptions
+from slidescreen.engine.interface import EngineConfiguration, EngineOptions
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.files.writing import printable, write_text
 from slidescreen.reporting.page import render_run
@@ -25,7 +25,7 @@ _HASTE = 3.0  # seconds
 
 
 @dataclass(frozen=True)
-class Request:
+class ClassifyOptions:
     """What the user asked for.
 
     `settle`: slides in which something arrived within so many seconds wait for the next run. `keep`: days after which
@@ -58,9 +58,9 @@ class Night:
     and of what was passed over, by `Survey.to_record`. `speed`: in images per second.
     """
 
-    request: Request
+    request: ClassifyOptions
     ensemble: Ensemble
-    choice: Choice
+    configuration: EngineConfiguration
     engine: str
     started: datetime
     slides: Sequence[str]
@@ -74,7 +74,7 @@ class Night:
 def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
     """A run with its record, of the slides that are finished."""
     request, ensemble = night.request, night.ensemble
-    cascade = night.choice.cascade
+    cascade = ensemble.validation.cascade if night.configuration.cascade else None
     ordered = tuple(results[name] for name in sorted(results))
     finished = datetime.now(UTC)
     info: dict[str, Any] = {
@@ -98,8 +98,8 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
         },
         "engine": night.engine,
         "precision": {
-            "chosen": night.choice.precision,
-            "measured": {name: asdict(found) for name, found in ensemble.calibration.precisions.items()},
+            "chosen": night.configuration.precision,
+            "measured": {name: asdict(found) for name, found in ensemble.validation.precisions.items()},
         },
         "cascade": cascade and {"file": ensemble.members[cascade.first].path.name, **asdict(cascade)},
         "images_per_second": night.speed,
@@ -107,9 +107,9 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
         "ensemble": {
             "folder": printable(request.ensemble),
             "rule": ensemble.rule,
-            "temperature": ensemble.calibration.temperature,
-            "offsets": list(ensemble.calibration.offsets),
-            "rejection_threshold": ensemble.calibration.rejection_threshold,
+            "temperature": ensemble.validation.temperature,
+            "offsets": list(ensemble.validation.offsets),
+            "rejection_threshold": ensemble.validation.rejection_threshold,
             "too_little_measured_on": list(ensemble.measured_on.shortfalls()),
             "members": [
                 {"file": m.path.name, "backbone": m.checkpoint.backbone, "weight": w, "sha256": m.sha256}

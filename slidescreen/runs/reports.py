@@ -11,7 +11,7 @@ from slidescreen.errors import InputError
 from slidescreen.evaluation import Evaluation, Predictions, evaluate
 from slidescreen.evaluation import truth as truths
 from slidescreen.evaluation.prediction_files import of_tables
-from slidescreen.evaluation.truth import Taking
+from slidescreen.evaluation.truth import LabelOptions
 from slidescreen.files.names import legal
 from slidescreen.files.writing import make_folder, printable, write_text
 from slidescreen.reporting.evaluation_files import check_place, write_evaluation
@@ -24,18 +24,18 @@ from slidescreen.screening.results import Run
 
 
 @dataclass(frozen=True)
-class Request:
+class ReportOptions:
     """What the user asked for."""
 
     sources: tuple[Path, ...]
     truth: str | None
-    taking: Taking
+    label_options: LabelOptions
     out: Path | None
     ensemble: Path | None
     device: str
 
 
-def is_plain_run(request: Request) -> bool:
+def is_plain_run(request: ReportOptions) -> bool:
     """Whether a run's readable report is asked for, and no evaluation."""
     (source, *others) = request.sources
     return request.truth is None and not others and source.is_dir() and is_run(source)
@@ -75,7 +75,7 @@ def copy_for_spreadsheets(folder: Path) -> list[Path]:
 
 
 def run_evaluation(
-    request: Request, default_ensemble: Callable[[], Path], progress: Callable[[int, int], None]
+    request: ReportOptions, default_ensemble: Callable[[], Path], progress: Callable[[int, int], None]
 ) -> tuple[Evaluation, Path]:
     """Evaluate what the request names, and write the results.
 
@@ -97,7 +97,7 @@ def run_evaluation(
 
 
 def _predictions(
-    request: Request, default_ensemble: Callable[[], Path], progress: Callable[[int, int], None]
+    request: ReportOptions, default_ensemble: Callable[[], Path], progress: Callable[[int, int], None]
 ) -> tuple[list[Predictions], Path]:
     source, *others = request.sources
     place = Path("slidescreen-out") / legal(source.resolve().stem, "-evaluation")
@@ -106,18 +106,18 @@ def _predictions(
             raise InputError(f"{printable(path)} does not exist")
     if others:
         paths = [_table(path) for path in request.sources]
-        return of_tables(paths, request.taking.rules, request.taking.drop_duplicates), place
+        return of_tables(paths, request.label_options.rules, request.label_options.drop_duplicates), place
     if source.is_dir() and is_run(source):
-        if request.truth == truths.REPORTED and request.taking.split:
+        if request.truth == truths.REPORTED and request.label_options.split:
             raise InputError("--split goes with labels that name a split, and class folders name none")
         labels = None if request.truth == truths.REPORTED else Path(request.truth or "")
-        return [truths.of_run(read_run(source), labels, request.taking)], source / "evaluation"
+        return [truths.of_run(read_run(source), labels, request.label_options)], source / "evaluation"
     if request.truth is not None:
         raise InputError(f"--truth goes with a run's folder, and {printable(source)} is none")
     if not source.is_dir() and _holds_predictions(source):
-        return of_tables([source], request.taking.rules, request.taking.drop_duplicates), place
+        return of_tables([source], request.label_options.rules, request.label_options.drop_duplicates), place
     ensemble = storage.load(request.ensemble or default_ensemble())
-    return truths.of_images(source, ensemble, request.taking, request.device, progress), place
+    return truths.of_images(source, ensemble, request.label_options, request.device, progress), place
 
 
 def _table(path: Path) -> Path:

@@ -32,7 +32,7 @@ _COPYING = re.compile(
 
 
 @dataclass(frozen=True)
-class Look:
+class FolderState:
     """What the folders of a slide hold at one moment.
 
     Attributes:
@@ -67,7 +67,7 @@ class Settling:
         self._settle = settle
         self._path = out / _MEMORY
         self._folders = frozenset(slide.folder for slide in slides)
-        self._looks: dict[Path, Look] = {}
+        self._looks: dict[Path, FolderState] = {}
 
     def waiting(self, slides: Sequence[Slide]) -> list[Slide]:
         """Those of the slides that seem to be still being exported."""
@@ -102,7 +102,7 @@ class Settling:
         since = before.since if before is not None and before.content == content else now
         return _Seen(content, min(since, now), now)
 
-    def _look(self, slide: Slide) -> Look:
+    def _look(self, slide: Slide) -> FolderState:
         told: list[str] = []
         times: list[float] = []
         copies: list[float] = []
@@ -113,7 +113,7 @@ class Settling:
                 copies += when
             told.append(f"{path}\n" if is_folder else f"{path}\n{status.st_size},{status.st_mtime_ns}")
         content = hashlib.sha256(os.fsencode("\n".join(sorted(told)))).hexdigest()
-        return Look(content, tuple(times), tuple(copies))
+        return FolderState(content, tuple(times), tuple(copies))
 
     def _held(self, slide: Slide) -> Iterator[tuple[Path, bool, os.stat_result]]:
         """A slide's folder and all in it that may be its own; what cannot be looked at is left out."""

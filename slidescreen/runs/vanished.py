@@ -14,7 +14,7 @@ from slidescreen.data.slides import Slide
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 from slidescreen.runs.ledger import Ledger
-from slidescreen.screening.finished import Finished
+from slidescreen.screening.finished import FinishedSlide
 from slidescreen.screening.results import SlideResult, renamed
 
 
@@ -25,7 +25,7 @@ class Vanished:
     `unread`: why a folder of it cannot be read, if so; `left`: how many of its images are still there.
     """
 
-    finished: Finished
+    finished: FinishedSlide
     name: str
     reason: str
     unread: str = ""
@@ -69,7 +69,7 @@ def with_fewer_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[Vanis
 
 
 def no_longer_found(ledger: Ledger, slides: Sequence[Slide], root: Path) -> Iterator[Vanished]:
-    """Finished slides below `root` of whose images none belongs to any of the slides that there are now.
+    """FinishedSlide slides below `root` of whose images none belongs to any of the slides that there are now.
 
     Where another slide bears the name of one today, it gets a name of its own.
     """
@@ -92,7 +92,7 @@ def _left(slide: Slide) -> int:
     return sum(not image.refusal for image in slide.images)
 
 
-def _described(slide: Slide, finished: Finished) -> Vanished:
+def _described(slide: Slide, finished: FinishedSlide) -> Vanished:
     unread = next((image.refusal for image in slide.images if image.refusal), "")
     left, had = _left(slide), finished.differential.images
     if left:
@@ -106,7 +106,7 @@ def _described(slide: Slide, finished: Finished) -> Vanished:
     return Vanished(finished, slide.name, reason, unread, left)
 
 
-def _is_of_another(finished: Finished, slides: dict[str, Slide]) -> bool:
+def _is_of_another(finished: FinishedSlide, slides: dict[str, Slide]) -> bool:
     """Whether an image of a finished slide belongs to one of the slides, by their folders."""
     folder = finished.folder
     near = [slide for place, slide in slides.items() if place.startswith(f"{folder}{os.sep}")]

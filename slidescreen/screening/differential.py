@@ -72,10 +72,10 @@ def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differ
     called = Counter(call.cell_type for call in calls if call.status is Status.CLASSIFIED)
     types = ensemble.cell_types
     leukocytes = sum(called[name] for name in cells.LEUKOCYTES)
-    matrix = ensemble.calibration.graded_matrix
+    matrix = ensemble.validation.graded_matrix
     composition: Composition | None = None
     if matrix is not None and leukocytes:
-        composition = unmix(_counts(calls, types, matrix.shape[1]), matrix, ensemble.calibration.call_correlation)
+        composition = unmix(_counts(calls, types, matrix.shape[1]), matrix, ensemble.validation.call_correlation)
     return Differential(
         slide=slide,
         images=len(calls),
@@ -115,7 +115,7 @@ def _counts(calls: Sequence[Call], types: Sequence[str], columns: int) -> NDArra
 
 def _is_corrected(name: str, ensemble: Ensemble) -> bool:
     """Errors that were measured on too few cells correct nothing: they may be chance."""
-    corrected = ensemble.calibration.corrected
+    corrected = ensemble.validation.corrected
     return (corrected is None or name in corrected) and not ensemble.measured_on.shortfalls()
 
 
@@ -123,7 +123,7 @@ def _certain(calls: Sequence[Call], group: str, ensemble: Ensemble) -> int:
     """How many calls into a group are as certain as those whose errors were measured."""
     members = cells.TESTED_GROUPS[group]
     inside = [call for call in calls if call.status is Status.CLASSIFIED and call.cell_type in members]
-    measured = ensemble.calibration.false_calls.get(group)
+    measured = ensemble.validation.false_calls.get(group)
     if measured is None or measured.certainty == 0:
         return len(inside)
     positions = cells.indices(ensemble.cell_types, members)

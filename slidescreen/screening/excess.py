@@ -11,7 +11,7 @@ from slidescreen.screening.differential import Differential
 
 
 @dataclass(frozen=True)
-class Excess:
+class ExcessTest:
     """A group's calls against those that the ensemble's errors alone would bring.
 
     `count` is of all calls, `certain` of those certain enough to be tested; `expected` is how many of the latter
@@ -29,7 +29,9 @@ class Excess:
         return self.count > 0 and (self.p_value is None or self.p_value < error_rate)
 
 
-def excess(differential: Differential, ensemble: Ensemble, group: str, however_certain: bool = False) -> Excess:
+def excess_test(
+    differential: Differential, ensemble: Ensemble, group: str, however_certain: bool = False
+) -> ExcessTest:
     """Test a group's calls against "no more than the ensemble's own errors explain".
 
     Only calls from the certainty on that was chosen on validation cells are tested. The expected rate of false
@@ -45,16 +47,16 @@ def excess(differential: Differential, ensemble: Ensemble, group: str, however_c
     members = cells.TESTED_GROUPS[group]
     count = sum(differential.shares[name].count for name in members)
     certain = count if however_certain else differential.certain[group]
-    matrix = ensemble.calibration.confusion_matrix
+    matrix = ensemble.validation.confusion_matrix
     composition = differential.composition
     if matrix is None or composition is None:
-        return Excess(count, certain, None, None)
+        return ExcessTest(count, certain, None, None)
     types = ensemble.cell_types
     all_calls = from_matrix(matrix, types, members)
-    found = ensemble.calibration.false_calls.get(group, all_calls)
+    found = ensemble.validation.false_calls.get(group, all_calls)
     rates_of = all_calls if however_certain else found
     positions = others(types, members)
     weights = composition.shares[positions]
     rate = float(np.average(rates_of.rates(positions), weights=weights if weights.sum() > 0 else None))
     tail = tail_probability(certain, differential.leukocytes, rate, found.correlation)
-    return Excess(count, certain, rate * differential.leukocytes, tail)
+    return ExcessTest(count, certain, rate * differential.leukocytes, tail)

@@ -40,7 +40,7 @@ class Origin:
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedSlide:
     """What the head of a record says.
 
     Attributes:
@@ -138,7 +138,7 @@ class Body:
 class RecordedCalls(Sequence[Call]):
     """Calls that stay in their record until they are asked for, and are let go of afterwards."""
 
-    def __init__(self, finished: Finished) -> None:
+    def __init__(self, finished: FinishedSlide) -> None:
         self._finished = finished
 
     def __len__(self) -> int:
@@ -157,7 +157,7 @@ class RecordedCalls(Sequence[Call]):
         return self._finished.body().calls[position]
 
 
-def write_finished(finished: Finished, body: Body, rows: str) -> None:
+def write_finished(finished: FinishedSlide, body: Body, rows: str) -> None:
     """Write a record, whole.
 
     Raises:
@@ -185,7 +185,7 @@ def write_finished(finished: Finished, body: Body, rows: str) -> None:
     write_text(finished.path, ",\n".join([f'["{checks}"', *lines]) + "\n]\n")
 
 
-def read_finished(path: Path) -> Finished | None:
+def read_finished(path: Path) -> FinishedSlide | None:
     """The head of a record; None where there is none, or it is damaged."""
     try:
         with path.open("rb") as file:
@@ -194,7 +194,7 @@ def read_finished(path: Path) -> Finished | None:
         if head["format"] != _FORMAT:
             return None
         found = head["finding"]
-        return Finished(
+        return FinishedSlide(
             path=path,
             slide=head["slide"],
             folder=Path(head["folder"]),
@@ -237,7 +237,7 @@ def _differential(entry: Mapping[str, Any]) -> Differential:
     return Differential(**{**entry, "shares": {name: Share(**share) for name, share in entry["shares"].items()}})
 
 
-def read_all(run_folder: Path) -> Iterator[Finished]:
+def read_all(run_folder: Path) -> Iterator[FinishedSlide]:
     """The heads of all records in a run's folder, by the names of their files; damaged ones are left out."""
     for path in sorted((run_folder / FOLDER).glob(f"*{SUFFIX}")):
         finished = read_finished(path)

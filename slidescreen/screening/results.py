@@ -10,7 +10,7 @@ from slidescreen.data.calls import Call, Contradiction, Status, reported_twice
 from slidescreen.data.slides import Slide
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.screening.differential import Differential, count_slide
-from slidescreen.screening.finished import Finished
+from slidescreen.screening.finished import FinishedSlide
 from slidescreen.screening.thresholds import Thresholds
 from slidescreen.screening.verdict import Finding, Verdict, screen, urgency
 
@@ -32,7 +32,7 @@ class SlideResult:
     calls: Sequence[Call]
     folder: Path
     new: bool = True
-    kept: Finished | None = None
+    kept: FinishedSlide | None = None
 
     @property
     def name(self) -> str:

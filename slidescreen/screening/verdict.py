@@ -9,7 +9,7 @@ import numpy as np
 from slidescreen import cells
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.screening.differential import Differential, Share, corrected_draws, corrected_share
-from slidescreen.screening.excess import Excess, excess
+from slidescreen.screening.excess import ExcessTest, excess_test
 from slidescreen.screening.thresholds import Thresholds, default_thresholds
 from slidescreen.statistics.intervals import trials_to_decide
 
@@ -42,12 +42,12 @@ def urgency(differential: Differential, finding: Finding) -> tuple[int, float, f
 def screen(differential: Differential, ensemble: Ensemble, thresholds: Thresholds | None = None) -> Finding:
     """Judge one slide, by the default thresholds unless told otherwise. It never names a diagnosis."""
     thresholds = thresholds or default_thresholds()
-    blasts, immature, equivalents = (excess(differential, ensemble, group) for group in cells.TESTED_GROUPS)
+    blasts, immature, equivalents = (excess_test(differential, ensemble, group) for group in cells.TESTED_GROUPS)
     flags: list[str] = []
     reasons: list[str] = []
     many = _look_like(differential, cells.BLASTS)[1] >= thresholds.blasts_always_seen
     if many and not blasts.significant(thresholds.error_rate):
-        blasts = excess(differential, ensemble, "blasts", however_certain=True)
+        blasts = excess_test(differential, ensemble, "blasts", however_certain=True)
     if blasts.significant(thresholds.error_rate):
         _grade_blasts(differential, ensemble, thresholds, blasts, flags, reasons)
     if immature.significant(thresholds.error_rate):
@@ -82,7 +82,7 @@ def _grade_blasts(
     differential: Differential,
     ensemble: Ensemble,
     thresholds: Thresholds,
-    blasts: Excess,
+    blasts: ExcessTest,
     flags: list[str],
     reasons: list[str],
 ) -> None:
@@ -121,7 +121,7 @@ def _grade_immature(
     differential: Differential,
     ensemble: Ensemble,
     thresholds: Thresholds,
-    immature: Excess,
+    immature: ExcessTest,
     flags: list[str],
     reasons: list[str],
 ) -> None:
@@ -247,7 +247,7 @@ def graded_percent(share: Share, ensemble: Ensemble) -> float:
 def _graded(counted: float, corrected: float | None, ensemble: Ensemble) -> float:
     if corrected is None:
         return counted
-    return corrected if ensemble.calibration.corrected is not None else max(counted, corrected)
+    return corrected if ensemble.validation.corrected is not None else max(counted, corrected)
 
 
 def best_percent(share: Share) -> float:
@@ -257,7 +257,7 @@ def best_percent(share: Share) -> float:
     return share.percent or 0.0
 
 
-def _excess_sentence(what: str, differential: Differential, share: Share, found: Excess) -> str:
+def _excess_sentence(what: str, differential: Differential, share: Share, found: ExcessTest) -> str:
     among = number_of(differential.leukocytes, "leukocyte")
     text = f"{number_of(found.count, what)} among {among} ({share.percent:.1f}%"
     if share.corrected_percent is not None:
@@ -269,7 +269,7 @@ def _excess_sentence(what: str, differential: Differential, share: Share, found:
     return text
 
 
-def _nothing_found(differential: Differential, blasts: Excess, immature: Excess, thresholds: Thresholds) -> str:
+def _nothing_found(differential: Differential, blasts: ExcessTest, immature: ExcessTest, thresholds: Thresholds) -> str:
     found = (_tested(blasts, "blast"), _tested(immature, "immature granulocyte"))
     counted = f"{' and '.join(found)} among {number_of(differential.leukocytes, 'leukocyte')}: "
     if immature.significant(thresholds.error_rate):
@@ -277,7 +277,7 @@ def _nothing_found(differential: Differential, blasts: Excess, immature: Excess,
     return f"{counted}no more than errors alone explain"
 
 
-def _tested(found: Excess, what: str) -> str:
+def _tested(found: ExcessTest, what: str) -> str:
     """A number of calls, and of how many the test took account."""
     text = number_of(found.count, what)
     if found.certain == found.count:

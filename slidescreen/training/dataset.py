@@ -18,14 +18,14 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Survey:
+class FileCheck:
     """What a first pass over the files found: content hashes of the readable, reasons for the others."""
 
     digests: dict[Path, str]
     unreadable: dict[Path, str]
 
 
-def survey(images: Sequence[LabelledImage], workers: int, progress: Progress) -> Survey:
+def check_files(images: Sequence[LabelledImage], workers: int, progress: Progress) -> FileCheck:
     """Hash and decode every file once, so that no training meets a bad one hours later."""
 
     def look(image: LabelledImage) -> tuple[str, str]:
@@ -45,7 +45,7 @@ def survey(images: Sequence[LabelledImage], workers: int, progress: Progress) ->
             else:
                 digests[image.path] = digest
             progress(done, len(images))
-    return Survey(digests, unreadable)
+    return FileCheck(digests, unreadable)
 
 
 def data_hash(images: Sequence[LabelledImage], digests: dict[Path, str]) -> str:

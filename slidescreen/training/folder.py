@@ -9,7 +9,7 @@ from typing import Any
 from slidescreen.errors import InputError, OutputError
 from slidescreen.files.writing import printable
 from slidescreen.models.checkpoints import BACKBONES, read_checkpoint
-from slidescreen.training.options import TrainingOptions
+from slidescreen.training.options import Recipe
 from slidescreen.training.state import read_notes
 
 _ANEW = "say --overwrite to start anew"
@@ -91,7 +91,7 @@ class TrainingFolder:
         return found
 
 
-def check_same_options(before: Mapping[str, Any], options: TrainingOptions, init: str | None) -> None:
+def check_same_options(before: Mapping[str, Any], options: Recipe, init: str | None) -> None:
     """Refuse to go on with other options than a training began with.
 
     Args:
@@ -103,7 +103,7 @@ def check_same_options(before: Mapping[str, Any], options: TrainingOptions, init
         InputError: naming what differs.
     """
     # An option that a later release added counts as its default: so the interrupted training had it.
-    had = {**_plain(TrainingOptions().to_dict()), **before["options"]}
+    had = {**_plain(Recipe().to_dict()), **before["options"]}
     now = _plain(options.to_dict())
     different = sorted(key for key in now if now[key] != had[key])
     if different:

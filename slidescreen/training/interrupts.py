@@ -10,7 +10,7 @@ from typing import Any
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Whole:
+class UninterruptedBlock:
     """A context in which Ctrl-C and SIGTERM wait until its end: `with whole: …`.
 
     `torn` is true from the start of such a context until its end is reached, and for ever where an error left it:

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from slidescreen.models.checkpoints import build
 from slidescreen.training.augmentation import augment
-from slidescreen.training.options import TrainingOptions
+from slidescreen.training.options import Recipe
 
 _SEED_STRIDE = 1_000_003
 
@@ -27,7 +27,7 @@ class Learner:
 
     def __init__(
         self,
-        options: TrainingOptions,
+        options: Recipe,
         device: torch.device,
         loss_weights: NDArray[Any] | None = None,
         teacher: nn.Module | None = None,

@@ -21,9 +21,9 @@ from slidescreen.training import dataset, schedule
 from slidescreen.training.dataset import PixelStore
 from slidescreen.training.folder import TrainingFolder
 from slidescreen.training.history import write_history
-from slidescreen.training.interrupts import Whole
+from slidescreen.training.interrupts import UninterruptedBlock
 from slidescreen.training.learner import Learner
-from slidescreen.training.options import TrainingOptions
+from slidescreen.training.options import Recipe
 from slidescreen.training.schedule import EpochResult
 from slidescreen.training.state import read_notes, restore_state, save_state
 
@@ -33,7 +33,7 @@ PixelsAt = Callable[[int], tuple[PixelStore, PixelStore]]
 """Gives the training and the validation pixels, prepared at an image size."""
 
 
-class Watcher(Protocol):
+class EpochObserver(Protocol):
     """Told how a training goes; may raise KeyboardInterrupt to stop it."""
 
     def note(self, text: str) -> None: ...
@@ -51,7 +51,7 @@ class Trainer:
     curves are written from it, after it. So whenever a training is cut off, a resumed one writes what is missing.
     """
 
-    options: TrainingOptions
+    options: Recipe
     train_images: Sequence[LabelledImage]
     validation_images: Sequence[LabelledImage]
     pixels_at: PixelsAt
@@ -76,7 +76,7 @@ class Trainer:
         self.best_weights: dict[str, Tensor] = {}
         self.stores: tuple[int, PixelStore, PixelStore] | None = None
         self.behind = False  # whether history and curves could not be written the last time
-        self._whole = Whole()
+        self._whole = UninterruptedBlock()
 
     @property
     def autocast(self) -> bool:
@@ -103,7 +103,7 @@ class Trainer:
         self.provenance = {**notes["provenance"], "options": self.options.to_dict()}
         return [f"{name} {then.get(name)} → {value}" for name, value in now.items() if then.get(name) != value]
 
-    def run(self, watcher: Watcher) -> None:
+    def run(self, watcher: EpochObserver) -> None:
         """Train until the last epoch, or until `patience` epochs of the last stage have brought nothing better.
 
         Raises:
@@ -154,7 +154,7 @@ class Trainer:
             self.stores = (size, *self.pixels_at(size))
         return self.stores[1:]
 
-    def _train_epoch(self, pixels_of: PixelStore, validation: PixelStore, watcher: Watcher) -> None:
+    def _train_epoch(self, pixels_of: PixelStore, validation: PixelStore, watcher: EpochObserver) -> None:
         order = dataset.epoch_order(len(self.train_images), self.draw_weights, self.options.seed, self.epoch)
         batches = dataset.in_batches(order, self.options.batch_size)
         last_save = started = time.monotonic()
@@ -207,7 +207,7 @@ class Trainer:
             seconds=self.seconds + time.monotonic() - started,
         )
 
-    def _finish_epoch(self, result: EpochResult, watcher: Watcher) -> None:
+    def _finish_epoch(self, result: EpochResult, watcher: EpochObserver) -> None:
         """Close an epoch: first in memory, then in the state on the disk, then in what is written from it."""
         with self._whole:
             self.history.append(result)
@@ -220,7 +220,7 @@ class Trainer:
         self._publish(best, watcher)
         watcher.epoch(result, best)
 
-    def _publish(self, best: bool, watcher: Watcher) -> None:
+    def _publish(self, best: bool, watcher: EpochObserver) -> None:
         """Write the checkpoint, where the `best` weights are new, and history and curves.
 
         These two need not be had before the end: a spreadsheet that holds the table stops no training.

@@ -64,7 +64,7 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
+class Recipe:
     """Everything that decides the outcome of a training, besides the images."""
 
     backbone: str = "efficientnet_b1"
@@ -131,7 +131,7 @@ def flag_of(name: str) -> str:
     return "--" + name.removesuffix("_rate" if name == "drop_path_rate" else "").replace("_", "-")
 
 
-def study_recipe(options: TrainingOptions) -> TrainingOptions:
+def study_recipe(options: Recipe) -> Recipe:
     """`options` with every addition to the reference study's recipe switched off."""
     return replace(
         options,

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
-from slidescreen.training.options import TrainingOptions
+from slidescreen.training.options import Recipe
 
 _WARM_UP = 0.1  # share of a one-cycle schedule in which the rate rises
 
@@ -33,7 +33,7 @@ class EpochResult:
         return cls(**{f.name: notes[f.name] for f in fields(cls) if f.name != "seconds" or f.name in notes})
 
 
-def next_image_size(options: TrainingOptions, history: Sequence[EpochResult]) -> int | None:
+def next_image_size(options: Recipe, history: Sequence[EpochResult]) -> int | None:
     """The size, pixels, at which the next epoch trains; None where the training is over.
 
     A stage is over after its epochs, or when `patience` epochs of it have brought no better validation macro F1. The
@@ -46,12 +46,12 @@ def next_image_size(options: TrainingOptions, history: Sequence[EpochResult]) ->
     return plan[position].image_size if position < len(plan) else None
 
 
-def best_epoch(options: TrainingOptions, history: Sequence[EpochResult]) -> EpochResult:
+def best_epoch(options: Recipe, history: Sequence[EpochResult]) -> EpochResult:
     """The first best epoch of the present stage; figures at another image size say little of this one."""
     return _best(_by_stage(options, history)[-1])
 
 
-def next_rate(options: TrainingOptions, rate: float, history: Sequence[EpochResult]) -> float:
+def next_rate(options: Recipe, rate: float, history: Sequence[EpochResult]) -> float:
     """The learning rate after the last epoch: lower when the macro F1 has stood still for `plateau_patience` epochs."""
     if options.schedule != "plateau":
         return rate
@@ -64,7 +64,7 @@ def next_rate(options: TrainingOptions, rate: float, history: Sequence[EpochResu
     return rate * options.plateau_factor if since > options.plateau_patience else rate
 
 
-def rate_at(options: TrainingOptions, rate: float, share: float) -> float:
+def rate_at(options: Recipe, rate: float, share: float) -> float:
     """The learning rate of one step: `rate`, which with a one-cycle schedule is its peak.
 
     Args:
@@ -78,7 +78,7 @@ def rate_at(options: TrainingOptions, rate: float, share: float) -> float:
     return rate * (min(share / _WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * down)))
 
 
-def _by_stage(options: TrainingOptions, history: Sequence[EpochResult]) -> list[list[EpochResult]]:
+def _by_stage(options: Recipe, history: Sequence[EpochResult]) -> list[list[EpochResult]]:
     """The epochs of each stage that has begun; the last is the present one."""
     begun: list[list[EpochResult]] = [[]]
     for row in history:
@@ -88,7 +88,7 @@ def _by_stage(options: TrainingOptions, history: Sequence[EpochResult]) -> list[
     return begun
 
 
-def _is_over(options: TrainingOptions, begun: Sequence[Sequence[EpochResult]]) -> bool:
+def _is_over(options: Recipe, begun: Sequence[Sequence[EpochResult]]) -> bool:
     """Whether the present stage has had its epochs, or its patience."""
     plan, rows = options.plan(), begun[-1]
     full = len(begun) < len(plan) and len(rows) >= plan[len(begun) - 1].epochs

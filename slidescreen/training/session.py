@@ -22,21 +22,21 @@ from slidescreen.errors import InputError, OutputError, memory_ran_out
 from slidescreen.files.locking import locked
 from slidescreen.files.writing import make_folder, printable, sha256_of, sweep
 from slidescreen.models.checkpoints import load_network, read_metadata
-from slidescreen.training.dataset import PixelStore, data_hash, survey
+from slidescreen.training.dataset import PixelStore, check_files, data_hash
 from slidescreen.training.folder import TrainingFolder, check_same_data, check_same_options
 from slidescreen.training.initial_weights import InitialWeights, read_initial_weights
-from slidescreen.training.loop import Trainer, Watcher
-from slidescreen.training.options import TrainingOptions
+from slidescreen.training.loop import EpochObserver, Trainer
+from slidescreen.training.options import Recipe
 from slidescreen.training.schedule import EpochResult
 
 
 @dataclass(frozen=True)
-class Request:
+class TrainingOptions:
     """What the user asked for. `memory` is in bytes."""
 
     data: Path
     out: Path
-    options: TrainingOptions
+    options: Recipe
     init: Path | None
     init_partial: bool
     teacher: Path | None
@@ -54,7 +54,7 @@ class Request:
         return TrainingFolder(self.out, self.options.backbone)
 
 
-class Display(Watcher, Protocol):
+class TrainingObserver(EpochObserver, Protocol):
     """Shows a person how a training goes."""
 
     def note(self, text: str) -> None: ...
@@ -66,7 +66,7 @@ class Display(Watcher, Protocol):
     def finish(self, checkpoint: Path, best: EpochResult) -> None: ...
 
 
-def run_training(request: Request, display: Display) -> None:
+def run_training(request: TrainingOptions, display: TrainingObserver) -> None:
     """Train as asked, and leave the checkpoint, its history and its curves in the folder.
 
     A training that has finished is left as it is by `resume`.
@@ -117,7 +117,7 @@ def run_training(request: Request, display: Display) -> None:
         display.finish(request.folder.checkpoint, trainer.best())
 
 
-def _run(trainer: Trainer, display: Display) -> None:
+def _run(trainer: Trainer, display: TrainingObserver) -> None:
     """Train; what stops it from outside is said with the way to go on."""
     try:
         trainer.run(display)
@@ -139,7 +139,7 @@ def _way_on(trainer: Trainer) -> str:
     return "--resume goes on" if trainer.folder.is_unfinished() else "give the same command again"
 
 
-def _check_places(request: Request) -> None:
+def _check_places(request: TrainingOptions) -> None:
     """Refuse files and folders that cannot be used, before anything is read."""
     request.folder.check(request.resume, request.overwrite)
     for path in (request.init, request.teacher):
@@ -154,13 +154,13 @@ def _check_places(request: Request) -> None:
         )
 
 
-def _show_finished(folder: TrainingFolder, display: Display) -> None:
+def _show_finished(folder: TrainingFolder, display: TrainingObserver) -> None:
     provenance = folder.provenance()
     display.note(f"the training in {printable(folder.path)} has finished: nothing is left to do")
     display.finish(folder.checkpoint, EpochResult.of(provenance["validation"]))
 
 
-def _with_teacher(request: Request, device: torch.device) -> tuple[Request, nn.Module | None]:
+def _with_teacher(request: TrainingOptions, device: torch.device) -> tuple[TrainingOptions, nn.Module | None]:
     """The teacher's network, and the request with its hash among the options."""
     if request.teacher is None:
         return request, None
@@ -175,7 +175,9 @@ def _with_teacher(request: Request, device: torch.device) -> tuple[Request, nn.M
     return replace(request, options=replace(options, teacher=sha256_of(request.teacher))), placed
 
 
-def _images(request: Request, display: Display, workers: int) -> tuple[list[LabelledImage], dict[str, Any]]:
+def _images(
+    request: TrainingOptions, display: TrainingObserver, workers: int
+) -> tuple[list[LabelledImage], dict[str, Any]]:
     """The images to learn from and to validate on, and where they came from."""
     rules = LabelRules(request.left_out, request.unspecified_blasts)
     wanted = set(request.options.cell_types)
@@ -184,7 +186,7 @@ def _images(request: Request, display: Display, workers: int) -> tuple[list[Labe
     if len(images) < len(read):
         display.note(f"{len(read) - len(images)} images are of types this network does not learn, and are left out")
     images, split = with_split(images, request.options.seed)
-    found = survey(images, workers, display.reading)
+    found = check_files(images, workers, display.reading)
     for path, reason in list(found.unreadable.items())[:5]:
         display.note(f"left out: {printable(path)}: {reason}")
     if len(found.unreadable) > 5:
@@ -212,7 +214,7 @@ def _counts(images: Sequence[LabelledImage]) -> str:
 
 
 def _check_support(
-    train: Sequence[LabelledImage], validation: Sequence[LabelledImage], options: TrainingOptions, display: Display
+    train: Sequence[LabelledImage], validation: Sequence[LabelledImage], options: Recipe, display: TrainingObserver
 ) -> None:
     if not train or not validation:
         raise InputError("training needs images in both the train and the validation split")
@@ -227,7 +229,7 @@ def _check_support(
         display.note(f"no validation images of {', '.join(unasked)}: the best epoch is chosen without them")
 
 
-def _initial_weights(request: Request, display: Display) -> InitialWeights | None:
+def _initial_weights(request: TrainingOptions, display: TrainingObserver) -> InitialWeights | None:
     """What --init gives to a training that begins."""
     if request.init is None:
         return None
@@ -243,7 +245,7 @@ def _initial_weights(request: Request, display: Display) -> InitialWeights | Non
     return initial
 
 
-def _begin(trainer: Trainer, initial: InitialWeights | None, resume: bool, display: Display) -> None:
+def _begin(trainer: Trainer, initial: InitialWeights | None, resume: bool, display: TrainingObserver) -> None:
     """Take up the saved state, or start from initial weights or from random ones."""
     if resume:
         changed = trainer.resume()

@@ -16,17 +16,18 @@ from numpy.typing import NDArray
 from slidescreen import cells
 from slidescreen.data.images import prepare
 from slidescreen.engine import graph_files, quantisation
-from slidescreen.engine.exactness import Agreement
-from slidescreen.engine.interface import Choice
-from slidescreen.engine.selection import load_engines
+from slidescreen.engine.configuration import load_engines
+from slidescreen.engine.exactness import PrecisionAgreement
+from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.cascade import Cascade
-from slidescreen.ensembles.ensemble import Ensemble, Quantised
+from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError
 from slidescreen.files.writing import sha256_of
+from slidescreen.models.member import Quantised
 
 pytest.importorskip("nncf")
-HARMLESS = Agreement(2000, 0.1, 0.001, 0.0, 0.5)
+HARMLESS = PrecisionAgreement(2000, 0.1, 0.001, 0.0, 0.5)
 
 
 def prepared(ensemble: Ensemble, seeds: Sequence[int]) -> NDArray[np.uint8]:
@@ -44,8 +45,8 @@ def quantised_folder(ensemble_folder: Path, tmp_path_factory: pytest.TempPathFac
     graph_files.save_graph(path, quantisation.quantised(second.path, prepared(ensemble, range(12))))
     members = first, replace(second, int8=Quantised(path, sha256_of(path)))
     precisions = {"fp32+int8": HARMLESS}
-    calibration = replace(ensemble.calibration, precisions=precisions, cascade=Cascade(1, 0.01, 0.5, HARMLESS))
-    storage.save(folder, replace(ensemble, members=members, calibration=calibration))
+    validation = replace(ensemble.validation, precisions=precisions, cascade=Cascade(1, 0.01, 0.5, HARMLESS))
+    storage.save(folder, replace(ensemble, members=members, validation=validation))
     return folder
 
 
@@ -55,12 +56,12 @@ def test_it_comes_back_as_it_was_kept_smaller_and_nearly_as_exact(quantised_fold
     assert member.int8 is not None
     assert member.int8.path == quantised_folder / "efficientnetv2_b2.int8.safetensors"
     assert ensemble.members[0].int8 is None
-    assert ensemble.calibration.cascade == Cascade(1, 0.01, 0.5, HARMLESS)
-    assert ensemble.calibration.precisions == {"fp32+int8": HARMLESS}
+    assert ensemble.validation.cascade == Cascade(1, 0.01, 0.5, HARMLESS)
+    assert ensemble.validation.precisions == {"fp32+int8": HARMLESS}
     assert member.int8.path.stat().st_size < 0.6 * 2 * member.path.stat().st_size  # which is in half precision
     pixels = prepared(ensemble, range(100, 110))
     exact, coarse = (
-        load_engines([member], Choice("openvino", "cpu", precision)).members[0].probabilities(pixels)
+        load_engines([member], EngineConfiguration("openvino", "cpu", precision)).members[0].probabilities(pixels)
         for precision in ("fp32", "int8")
     )
     assert not np.array_equal(exact, coarse)
@@ -174,9 +175,9 @@ def test_the_ensemble_command_makes_measures_and_shows_them(
     assert found.code == 0, found.err
     assert "in int8" in found.out
     made = storage.load(Path("made"))
-    assert made.calibration.precisions["int8"].images == 8
-    found = [agreed for name, agreed in made.calibration.precisions.items() if "int8" in name]
-    useful = made.calibration.cascade is not None or any(agreed.tolerable for agreed in found)
+    assert made.validation.precisions["int8"].images == 8
+    found = [agreed for name, agreed in made.validation.precisions.items() if "int8" in name]
+    useful = made.validation.cascade is not None or any(agreed.tolerable for agreed in found)
     assert [member.int8 is not None for member in made.members] == [useful] * 2
 
 

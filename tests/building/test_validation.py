@@ -12,10 +12,11 @@ from slidescreen.building.precisions import find_cascade, measure
 from slidescreen.building.validation import Targets, calibrate, corrected_names, search_weights
 from slidescreen.data.images import Preprocessing
 from slidescreen.data.labels import LabelledImage
-from slidescreen.ensembles.ensemble import Ensemble, Member
+from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.prediction import MemberPredictions
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.models.checkpoints import Checkpoint
+from slidescreen.models.member import Member
 
 TYPES = cells.CELL_TYPES
 CHECKPOINT = Checkpoint("efficientnet_b1", TYPES, Preprocessing(64))
@@ -44,12 +45,12 @@ def test_the_threshold_reaches_the_accuracy_and_gives_up_no_more_than_allowed() 
     found = predictions(3.0, 3.5)
     generous = calibrate(PAIR, found, Targets(0.97, 0.5))
     combined = generous.combine(found.members)
-    kept = combined.max(axis=1) >= generous.calibration.rejection_threshold
+    kept = combined.max(axis=1) >= generous.validation.rejection_threshold
     assert (combined.argmax(axis=1) == found.truth)[kept].mean() >= 0.97
-    assert generous.calibration.confusion_matrix is not None
-    assert generous.calibration.confusion_matrix.sum() == kept.sum()
+    assert generous.validation.confusion_matrix is not None
+    assert generous.validation.confusion_matrix.sum() == kept.sum()
     strict = calibrate(PAIR, found, Targets(0.9999, 0.05))
-    assert strict.calibration.measured["unidentified"] == pytest.approx(0.05 * 800, abs=1)
+    assert strict.validation.measured["unidentified"] == pytest.approx(0.05 * 800, abs=1)
 
 
 def rounded(exact: MemberPredictions, *seeds: int | None) -> MemberPredictions:
@@ -115,8 +116,8 @@ def test_how_sure_it_is_on_slides_is_kept_as_what_is_usual() -> None:
     confidence = calibrated.combine(found.members).max(axis=1)
     slides = np.arange(800) % 10
     means = [confidence[slides == n].mean() for n in range(10)]
-    given_up = [100 * (confidence[slides == n] < calibrated.calibration.rejection_threshold).mean() for n in range(10)]
-    usual = calibrated.calibration.usual
+    given_up = [100 * (confidence[slides == n] < calibrated.validation.rejection_threshold).mean() for n in range(10)]
+    usual = calibrated.validation.usual
     assert usual["mean_probability"] == pytest.approx((statistics.mean(means) - 3 * statistics.stdev(means), 1.0))
     most = statistics.mean(given_up) + 3 * statistics.stdev(given_up)
     assert usual["unidentified_percent"] == pytest.approx((0.0, most))
@@ -133,15 +134,15 @@ def test_of_few_cells_nothing_extreme_is_learnt(count: int) -> None:
     right = part(predictions(4.0, 4.0), count)
     wrong = replace(right, truth=(right.truth + 1) % len(TYPES))
     for found, low, high in ((right, 0.25, 1.0), (wrong, 1.0, 20.0)):
-        calibration = calibrate(PAIR, found, Targets()).calibration
-        assert low < calibration.temperature <= high
-        assert calibration.rejection_threshold < 0.05
-        assert max(map(abs, calibration.offsets)) < 0.5
-        assert {group: each.certainty for group, each in calibration.false_calls.items()} == dict.fromkeys(
+        validation = calibrate(PAIR, found, Targets()).validation
+        assert low < validation.temperature <= high
+        assert validation.rejection_threshold < 0.05
+        assert max(map(abs, validation.offsets)) < 0.5
+        assert {group: each.certainty for group, each in validation.false_calls.items()} == dict.fromkeys(
             cells.TESTED_GROUPS, 0.0
         )
-        assert all(each.correlation < 0.003 for each in calibration.false_calls.values())
-        assert calibration.usual == {}
+        assert all(each.correlation < 0.003 for each in validation.false_calls.values())
+        assert validation.usual == {}
 
 
 def test_what_it_was_measured_on_is_kept() -> None:
@@ -163,14 +164,14 @@ def test_slides_are_asked_for_only_where_all_cells_name_theirs() -> None:
 def test_of_too_few_slides_nothing_is_usual() -> None:
     found = predictions(2.0, 2.0)
     one = tuple(replace(image, slide="S") for image in found.images)
-    assert calibrate(PAIR, replace(found, images=one), Targets()).calibration.usual == {}
+    assert calibrate(PAIR, replace(found, images=one), Targets()).validation.usual == {}
 
 
 def test_the_temperature_makes_the_probabilities_honest() -> None:
     found = predictions(2.0, 2.0)
     flattened = tuple(p**0.4 / (p**0.4).sum(axis=1, keepdims=True) for p in found.members)
     calibrated = calibrate(PAIR, replace(found, members=flattened), Targets())
-    assert calibrated.calibration.temperature < 0.7
+    assert calibrated.validation.temperature < 0.7
     combined = calibrated.combine(flattened)
     assert combined.max(axis=1).mean() == pytest.approx((combined.argmax(axis=1) == found.truth).mean(), abs=0.03)
 
@@ -188,8 +189,8 @@ def test_what_is_called_too_often_is_called_less() -> None:
     calibrated = calibrate(PAIR, MemberPredictions(images, truth, (even, even)), Targets(0.0, 0.0))
     before, after = ((p.argmax(axis=1) == truth).mean() for p in (even, calibrated.combine([even, even])))
     assert after > before + 0.05
-    assert calibrated.calibration.offsets[lymphocyte] > 0 > calibrated.calibration.offsets[variant]
-    figures = calibrated.calibration.measured["models"]
+    assert calibrated.validation.offsets[lymphocyte] > 0 > calibrated.validation.offsets[variant]
+    figures = calibrated.validation.measured["models"]
     assert [row["accuracy"] for row in figures] == pytest.approx([before, before, after])
 
 
@@ -203,7 +204,7 @@ def test_promyelocytes_called_blasts_on_some_slides_do_not_count_as_clustering_o
         LabelledImage(Path(str(n)), TYPES[t], f"S{s}") for n, (t, s) in enumerate(zip(truth, slides, strict=True))
     )
     certain = 0.9 * np.eye(len(TYPES))[called] + 0.1 / len(TYPES)
-    found = calibrate(PAIR, MemberPredictions(images, truth, (certain, certain)), Targets(0.0, 0.0)).calibration
+    found = calibrate(PAIR, MemberPredictions(images, truth, (certain, certain)), Targets(0.0, 0.0)).validation
     assert found.false_calls["blasts"].correlation < 0.05
     assert set(found.false_calls) == set(cells.TESTED_GROUPS)
 

@@ -11,6 +11,7 @@ from reference_study import MATRIX, PRECISION_RECALL_F1, TYPES
 from slidescreen import cells
 from slidescreen.ensembles import ensemble as ensembles
 from slidescreen.ensembles import storage
+from slidescreen.models.member import member_of
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -119,7 +120,7 @@ def test_the_page_shows_on_demand_where_the_networks_looked(command: Command, ni
 
 def test_another_ensemble_cannot_explain_a_run(command: Command, night: Path, checkpoints: tuple[Path, Path]) -> None:
     command("classify", night, "--out", "run", "--quiet")
-    other = ensembles.Ensemble((ensembles.member_of(checkpoints[0], 1.0),))
+    other = ensembles.Ensemble((member_of(checkpoints[0], 1.0),))
     storage.save(Path("other"), other)
     refused = command("report", "run", "--explain", "--ensemble", "other")
     assert (refused.code, "not the ensemble that made this run" in refused.err) == (2, True)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from conftest import draw_cell
 
-from slidescreen.data.duplicates import contents_of, sift, without_duplicates
+from slidescreen.data.duplicates import contents_of, deduplicate, without_duplicates
 from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.errors import InputError
 
@@ -47,14 +47,14 @@ def test_one_image_listed_twice_is_refused_with_both_lines_or_kept_once(tmp_path
     images = read_labelled(table)
     contents = contents_of(image.path for image in images)
     with pytest.raises(InputError) as refused:
-        sift(images, contents, drop=False)
+        deduplicate(images, contents, drop=False)
     assert f"the same image is listed twice: a.jpg and {second} (lines 2 and 4)" in str(refused.value)
-    assert sift(images, contents, drop=True).kept == (0, 1)
-    assert sift(images, contents, drop=True).copies == (2,)
+    assert deduplicate(images, contents, drop=True).kept == (0, 1)
+    assert deduplicate(images, contents, drop=True).copies == (2,)
 
 
 def test_where_contents_are_not_known_one_path_is_still_one_image() -> None:
-    assert sift([image("a"), image("b"), image("a")], {}, drop=True).kept == (0, 1)
+    assert deduplicate([image("a"), image("b"), image("a")], {}, drop=True).kept == (0, 1)
 
 
 def test_of_copies_in_several_splits_one_in_the_last_stays() -> None:
@@ -62,18 +62,18 @@ def test_of_copies_in_several_splits_one_in_the_last_stays() -> None:
         image(name, split=split) for name, split in zip("acba", ("train", "validation", "test", "test"), strict=True)
     ]
     contents = {Path(name): "same" for name in "abc"}
-    assert sift(images, contents, drop=True).kept == (2,)
+    assert deduplicate(images, contents, drop=True).kept == (2,)
 
 
 def test_the_gravest_problem_is_named_and_how_many_there_are() -> None:
     images = [image("a"), image("a"), image("b", "monocyte"), image("b", "basophil")]
     with pytest.raises(InputError, match=r"has two labels: b and b \(as 1 more do\); remove one"):
-        sift(images, {}, drop=False)
+        deduplicate(images, {}, drop=False)
 
 
 def test_only_copies_in_the_split_that_is_measured_on_matter() -> None:
     images = [image("a", split="train"), image("a", split="train"), image("b", split="test"), image("b", split="train")]
     with pytest.raises(InputError, match="two splits: b and b;"):
-        sift(images, {}, drop=False, split="test")
-    assert sift(images, {}, drop=True, split="test").kept == (0, 1, 2)
-    assert sift(images[:2], {}, drop=False, split="test").kept == (0, 1)
+        deduplicate(images, {}, drop=False, split="test")
+    assert deduplicate(images, {}, drop=True, split="test").kept == (0, 1, 2)
+    assert deduplicate(images[:2], {}, drop=False, split="test").kept == (0, 1)

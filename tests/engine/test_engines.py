@@ -13,27 +13,29 @@ from conftest import write_cells
 from numpy.typing import NDArray
 
 from slidescreen.data.images import decode, prepare, read_bytes
-from slidescreen.engine import cache, devices, openvino, selection
+from slidescreen.engine import cache, configuration, devices, openvino
+from slidescreen.engine.configuration import configure, load_engines
 from slidescreen.engine.devices import has_bfloat16_products
-from slidescreen.engine.exactness import Agreement
-from slidescreen.engine.interface import Choice, EngineOptions
-from slidescreen.engine.selection import choose, load_engines
+from slidescreen.engine.exactness import PrecisionAgreement
+from slidescreen.engine.interface import EngineConfiguration, EngineOptions
 from slidescreen.ensembles.cascade import Cascade
-from slidescreen.ensembles.ensemble import Calibration
+from slidescreen.ensembles.ensemble import ValidationResult
 from slidescreen.ensembles.storage import load
 from slidescreen.errors import InputError
 from slidescreen.models.checkpoints import load_network
 
-EXACT = Choice("openvino", "cpu", "fp32")
-PLAIN = Choice("pytorch", "cpu", "fp32")
+EXACT = EngineConfiguration("openvino", "cpu", "fp32")
+PLAIN = EngineConfiguration("pytorch", "cpu", "fp32")
 
 
-@pytest.mark.parametrize("choice", [EXACT, PLAIN])
-def test_every_engine_agrees_with_the_plain_network(choice: Choice, ensemble_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("configuration", [EXACT, PLAIN])
+def test_every_engine_agrees_with_the_plain_network(
+    configuration: EngineConfiguration, ensemble_folder: Path, tmp_path: Path
+) -> None:
     """Against timm's own model, fed as the preprocessing is documented."""
     paths = write_cells(tmp_path, 5)
     members = load(ensemble_folder).members
-    for member, engine in zip(members, load_engines(members, choice).members, strict=True):
+    for member, engine in zip(members, load_engines(members, configuration).members, strict=True):
         checkpoint, network = load_network(member.path)
         pixels = np.stack([prepare(decode(read_bytes(path)), checkpoint.preprocessing) for path in paths])
         plain = (pixels / 255 - checkpoint.preprocessing.mean) / checkpoint.preprocessing.std
@@ -124,13 +126,13 @@ def test_the_cache_touches_nothing_that_it_did_not_write(tmp_path: Path, monkeyp
 
 
 def test_without_a_gpu_the_processor_works_with_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "gpu_present", lambda: False)
-    found = choose(EngineOptions())
+    monkeypatch.setattr(configuration, "gpu_present", lambda: False)
+    found = configure(EngineOptions())
     assert found == EXACT
-    assert choose(EngineOptions(kind="pytorch")) == PLAIN
+    assert configure(EngineOptions(kind="pytorch")) == PLAIN
 
 
-HARMLESS = Agreement(2000, 0.1, 0.005, -0.002, 0.5)
+HARMLESS = PrecisionAgreement(2000, 0.1, 0.005, -0.002, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -146,15 +148,17 @@ HARMLESS = Agreement(2000, 0.1, 0.005, -0.002, 0.5)
 )
 def test_bfloat16_is_chosen_unasked_where_it_is_fast_and_was_measured_to_be_harmless(
     asked: str,
-    measured: Agreement | None,
+    measured: PrecisionAgreement | None,
     processor_has_it: bool,
     expected: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(selection, "gpu_present", lambda: False)
+    monkeypatch.setattr(configuration, "gpu_present", lambda: False)
     monkeypatch.setattr(openvino, "_has_bf16", lambda: processor_has_it)
     known = {} if measured is None else {"bf16": measured}
-    assert choose(EngineOptions(precision=asked), Calibration(precisions=known)) == Choice("openvino", "cpu", expected)
+    assert configure(EngineOptions(precision=asked), ValidationResult(precisions=known)) == EngineConfiguration(
+        "openvino", "cpu", expected
+    )
 
 
 @pytest.mark.parametrize(
@@ -166,12 +170,14 @@ def test_bfloat16_is_chosen_unasked_where_it_is_fast_and_was_measured_to_be_harm
     ],
 )
 def test_bfloat16_in_some_members_is_chosen_where_in_all_it_does_harm(
-    whole: Agreement, processor_has_it: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+    whole: PrecisionAgreement, processor_has_it: bool, expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(selection, "gpu_present", lambda: False)
+    monkeypatch.setattr(configuration, "gpu_present", lambda: False)
     monkeypatch.setattr(openvino, "_has_bf16", lambda: processor_has_it)
     measured = {"bf16": whole, "fp32+bf16": HARMLESS}
-    assert choose(EngineOptions(), Calibration(precisions=measured)) == Choice("openvino", "cpu", expected)
+    assert configure(EngineOptions(), ValidationResult(precisions=measured)) == EngineConfiguration(
+        "openvino", "cpu", expected
+    )
 
 
 @pytest.mark.parametrize("kind", ["openvino", "pytorch"])
@@ -183,7 +189,7 @@ def test_each_member_computes_in_its_own_precision(kind: str, ensemble_folder: P
     ]
 
     def answers(precision: str) -> list[NDArray[np.float64]]:
-        engines = load_engines(members, Choice(kind, "cpu", precision))
+        engines = load_engines(members, EngineConfiguration(kind, "cpu", precision))
         return [engine.probabilities(batch) for engine, batch in zip(engines.members, pixels, strict=True)]
 
     exact, rough, some = answers("fp32"), answers("bf16"), answers("fp32+bf16")
@@ -194,7 +200,7 @@ def test_each_member_computes_in_its_own_precision(kind: str, ensemble_folder: P
 
 def test_a_precision_for_another_number_of_members_is_refused(ensemble_folder: Path) -> None:
     with pytest.raises(InputError, match="is for 3 members, the ensemble has 2"):
-        load_engines(load(ensemble_folder).members, Choice("openvino", "cpu", "fp32+bf16+fp32"))
+        load_engines(load(ensemble_folder).members, EngineConfiguration("openvino", "cpu", "fp32+bf16+fp32"))
 
 
 @pytest.mark.parametrize(
@@ -217,57 +223,57 @@ def test_a_precision_for_another_number_of_members_is_refused(ensemble_folder: P
 )
 def test_what_cannot_be_had_is_named(options: dict[str, str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        choose(EngineOptions(**options))
+        configure(EngineOptions(**options))
 
 
 CASCADE = Cascade(1, 0.8, 0.5, HARMLESS)
 
 
 def test_8_bit_integers_are_used_only_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(selection, "gpu_present", lambda: False)
+    monkeypatch.setattr(configuration, "gpu_present", lambda: False)
     monkeypatch.setattr(openvino, "has_8_bit_products", lambda: True)
-    known = Calibration(precisions={"int8": HARMLESS, "fp32+int8": HARMLESS}, cascade=CASCADE)
-    assert choose(EngineOptions(), known) == EXACT
-    assert choose(EngineOptions(precision="int8"), known) == Choice("openvino", "cpu", "int8")
-    assert choose(EngineOptions(fast=True), known) == Choice("openvino", "cpu", "fp32", cascade=CASCADE)
+    known = ValidationResult(precisions={"int8": HARMLESS, "fp32+int8": HARMLESS}, cascade=CASCADE)
+    assert configure(EngineOptions(), known) == EXACT
+    assert configure(EngineOptions(precision="int8"), known) == EngineConfiguration("openvino", "cpu", "int8")
+    assert configure(EngineOptions(fast=True), known) == EngineConfiguration("openvino", "cpu", "fp32", cascade=CASCADE)
 
 
 def test_8_bit_integers_that_change_too_much_are_refused_in_all_members_but_not_in_some_that_bear_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(openvino, "has_8_bit_products", lambda: True)
-    known = Calibration(precisions={"int8": replace(HARMLESS, calls_changed=0.013), "fp32+int8": HARMLESS})
+    known = ValidationResult(precisions={"int8": replace(HARMLESS, calls_changed=0.013), "fp32+int8": HARMLESS})
     with pytest.raises(InputError, match=r"int8 is not offered: it changes 1.3% of this ensemble's calls"):
-        choose(EngineOptions(kind="openvino", precision="int8"), known)
+        configure(EngineOptions(kind="openvino", precision="int8"), known)
     with pytest.raises(InputError, match="is not offered"):  # not measured by itself: judged by the whole
-        choose(EngineOptions(kind="openvino", precision="int8+fp32"), known)
-    some = choose(EngineOptions(kind="openvino", precision="fp32+int8"), known)
-    assert some == Choice("openvino", "cpu", "fp32+int8")
+        configure(EngineOptions(kind="openvino", precision="int8+fp32"), known)
+    some = configure(EngineOptions(kind="openvino", precision="fp32+int8"), known)
+    assert some == EngineConfiguration("openvino", "cpu", "fp32+int8")
 
 
 @pytest.mark.parametrize("options", [{"precision": "int8"}, {"fast": True}])
 def test_a_processor_without_8_bit_instructions_is_named(
     options: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    known = Calibration(precisions={"int8": HARMLESS}, cascade=CASCADE)
+    known = ValidationResult(precisions={"int8": HARMLESS}, cascade=CASCADE)
     (tmp_path / "cpuinfo").write_text("flags\t: fpu sse4_2 avx2 avx512f\n")
     monkeypatch.setattr(devices, "_CPUINFO", tmp_path / "cpuinfo")
     with pytest.raises(InputError, match=r"no instructions for 8-bit networks \(VNNI\)"):
-        choose(EngineOptions(kind="openvino", **options), known)
+        configure(EngineOptions(kind="openvino", **options), known)
     (tmp_path / "cpuinfo").write_text("flags\t: fpu sse4_2 avx2 avx_vnni\n")
-    assert choose(EngineOptions(kind="openvino", **options), known)
+    assert configure(EngineOptions(kind="openvino", **options), known)
     monkeypatch.setattr(devices, "_CPUINFO", tmp_path / "absent")  # another system: it cannot be told
-    assert choose(EngineOptions(kind="openvino", **options), known)
+    assert configure(EngineOptions(kind="openvino", **options), known)
 
 
 STARTING = """
 import sys
 from pathlib import Path
 import numpy as np
-from slidescreen.engine.interface import Choice
-from slidescreen.engine.selection import load_engines
+from slidescreen.engine.interface import EngineConfiguration
+from slidescreen.engine.configuration import load_engines
 from slidescreen.ensembles.storage import load
-engines = load_engines(load(Path(sys.argv[1])).members, Choice("openvino", "cpu", "fp32"), 2)
+engines = load_engines(load(Path(sys.argv[1])).members, EngineConfiguration("openvino", "cpu", "fp32"), 2)
 for engine in engines.members:
     engine.probabilities(np.zeros((8, 64, 64, 3), np.uint8))
 print("torch" in sys.modules)
@@ -292,16 +298,17 @@ import sys
 from pathlib import Path
 import numpy as np
 from slidescreen.engine.interface import EngineOptions
-from slidescreen.engine.selection import choose, load_engines
-from slidescreen.ensembles.ensemble import Calibration
+from slidescreen.engine.configuration import configure, load_engines
+from slidescreen.ensembles.ensemble import ValidationResult
 from slidescreen.ensembles.storage import load
-from slidescreen.engine.exactness import Agreement
+from slidescreen.engine.exactness import PrecisionAgreement
 members = load(Path(sys.argv[1])).members[:1]
-harmless = Agreement(2000, 0.1, 0.0, 0.0, 0.0)
+harmless = PrecisionAgreement(2000, 0.1, 0.0, 0.0, 0.0)
 for precision in ("fp32", "auto"):
-    choice = choose(EngineOptions("cpu", "openvino", precision), Calibration(precisions={"bf16": harmless}))
-    engines = load_engines(members, choice, 2)
-    print(choice.precision, engines.members[0].probabilities(np.zeros((2, 64, 64, 3), np.uint8))[0].argmax())
+    known = ValidationResult(precisions={"bf16": harmless})
+    configuration = configure(EngineOptions("cpu", "openvino", precision), known)
+    engines = load_engines(members, configuration, 2)
+    print(configuration.precision, engines.members[0].probabilities(np.zeros((2, 64, 64, 3), np.uint8))[0].argmax())
 """
 
 
@@ -310,7 +317,12 @@ def test_a_processor_held_back_from_what_filled_the_cache_still_classifies(ensem
     members = load(ensemble_folder).members[:1]
     pixels = np.zeros((2, 64, 64, 3), np.uint8)
     (expected,) = {
-        int(load_engines(members, Choice("openvino", "cpu", precision), 2).members[0].probabilities(pixels)[0].argmax())
+        int(
+            load_engines(members, EngineConfiguration("openvino", "cpu", precision), 2)
+            .members[0]
+            .probabilities(pixels)[0]
+            .argmax()
+        )
         for precision in ("fp32", "bf16")
     }
     ended = subprocess.run(
@@ -327,7 +339,7 @@ def test_a_processor_held_back_from_what_filled_the_cache_still_classifies(ensem
 def test_bfloat16_that_would_crash_is_refused_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "AVX2")
     with pytest.raises(InputError, match=r"bf16: ONEDNN_MAX_CPU_ISA=AVX2 keeps the processor from bfloat16"):
-        choose(EngineOptions(kind="openvino", precision="fp32+bf16"))
+        configure(EngineOptions(kind="openvino", precision="fp32+bf16"))
 
 
 @pytest.mark.parametrize("kept", [b"", b"no network at all"])

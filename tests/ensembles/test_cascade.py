@@ -11,16 +11,17 @@ from numpy.typing import NDArray
 
 from slidescreen import cells
 from slidescreen.data.images import Preprocessing
-from slidescreen.engine.exactness import Agreement
+from slidescreen.engine.exactness import PrecisionAgreement
 from slidescreen.engine.interface import Engines
 from slidescreen.ensembles.cascade import Cascade, find_gate, may_decide
-from slidescreen.ensembles.ensemble import Calibration, Ensemble, Member
+from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.ensembles.voting import Vote
 from slidescreen.models.checkpoints import Checkpoint
+from slidescreen.models.member import Member
 
 TYPES = cells.CELL_TYPES
 CRITICAL = {"myeloblast", "lymphoblast", "promyelocyte", "myelocyte", "metamyelocyte"}
-AGREED = Agreement(1000, 0.1, 0.001, 0.0, 0.0)
+AGREED = PrecisionAgreement(1000, 0.1, 0.001, 0.0, 0.0)
 
 
 def sure_of(names: Sequence[str], certainties: Sequence[float]) -> NDArray[np.float64]:
@@ -97,8 +98,8 @@ def voting(first: Reader | None, *others: Reader) -> Vote:
         Member(Path(str(side)), weight, "0", Checkpoint("efficientnet_b1", TYPES, Preprocessing(side)))
         for side, weight in ((32, 0.4), (48, 0.6))
     )
-    calibration = Calibration(temperature=0.5, cascade=Cascade(1, 0.9, 0.5, AGREED))
-    return Vote(Ensemble(members, calibration=calibration), Engines(others, "", first=first))
+    validation = ValidationResult(temperature=0.5, cascade=Cascade(1, 0.9, 0.5, AGREED))
+    return Vote(Ensemble(members, validation=validation), Engines(others, "", first=first))
 
 
 def test_the_ensemble_sees_only_the_cells_that_are_left_and_all_come_back_in_order() -> None:

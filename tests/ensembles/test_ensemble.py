@@ -13,10 +13,11 @@ from hypothesis.extra.numpy import arrays
 
 from slidescreen.ensembles import ensemble as ensembles
 from slidescreen.ensembles import storage
-from slidescreen.ensembles.ensemble import Ensemble, member_of
+from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
 from slidescreen.files.names import legal
+from slidescreen.models.member import member_of
 from slidescreen.statistics.scaling import apply_temperature
 
 rows = arrays(np.float64, (4, 3), elements=st.floats(0.001, 1)).map(lambda a: a / a.sum(axis=1, keepdims=True))
@@ -44,7 +45,7 @@ def test_votes_are_probabilities_and_temperature_changes_no_call(
 
 
 def test_the_studys_weights_are_the_default(checkpoints: tuple[Path, Path]) -> None:
-    members = [ensembles.member_of(path, 1).checkpoint for path in checkpoints]
+    members = [member_of(path, 1).checkpoint for path in checkpoints]
     assert ensembles.default_weights(members) == [0.4, 0.6]
     assert ensembles.default_weights(members[::-1]) == [0.6, 0.4]
     assert ensembles.default_weights([members[0]] * 2) == [0.5, 0.5]
@@ -53,8 +54,8 @@ def test_the_studys_weights_are_the_default(checkpoints: tuple[Path, Path]) -> N
 def test_an_ensemble_comes_back_as_it_was_saved(ensemble_folder: Path) -> None:
     loaded = storage.load(ensemble_folder)
     assert loaded.weights == (0.4, 0.6)
-    assert loaded.calibration.confusion_matrix is not None
-    assert loaded.calibration.confusion_matrix[3, 3] == 201
+    assert loaded.validation.confusion_matrix is not None
+    assert loaded.validation.confusion_matrix[3, 3] == 201
     assert [m.checkpoint.backbone for m in loaded.members] == ["efficientnet_b1", "efficientnetv2_b2"]
 
 
@@ -63,15 +64,15 @@ def test_what_is_corrected_comes_back_too(
     corrected: frozenset[str] | None, ensemble_folder: Path, tmp_path: Path
 ) -> None:
     loaded = storage.load(ensemble_folder)
-    saved = replace(loaded, calibration=replace(loaded.calibration, corrected=corrected))
+    saved = replace(loaded, validation=replace(loaded.validation, corrected=corrected))
     storage.save(tmp_path / "E", saved)
-    assert storage.load(tmp_path / "E").calibration.corrected == corrected
+    assert storage.load(tmp_path / "E").validation.corrected == corrected
 
 
 def test_what_it_was_measured_on_comes_back_as_saved(ensemble_folder: Path, tmp_path: Path) -> None:
     seen = MeasuredOn({"neutrophil": 15, "myeloblast": 5}, 2)
     loaded = storage.load(ensemble_folder)
-    storage.save(tmp_path / "E", replace(loaded, calibration=replace(loaded.calibration, measured_on=seen)))
+    storage.save(tmp_path / "E", replace(loaded, validation=replace(loaded.validation, measured_on=seen)))
     assert storage.load(tmp_path / "E").measured_on == seen
     written = json.loads((tmp_path / "E" / "ensemble.json").read_text())["validation"]["measured_on"]
     assert written["shortfalls"] == ["20 of 500 cells", "5 of 50 blasts", "15 of 300 other leukocytes", "2 of 3 slides"]
@@ -159,12 +160,12 @@ def test_offsets_come_back_as_saved_and_move_calls_and_older_ensembles_have_none
     validation.pop("offsets", None)
     change(copy, validation=validation)
     older = storage.load(copy)
-    assert older.calibration.offsets == ()
+    assert older.validation.offsets == ()
     offsets = (0.5, *[0.0] * 14, -0.5)
-    newer = replace(older, calibration=replace(older.calibration, temperature=2.0, offsets=offsets))
+    newer = replace(older, validation=replace(older.validation, temperature=2.0, offsets=offsets))
     storage.save(tmp_path / "E", newer)
     loaded = storage.load(tmp_path / "E")
-    assert loaded.calibration.offsets == offsets
+    assert loaded.validation.offsets == offsets
     even = np.full((1, 16), 1 / 16)
     expected = np.exp(offsets) / np.exp(offsets).sum()
     assert np.allclose(loaded.combine([even, even]), expected)
@@ -175,8 +176,8 @@ def test_an_ensemble_measured_without_sure_calls_still_corrects(copy: Path) -> N
     validation = json.loads((copy / "ensemble.json").read_text())["validation"]
     validation.pop("sure_matrix", None)
     change(copy, validation=validation)
-    calibration = storage.load(copy).calibration
-    assert calibration.graded_matrix is calibration.confusion_matrix is not None
+    validation = storage.load(copy).validation
+    assert validation.graded_matrix is validation.confusion_matrix is not None
 
 
 @pytest.mark.parametrize("entry", [{}, "none", {"images": 2, "calls_changed": "few"}])
@@ -194,7 +195,7 @@ def test_a_folder_without_an_ensemble_is_one_clear_error(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("weights", [(0.0, 0.0), (-1.0, 2.0), (float("nan"), 1.0)])
 def test_weights_that_make_no_sense_are_refused(checkpoints: tuple[Path, Path], weights: tuple[float, float]) -> None:
-    members = tuple(ensembles.member_of(path, w) for path, w in zip(checkpoints, weights, strict=True))
+    members = tuple(member_of(path, w) for path, w in zip(checkpoints, weights, strict=True))
     with pytest.raises(InputError, match="weights must be"):
         ensembles.Ensemble(members)
 

@@ -17,9 +17,10 @@ from slidescreen.data.images import Preprocessing
 from slidescreen.data.slides import CellImage, Slide, discover
 from slidescreen.engine.interface import Engines
 from slidescreen.engine.loading import Loaded, load
-from slidescreen.ensembles.ensemble import Calibration, Ensemble, Member
+from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.ensembles.pipeline import Pipeline
 from slidescreen.models.checkpoints import Checkpoint
+from slidescreen.models.member import Member
 
 
 class GreyReader:
@@ -39,7 +40,7 @@ class GreyReader:
 def ensemble(threshold: float = 0.0, members: int = 2) -> Ensemble:
     checkpoint = Checkpoint("efficientnet_b1", cells.CELL_TYPES, Preprocessing(32, white_balance=False))
     member = Member(Path("x"), 0.5, "0", checkpoint)
-    return Ensemble((member,) * members, calibration=Calibration(rejection_threshold=threshold))
+    return Ensemble((member,) * members, validation=ValidationResult(rejection_threshold=threshold))
 
 
 def slide_of(folder: Path, types: list[int]) -> None:

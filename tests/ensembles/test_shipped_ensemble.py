@@ -28,21 +28,21 @@ def test_it_is_both_backbones_in_half_precision_and_small() -> None:
 
 def test_its_8_bit_networks_are_offered_and_small_and_one_may_decide_alone() -> None:
     shipped = storage.load(DEFAULT)
-    calibration = shipped.calibration
-    assert calibration.precisions["int8"].tolerable
-    assert calibration.cascade is not None
-    assert calibration.cascade.agreement.harmless
-    assert calibration.cascade.agreement.blasts_change == 0
-    assert calibration.cascade.gate > calibration.rejection_threshold
+    validation = shipped.validation
+    assert validation.precisions["int8"].tolerable
+    assert validation.cascade is not None
+    assert validation.cascade.agreement.harmless
+    assert validation.cascade.agreement.blasts_change == 0
+    assert validation.cascade.gate > validation.rejection_threshold
     assert sum(member.int8.path.stat().st_size for member in shipped.members if member.int8) <= 30e6
 
 
 def test_it_knows_its_own_errors() -> None:
-    calibration = storage.load(DEFAULT).calibration
-    assert calibration.confusion_matrix is not None
-    assert calibration.confusion_matrix.sum() > 2000
-    assert set(calibration.false_calls) == set(cells.TESTED_GROUPS)
-    assert 0 < calibration.rejection_threshold < 1
+    validation = storage.load(DEFAULT).validation
+    assert validation.confusion_matrix is not None
+    assert validation.confusion_matrix.sum() > 2000
+    assert set(validation.false_calls) == set(cells.TESTED_GROUPS)
+    assert 0 < validation.rejection_threshold < 1
 
 
 def test_it_reads_the_sample_slides_sensibly(command: Command) -> None:

@@ -20,7 +20,7 @@ from slidescreen.data.labels import LabelRules
 from slidescreen.data.slides import Slide
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Predictions
-from slidescreen.evaluation.truth import Taking, of_run
+from slidescreen.evaluation.truth import LabelOptions, of_run
 from slidescreen.screening.results import Run, judge, reported_twice_in
 from slidescreen.screening.thresholds import default_thresholds
 
@@ -110,7 +110,7 @@ def test_slide_and_path_find_the_one_image(
     if archived:
         shutil.rmtree(export)
     truth = labels(tmp_path / place, "file,label,slide\n" + row.format(root=tmp_path) + "\n")
-    assert scored(of_run(run, truth, Taking())) == {"A/Monocyte/cell.jpg": "monocyte"}
+    assert scored(of_run(run, truth, LabelOptions())) == {"A/Monocyte/cell.jpg": "monocyte"}
 
 
 def test_the_same_path_in_another_slide_gets_its_own_label(tmp_path: Path, run: Run) -> None:
@@ -118,7 +118,7 @@ def test_the_same_path_in_another_slide_gets_its_own_label(tmp_path: Path, run: 
         tmp_path / "elsewhere" / "t.csv",
         "file,label\nA/Monocyte/cell.jpg,monocyte\nB/Monocyte/cell.jpg,basophil\nA/cell.jpg,eosinophil\n",
     )
-    found = of_run(run, truth, Taking())
+    found = of_run(run, truth, LabelOptions())
     assert scored(found) == {
         "A/Monocyte/cell.jpg": "monocyte",
         "B/Monocyte/cell.jpg": "basophil",
@@ -148,7 +148,7 @@ def test_what_does_not_name_one_image_is_given_to_none_and_named(
     if why == "ambiguous":  # cell.jpg itself is not in the slide, but in two of its folders
         run = run_of(export, {"A": IMAGES["A"], "B": ("Monocyte/cell.jpg", "Basophil/cell.jpg")})
     truth = labels(tmp_path / "elsewhere" / "t.csv", f"file,label,slide\nA/only_a.jpg,basophil,\n{row}\n")
-    found = of_run(run, truth, Taking())
+    found = of_run(run, truth, LabelOptions())
     assert scored(found) == {"A/only_a.jpg": "basophil"}
     assert left(found)[why] == (1, (name,))
 
@@ -156,7 +156,7 @@ def test_what_does_not_name_one_image_is_given_to_none_and_named(
 def test_two_letter_cases_of_a_name_are_two_images(tmp_path: Path, export: Path) -> None:
     run = run_of(export, {"A": ("cell.jpg", "CELL.jpg")})
     truth = labels(tmp_path / "t.csv", "file,label\nA/CELL.jpg,monocyte\nA/Cell.jpg,basophil\n")
-    found = of_run(run, truth, Taking())
+    found = of_run(run, truth, LabelOptions())
     assert scored(found) == {"A/CELL.jpg": "monocyte"}
     assert left(found)["ambiguous"] == (1, ("A/Cell.jpg (line 3)",))
 
@@ -168,7 +168,7 @@ def test_composed_and_decomposed_accents_are_the_same_name(tmp_path: Path, expor
     truth = labels(
         tmp_path / "elsewhere" / "t.csv", unicodedata.normalize(form, "file,label\nPräparat/é.jpg,monocyte\n")
     )
-    assert list(scored(of_run(run, truth, Taking())).values()) == ["monocyte"]
+    assert list(scored(of_run(run, truth, LabelOptions())).values()) == ["monocyte"]
 
 
 def test_a_slide_within_a_slides_folder_is_not_confused_with_it(tmp_path: Path, export: Path) -> None:
@@ -176,7 +176,7 @@ def test_a_slide_within_a_slides_folder_is_not_confused_with_it(tmp_path: Path, 
     truth = labels(
         tmp_path / "t.csv", "file,label\nS/S/cell.jpg,monocyte\nS/cell.jpg,basophil\nnight/S/cell.jpg,eosinophil\n"
     )
-    assert scored(of_run(run, truth, Taking())) == {
+    assert scored(of_run(run, truth, LabelOptions())) == {
         "S/S/cell.jpg": "monocyte",
         "S/cell.jpg": "basophil",
         "night/S/cell.jpg": "eosinophil",
@@ -200,7 +200,7 @@ def test_no_layout_gives_an_image_the_label_of_another(slides: dict[str, set[str
     with tempfile.TemporaryDirectory() as folder:
         truth = labels(Path(folder) / "t.csv", "file,label,slide\n" + "\n".join(rows))
         try:
-            found = of_run(run, truth, Taking(drop_duplicates=True))
+            found = of_run(run, truth, LabelOptions(drop_duplicates=True))
         except InputError:
             return
     for place, truth_type in scored(found).items():
@@ -215,10 +215,10 @@ def test_labels_beside_a_copy_of_the_images_are_theirs_by_content(tmp_path: Path
     shutil.copy(export / "B" / "cell.jpg", tmp_path / "copy" / "B")
     copy = tmp_path / "copy"
     truth = labels(tmp_path / "t.csv", f"file,label\n{copy}/A/cell.jpg,monocyte\n{copy}/B/cell.jpg,basophil\n")
-    found = of_run(run, truth, Taking())
+    found = of_run(run, truth, LabelOptions())
     assert scored(found) == {"B/cell.jpg": "basophil"}
     beside = labels(copy / "t.csv", "file,label\nA/cell.jpg,monocyte\nA/only_a.jpg,basophil\n")
-    found = of_run(run, beside, Taking())
+    found = of_run(run, beside, LabelOptions())
     assert scored(found) == {"A/only_a.jpg": "basophil"}
     assert left(found)["other_picture"] == (1, ("A/cell.jpg (line 2)",))
 
@@ -227,22 +227,25 @@ def test_class_folders_are_the_truth_of_their_copies(tmp_path: Path, export: Pat
     for label, image in (("Basophils", "A/only_a.jpg"), ("Monocytes", "B/cell.jpg")):
         (tmp_path / "truth" / label / image).parent.mkdir(parents=True)
         shutil.copy(export / image, tmp_path / "truth" / label / image)
-    assert scored(of_run(run, tmp_path / "truth", Taking())) == {"A/only_a.jpg": "basophil", "B/cell.jpg": "monocyte"}
+    assert scored(of_run(run, tmp_path / "truth", LabelOptions())) == {
+        "A/only_a.jpg": "basophil",
+        "B/cell.jpg": "monocyte",
+    }
 
 
 def test_a_slide_of_its_own_needs_no_slide_in_its_labels(tmp_path: Path, export: Path) -> None:
     run = run_of(export, {"A": ("cell.jpg",)})
-    assert len(scored(of_run(run, labels(tmp_path / "t.csv", "file,label\ncell.jpg,monocyte\n"), Taking()))) == 1
+    assert len(scored(of_run(run, labels(tmp_path / "t.csv", "file,label\ncell.jpg,monocyte\n"), LabelOptions()))) == 1
     with pytest.raises(InputError, match=r"labelled in .*; truths without an image in the run: 1 \(first C: cell"):
-        of_run(run, labels(tmp_path / "t.csv", "file,label,slide\ncell.jpg,monocyte,C\n"), Taking())
+        of_run(run, labels(tmp_path / "t.csv", "file,label,slide\ncell.jpg,monocyte,C\n"), LabelOptions())
 
 
 def test_an_image_listed_twice_is_refused_with_both_lines_or_scored_once(tmp_path: Path, run: Run) -> None:
     text = "file,label\nA/cell.jpg,monocyte\nA\\CELL.jpg,monocyte\nB/cell.jpg,monocyte\n./B/cell.jpg,basophil\n"
     truth = labels(tmp_path / "t.csv", text + "A/only_a.jpg,monocyte\n")
     with pytest.raises(InputError, match=r"two labels: B/cell.jpg and ./B/cell.jpg \(lines 4 and 5\) \(as 1 more do"):
-        of_run(run, truth, Taking())
-    found = of_run(run, truth, Taking(drop_duplicates=True))
+        of_run(run, truth, LabelOptions())
+    found = of_run(run, truth, LabelOptions(drop_duplicates=True))
     assert scored(found) == {"A/cell.jpg": "monocyte", "A/only_a.jpg": "monocyte"}
     assert left(found)["copies"] == (1, ("A/cell.jpg",))
     assert left(found)["two_labels"] == (2, ("B/cell.jpg", "B/cell.jpg"))
@@ -252,17 +255,17 @@ def test_one_picture_in_two_slides_counts_once(tmp_path: Path, export: Path, run
     shutil.copy(export / "A" / "cell.jpg", export / "B" / "cell.jpg")
     truth = labels(tmp_path / "t.csv", "file,label\nA/cell.jpg,monocyte\nB/cell.jpg,monocyte\n")
     with pytest.raises(InputError, match=r"listed twice: A/cell.jpg and B/cell.jpg \(lines 2 and 3\)"):
-        of_run(run, truth, Taking())
-    assert scored(of_run(run, truth, Taking(drop_duplicates=True))) == {"A/cell.jpg": "monocyte"}
+        of_run(run, truth, LabelOptions())
+    assert scored(of_run(run, truth, LabelOptions(drop_duplicates=True))) == {"A/cell.jpg": "monocyte"}
 
 
 def test_a_label_of_a_copy_is_one_of_the_image_that_counts(tmp_path: Path, export: Path) -> None:
     run = run_of(export, {"A": (call("All cells/cell.jpg", Status.DUPLICATE), call("Monocyte/cell.jpg"), "other.jpg")})
     shutil.copy(export / "A/Monocyte/cell.jpg", export / "A/All cells/cell.jpg")
     truth = labels(tmp_path / "t.csv", "file,label\nA/All cells/cell.jpg,basophil\nA/other.jpg,monocyte\n")
-    assert scored(of_run(run, truth, Taking())) == {"A/Monocyte/cell.jpg": "basophil", "A/other.jpg": "monocyte"}
+    assert scored(of_run(run, truth, LabelOptions())) == {"A/Monocyte/cell.jpg": "basophil", "A/other.jpg": "monocyte"}
     shutil.rmtree(export)
-    found = of_run(run, truth, Taking())
+    found = of_run(run, truth, LabelOptions())
     assert scored(found) == {"A/other.jpg": "monocyte"}
     assert left(found)["not_classified"] == (1, ("A/All cells/cell.jpg",))
 
@@ -274,8 +277,8 @@ def test_everything_that_is_in_no_figure_is_counted_and_named(tmp_path: Path, ex
     truth = labels(
         tmp_path / "t.csv", "file,label,split\n" + "".join(f"A/{row}\n" for row in [*rows, "x.jpg,monocyte,test"])
     )
-    taking = Taking(LabelRules(frozenset({"Plasma cells"})), "test")
-    found = of_run(run, truth, taking)
+    label_options = LabelOptions(LabelRules(frozenset({"Plasma cells"})), "test")
+    found = of_run(run, truth, label_options)
     assert scored(found) == {"A/0.jpg": "monocyte"}
     assert left(found) == {
         "no_truth": (6, ("A/3.jpg", "A/4.jpg", "A/5.jpg", "A/6.jpg", "A/7.jpg")),
@@ -288,7 +291,7 @@ def test_everything_that_is_in_no_figure_is_counted_and_named(tmp_path: Path, ex
 
 def test_without_truth_in_class_folders_is_counted_too(export: Path) -> None:
     calls = (call("Monocyte/a.jpg", reported="monocyte"), call("Plasma cells/b.jpg"), call("x.jpg", Status.UNREADABLE))
-    found = of_run(run_of(export, {"A": calls}), None, Taking())
+    found = of_run(run_of(export, {"A": calls}), None, LabelOptions())
     assert scored(found) == {"A/Monocyte/a.jpg": "monocyte"}
     assert left(found) == {"no_truth": (1, ("A/Plasma cells/b.jpg",))}
 
@@ -301,5 +304,5 @@ def test_one_picture_in_two_class_folders_has_two_labels(export: Path) -> None:
     )
     run = run_of(export, {"A": calls})
     with pytest.raises(InputError, match=r"two labels: A/Basophil/a.jpg and A/Monocyte/a.jpg; .*--drop-duplicates"):
-        of_run(run, None, Taking())
-    assert scored(of_run(run, None, Taking(drop_duplicates=True))) == {"A/Monocyte/b.jpg": "monocyte"}
+        of_run(run, None, LabelOptions())
+    assert scored(of_run(run, None, LabelOptions(drop_duplicates=True))) == {"A/Monocyte/b.jpg": "monocyte"}

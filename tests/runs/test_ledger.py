@@ -12,7 +12,7 @@ from conftest import write_cells
 
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.slides import Slide, discover
-from slidescreen.engine.interface import Choice
+from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles.storage import load
 from slidescreen.reporting.page import render_run
 from slidescreen.reporting.tables import write_cells as write_cells_table
@@ -39,7 +39,7 @@ def slide(tmp_path: Path) -> Slide:
 def ledger(
     tmp_path: Path, ensemble_folder: Path, precision: str = "fp32", thresholds: Thresholds | None = None
 ) -> Ledger:
-    choice = Choice("openvino", "cpu", precision)
+    choice = EngineConfiguration("openvino", "cpu", precision)
     return Ledger(tmp_path / "out", load(ensemble_folder), choice, thresholds or default_thresholds())
 
 
@@ -162,7 +162,7 @@ def test_records_of_the_first_release_are_brought_into_todays_form(
 ) -> None:
     ensemble = load(ensemble_folder)
     told = [[(m.sha256, m.weight) for m in ensemble.members], ensemble.rule, 1.0, (), 0.0]
-    choice = asdict(Choice("openvino", "cpu", "fp32"))
+    choice = asdict(EngineConfiguration("openvino", "cpu", "fp32"))
     old = {
         "slide": "S1",
         "folder": str(slide.folder),

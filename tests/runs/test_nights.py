@@ -16,13 +16,13 @@ import pytest
 from conftest import Command, Sabotage, write_cells
 
 from slidescreen.data.slides import Slide, discover
+from slidescreen.engine.configuration import configure
 from slidescreen.engine.interface import EngineOptions
-from slidescreen.engine.selection import choose
 from slidescreen.ensembles import storage
-from slidescreen.files import beside
+from slidescreen.files import held
 from slidescreen.reporting.page import MOST_EARLIER
 from slidescreen.runs.ledger import Ledger
-from slidescreen.screening.finished import Finished
+from slidescreen.screening.finished import FinishedSlide
 from slidescreen.screening.results import judge
 from slidescreen.screening.thresholds import default_thresholds
 
@@ -216,7 +216,7 @@ def test_earlier_slides_cost_a_night_their_heads_alone(
     """Of 150 earlier slides half are still there; the next night has one new slide."""
     command("classify", night, "--out", "run")
     ensemble, (model, *_) = storage.load(ensemble_folder), discover(night)
-    book = Ledger(Path("run"), ensemble, choose(EngineOptions(), ensemble.calibration), default_thresholds())
+    book = Ledger(Path("run"), ensemble, configure(EngineOptions(), ensemble.validation), default_thresholds())
     found = book.recall(model)
     assert found is not None
     for number in range(150):
@@ -231,8 +231,8 @@ def test_earlier_slides_cost_a_night_their_heads_alone(
     command("classify", night, "--out", "run")  # which shows them as new
     write_cells(night / "S9", 2, first_seed=900)
     read, judged = [], []
-    body = Finished.body
-    monkeypatch.setattr(Finished, "body", lambda each: read.append(each.slide) or body(each))
+    body = FinishedSlide.body
+    monkeypatch.setattr(FinishedSlide, "body", lambda each: read.append(each.slide) or body(each))
     monkeypatch.setattr(
         "slidescreen.runs.night.judge", lambda slide, *rest: judged.append(slide.name) or judge(slide, *rest)
     )
@@ -660,5 +660,5 @@ def test_a_record_that_was_tampered_with_removes_nobodys_files(told: object, tmp
         (tmp_path / name).touch()
     (tmp_path / "run" / "run.json").write_text(json.dumps({"written_beside": told}))
     before = sorted(tmp_path.rglob("*"))
-    beside.clear_away(tmp_path / "run", beside.of_run(tmp_path / "run"), {})
+    held.clear_away(tmp_path / "run", held.of_run(tmp_path / "run"), {})
     assert sorted(tmp_path.rglob("*")) == before

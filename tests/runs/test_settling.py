@@ -9,7 +9,7 @@ import pytest
 from conftest import write_cells
 
 from slidescreen.data.slides import Slide, discover
-from slidescreen.runs.settling import Look, Settling
+from slidescreen.runs.settling import FolderState, Settling
 
 HOUR = 3600.0
 
@@ -126,7 +126,7 @@ def test_other_names_are_no_sign_of_a_copy(name: str, slide: Slide, tmp_path: Pa
 def test_a_slide_that_two_looks_found_the_same_waits_no_longer_whatever_its_times_say(
     slide: Slide, tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Look, "is_fresh", lambda *_: True)  # a virus scanner, say, touches it every minute
+    monkeypatch.setattr(FolderState, "is_fresh", lambda *_: True)  # a virus scanner, say, touches it every minute
     for ahead, waiting in [(0, True), (59, True), (61, False)]:
         clock[0] = ahead
         assert waits(slide, tmp_path) is waiting
@@ -136,7 +136,7 @@ def test_a_slide_that_changed_between_two_near_looks_waits_whatever_its_times_sa
     slide: Slide, tmp_path: Path, clock: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert waits(slide, tmp_path)
-    monkeypatch.setattr(Look, "is_fresh", lambda *_: False)  # the share tells no times of arrival
+    monkeypatch.setattr(FolderState, "is_fresh", lambda *_: False)  # the share tells no times of arrival
     shutil.copy2(slide.images[0].path, slide.folder / "Monocyte" / "cell_007.jpg")
     clock[0] = 59
     assert waits(slide, tmp_path)

@@ -11,15 +11,16 @@ from hypothesis import strategies as st
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.images import Preprocessing
-from slidescreen.ensembles.ensemble import Calibration, Ensemble, Member
+from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.models.checkpoints import Checkpoint
+from slidescreen.models.member import Member
 from slidescreen.screening.correction import unmix
 from slidescreen.screening.differential import NAMES, Differential, count_slide
 
 
 def ensemble(matrix: np.ndarray | None = None, types: tuple[str, ...] = cells.CELL_TYPES) -> Ensemble:
     checkpoint = Checkpoint("efficientnet_b1", types, Preprocessing(64))
-    return Ensemble((Member(Path("x"), 1.0, "0", checkpoint),), calibration=Calibration(confusion_matrix=matrix))
+    return Ensemble((Member(Path("x"), 1.0, "0", checkpoint),), validation=ValidationResult(confusion_matrix=matrix))
 
 
 def count(calls: dict[str, int], matrix: np.ndarray | None = None, **other: int) -> Differential:
@@ -164,7 +165,7 @@ def test_a_slide_is_corrected_by_how_sure_its_calls_are() -> None:
     sure = plain.copy()
     sure[neutrophil, blast] = 0
     model = ensemble(plain)
-    model = replace(model, calibration=replace(model.calibration, sure_matrix=sure))
+    model = replace(model, validation=replace(model.validation, sure_matrix=sure))
     found = []
     for probability in (0.95, 0.6):
         kinds = ["neutrophil"] * 90 + ["myeloblast"] * 10
@@ -207,7 +208,7 @@ def test_no_call_at_all_does_not_mean_none_beyond_doubt() -> None:
 
 def test_what_the_correction_does_not_improve_is_left_as_counted() -> None:
     plain = ensemble(np.diag([500] * 16) + 5)
-    chosen = replace(plain, calibration=replace(plain.calibration, corrected=frozenset({"blasts"})))
+    chosen = replace(plain, validation=replace(plain.validation, corrected=frozenset({"blasts"})))
     kinds = ["neutrophil"] * 60 + ["lymphocyte"] * 30 + ["myeloblast"] * 10
     calls = [Call(f"{n}", Status.CLASSIFIED, kind, 0.9) for n, kind in enumerate(kinds)]
     for model, expected in ((plain, set(NAMES)), (chosen, {"blasts"})):

@@ -12,19 +12,20 @@ from hypothesis import strategies as st
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.images import Preprocessing
-from slidescreen.ensembles.ensemble import Calibration, Ensemble, Member
+from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.ensembles.false_calls import from_matrix
 from slidescreen.models.checkpoints import Checkpoint
+from slidescreen.models.member import Member
 from slidescreen.screening.differential import NAMES, count_slide
 from slidescreen.screening.verdict import Finding, Verdict, screen, urgency
 
 NORMAL = {"neutrophil": 120, "band_neutrophil": 4, "lymphocyte": 58, "monocyte": 12, "eosinophil": 4, "basophil": 2}
 
 
-def measured(error: float = 0.02, correlation: float = 0.002, support: int = 2000) -> Calibration:
+def measured(error: float = 0.02, correlation: float = 0.002, support: int = 2000) -> ValidationResult:
     matrix = np.full((16, 16), round(support * error / 15))
     np.fill_diagonal(matrix, round(support * (1 - error)))
-    return Calibration(
+    return ValidationResult(
         confusion_matrix=matrix,
         false_calls={
             group: replace(from_matrix(matrix, cells.CELL_TYPES, members), correlation=correlation)
@@ -33,15 +34,15 @@ def measured(error: float = 0.02, correlation: float = 0.002, support: int = 200
     )
 
 
-def ensemble(calibration: Calibration) -> Ensemble:
+def ensemble(validation: ValidationResult) -> Ensemble:
     checkpoint = Checkpoint("efficientnet_b1", cells.CELL_TYPES, Preprocessing(64))
-    return Ensemble((Member(Path("x"), 1.0, "0", checkpoint),), calibration=calibration)
+    return Ensemble((Member(Path("x"), 1.0, "0", checkpoint),), validation=validation)
 
 
-def judge(calls: dict[str, int], calibration: Calibration | None = None, **other: int) -> Finding:
+def judge(calls: dict[str, int], validation: ValidationResult | None = None, **other: int) -> Finding:
     listed = [Call(f"{n}{i}", Status.CLASSIFIED, n, 0.9) for n, times in calls.items() for i in range(times)]
     listed += [Call(f"{s}{i}", Status(s)) for s, times in other.items() for i in range(times)]
-    model = ensemble(calibration or measured())
+    model = ensemble(validation or measured())
     return screen(count_slide("S", listed, model), model)
 
 
@@ -131,16 +132,16 @@ def test_many_unusable_images_are_insufficient() -> None:
 
 
 def test_without_measured_errors_any_blast_counts() -> None:
-    assert judge({**NORMAL, "myeloblast": 1}, Calibration()).verdict is Verdict.URGENT
+    assert judge({**NORMAL, "myeloblast": 1}, ValidationResult()).verdict is Verdict.URGENT
 
 
-def hopeless(support: int = 2000) -> Calibration:
+def hopeless(support: int = 2000) -> ValidationResult:
     """Every other cell of any type is called a myeloblast, on some slides all of them, and only certainty 1 counts."""
     matrix = np.zeros((16, 16), np.int64)
     np.fill_diagonal(matrix, support // 2)
     matrix[:, cells.CELL_TYPES.index("myeloblast")] += support // 2
     found = {group: from_matrix(matrix, cells.CELL_TYPES, members) for group, members in cells.TESTED_GROUPS.items()}
-    return Calibration(
+    return ValidationResult(
         confusion_matrix=matrix,
         corrected=frozenset(NAMES),
         false_calls={group: replace(each, certainty=1.0, correlation=0.3) for group, each in found.items()},
@@ -200,14 +201,14 @@ def test_no_ignorance_and_no_error_makes_a_fifth_of_blasts_clear(
 ) -> None:
     matrix = np.random.default_rng(seed).multinomial(support, np.full(16, 1 / 16), size=16)
     found = {group: from_matrix(matrix, cells.CELL_TYPES, members) for group, members in cells.TESTED_GROUPS.items()}
-    calibration = Calibration(
+    validation = ValidationResult(
         confusion_matrix=matrix,
         corrected=frozenset(NAMES) if tried else None,
         false_calls={group: replace(f, certainty=certainty, correlation=correlation) for group, f in found.items()},
     )
     blasts = math.ceil(leukocytes * share)
     calls = {"neutrophil": leukocytes - blasts, "lymphoblast": blasts}
-    assert judge(calls, calibration).verdict in (Verdict.URGENT, Verdict.REVIEW)
+    assert judge(calls, validation).verdict in (Verdict.URGENT, Verdict.REVIEW)
 
 
 @pytest.mark.parametrize("support", [0, 1, 5, 20, 100])
@@ -216,7 +217,7 @@ def test_what_was_never_measured_does_not_explain_blasts(support: int) -> None:
     matrix = np.zeros((16, 16), np.int64)
     for name in ("neutrophil", "lymphocyte"):
         matrix[cells.CELL_TYPES.index(name), cells.CELL_TYPES.index(name)] = support
-    few = Calibration(confusion_matrix=matrix)
+    few = ValidationResult(confusion_matrix=matrix)
     assert judge({**NORMAL, "myeloblast": 12}, few).verdict is Verdict.URGENT
     assert judge({"eosinophil": 60, "monocyte": 40, "myeloblast": 6}, few).verdict is Verdict.URGENT
     assert judge({**NORMAL, "myeloblast": 1}, few).verdict is Verdict.CLEAR
@@ -228,7 +229,7 @@ def test_what_a_few_cells_were_called_does_not_explain_blasts() -> None:
     eosinophil, blast = (cells.CELL_TYPES.index(name) for name in ("eosinophil", "myeloblast"))
     matrix[eosinophil, [eosinophil, blast]] = 4, 1
     assert judge(
-        {"neutrophil": 50, "eosinophil": 50, "myeloblast": 15}, Calibration(confusion_matrix=matrix)
+        {"neutrophil": 50, "eosinophil": 50, "myeloblast": 15}, ValidationResult(confusion_matrix=matrix)
     ).verdict is (Verdict.URGENT)
 
 
@@ -239,7 +240,7 @@ def test_a_correction_that_was_not_tried_on_slides_lowers_no_grade() -> None:
     matrix[lymphocyte, [lymphocyte, blast]] = 48, 12
     calls = {"lymphocyte": 100, "neutrophil": 50, "myeloblast": 50}
     tried, untried = (
-        judge(calls, Calibration(confusion_matrix=matrix, corrected=corrected))
+        judge(calls, ValidationResult(confusion_matrix=matrix, corrected=corrected))
         for corrected in (frozenset(NAMES), None)
     )
     assert tried.verdict is untried.verdict is Verdict.URGENT
@@ -253,7 +254,7 @@ def test_every_verdict_says_that_the_ensemble_was_measured_on_too_little() -> No
         found = judge(calls, few)
         assert found.flags[-1] == "few_validation_cells"
         assert found.reasons[-1].startswith("the ensemble was measured on too little (464 of 500 cells, 290 of 300")
-    assert judge({"neutrophil": 5}, Calibration()).flags == ("too_few_cells", "few_validation_cells")
+    assert judge({"neutrophil": 5}, ValidationResult()).flags == ("too_few_cells", "few_validation_cells")
 
 
 def test_no_cells_at_all_are_insufficient() -> None:
@@ -271,16 +272,16 @@ def test_no_reason_holds_the_separator_of_reasons() -> None:
 def test_normal_slides_are_flagged_at_most_at_the_set_rate() -> None:
     """Slides drawn from the classifier's own errors, blasts and immature granulocytes tested at 1% each."""
     generator = np.random.default_rng(3)
-    calibration = measured(error=0.05)
-    assert calibration.confusion_matrix is not None
-    rates = calibration.confusion_matrix / calibration.confusion_matrix.sum(axis=1, keepdims=True)
+    validation = measured(error=0.05)
+    assert validation.confusion_matrix is not None
+    rates = validation.confusion_matrix / validation.confusion_matrix.sum(axis=1, keepdims=True)
     shares = np.zeros(16)
     for name, number in NORMAL.items():
         shares[cells.CELL_TYPES.index(name)] = number / sum(NORMAL.values())
     flagged = 0
     for _ in range(300):
         calls = generator.multinomial(200, shares @ rates)
-        found = judge(dict(zip(cells.CELL_TYPES, calls.tolist(), strict=True)), calibration)
+        found = judge(dict(zip(cells.CELL_TYPES, calls.tolist(), strict=True)), validation)
         flagged += found.verdict in (Verdict.URGENT, Verdict.REVIEW)
     assert flagged <= 14  # 2% of 300 is 6; 14 has a probability below 0.3%
 
@@ -300,9 +301,9 @@ def test_the_worklist_puts_the_urgent_first_and_more_blasts_before_fewer() -> No
 
 def certain(calls: dict[str, int], certainty: float, probability: float) -> Finding:
     """A slide whose calls into blasts have a probability, where only those from a certainty on are tested."""
-    calibration = measured()
-    found = {group: replace(f, certainty=certainty) for group, f in calibration.false_calls.items()}
-    model = ensemble(replace(calibration, false_calls=found))
+    validation = measured()
+    found = {group: replace(f, certainty=certainty) for group, f in validation.false_calls.items()}
+    model = ensemble(replace(validation, false_calls=found))
     probabilities = {n: tuple(probability * (n == t) for t in cells.CELL_TYPES) for n in calls}
     listed = [
         Call(f"{n}{i}", Status.CLASSIFIED, n, 0.9, probabilities=probabilities[n])

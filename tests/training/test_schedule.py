@@ -12,12 +12,12 @@ from slidescreen.data.images import Preprocessing
 from slidescreen.models.checkpoints import read_checkpoint
 from slidescreen.training import learner
 from slidescreen.training.loop import Trainer
-from slidescreen.training.options import Stage, TrainingOptions
+from slidescreen.training.options import Recipe, Stage
 from slidescreen.training.schedule import EpochResult, best_epoch, next_image_size, next_rate
 from slidescreen.training.session import run_training
 
 
-def course(options: TrainingOptions, scores: list[float]) -> list[EpochResult]:
+def course(options: Recipe, scores: list[float]) -> list[EpochResult]:
     """The epochs of a training whose macro F1 takes these values, as far as it goes."""
     history: list[EpochResult] = []
     for score in scores:
@@ -28,8 +28,8 @@ def course(options: TrainingOptions, scores: list[float]) -> list[EpochResult]:
     return history
 
 
-def options_of(size: int, epochs: int, patience: int, *stages: tuple[int, int]) -> TrainingOptions:
-    return TrainingOptions(
+def options_of(size: int, epochs: int, patience: int, *stages: tuple[int, int]) -> Recipe:
+    return Recipe(
         preprocessing=Preprocessing(size), epochs=epochs, patience=patience, stages=tuple(Stage(*s) for s in stages)
     )
 
@@ -107,7 +107,7 @@ def test_every_training_ends_at_its_last_size(
 
 def test_the_rate_falls_when_validation_stands_still() -> None:
     """A plateau of more than `plateau_patience` epochs halves the rate once."""
-    options = TrainingOptions(preprocessing=Preprocessing(32), epochs=9, plateau_patience=1, patience=5)
+    options = Recipe(preprocessing=Preprocessing(32), epochs=9, plateau_patience=1, patience=5)
     history, rates, rate = [EpochResult(1, 32, 0.0005, 1, 1, 0.5, 0.5)], [], 0.0005
     for number in range(2, 7):
         assert next_image_size(options, history) == 32

@@ -13,7 +13,7 @@ from small_training import OPTIONS, SMALL, TYPES, Silent, build_small, labelled,
 from slidescreen.errors import InputError
 from slidescreen.training import learner
 from slidescreen.training.dataset import in_batches
-from slidescreen.training.options import TrainingOptions
+from slidescreen.training.options import Recipe
 from slidescreen.training.session import run_training
 
 
@@ -84,7 +84,7 @@ def test_too_little_to_learn_from_is_one_clear_error(tmp_path: Path, rows: list[
 
 def test_a_batch_of_one_is_refused() -> None:
     with pytest.raises(InputError, match="--batch-size must be between 2 and"):
-        TrainingOptions(batch_size=1)
+        Recipe(batch_size=1)
 
 
 def test_results_among_the_labelled_images_are_refused(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from small_training import labelled
 
 from slidescreen.cli.train import train
 from slidescreen.errors import InputError
-from slidescreen.training.options import LIMITS, Augmentation, Stage, TrainingOptions, flag_of
+from slidescreen.training.options import LIMITS, Augmentation, Recipe, Stage, flag_of
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +90,8 @@ def test_numbers_outside_their_limits_and_no_numbers_are_refused(name: str) -> N
     for value in (float("nan"), float("inf"), -float("inf"), low - 1, high * 1.5 + 1):
         changes = {inside: Augmentation(**{name: value})} if inside else {name: value}  # type: ignore[arg-type]
         with pytest.raises(InputError, match=f"^{flag_of(name)} must be between"):
-            TrainingOptions(**changes)  # type: ignore[arg-type]
+            Recipe(**changes)  # type: ignore[arg-type]
     for value in (low, high):
         stages = () if name == "epochs" else (Stage(32, 1),)
         changes = {inside: Augmentation(**{name: value})} if inside else {name: value}  # type: ignore[arg-type]
-        assert TrainingOptions(stages=stages, **changes)  # type: ignore[arg-type]
+        assert Recipe(stages=stages, **changes)  # type: ignore[arg-type]

@@ -20,7 +20,7 @@ from slidescreen.errors import InputError
 from slidescreen.models.checkpoints import Checkpoint, build, read_checkpoint, save_checkpoint
 from slidescreen.training.augmentation import augment
 from slidescreen.training.dataset import class_weights, epoch_order, group_weights
-from slidescreen.training.options import Augmentation, Stage, TrainingOptions, study_recipe
+from slidescreen.training.options import Augmentation, Recipe, Stage, study_recipe
 from slidescreen.training.session import run_training
 from slidescreen.training.state import read_notes
 
@@ -186,7 +186,7 @@ def test_unreadable_training_images_are_left_out_and_named(tmp_path: Path) -> No
 
 
 def test_the_studys_recipe_switches_every_addition_off() -> None:
-    plain = study_recipe(TrainingOptions())
+    plain = study_recipe(Recipe())
     assert (plain.optimizer, plain.learning_rate, plain.batch_size) == ("adam", 0.0005, 32)
     assert plain.cell_types == cells.LEUKOCYTES
     assert plain.augmentation == Augmentation(180.0, True, 1.0, 0.0, 0.0)
@@ -204,7 +204,7 @@ def test_the_studys_recipe_switches_every_addition_off() -> None:
 )
 def test_wrong_options_name_what_is_allowed(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        TrainingOptions(**wrong)  # type: ignore[arg-type]
+        Recipe(**wrong)  # type: ignore[arg-type]
 
 
 def batch(count: int = 4, side: int = 48) -> torch.Tensor:

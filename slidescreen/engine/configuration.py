@@ -4,17 +4,17 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
 from slidescreen.engine.devices import choose_device, gpu_present, usable_threads
-from slidescreen.engine.interface import Choice, EngineOptions, Engines
-from slidescreen.ensembles.ensemble import Calibration, Member
+from slidescreen.engine.interface import EngineConfiguration, EngineOptions, Engines, Measured
 from slidescreen.errors import InputError
+from slidescreen.models.member import Member
 
 
-def choose(options: EngineOptions, calibration: Calibration | None = None) -> Choice:
+def configure(options: EngineOptions, measured: Measured | None = None) -> EngineConfiguration:
     """Settle what `auto` means here. Imports torch only where a GPU seems to be there, or PyTorch was asked for.
 
     Args:
         options: the user's.
-        calibration: what was measured of the ensemble in other arithmetic; without it the processor computes in
+        measured: what was measured of the ensemble in other arithmetic; without it the processor computes in
             float32.
 
     Raises:
@@ -29,23 +29,23 @@ def choose(options: EngineOptions, calibration: Calibration | None = None) -> Ch
     if options.kind == "openvino" or (options.kind == "auto" and device == "cpu" and find_spec("openvino")):
         from slidescreen.engine import openvino
 
-        known = calibration or Calibration()
+        cascade = measured.cascade if measured and options.fast else None
         if options.fast:
-            if known.cascade is None:
+            if cascade is None:
                 raise InputError("--fast: this ensemble has no fast mode; slidescreen ensemble --int8 looks for one")
             openvino.require_8_bit("--fast")
-        precision = openvino.choose_precision(options.precision, known.precisions)
-        return Choice("openvino", "cpu", precision, known.cascade if options.fast else None)
+        precision = openvino.choose_precision(options.precision, measured.precisions if measured else {})
+        return EngineConfiguration("openvino", "cpu", precision, cascade)
     if options.fast:
         raise InputError("--fast needs OpenVINO, which runs on the CPU: say --engine openvino")
     from slidescreen.engine import pytorch
 
-    return Choice("pytorch", device, pytorch.choose_precision(options.precision, device))
+    return EngineConfiguration("pytorch", device, pytorch.choose_precision(options.precision, device))
 
 
 def load_engines(
     members: Sequence[Member],
-    choice: Choice,
+    configuration: EngineConfiguration,
     threads: int | None = None,
     note: Callable[[str], None] = lambda _: None,
 ) -> Engines:
@@ -61,10 +61,10 @@ def load_engines(
         InputError: a file is no checkpoint, or its weights do not fit.
     """
     threads = threads or usable_threads()
-    if choice.kind == "openvino":
+    if configuration.kind == "openvino":
         from slidescreen.engine import openvino
 
-        return openvino.load(members, choice, threads, note)
+        return openvino.load(members, configuration, threads, note)
     from slidescreen.engine import pytorch
 
-    return pytorch.load(members, choice.device, choice.precision, threads)
+    return pytorch.load(members, configuration.device, configuration.precision, threads)

@@ -13,7 +13,7 @@ from slidescreen.errors import memory_ran_out
 T = TypeVar("T")
 
 
-class Halving(Generic[T]):
+class BatchRunner(Generic[T]):
     """Computes batches. Where memory runs out for one, halves of it one at a time, and so from then on.
 
     Attributes:

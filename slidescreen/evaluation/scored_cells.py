@@ -11,7 +11,7 @@ from slidescreen.evaluation.predictions import Predictions, unscored
 
 
 @dataclass(frozen=True)
-class Judged:
+class ScoredCell:
     """One cell: its true type, the called one (empty: abstained), and what goes with it."""
 
     truth: str
@@ -22,14 +22,14 @@ class Judged:
     image: str = ""
 
 
-def vocabulary(judged: Iterable[Judged]) -> tuple[str, ...]:
+def vocabulary(judged: Iterable[ScoredCell]) -> tuple[str, ...]:
     """The cell types of predictions that come without any: the leukocytes, unless there are other objects."""
     named = {name for j in judged for name in (j.truth, j.called)}
     return cells.CELL_TYPES if named & set(cells.OTHER_OBJECTS) else cells.LEUKOCYTES
 
 
 def predictions_of(
-    model: str, types: tuple[str, ...], judged: Sequence[Judged], names: Mapping[str, Sequence[str]]
+    model: str, types: tuple[str, ...], judged: Sequence[ScoredCell], names: Mapping[str, Sequence[str]]
 ) -> Predictions:
     """Predictions of the `judged` cells; `names` of what is not among them, by the keys of `WHY_UNSCORED`.
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from slidescreen.engine.halving import Halving
+from slidescreen.engine.batches import BatchRunner
 
 
 class Cramped:
@@ -33,7 +33,7 @@ class Cramped:
 
 @given(st.integers(1, 50), st.lists(st.integers(1, 40), min_size=1, max_size=5))
 def test_every_row_is_there_once_and_in_order(room: int, batches: list[int]) -> None:
-    halving = Halving(Cramped(room, MemoryError()))
+    halving = BatchRunner(Cramped(room, MemoryError()))
     for size in batches:
         assert halving(range(size)).ravel().tolist() == list(range(size))
     assert halving.largest is None or halving.largest <= room
@@ -41,7 +41,7 @@ def test_every_row_is_there_once_and_in_order(room: int, batches: list[int]) -> 
 
 def test_what_was_too_much_once_is_not_tried_again() -> None:
     cramped, notes = Cramped(3, torch.cuda.OutOfMemoryError("CUDA out of memory.")), list[str]()
-    halving = Halving(cramped, notes.append)
+    halving = BatchRunner(cramped, notes.append)
     halving(range(9))
     halving(range(9))
     assert cramped.sizes == [9, 4, 2, 2, 2, 2, 1, 2, 2, 2, 2, 1]
@@ -50,9 +50,9 @@ def test_what_was_too_much_once_is_not_tried_again() -> None:
 
 def test_where_one_is_too_many_it_ends() -> None:
     with pytest.raises(MemoryError, match="not even one image"):
-        Halving(Cramped(0, RuntimeError("std::bad_alloc")))(range(5))
+        BatchRunner(Cramped(0, RuntimeError("std::bad_alloc")))(range(5))
     with pytest.raises(ValueError, match="a defect"):
-        Halving(Cramped(0, ValueError("a defect")))(range(5))
+        BatchRunner(Cramped(0, ValueError("a defect")))(range(5))
 
 
 def test_after_memory_ran_out_threads_take_turns() -> None:
@@ -68,7 +68,7 @@ def test_after_memory_ran_out_threads_take_turns() -> None:
         inside -= 1
         return np.zeros((len(items), 1))
 
-    halving = Halving(compute)
+    halving = BatchRunner(compute)
     halving(range(4))
     threads = [threading.Thread(target=halving, args=(range(6),)) for _ in range(4)]
     for thread in threads:
