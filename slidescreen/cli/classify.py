@@ -135,7 +135,7 @@ def classify(
     from slidescreen.reporting.terminal import RunDisplay, run_to_dict
     from slidescreen.reporting.worklist import show_run
     from slidescreen.runs import night
-    from slidescreen.runs.record import ClassifyOptions
+    from slidescreen.runs.options import ClassifyOptions
     from slidescreen.screening.thresholds import default_thresholds, read_thresholds
 
     folder = ensemble or default_ensemble()

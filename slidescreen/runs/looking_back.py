@@ -10,7 +10,7 @@ from slidescreen.interruptible import interruptibly
 from slidescreen.runs.drift import compare, profile_of
 from slidescreen.runs.history import History, add_night, content_of, read_history
 from slidescreen.runs.monitoring import Recorder
-from slidescreen.runs.record import ClassifyOptions
+from slidescreen.runs.options import ClassifyOptions
 from slidescreen.screening.results import SlideResult
 
 T = TypeVar("T")

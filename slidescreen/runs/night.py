@@ -21,9 +21,10 @@ from slidescreen.runs.earlier_run import FINISHED, RECORD, STATUS, earlier_slide
 from slidescreen.runs.ledger import Ledger
 from slidescreen.runs.looking_back import LookingBack
 from slidescreen.runs.monitoring import Recorder, RunObserver, recording
+from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.planning import Plan, outdated
 from slidescreen.runs.planning import plan as plan_night
-from slidescreen.runs.record import ClassifyOptions, Night, describe, write_record, write_worklist
+from slidescreen.runs.record import Night, describe, write_record, write_worklist
 from slidescreen.runs.settling import Settling
 from slidescreen.screening.results import NO_IMAGES, Run, judge
 

@@ -7,7 +7,7 @@ from slidescreen.data.slides import Slide
 from slidescreen.runs.absences import archive_long_gone
 from slidescreen.runs.earlier_run import earlier_slides
 from slidescreen.runs.ledger import Ledger
-from slidescreen.runs.record import ClassifyOptions
+from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.settling import Settling
 from slidescreen.runs.vanished import Vanished, marked, no_longer_found, with_fewer_images, without_images
 from slidescreen.screening.results import SlideResult

@@ -11,43 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from slidescreen import __version__
-from slidescreen.engine.interface import EngineConfiguration, EngineOptions
+from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.files.writing import printable, write_text
 from slidescreen.reporting.page import render_run
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs.earlier_run import RECORD
+from slidescreen.runs.options import ClassifyOptions
 from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in
-from slidescreen.screening.thresholds import Thresholds, default_thresholds
 
 _HASTE = 3.0  # seconds
-
-
-@dataclass(frozen=True)
-class ClassifyOptions:
-    """What the user asked for.
-
-    `settle`: slides in which something arrived within so many seconds wait for the next run. `keep`: days after which
-    a slide whose images have gone moves into the archive. `time_limit`: seconds that reading one image may take.
-    `force`: classify finished slides again. `history`: of the nights before; None for `history.csv` in `out`.
-    """
-
-    path: Path
-    out: Path
-    ensemble: Path
-    engine: EngineOptions = field(default_factory=EngineOptions)
-    batch_size: int | None = None
-    workers: int | None = None
-    slide_depth: int | None = None
-    overwrite: bool = False
-    force: bool = False
-    settle: float = 0.0
-    keep: float = 30.0
-    time_limit: float = 60.0
-    log_file: Path | None = None
-    history: Path | None = None
-    thresholds: Thresholds = field(default_factory=default_thresholds)
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, ensemble_folder: Path) -> P
     from slidescreen.ensembles import storage
     from slidescreen.reporting.terminal import RunDisplay
     from slidescreen.runs import night
-    from slidescreen.runs.record import ClassifyOptions
+    from slidescreen.runs.options import ClassifyOptions
 
     root = tmp_path_factory.mktemp("run")
     write_cells(root / "night" / "S", 4)
