@@ -19,11 +19,11 @@ from slidescreen.files.writing import make_folder, printable, sweep
 from slidescreen.interruptible import interruptibly
 from slidescreen.runs.earlier_run import FINISHED, RECORD, STATUS, earlier_slides, had_slides_of, in_the_way
 from slidescreen.runs.ledger import Ledger
-from slidescreen.runs.looking_back import LookingBack
 from slidescreen.runs.monitoring import Recorder, RunObserver, recording
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.planning import Plan, outdated
 from slidescreen.runs.planning import plan as plan_night
+from slidescreen.runs.quality_control import QualityControl
 from slidescreen.runs.record import Night, describe, write_record, write_worklist
 from slidescreen.runs.settling import Settling
 from slidescreen.screening.results import NO_IMAGES, Run, judge
@@ -77,7 +77,7 @@ def classify_folder(request: ClassifyOptions, ensemble: Ensemble, display: RunOb
         pipeline = Pipeline(
             ensemble, engines, request.batch_size, workers, recorder.cells, request.time_limit, recorder.note
         )
-        looking_back = LookingBack(request, recorder)
+        quality_control = QualityControl(request, recorder)
         try:
             for slide, calls in pipeline.run(remaining):
                 if interruptibly(partial(settling.has_changed, slide)):
@@ -93,7 +93,7 @@ def classify_folder(request: ClassifyOptions, ensemble: Ensemble, display: RunOb
                 else:  # nothing to keep, and what an earlier run found there is not to be lost
                     results[slide.name] = replace(judged, new=slide.name not in earlier)
                 recorder.slide(results[slide.name])
-            drift = looking_back.remarks(results, ensemble.validation.usual)
+            drift = quality_control.remarks(results, ensemble.validation.usual)
             run = describe(replace(night, speed=recorder.speed(), drift=drift), results)
             run = _with_worklist(run, request, recorder)
         except KeyboardInterrupt:
@@ -101,7 +101,7 @@ def classify_folder(request: ClassifyOptions, ensemble: Ensemble, display: RunOb
             run = _with_worklist(run, request, recorder, in_haste=True)
             _record(run, request, recorder)
             raise
-        looking_back.remember(started, results)
+        quality_control.remember(started, results)
         _record(run, request, recorder)
         if not waiting and not any(s.differential.classified + s.differential.unidentified for s in run.slides):
             where = printable(request.path)

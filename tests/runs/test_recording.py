@@ -128,14 +128,14 @@ def test_the_worklist_is_written_before_the_history_is_asked_to_grow(
         assert all(Path("run", name).is_file() for name in (*TABLES, "report.html"))
         raise OutputError("cannot write")
 
-    monkeypatch.setattr("slidescreen.runs.looking_back.add_night", fail)
+    monkeypatch.setattr("slidescreen.runs.quality_control.add_night", fail)
     assert command("classify", night, "--out", "run").code == 3
 
 
 def test_a_history_on_a_share_that_no_longer_answers_costs_no_night(
     command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("slidescreen.runs.looking_back.read_history", lambda *_, **__: time.sleep(60))
+    monkeypatch.setattr("slidescreen.runs.quality_control.read_history", lambda *_, **__: time.sleep(60))
     outcome = command("classify", night, "--out", "run", "--history", "lab.csv", "--image-timeout", "2")
     assert outcome.code == 3
     assert "lab.csv does not answer within 2 s" in outcome.err

@@ -16,7 +16,7 @@ from slidescreen.screening.results import SlideResult
 T = TypeVar("T")
 
 
-class LookingBack:
+class QualityControl:
     """The history that a run is asked to keep. Whatever becomes of that file, the run goes on."""
 
     def __init__(self, request: ClassifyOptions, recorder: Recorder) -> None:
