@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from slidescreen.data.slides import Slide
-from slidescreen.runs.absences import archive_long_gone
 from slidescreen.runs.earlier_run import earlier_slides
 from slidescreen.runs.ledger import Ledger
 from slidescreen.runs.options import ClassifyOptions
+from slidescreen.runs.retention import archive_long_gone
 from slidescreen.runs.settling import Settling
-from slidescreen.runs.vanished import Vanished, marked, no_longer_found, with_fewer_images, without_images
+from slidescreen.runs.vanished import VanishedSlide, marked, no_longer_found, with_fewer_images, without_images
 from slidescreen.screening.results import SlideResult
 
 _CHANGING = "it has changed and may still be being exported"
@@ -30,7 +30,7 @@ class Plan:
 
     unchanged: int
     known: Mapping[str, SlideResult]
-    vanished: Sequence[Vanished]
+    vanished: Sequence[VanishedSlide]
     waiting: Sequence[Slide]
     remaining: Sequence[Slide]
     archived: Sequence[Slide] = ()
@@ -66,6 +66,6 @@ def outdated(ledger: Ledger, waiting: Sequence[Slide]) -> dict[str, SlideResult]
     return {each.name: replace(marked(each, "changing", _CHANGING), new=False) for each in found}
 
 
-def _but(slides: Sequence[Slide], gone: Sequence[Vanished]) -> list[Slide]:
+def _but(slides: Sequence[Slide], gone: Sequence[VanishedSlide]) -> list[Slide]:
     names = {each.name for each in gone}
     return [slide for slide in slides if slide.name not in names]

@@ -19,7 +19,7 @@ from slidescreen.screening.results import SlideResult, renamed
 
 
 @dataclass(frozen=True)
-class Vanished:
+class VanishedSlide:
     """A finished slide, the name that it goes by, and in words what has become of its images.
 
     `unread`: why a folder of it cannot be read, if so; `left`: how many of its images are still there.
@@ -51,7 +51,7 @@ def marked(found: SlideResult, flag: str, reason: str) -> SlideResult:
     return replace(found, finding=replace(found.finding, flags=flags, reasons=reasons))
 
 
-def without_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[Vanished]:
+def without_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[VanishedSlide]:
     """Those of the slides that have no image which may be opened, and had some when they were finished."""
     for slide in slides:
         if not _left(slide):
@@ -60,7 +60,7 @@ def without_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[Vanished
                 yield _described(slide, finished)
 
 
-def with_fewer_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[Vanished]:
+def with_fewer_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[VanishedSlide]:
     """Those of the slides that hold nothing but some of the images that they had when they were finished."""
     for slide in slides:
         finished = ledger.remainder(slide)
@@ -68,7 +68,7 @@ def with_fewer_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[Vanis
             yield _described(slide, finished)
 
 
-def no_longer_found(ledger: Ledger, slides: Sequence[Slide], root: Path) -> Iterator[Vanished]:
+def no_longer_found(ledger: Ledger, slides: Sequence[Slide], root: Path) -> Iterator[VanishedSlide]:
     """FinishedSlide slides below `root` of whose images none belongs to any of the slides that there are now.
 
     Where another slide bears the name of one today, it gets a name of its own.
@@ -84,7 +84,7 @@ def no_longer_found(ledger: Ledger, slides: Sequence[Slide], root: Path) -> Iter
                 if name in names:
                     name = told_from(name, str(finished.folder), names)
                 names.add(name)
-                yield Vanished(finished, name, reason)
+                yield VanishedSlide(finished, name, reason)
 
 
 def _left(slide: Slide) -> int:
@@ -92,7 +92,7 @@ def _left(slide: Slide) -> int:
     return sum(not image.refusal for image in slide.images)
 
 
-def _described(slide: Slide, finished: FinishedSlide) -> Vanished:
+def _described(slide: Slide, finished: FinishedSlide) -> VanishedSlide:
     unread = next((image.refusal for image in slide.images if image.refusal), "")
     left, had = _left(slide), finished.differential.images
     if left:
@@ -103,7 +103,7 @@ def _described(slide: Slide, finished: FinishedSlide) -> Vanished:
         reason = "its folder holds no images any more"
     else:
         reason = "its folder is no longer there"
-    return Vanished(finished, slide.name, reason, unread, left)
+    return VanishedSlide(finished, slide.name, reason, unread, left)
 
 
 def _is_of_another(finished: FinishedSlide, slides: dict[str, Slide]) -> bool:

@@ -10,13 +10,15 @@ from pathlib import Path
 from slidescreen.errors import OutputError
 from slidescreen.files.writing import write_text
 from slidescreen.runs.archive import put_away
-from slidescreen.runs.vanished import Vanished
+from slidescreen.runs.vanished import VanishedSlide
 
 _MEMORY = ".vanished.json"
 _DAY = 24 * 3600.0  # seconds
 
 
-def archive_long_gone(gone: Sequence[Vanished], out: Path, days: float, note: Callable[[str], None]) -> list[Vanished]:
+def archive_long_gone(
+    gone: Sequence[VanishedSlide], out: Path, days: float, note: Callable[[str], None]
+) -> list[VanishedSlide]:
     """Move the records of slides that have been gone for so many days into the archive. Returns the other slides.
 
     A slide that cannot be read, or of which some images are left, is not gone. One whose record cannot be moved stays.
