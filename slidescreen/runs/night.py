@@ -18,6 +18,7 @@ from slidescreen.files.shares import in_words, lacking
 from slidescreen.files.writing import make_folder, printable, sweep
 from slidescreen.interruptible import interruptibly
 from slidescreen.runs.earlier_run import FINISHED, RECORD, STATUS, earlier_slides, had_slides_of, in_the_way
+from slidescreen.runs.export_watch import ExportWatch
 from slidescreen.runs.ledger import Ledger
 from slidescreen.runs.monitoring import Recorder, RunObserver, recording
 from slidescreen.runs.options import ClassifyOptions
@@ -25,7 +26,6 @@ from slidescreen.runs.planning import Plan, outdated
 from slidescreen.runs.planning import plan as plan_night
 from slidescreen.runs.quality_control import QualityControl
 from slidescreen.runs.record import Night, describe, write_record, write_worklist
-from slidescreen.runs.settling import Settling
 from slidescreen.screening.results import NO_IMAGES, Run, judge
 
 
@@ -60,8 +60,8 @@ def classify_folder(request: ClassifyOptions, ensemble: Ensemble, display: RunOb
         _clear_way(request, recorder)
         recorder.follow(request.out / STATUS)
         ledger = Ledger(request.out, ensemble, configuration, request.thresholds)
-        settling = Settling(request.settle, request.out, slides)
-        plan = interruptibly(lambda: plan_night(request, ledger, slides, settling, recorder.note))
+        exports = ExportWatch(request.settle, request.out, slides)
+        plan = interruptibly(lambda: plan_night(request, ledger, slides, exports, recorder.note))
         results, remaining, waiting = dict(plan.known), plan.remaining, [slide.name for slide in plan.waiting]
         _tell(recorder, plan)
         if ledger.damaged:
@@ -80,7 +80,7 @@ def classify_folder(request: ClassifyOptions, ensemble: Ensemble, display: RunOb
         quality_control = QualityControl(request, recorder)
         try:
             for slide, calls in pipeline.run(remaining):
-                if interruptibly(partial(settling.has_changed, slide)):
+                if interruptibly(partial(exports.has_changed, slide)):
                     waiting.append(slide.name)
                     results |= outdated(ledger, [slide])
                     recorder.note(f"being exported while it was classified, left to the next run: {slide.name}")

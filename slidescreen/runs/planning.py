@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from slidescreen.data.slides import Slide
 from slidescreen.runs.earlier_run import earlier_slides
+from slidescreen.runs.export_watch import ExportWatch
 from slidescreen.runs.ledger import Ledger
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.retention import archive_long_gone
-from slidescreen.runs.settling import Settling
 from slidescreen.runs.vanished import VanishedSlide, marked, no_longer_found, with_fewer_images, without_images
 from slidescreen.screening.results import SlideResult
 
@@ -37,16 +37,16 @@ class Plan:
 
 
 def plan(
-    request: ClassifyOptions, ledger: Ledger, slides: Sequence[Slide], settling: Settling, note: Callable[[str], None]
+    request: ClassifyOptions, ledger: Ledger, slides: Sequence[Slide], exports: ExportWatch, note: Callable[[str], None]
 ) -> Plan:
-    """FolderState at each slide that there is or was; what has been gone for long moves into the archive."""
+    """Look at each slide that there is or was; what has been gone for long moves into the archive."""
     recalled = () if request.force else filter(None, map(ledger.recall, slides))
     known = {result.name: result for result in recalled}
     unchanged = len(known)
     left = [slide for slide in slides if slide.name not in known]
     gone = [*no_longer_found(ledger, slides, request.path.resolve()), *without_images(ledger, left)]
     left = _but(left, gone)
-    waiting = settling.waiting(left)
+    waiting = exports.waiting(left)
     known |= outdated(ledger, waiting)
     left = [slide for slide in left if slide.name not in {each.name for each in waiting}]
     if not request.force:

@@ -69,7 +69,7 @@ def with_fewer_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[Vanis
 
 
 def no_longer_found(ledger: Ledger, slides: Sequence[Slide], root: Path) -> Iterator[VanishedSlide]:
-    """FinishedSlide slides below `root` of whose images none belongs to any of the slides that there are now.
+    """Finished slides below `root` of whose images none belongs to any of the slides that there are now.
 
     Where another slide bears the name of one today, it gets a name of its own.
     """

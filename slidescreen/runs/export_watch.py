@@ -53,7 +53,7 @@ class FolderState:
         return _any_within(self.times, now, settle) or _any_within(self.copies, now, max(settle, _ABANDONED))
 
 
-class Settling:
+class ExportWatch:
     """Tells which slides are left to the next run, and remembers what it saw of them."""
 
     def __init__(self, settle: float, out: Path, slides: Sequence[Slide]) -> None:

@@ -9,7 +9,7 @@ import pytest
 from conftest import write_cells
 
 from slidescreen.data.slides import Slide, discover
-from slidescreen.runs.settling import FolderState, Settling
+from slidescreen.runs.export_watch import ExportWatch, FolderState
 
 HOUR = 3600.0
 
@@ -38,7 +38,7 @@ def age(path: Path, seconds: float = HOUR) -> None:
 
 
 def waits(slide: Slide, tmp_path: Path, settle: float = 60.0) -> bool:
-    return Settling(settle, tmp_path, [slide]).waiting([slide]) == [slide]
+    return ExportWatch(settle, tmp_path, [slide]).waiting([slide]) == [slide]
 
 
 def test_what_arrived_lately_makes_a_slide_wait_however_old_its_times(
@@ -78,9 +78,9 @@ def test_what_belongs_to_another_slide_is_no_sign(slide: Slide, tmp_path: Path, 
     write_cells(slide.folder / "26-0002", 1)
     os.utime(slide.folder / "26-0002" / "cell_000.jpg", (time.time(),) * 2)
     other = Slide("26-0002", slide.folder / "26-0002", ())
-    assert Settling(60, tmp_path, [slide]).waiting([slide]) == [slide]
+    assert ExportWatch(60, tmp_path, [slide]).waiting([slide]) == [slide]
     (tmp_path / ".waiting.json").unlink()
-    assert Settling(60, tmp_path, [slide, other]).waiting([slide]) == []
+    assert ExportWatch(60, tmp_path, [slide, other]).waiting([slide]) == []
 
 
 @pytest.mark.parametrize("seconds", [-2 * HOUR, -86400 * 365])
@@ -154,10 +154,10 @@ def test_a_damaged_memory_is_none(slide: Slide, tmp_path: Path, clock: list[floa
 
 def test_a_change_after_the_first_look_is_seen(slide: Slide, tmp_path: Path, clock: list[float]) -> None:
     clock[0] = 61
-    settling = Settling(60, tmp_path, [slide])
-    assert settling.waiting([slide]) == []
-    assert not settling.has_changed(slide)
+    exports = ExportWatch(60, tmp_path, [slide])
+    assert exports.waiting([slide]) == []
+    assert not exports.has_changed(slide)
     (slide.folder / "Thumbs.db").touch()
-    assert not settling.has_changed(slide)
+    assert not exports.has_changed(slide)
     shutil.copy2(slide.images[0].path, slide.folder / "cell_007.jpg")
-    assert settling.has_changed(slide)
+    assert exports.has_changed(slide)
