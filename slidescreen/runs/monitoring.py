@@ -35,7 +35,7 @@ class RunObserver(Protocol):
     def slide(self, result: SlideResult) -> None: ...
 
 
-class Log:
+class LogFile:
     """A file that lines are added to, each at once: it may be moved away meanwhile, and is begun anew then."""
 
     def __init__(self, path: Path) -> None:
@@ -61,7 +61,7 @@ class Log:
         self._torn = False
 
 
-class Recorder:
+class Monitor:
     """A display that writes down what it is told, and passes it on to another.
 
     `warnings` are sentences for whoever looks after the run, `unwritten` the names of the files that could not be
@@ -69,7 +69,7 @@ class Recorder:
     under second names.
     """
 
-    def __init__(self, display: RunObserver, log: Log | None = None) -> None:
+    def __init__(self, display: RunObserver, log: LogFile | None = None) -> None:
         self._display = display
         self._log = log
         self.warnings: list[str] = []
@@ -179,18 +179,18 @@ class Recorder:
 
 
 @contextlib.contextmanager
-def recording(display: RunObserver, log_file: Path | None) -> Iterator[Recorder]:
-    """A recorder that adds to a log file, if there is to be one, and notes how the run ended."""
-    recorder = Recorder(display, Log(log_file) if log_file else None)
+def monitored(display: RunObserver, log_file: Path | None) -> Iterator[Monitor]:
+    """A monitor that adds to a log file, if there is to be one, and notes how the run ended."""
+    monitor = Monitor(display, LogFile(log_file) if log_file else None)
     try:
-        yield recorder
+        yield monitor
     except KeyboardInterrupt:
-        recorder.end("interrupted")
+        monitor.end("interrupted")
         raise
     except Exception as error:
-        recorder.end("failed", error=" ".join(str(error).split()))
+        monitor.end("failed", error=" ".join(str(error).split()))
         raise
-    recorder.end("done")
+    monitor.end("done")
 
 
 def _now() -> str:

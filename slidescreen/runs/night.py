@@ -20,7 +20,7 @@ from slidescreen.interruptible import interruptibly
 from slidescreen.runs.earlier_run import FINISHED, RECORD, STATUS, earlier_slides, had_slides_of, in_the_way
 from slidescreen.runs.export_watch import ExportWatch
 from slidescreen.runs.ledger import Ledger
-from slidescreen.runs.monitoring import Recorder, RunObserver, recording
+from slidescreen.runs.monitoring import Monitor, RunObserver, monitored
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.planning import Plan, outdated
 from slidescreen.runs.planning import plan as plan_night
@@ -52,83 +52,83 @@ def classify_folder(request: ClassifyOptions, ensemble: Ensemble, display: RunOb
         configuration.precision, len(ensemble.members)
     )  # one for other members is refused before anything is written
     make_folder(request.out)
-    with locked(request.out, display.note) as locks, recording(display, request.log_file) as recorder:
+    with locked(request.out, display.note) as locks, monitored(display, request.log_file) as monitor:
         sweep(request.out)
         lacks = lacking(request.out, locks)
         if lacks:
-            recorder.note(in_words(printable(request.out), lacks))
-        _clear_way(request, recorder)
-        recorder.follow(request.out / STATUS)
+            monitor.note(in_words(printable(request.out), lacks))
+        _clear_way(request, monitor)
+        monitor.follow(request.out / STATUS)
         ledger = Ledger(request.out, ensemble, configuration, request.thresholds)
         exports = ExportWatch(request.settle, request.out, slides)
-        plan = interruptibly(lambda: plan_night(request, ledger, slides, exports, recorder.note))
+        plan = interruptibly(lambda: plan_night(request, ledger, slides, exports, monitor.note))
         results, remaining, waiting = dict(plan.known), plan.remaining, [slide.name for slide in plan.waiting]
-        _tell(recorder, plan)
+        _tell(monitor, plan)
         if ledger.damaged:
-            recorder.warn(f"damaged records of finished slides are set aside: {', '.join(ledger.damaged)}")
+            monitor.warn(f"damaged records of finished slides are set aside: {', '.join(ledger.damaged)}")
         threads, images = request.engine.threads, sum(len(slide.images) for slide in remaining)
-        engines = load_engines(ensemble.members, configuration, threads, recorder.note) if images else NO_ENGINES
+        engines = load_engines(ensemble.members, configuration, threads, monitor.note) if images else NO_ENGINES
         found = found.without(plan.archived)
         names = [slide.name for slide in found.slides]
         night = Night(request, ensemble, configuration, engines.description, started, names, waiting, lacks)
         night, earlier = replace(night, found=found.to_record()), earlier_slides(request.out)
-        recorder.start(len(remaining), images)
+        monitor.start(len(remaining), images)
         workers = request.workers or min(8, usable_threads())
         pipeline = Pipeline(
-            ensemble, engines, request.batch_size, workers, recorder.cells, request.time_limit, recorder.note
+            ensemble, engines, request.batch_size, workers, monitor.cells, request.time_limit, monitor.note
         )
-        quality_control = QualityControl(request, recorder)
+        quality_control = QualityControl(request, monitor)
         try:
             for slide, calls in pipeline.run(remaining):
                 if interruptibly(partial(exports.has_changed, slide)):
                     waiting.append(slide.name)
                     results |= outdated(ledger, [slide])
-                    recorder.note(f"being exported while it was classified, left to the next run: {slide.name}")
+                    monitor.note(f"being exported while it was classified, left to the next run: {slide.name}")
                     continue
                 judged = judge(slide, calls, ensemble, request.thresholds)
                 if slide.images:
                     results[slide.name] = judged
-                    with recorder.side_file(request.out / FINISHED):
+                    with monitor.side_file(request.out / FINISHED):
                         results[slide.name] = ledger.keep(slide, judged)
                 else:  # nothing to keep, and what an earlier run found there is not to be lost
                     results[slide.name] = replace(judged, new=slide.name not in earlier)
-                recorder.slide(results[slide.name])
+                monitor.slide(results[slide.name])
             drift = quality_control.remarks(results, ensemble.validation.usual)
-            run = describe(replace(night, speed=recorder.speed(), drift=drift), results)
-            run = _with_worklist(run, request, recorder)
+            run = describe(replace(night, speed=monitor.speed(), drift=drift), results)
+            run = _with_worklist(run, request, monitor)
         except KeyboardInterrupt:
-            run = describe(replace(night, speed=recorder.speed()), results)
-            run = _with_worklist(run, request, recorder, in_haste=True)
-            _record(run, request, recorder)
+            run = describe(replace(night, speed=monitor.speed()), results)
+            run = _with_worklist(run, request, monitor, in_haste=True)
+            _record(run, request, monitor)
             raise
         quality_control.remember(started, results)
-        _record(run, request, recorder)
+        _record(run, request, monitor)
         if not waiting and not any(s.differential.classified + s.differential.unidentified for s in run.slides):
             where = printable(request.path)
             if not any(slide.differential.images for slide in run.slides):
                 raise NothingClassifiedError(f"no slide in {where} holds an image; see run.json")
             raise NothingClassifiedError(f"none of the images in {where} could be read; see run.json")
-    return _with_troubles(run, recorder)
+    return _with_troubles(run, monitor)
 
 
-def _with_worklist(run: Run, request: ClassifyOptions, recorder: Recorder, in_haste: bool = False) -> Run:
+def _with_worklist(run: Run, request: ClassifyOptions, monitor: Monitor, in_haste: bool = False) -> Run:
     """Write the worklist of a run, and tell in its record what another program held."""
     written = write_worklist(run, request.out, in_haste)
     for name, other in written.items():
         path = request.out / name
-        recorder.not_written(path, f"{printable(path)} is as it was, for another program holds it: see {other}")
+        monitor.not_written(path, f"{printable(path)} is as it was, for another program holds it: see {other}")
     return replace(run, info={**run.info, held.KEY: written})
 
 
-def _record(run: Run, request: ClassifyOptions, recorder: Recorder) -> None:
+def _record(run: Run, request: ClassifyOptions, monitor: Monitor) -> None:
     before = held.of_run(request.out)
-    with recorder.side_file(request.out / RECORD):
-        write_record(_with_troubles(run, recorder), request.out)
+    with monitor.side_file(request.out / RECORD):
+        write_record(_with_troubles(run, monitor), request.out)
         held.clear_away(request.out, before, run.info[held.KEY])
 
 
-def _with_troubles(run: Run, recorder: Recorder) -> Run:
-    return replace(run, info={**run.info, **recorder.troubles()})
+def _with_troubles(run: Run, monitor: Monitor) -> Run:
+    return replace(run, info={**run.info, **monitor.troubles()})
 
 
 def incomplete(run: Run) -> bool:
@@ -146,21 +146,21 @@ def _check_out(request: ClassifyOptions) -> None:
     in_the_way(request.out, request.path, request.overwrite)
 
 
-def _clear_way(request: ClassifyOptions, recorder: Recorder) -> None:
+def _clear_way(request: ClassifyOptions, monitor: Monitor) -> None:
     """Set aside what the run would replace though it is damaged or nobody knows whose it is."""
     for path in in_the_way(request.out, request.path, request.overwrite):
-        with recorder.side_file(path):
+        with monitor.side_file(path):
             kept = set_aside(path)
-            recorder.warn(f"{printable(path)} is damaged, or of no run that is known here: kept as {kept.name}")
+            monitor.warn(f"{printable(path)} is damaged, or of no run that is known here: kept as {kept.name}")
 
 
-def _tell(recorder: Recorder, plan: Plan) -> None:
+def _tell(monitor: Monitor, plan: Plan) -> None:
     if plan.unchanged:
-        recorder.note(f"finished by an earlier run and unchanged: {plan.unchanged}")
+        monitor.note(f"finished by an earlier run and unchanged: {plan.unchanged}")
     if plan.vanished:
-        recorder.note(f"finished by an earlier run and gone since: {len(plan.vanished)}")
+        monitor.note(f"finished by an earlier run and gone since: {len(plan.vanished)}")
     for each in plan.vanished:
-        recorder.event("vanished", slide=each.name, reason=each.reason)
+        monitor.event("vanished", slide=each.name, reason=each.reason)
     if plan.waiting:
         names = ", ".join(slide.name for slide in plan.waiting)
-        recorder.note(f"still being exported, left to the next run: {names}")
+        monitor.note(f"still being exported, left to the next run: {names}")

@@ -9,7 +9,7 @@ from slidescreen.files.writing import printable
 from slidescreen.interruptible import interruptibly
 from slidescreen.runs.drift import compare, profile_of
 from slidescreen.runs.history import History, add_night, content_of, read_history
-from slidescreen.runs.monitoring import Recorder
+from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.screening.results import SlideResult
 
@@ -19,22 +19,22 @@ T = TypeVar("T")
 class QualityControl:
     """The history that a run is asked to keep. Whatever becomes of that file, the run goes on."""
 
-    def __init__(self, request: ClassifyOptions, recorder: Recorder) -> None:
+    def __init__(self, request: ClassifyOptions, monitor: Monitor) -> None:
         self._path = request.history or request.out / "history.csv"
         self._named = request.history is not None
         self._limit = request.time_limit
-        self._recorder = recorder
+        self._monitor = monitor
 
     def remarks(self, results: Mapping[str, SlideResult], measured: Mapping[str, tuple[float, float]]) -> list[str]:
         """In what the new slides depart from those of earlier nights, or of where the ensemble was measured."""
         slides, history = _new(results), History()
-        with self._recorder.side_file(self._path):
+        with self._monitor.side_file(self._path):
             history = self._in_time(lambda: read_history(self._path, self._named))
         for remark in history.remarks:
-            self._recorder.warn(remark)
+            self._monitor.warn(remark)
         remarks = compare(profile_of(slides), history.profiles(but=content_of(slides)), measured)
         for remark in remarks:
-            self._recorder.event("drift", remark=remark)
+            self._monitor.event("drift", remark=remark)
         return remarks
 
     def remember(self, started: datetime, results: Mapping[str, SlideResult]) -> None:
@@ -42,10 +42,10 @@ class QualityControl:
         slides, time = _new(results), started.isoformat(timespec="seconds")
         if not profile_of(slides).figures:
             return
-        with self._recorder.side_file(self._path):
+        with self._monitor.side_file(self._path):
             kept = self._in_time(lambda: add_night(self._path, time, slides, self._named))
             if kept is not None:
-                self._recorder.warn(f"{printable(self._path)} is begun anew: as it was it is kept as {kept.name}")
+                self._monitor.warn(f"{printable(self._path)} is begun anew: as it was it is kept as {kept.name}")
 
     def _in_time(self, function: Callable[[], T]) -> T:
         """Call what reads or writes the file, which may lie on a share that no longer answers."""

@@ -13,7 +13,7 @@ from conftest import Command, write_cells
 
 from slidescreen.errors import OutputError
 from slidescreen.files import writing
-from slidescreen.runs.monitoring import Log, Recorder
+from slidescreen.runs.monitoring import LogFile, Monitor
 
 TABLES = ("cells.csv", "differential.csv")
 FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
@@ -143,7 +143,7 @@ def test_a_history_on_a_share_that_no_longer_answers_costs_no_night(
 
 
 def test_a_log_that_is_moved_away_is_begun_anew(tmp_path: Path) -> None:
-    log = Log(tmp_path / "night.log")
+    log = LogFile(tmp_path / "night.log")
     log.add("one")
     (tmp_path / "night.log").rename(tmp_path / "night.log.1")
     log.add("two")
@@ -154,16 +154,16 @@ def test_a_log_that_is_moved_away_is_begun_anew(tmp_path: Path) -> None:
 def test_a_log_goes_on_below_a_line_that_may_be_torn(tmp_path: Path) -> None:
     (tmp_path / "night.log").symlink_to("/dev/full")
     watcher = Watcher()
-    recorder = Recorder(watcher, Log(tmp_path / "night.log"))
-    recorder.event("one")
-    recorder.event("two")
+    monitor = Monitor(watcher, LogFile(tmp_path / "night.log"))
+    monitor.event("one")
+    monitor.event("two")
     assert watcher.told == [f"cannot write {tmp_path}/night.log: No space left on device"]
     (tmp_path / "night.log").unlink()
     (tmp_path / "night.log").write_text('{"time": "2026')
-    recorder.event("three")
+    monitor.event("three")
     torn, whole = (tmp_path / "night.log").read_text().splitlines()
     assert (torn, json.loads(whole)["event"]) == ('{"time": "2026', "three")
-    assert recorder.troubles() == {"warnings": watcher.told, "unwritten_files": [f"{tmp_path}/night.log"]}
+    assert monitor.troubles() == {"warnings": watcher.told, "unwritten_files": [f"{tmp_path}/night.log"]}
 
 
 def test_a_signal_while_the_page_is_written_leaves_tables_and_page_of_one_run(
@@ -188,7 +188,7 @@ def test_a_log_in_a_groups_folder_is_the_groups(tmp_path: Path) -> None:
     tmp_path.chmod(0o770)
     old = os.umask(0o077)
     try:
-        Log(tmp_path / "night.log").add("first")
+        LogFile(tmp_path / "night.log").add("first")
     finally:
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "night.log").stat().st_mode) == 0o660
