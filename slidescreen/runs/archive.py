@@ -16,8 +16,8 @@ from typing import Any
 from slidescreen import cells
 from slidescreen.errors import InputError, OutputError
 from slidescreen.files.writing import make_folder, printable, write_whole
-from slidescreen.screening.finished import PICTURES, SUFFIX, FinishedSlide, read_finished
 from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in
+from slidescreen.screening.slide_record import PICTURES, SUFFIX, FinishedSlide, read_finished
 
 FOLDER = "archive"
 _RECORDS = "finished-slides"

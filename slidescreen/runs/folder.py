@@ -14,8 +14,8 @@ from slidescreen.reporting.remarks import contradictory_reports
 from slidescreen.reporting.tables import read_differentials
 from slidescreen.runs.archive import is_archive, read_archive
 from slidescreen.screening.differential import Differential
-from slidescreen.screening.finished import read_all
 from slidescreen.screening.results import Run, SlideResult
+from slidescreen.screening.slide_record import read_all
 
 _SENTENCES = ("drift", "layout", "warnings", "waiting_slides", "unfinished_slides", "earlier_slides")
 _NEEDED = ("slides", "failures", "counts", "drift")

@@ -24,19 +24,19 @@ from slidescreen.files.writing import make_folder, sweep
 from slidescreen.reporting.tables import cell_rows
 from slidescreen.runs.archive import archived_stems, put_away
 from slidescreen.screening import correction, differential, excess, verdict
-from slidescreen.screening.finished import (
+from slidescreen.screening.results import SlideResult, judge, renamed
+from slidescreen.screening.slide_record import (
     FOLDER,
     PICTURES,
     SUFFIX,
-    Body,
     FinishedSlide,
-    Origin,
+    Provenance,
+    RecordBody,
     call_of,
     is_old,
     read_finished,
     write_finished,
 )
-from slidescreen.screening.results import SlideResult, judge, renamed
 from slidescreen.screening.thresholds import Thresholds
 
 _JUDGING = (differential, correction, false_calls, excess, sufficiency, verdict)
@@ -90,7 +90,7 @@ class Ledger:
         self._make_room(slide, {call.digest for call in calls})
         finished = self._described(slide, result, datetime.now(UTC))
         known = replace(finished, fingerprint=fingerprint, unread=_unread(slide, calls))
-        write_finished(known, Body(calls, states), cell_rows(slide.name, calls, known.cell_types))
+        write_finished(known, RecordBody(calls, states), cell_rows(slide.name, calls, known.cell_types))
         return replace(result, kept=known)
 
     def _make_room(self, slide: Slide, images: Collection[str]) -> None:
@@ -181,7 +181,7 @@ class Ledger:
                 old = json.loads(path.read_text(encoding="utf-8"))
                 if old["key"] == self._origin.called:  # else there is no telling what its calls meant
                     slide = Slide(old["slide"], Path(old["folder"]), (), place=old["slide"])
-                    body = Body(tuple(map(call_of, old["calls"])), tuple(old["states"]))
+                    body = RecordBody(tuple(map(call_of, old["calls"])), tuple(old["states"]))
                     time = datetime.fromtimestamp(path.stat().st_mtime, UTC)
                     judged = judge(slide, body.calls, self._ensemble, self._thresholds)
                     rows = cell_rows(slide.name, body.calls, self._ensemble.cell_types)
@@ -238,18 +238,18 @@ class Ledger:
         self._write(renewed, body)
         return renewed
 
-    def _write(self, finished: FinishedSlide, body: Body) -> None:
+    def _write(self, finished: FinishedSlide, body: RecordBody) -> None:
         """Renew a record, if that can be: if not, the next night does the same once more."""
         with contextlib.suppress(OutputError):
             write_finished(finished, body, finished.rows())
 
 
-def _origin(ensemble: Ensemble, configuration: EngineConfiguration, thresholds: Thresholds) -> Origin:
+def _origin(ensemble: Ensemble, configuration: EngineConfiguration, thresholds: Thresholds) -> Provenance:
     vote = [(member.sha256, member.weight) for member in ensemble.members]
     validation = ensemble.validation
     told = [vote, ensemble.rule, validation.temperature, validation.offsets, validation.rejection_threshold]
     code = [hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest() for module in _JUDGING]
-    return Origin(
+    return Provenance(
         voted=_hash(told),
         called=_hash([*told, asdict(configuration)]),
         judged=_hash([told, asdict(validation), asdict(thresholds), code]),

@@ -14,8 +14,8 @@ from slidescreen.data.slides import Slide
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 from slidescreen.runs.ledger import Ledger
-from slidescreen.screening.finished import FinishedSlide
 from slidescreen.screening.results import SlideResult, renamed
+from slidescreen.screening.slide_record import FinishedSlide
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from slidescreen.data.calls import Call, Contradiction, Status, reported_twice
 from slidescreen.data.slides import Slide
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.screening.differential import Differential, count_slide
-from slidescreen.screening.finished import FinishedSlide
+from slidescreen.screening.slide_record import FinishedSlide
 from slidescreen.screening.thresholds import Thresholds
 from slidescreen.screening.verdict import Finding, Verdict, screen, urgency
 

@@ -91,7 +91,7 @@ def test_an_unchanged_slide_is_told_by_the_head_of_its_record_alone(
         raise AssertionError("the calls of an unchanged slide were read, or it was judged once more")
 
     for name in (
-        "slidescreen.screening.finished.call_of",
+        "slidescreen.screening.slide_record.call_of",
         "slidescreen.runs.ledger.judge",
         "slidescreen.runs.ledger.read_bytes",
     ):

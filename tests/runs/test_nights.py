@@ -22,8 +22,8 @@ from slidescreen.ensembles import storage
 from slidescreen.files import held
 from slidescreen.reporting.page import MOST_EARLIER
 from slidescreen.runs.ledger import Ledger
-from slidescreen.screening.finished import FinishedSlide
 from slidescreen.screening.results import judge
+from slidescreen.screening.slide_record import FinishedSlide
 from slidescreen.screening.thresholds import default_thresholds
 
 

@@ -27,7 +27,7 @@ _NOT_KEPT = ("shares", "certain", "composition")  # of a differential: judging a
 
 
 @dataclass(frozen=True)
-class Origin:
+class Provenance:
     """By what a slide was called and judged, as hashes: while they are the same, so would be the outcome.
 
     `voted` is of the ensemble, `called` of the ensemble and the engine's settings, `judged` of the ensemble, what was
@@ -61,7 +61,7 @@ class FinishedSlide:
     path: Path
     slide: str
     folder: Path
-    origin: Origin
+    origin: Provenance
     time: str
     fingerprint: str
     unread: tuple[tuple[int, str], ...]
@@ -86,7 +86,7 @@ class FinishedSlide:
         """
         return str(json.loads(self._line(_ROWS)))
 
-    def body(self) -> "Body":
+    def body(self) -> "RecordBody":
         """Its calls, and the states of its images when they were called.
 
         Raises:
@@ -94,7 +94,7 @@ class FinishedSlide:
         """
         try:
             content = json.loads(self._line(_BODY))
-            return Body(tuple(map(call_of, content["calls"])), tuple(content["states"]))
+            return RecordBody(tuple(map(call_of, content["calls"])), tuple(content["states"]))
         except (KeyError, TypeError, ValueError) as error:
             raise self._damaged(error) from error
 
@@ -128,7 +128,7 @@ class FinishedSlide:
 
 
 @dataclass(frozen=True)
-class Body:
+class RecordBody:
     """The calls of a finished slide, and the state of each image when it was called (empty: not known)."""
 
     calls: tuple[Call, ...]
@@ -157,7 +157,7 @@ class RecordedCalls(Sequence[Call]):
         return self._finished.body().calls[position]
 
 
-def write_finished(finished: FinishedSlide, body: Body, rows: str) -> None:
+def write_finished(finished: FinishedSlide, body: RecordBody, rows: str) -> None:
     """Write a record, whole.
 
     Raises:
@@ -198,7 +198,7 @@ def read_finished(path: Path) -> FinishedSlide | None:
             path=path,
             slide=head["slide"],
             folder=Path(head["folder"]),
-            origin=Origin(**head["origin"]),
+            origin=Provenance(**head["origin"]),
             time=head["time"],
             fingerprint=head["fingerprint"],
             unread=tuple((int(position), str(reason)) for position, reason in head["unread"]),
