@@ -7,7 +7,7 @@ from slidescreen.data.calls import Status
 from slidescreen.data.passed_over import sentences
 from slidescreen.errors import InputError
 from slidescreen.files.damaged import DamagedError, read_json
-from slidescreen.files.held import second_names
+from slidescreen.files.fallback_names import names_in
 from slidescreen.files.writing import printable
 from slidescreen.reporting.cell_table import open_calls
 from slidescreen.reporting.remarks import contradictory_reports
@@ -52,7 +52,7 @@ def read_run(folder: Path) -> Run:
     except (DamagedError, ValueError, KeyError, TypeError, AttributeError) as error:
         again = "move it away and classify again, which takes no time for what is finished"
         raise InputError(f"{printable(path)} is damaged ({error}): {again}") from error
-    second = second_names(info)
+    second = names_in(info)
     calls, types = open_calls(folder / second.get("cells.csv", "cells.csv"), reasons)
     alike = (finished for finished in read_all(folder) if finished.cell_types == types)
     records = {_key(finished.slide, finished.differential): finished for finished in alike}

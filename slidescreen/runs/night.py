@@ -11,7 +11,7 @@ from slidescreen.engine.interface import NO_ENGINES, for_each
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.pipeline import Pipeline
 from slidescreen.errors import InputError, NothingClassifiedError
-from slidescreen.files import held
+from slidescreen.files import fallback_names
 from slidescreen.files.damaged import set_aside
 from slidescreen.files.locking import locked
 from slidescreen.files.shares import in_words, lacking
@@ -117,14 +117,14 @@ def _with_worklist(run: Run, request: ClassifyOptions, monitor: Monitor, in_hast
     for name, other in written.items():
         path = request.out / name
         monitor.not_written(path, f"{printable(path)} is as it was, for another program holds it: see {other}")
-    return replace(run, info={**run.info, held.KEY: written})
+    return replace(run, info={**run.info, fallback_names.KEY: written})
 
 
 def _record(run: Run, request: ClassifyOptions, monitor: Monitor) -> None:
-    before = held.of_run(request.out)
+    before = fallback_names.of_run(request.out)
     with monitor.side_file(request.out / RECORD):
         write_record(_with_troubles(run, monitor), request.out)
-        held.clear_away(request.out, before, run.info[held.KEY])
+        fallback_names.remove_unused(request.out, before, run.info[fallback_names.KEY])
 
 
 def _with_troubles(run: Run, monitor: Monitor) -> Run:
