@@ -13,8 +13,8 @@ from slidescreen.ensembles.pipeline import Pipeline
 from slidescreen.errors import InputError, NothingClassifiedError
 from slidescreen.files import fallback_names
 from slidescreen.files.damaged import set_aside
+from slidescreen.files.file_system import in_words, missing_features
 from slidescreen.files.locking import locked
-from slidescreen.files.shares import in_words, lacking
 from slidescreen.files.writing import make_folder, printable, sweep
 from slidescreen.interruptible import interruptibly
 from slidescreen.runs.earlier_run import FINISHED, RECORD, STATUS, earlier_slides, had_slides_of, in_the_way
@@ -54,7 +54,7 @@ def classify_folder(request: ClassifyOptions, ensemble: Ensemble, display: RunOb
     make_folder(request.out)
     with locked(request.out, display.note) as locks, monitored(display, request.log_file) as monitor:
         sweep(request.out)
-        lacks = lacking(request.out, locks)
+        lacks = missing_features(request.out, locks)
         if lacks:
             monitor.note(in_words(printable(request.out), lacks))
         _clear_way(request, monitor)

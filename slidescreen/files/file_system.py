@@ -16,7 +16,7 @@ _IN_WORDS = {
 }
 
 
-def lacking(folder: Path, locks: bool) -> list[str]:
+def missing_features(folder: Path, locks: bool) -> list[str]:
     """What the file system of a folder lacks: some of `flushing`, `permissions` and `locks`.
 
     Args:

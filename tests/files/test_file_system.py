@@ -11,11 +11,11 @@ import pytest
 from conftest import Command, write_cells
 from test_footprint import needs_strace
 
-from slidescreen.files.shares import in_words, lacking
+from slidescreen.files.file_system import in_words, missing_features
 
 
 def test_a_local_disk_lacks_nothing(tmp_path: Path) -> None:
-    assert lacking(tmp_path, locks=True) == []
+    assert missing_features(tmp_path, locks=True) == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -24,7 +24,7 @@ def test_a_full_disk_is_not_said_to_lack_anything(tmp_path: Path, monkeypatch: p
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    assert lacking(tmp_path, locks=True) == []
+    assert missing_features(tmp_path, locks=True) == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -33,12 +33,12 @@ import sys
 from pathlib import Path
 from slidescreen.files.writing import make_folder, write_text
 from slidescreen.files.locking import locked
-from slidescreen.files.shares import lacking
+from slidescreen.files.file_system import missing_features
 folder = make_folder(Path(sys.argv[1]) / "run")
 with locked(folder) as locks:
     write_text(folder / "cells.csv", "old")
     write_text(folder / "cells.csv", "new")
-    print(lacking(folder, locks))
+    print(missing_features(folder, locks))
 """
 
 
