@@ -8,7 +8,7 @@ import typer
 
 from slidescreen.cli.exit_codes import ExitCode
 from slidescreen.cli.shared import DeviceOption, EnsembleOption, Format, FormatOption, default_ensemble
-from slidescreen.files.names import legal
+from slidescreen.files.legal_names import legal_name
 
 _NIGHT = "Unattended runs"
 
@@ -142,7 +142,7 @@ def classify(
     name = path.resolve().name or "root"
     request = ClassifyOptions(
         path=path,
-        out=out or Path("slidescreen-out") / legal(name),
+        out=out or Path("slidescreen-out") / legal_name(name),
         ensemble=folder,
         engine=EngineOptions(device, engine, precision, threads, fast),
         batch_size=batch_size,

@@ -9,10 +9,10 @@ from typing import Any, overload
 
 from slidescreen import cells
 from slidescreen.data import passed_over
-from slidescreen.data.naming import told_apart
 from slidescreen.data.passed_over import Entry, Kind
 from slidescreen.data.places import Ambiguity, Place, Places, Remark, at_depth, by_layout
 from slidescreen.data.scanning import Folder, all_of, passed_over_below, relative, scan
+from slidescreen.data.unique_names import unique_names
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 
@@ -63,7 +63,7 @@ class SlideImages(Sequence[CellImage]):
     def fields(self) -> Iterator[Fields]:
         """Of each image its file, name, reported type and refusal, in an order that depends on these alone."""
         raw = [f"{part.prefix}{name}" for part in self._parts for name in part.names]
-        names = iter(told_apart(raw))
+        names = iter(unique_names(raw))
         for part in self._parts:
             for name in part.names:
                 yield f"{part.start}{name}", next(names), part.reported_type, part.refusals.get(name, "")
@@ -186,7 +186,7 @@ def _names(root: Folder, folders: list[Path]) -> list[str]:
     below = [folder.relative_to(root.path).as_posix() for folder in folders]
     own = root.name or "root"
     own = f"{own}/." if own in below else own  # which is no folder's below
-    return told_apart([own if name == "." else name for name in below])
+    return unique_names([own if name == "." else name for name in below])
 
 
 def _slide(root: Folder, place: Place, name: str) -> Slide:

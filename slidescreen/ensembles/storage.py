@@ -17,7 +17,7 @@ from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.ensembles.false_calls import FalseCalls
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
-from slidescreen.files.names import legal
+from slidescreen.files.legal_names import legal_name
 from slidescreen.files.writing import make_folder, printable, sha256_of, write_text, write_whole
 from slidescreen.models.checkpoints import read_checkpoint
 from slidescreen.models.member import Member, Quantised
@@ -68,7 +68,7 @@ def _others(folder: Path, ensemble: Ensemble) -> set[str]:
 def _free_name(path: Path, taken: set[str]) -> str:
     """A name like the file's that is in nobody's way, nor its 8-bit network's, also where case makes no difference."""
     stems = itertools.chain([path.stem], (f"{number}-{path.stem}" for number in itertools.count(2)))
-    name = next(name for stem in stems if taken.isdisjoint(_both(name := legal(stem, ".safetensors"))))
+    name = next(name for stem in stems if taken.isdisjoint(_both(name := legal_name(stem, ".safetensors"))))
     taken |= _both(name)
     return name
 

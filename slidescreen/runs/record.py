@@ -28,7 +28,7 @@ _HASTE = 3.0  # seconds
 class Night:
     """What a run set out to do, and with what.
 
-    `slides` and `waiting` are names. `share_lacks`: by `file_system.missing_features`. `found`: what is said of the layout
+    `slides` and `waiting` are names. `share_lacks`: by `missing_features`. `found`: what is said of the layout
     and of what was passed over, by `Survey.to_record`. `speed`: in images per second.
     """
 

@@ -12,7 +12,7 @@ from slidescreen.evaluation import Evaluation, Predictions, evaluate
 from slidescreen.evaluation import truth as truths
 from slidescreen.evaluation.prediction_files import of_tables
 from slidescreen.evaluation.truth import LabelOptions
-from slidescreen.files.names import legal
+from slidescreen.files.legal_names import legal_name
 from slidescreen.files.writing import make_folder, printable, write_text
 from slidescreen.reporting.evaluation_files import check_place, write_evaluation
 from slidescreen.reporting.page import Heat, render_run
@@ -100,7 +100,7 @@ def _predictions(
     request: ReportOptions, default_ensemble: Callable[[], Path], progress: Callable[[int, int], None]
 ) -> tuple[list[Predictions], Path]:
     source, *others = request.sources
-    place = Path("slidescreen-out") / legal(source.resolve().stem, "-evaluation")
+    place = Path("slidescreen-out") / legal_name(source.resolve().stem, "-evaluation")
     for path in request.sources:
         if not path.exists():
             raise InputError(f"{printable(path)} does not exist")

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from slidescreen.data.naming import told_from
 from slidescreen.data.slides import Slide
+from slidescreen.data.unique_names import unused_name
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 from slidescreen.runs.ledger import Ledger
@@ -82,7 +82,7 @@ def no_longer_found(ledger: Ledger, slides: Sequence[Slide], root: Path) -> Iter
                 reason = "its folder holds no images any more" if there else "its folder is no longer there"
                 name = finished.slide
                 if name in names:
-                    name = told_from(name, str(finished.folder), names)
+                    name = unused_name(name, str(finished.folder), names)
                 names.add(name)
                 yield VanishedSlide(finished, name, reason)
 

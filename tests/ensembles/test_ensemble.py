@@ -16,7 +16,7 @@ from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
-from slidescreen.files.names import legal
+from slidescreen.files.legal_names import legal_name
 from slidescreen.models.member import member_of
 from slidescreen.statistics.scaling import apply_temperature
 
@@ -211,7 +211,7 @@ def test_members_whose_names_differ_by_case_or_are_illegal_elsewhere_do_not_meet
     saved = storage.save(tmp_path / "out", Ensemble(tuple(member_of(place, 1.0) for place in places)))
     names = [member.path.name for member in saved.members]
     assert names[:2] == ["b1.safetensors", "2-B1.safetensors"]
-    assert names[2] == legal("a:b", ".safetensors")
+    assert names[2] == legal_name("a:b", ".safetensors")
     assert len(storage.load(tmp_path / "out").members) == 3
 
 

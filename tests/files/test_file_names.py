@@ -8,14 +8,14 @@ from conftest import Command, write_cells
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slidescreen.files.names import LONGEST, legal
+from slidescreen.files.legal_names import LONGEST, legal_name
 
 
 @pytest.mark.parametrize(
     "text", ["26-0001", "Signed slides", "Färbung ✓", "a.b.c", ".finished", "CONTROL", "COM", "COM10"]
 )
 def test_a_legal_name_stays_as_it_is(text: str) -> None:
-    assert legal(text) == text
+    assert legal_name(text) == text
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ def test_a_legal_name_stays_as_it_is(text: str) -> None:
     ],
 )  # fmt: skip
 def test_an_illegal_name_becomes_a_legal_one_that_is_like_it(text: str, begins: str) -> None:
-    assert legal(text).startswith(begins)
-    assert legal(legal(text)) == legal(text)
+    assert legal_name(text).startswith(begins)
+    assert legal_name(legal_name(text)) == legal_name(text)
 
 
 NAMES = st.one_of(
@@ -42,7 +42,7 @@ NAMES = st.one_of(
 
 @given(NAMES)
 def test_any_name_becomes_legal_everywhere(text: str) -> None:
-    name = legal(text, ".csv")
+    name = legal_name(text, ".csv")
     assert not PureWindowsPath(name).is_reserved()
     assert PureWindowsPath(name).name == name
     assert not set(name) & set('<>:"/\\|?*')
@@ -53,7 +53,7 @@ def test_any_name_becomes_legal_everywhere(text: str) -> None:
 
 @given(NAMES, NAMES)
 def test_two_names_never_become_one(first: str, second: str) -> None:
-    assert len({legal(first), legal(second)}) == len({first, second})
+    assert len({legal_name(first), legal_name(second)}) == len({first, second})
 
 
 def test_a_run_writes_only_names_that_are_legal_and_short_on_windows(command: Command) -> None:
@@ -65,5 +65,5 @@ def test_a_run_writes_only_names_that_are_legal_and_short_on_windows(command: Co
     assert {path.name for path in written} >= {"cells.csv", "report.html"}
     for path in written:
         for part in path.parts:
-            assert legal(part) == part
+            assert legal_name(part) == part
         assert len(str(path)) <= 100

@@ -9,7 +9,7 @@ _FORBIDDEN = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f-\x9f\ud800-\udfff]')
 _RESERVED = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³])", re.IGNORECASE)
 
 
-def legal(text: str, suffix: str = "") -> str:
+def legal_name(text: str, suffix: str = "") -> str:
     """A name made of some text, the text itself where that is legal everywhere.
 
     Else it ends with some of the text's digest, so that two texts never come to one name.

@@ -11,7 +11,7 @@ from slidescreen.files.writing import printable
 _DIGITS = (8, 16, 64)  # of a hash: no more than it takes
 
 
-def told_apart(names: Sequence[str]) -> list[str]:
+def unique_names(names: Sequence[str]) -> list[str]:
     """Each file's name or relative path as printable text, no two of which look alike.
 
     Where several would, those that had to be written otherwise than they are get a mark made of their bytes, which is
@@ -32,12 +32,12 @@ def told_apart(names: Sequence[str]) -> list[str]:
         if len(positions) > 1:
             for position in positions:
                 if names[position] != look:
-                    shown[position] = told_from(shown[position], names[position], taken)
+                    shown[position] = unused_name(shown[position], names[position], taken)
                     taken.add(_looks(shown[position]))
     return shown
 
 
-def told_from(text: str, name: str, taken: Collection[str]) -> str:
+def unused_name(text: str, name: str, taken: Collection[str]) -> str:
     """A printable name with a mark made of the bytes of what it stands for, so that it is none of those taken."""
     digest = hashlib.sha256(os.fsencode(name)).hexdigest()
     tries = (f"{text} #{digest[:digits]}" for digits in _DIGITS)
