@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from benchmarks.verdict import ScoredCell, calls_of, judge, percent, rate, read, shares_of, slides_of
-from slidescreen.building.validation import Targets, calibrate
+from slidescreen.building.validation import RejectionTargets, calibrate
 from slidescreen.data.images import Preprocessing
 from slidescreen.data.labels import LabelledImage
 from slidescreen.ensembles.ensemble import Ensemble
@@ -61,7 +61,9 @@ def measured(known: Predictions) -> Ensemble:
         LabelledImage(Path(str(n)), known.cell_types[t], slide)
         for n, (t, slide) in enumerate(zip(known.truth.tolist(), known.slides, strict=True))
     )
-    return calibrate(Ensemble((member,)), MemberPredictions(images, known.truth, (known.probabilities,)), Targets())
+    return calibrate(
+        Ensemble((member,)), MemberPredictions(images, known.truth, (known.probabilities,)), RejectionTargets()
+    )
 
 
 def called_by(ensemble: Ensemble, slide: Predictions) -> Predictions:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from slidescreen.building import precisions
-from slidescreen.building.validation import Targets, calibrate, search_weights
+from slidescreen.building.validation import RejectionTargets, calibrate, search_weights
 from slidescreen.data.duplicates import contents_of, deduplicate
 from slidescreen.data.images import prepare
 from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
@@ -37,7 +37,7 @@ class EnsembleOptions:
     weights: tuple[float, ...] | None
     rule: str
     search: bool
-    targets: Targets
+    targets: RejectionTargets
     left_out: frozenset[str]
     unspecified_blasts: str | None
     drop_duplicates: bool

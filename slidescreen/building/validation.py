@@ -29,7 +29,7 @@ _UNSEEN_CELLS = 2  # less certain than all others, which the validation cells ma
 
 
 @dataclass(frozen=True)
-class Targets:
+class RejectionTargets:
     """What the rejection threshold is to reach: the accuracy of the kept cells, and how many may be given up."""
 
     accuracy: float = 0.95
@@ -49,7 +49,7 @@ def search_weights(predictions: MemberPredictions, rule: str) -> tuple[float, ..
     return tuple(w / _WEIGHT_STEPS for w in best)
 
 
-def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Targets) -> Ensemble:
+def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: RejectionTargets) -> Ensemble:
     """The ensemble with its temperature, offsets, rejection threshold and errors measured on `predictions`."""
     scaled = _scaled(ensemble, predictions)
     probabilities = scaled.combine(predictions.members)
@@ -207,7 +207,7 @@ def _leukocyte_f1(matrix: NDArray[np.int64], cell_types: Sequence[str]) -> float
     return classification.macro(scores).value
 
 
-def _threshold(confidence: Floats, correct: NDArray[np.bool_], targets: Targets) -> float:
+def _threshold(confidence: Floats, correct: NDArray[np.bool_], targets: RejectionTargets) -> float:
     """The lowest that reaches the accuracy, but none that gives up more cells than allowed.
 
     A few cells say little of the least certain ones, so some that are less certain still are taken to be among them:

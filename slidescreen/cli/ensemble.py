@@ -58,7 +58,7 @@ def ensemble(
 ) -> None:
     """Combine checkpoints into an ensemble, measure it and its members on the validation split, and store it."""
     from slidescreen.building import build
-    from slidescreen.building.validation import Targets
+    from slidescreen.building.validation import RejectionTargets
     from slidescreen.reporting.ensembles import EnsembleDisplay, show_comparison
 
     if weight is not None and len(weight) != len(checkpoints):
@@ -72,7 +72,7 @@ def ensemble(
         weights=None if weight is None else tuple(weight),
         rule=rule,
         search=search,
-        targets=Targets(target_accuracy, most_unidentified),
+        targets=RejectionTargets(target_accuracy, most_unidentified),
         left_out=frozenset(leave_out or ()),
         unspecified_blasts=unspecified_blasts,
         drop_duplicates=drop_duplicates,

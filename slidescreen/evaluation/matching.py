@@ -56,7 +56,7 @@ class RunImage:
 _Key = Callable[[RunImage], str]
 
 
-class Matcher:
+class LabelMatcher:
     """Finds the images of a run that labels are of."""
 
     def __init__(self, run: Run, base: Path) -> None:

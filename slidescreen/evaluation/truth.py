@@ -15,7 +15,7 @@ from slidescreen.data.labels import LabelledImage, LabelRules, located, read_lab
 from slidescreen.data.splits import parted
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError
-from slidescreen.evaluation.matching import Matcher, RunImage
+from slidescreen.evaluation.matching import LabelMatcher, RunImage
 from slidescreen.evaluation.predictions import WHY_UNSCORED, Predictions, unscored
 from slidescreen.evaluation.scored_cells import ScoredCell, predictions_of
 from slidescreen.files.writing import printable
@@ -154,7 +154,7 @@ def _labelled(run: Run, truth: Path, label_options: LabelOptions, names: _Names)
     """The run's images with the labels of a table or folder, of every split."""
     labels = read_labels(truth, label_options.rules)
     names["passed_over"] += (entry.name for entry in labels.passed_over)
-    matcher = Matcher(run, truth if truth.is_dir() else truth.parent)
+    matcher = LabelMatcher(run, truth if truth.is_dir() else truth.parent)
     pairs: list[_Pair] = []
     for label in parted(labels.images, label_options.split):
         found = matcher.find(label)

@@ -9,7 +9,7 @@ import pytest
 
 from slidescreen import cells
 from slidescreen.building.precisions import find_cascade, measure
-from slidescreen.building.validation import Targets, calibrate, corrected_names, search_weights
+from slidescreen.building.validation import RejectionTargets, calibrate, corrected_names, search_weights
 from slidescreen.data.images import Preprocessing
 from slidescreen.data.labels import LabelledImage
 from slidescreen.ensembles.ensemble import Ensemble
@@ -43,13 +43,13 @@ def test_the_search_gives_the_better_member_the_greater_weight() -> None:
 
 def test_the_threshold_reaches_the_accuracy_and_gives_up_no_more_than_allowed() -> None:
     found = predictions(3.0, 3.5)
-    generous = calibrate(PAIR, found, Targets(0.97, 0.5))
+    generous = calibrate(PAIR, found, RejectionTargets(0.97, 0.5))
     combined = generous.combine(found.members)
     kept = combined.max(axis=1) >= generous.validation.rejection_threshold
     assert (combined.argmax(axis=1) == found.truth)[kept].mean() >= 0.97
     assert generous.validation.confusion_matrix is not None
     assert generous.validation.confusion_matrix.sum() == kept.sum()
-    strict = calibrate(PAIR, found, Targets(0.9999, 0.05))
+    strict = calibrate(PAIR, found, RejectionTargets(0.9999, 0.05))
     assert strict.validation.measured["unidentified"] == pytest.approx(0.05 * 800, abs=1)
 
 
@@ -112,7 +112,7 @@ def test_no_member_decides_alone_where_it_is_surely_wrong_or_votes_are_hard() ->
 
 def test_how_sure_it_is_on_slides_is_kept_as_what_is_usual() -> None:
     found = predictions(2.0, 2.0)
-    calibrated = calibrate(PAIR, found, Targets())
+    calibrated = calibrate(PAIR, found, RejectionTargets())
     confidence = calibrated.combine(found.members).max(axis=1)
     slides = np.arange(800) % 10
     means = [confidence[slides == n].mean() for n in range(10)]
@@ -134,7 +134,7 @@ def test_of_few_cells_nothing_extreme_is_learnt(count: int) -> None:
     right = part(predictions(4.0, 4.0), count)
     wrong = replace(right, truth=(right.truth + 1) % len(TYPES))
     for found, low, high in ((right, 0.25, 1.0), (wrong, 1.0, 20.0)):
-        validation = calibrate(PAIR, found, Targets()).validation
+        validation = calibrate(PAIR, found, RejectionTargets()).validation
         assert low < validation.temperature <= high
         assert validation.rejection_threshold < 0.05
         assert max(map(abs, validation.offsets)) < 0.5
@@ -146,7 +146,7 @@ def test_of_few_cells_nothing_extreme_is_learnt(count: int) -> None:
 
 
 def test_what_it_was_measured_on_is_kept() -> None:
-    found = calibrate(PAIR, predictions(2.0, 2.0, count=24), Targets()).measured_on
+    found = calibrate(PAIR, predictions(2.0, 2.0, count=24), RejectionTargets()).measured_on
     assert found == MeasuredOn({name: 2 if n < 8 else 1 for n, name in enumerate(TYPES)}, 10)
 
 
@@ -164,13 +164,13 @@ def test_slides_are_asked_for_only_where_all_cells_name_theirs() -> None:
 def test_of_too_few_slides_nothing_is_usual() -> None:
     found = predictions(2.0, 2.0)
     one = tuple(replace(image, slide="S") for image in found.images)
-    assert calibrate(PAIR, replace(found, images=one), Targets()).validation.usual == {}
+    assert calibrate(PAIR, replace(found, images=one), RejectionTargets()).validation.usual == {}
 
 
 def test_the_temperature_makes_the_probabilities_honest() -> None:
     found = predictions(2.0, 2.0)
     flattened = tuple(p**0.4 / (p**0.4).sum(axis=1, keepdims=True) for p in found.members)
-    calibrated = calibrate(PAIR, replace(found, members=flattened), Targets())
+    calibrated = calibrate(PAIR, replace(found, members=flattened), RejectionTargets())
     assert calibrated.validation.temperature < 0.7
     combined = calibrated.combine(flattened)
     assert combined.max(axis=1).mean() == pytest.approx((combined.argmax(axis=1) == found.truth).mean(), abs=0.03)
@@ -186,7 +186,7 @@ def test_what_is_called_too_often_is_called_less() -> None:
     even[:, variant] = 1 - even[:, lymphocyte]
     even /= even.sum(axis=1, keepdims=True)
     images = tuple(LabelledImage(Path(str(n)), TYPES[t], f"S{n % 10}") for n, t in enumerate(truth.tolist()))
-    calibrated = calibrate(PAIR, MemberPredictions(images, truth, (even, even)), Targets(0.0, 0.0))
+    calibrated = calibrate(PAIR, MemberPredictions(images, truth, (even, even)), RejectionTargets(0.0, 0.0))
     before, after = ((p.argmax(axis=1) == truth).mean() for p in (even, calibrated.combine([even, even])))
     assert after > before + 0.05
     assert calibrated.validation.offsets[lymphocyte] > 0 > calibrated.validation.offsets[variant]
@@ -204,7 +204,7 @@ def test_promyelocytes_called_blasts_on_some_slides_do_not_count_as_clustering_o
         LabelledImage(Path(str(n)), TYPES[t], f"S{s}") for n, (t, s) in enumerate(zip(truth, slides, strict=True))
     )
     certain = 0.9 * np.eye(len(TYPES))[called] + 0.1 / len(TYPES)
-    found = calibrate(PAIR, MemberPredictions(images, truth, (certain, certain)), Targets(0.0, 0.0)).validation
+    found = calibrate(PAIR, MemberPredictions(images, truth, (certain, certain)), RejectionTargets(0.0, 0.0)).validation
     assert found.false_calls["blasts"].correlation < 0.05
     assert set(found.false_calls) == set(cells.TESTED_GROUPS)
 
