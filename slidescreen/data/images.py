@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from slidescreen.data import png, tiff
-from slidescreen.data.depth import to_8_bits
+from slidescreen.data.bit_depth import to_8_bits
 from slidescreen.errors import UnreadableImageError
 
 SUFFIXES = frozenset(

@@ -30,7 +30,7 @@ Grey = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Measures:
+class GreyMeasures:
     """What tells a cell from other pictures, whatever its size.
 
     Attributes:
@@ -67,7 +67,7 @@ def why_no_cell(image: Image.Image) -> str:
     return ""
 
 
-def measure(image: Image.Image) -> Measures:
+def measure(image: Image.Image) -> GreyMeasures:
     """The measures of an 8-bit RGB image."""
     method = Image.Resampling.BOX if min(image.size) > _SIDE else Image.Resampling.BILINEAR
     small = np.asarray(image.convert("L").resize((_SIDE, _SIDE), method))
@@ -78,7 +78,7 @@ def measure(image: Image.Image) -> Measures:
     coarse = np.exp(np.mean([np.log(max(_scatter(middling, count), 1e-3)) for count in _LARGE_FIELDS]))
     steps = (np.abs(np.diff(fine, axis=0)).mean() + np.abs(np.diff(fine, axis=1)).mean()) / 2
     flat = middling.ravel() - _SURFACE @ (_FIT @ middling.ravel())
-    return Measures(
+    return GreyMeasures(
         contrast=float(flat.max() - flat.min()),
         roughness=float(steps / coarse),
         straight_edges=_straight_edges(grey) + _straight_edges(grey.T),

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from slidescreen.data.depth import DeepImage
+from slidescreen.data.bit_depth import DeepImage
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _COLOUR, _GREY_AND_ALPHA, _COLOUR_AND_ALPHA = 0, 2, 4, 6

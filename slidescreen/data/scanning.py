@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
-from slidescreen.data.content import OTHER_SUFFIXES, head_of, image_kind, refusal
+from slidescreen.data.image_kinds import OTHER_SUFFIXES, head_of, image_kind, refusal
 from slidescreen.data.images import SUFFIXES
 from slidescreen.data.passed_over import Entry, Kind, kind_of
 from slidescreen.errors import InputError

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-from slidescreen.data.depth import DeepImage, Samples
+from slidescreen.data.bit_depth import DeepImage, Samples
 from slidescreen.errors import UnreadableImageError
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _FILL_ORDER = 256, 257, 258, 259, 262, 266
