@@ -16,7 +16,7 @@ from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.exactness import agreement, macro_f1
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles import storage
-from slidescreen.ensembles.prediction import MemberPredictions, predict
+from slidescreen.ensembles.member_predictions import MemberPredictions, predict
 
 REFERENCE = EngineConfiguration("pytorch", "cpu", "fp32")
 

@@ -19,7 +19,7 @@ from slidescreen.building.validation import RejectionTargets, calibrate
 from slidescreen.data.images import Preprocessing
 from slidescreen.data.labels import LabelledImage
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.ensembles.prediction import MemberPredictions
+from slidescreen.ensembles.member_predictions import MemberPredictions
 from slidescreen.evaluation.predictions import Predictions
 from slidescreen.models.checkpoints import Checkpoint
 from slidescreen.models.member import Member

@@ -20,7 +20,7 @@ from slidescreen.engine.graph_files import save_graph
 from slidescreen.engine.interface import EngineConfiguration, EngineOptions
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble, default_weights
-from slidescreen.ensembles.prediction import MemberPredictions, decoded, predict
+from slidescreen.ensembles.member_predictions import MemberPredictions, decoded, predict
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
 from slidescreen.files.writing import make_folder, printable, scratch_folder, sha256_of

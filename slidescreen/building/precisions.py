@@ -10,7 +10,7 @@ from slidescreen.engine.exactness import PrecisionAgreement, agreement
 from slidescreen.engine.interface import joined
 from slidescreen.ensembles.cascade import Cascade, decided_from, find_gate, may_decide
 from slidescreen.ensembles.ensemble import Ensemble, Probabilities
-from slidescreen.ensembles.prediction import MemberPredictions
+from slidescreen.ensembles.member_predictions import MemberPredictions
 
 
 def with_bf16(ensemble: Ensemble, exact: MemberPredictions, rough: MemberPredictions) -> Ensemble:

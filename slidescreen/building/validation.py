@@ -14,7 +14,7 @@ from slidescreen.data.labels import LabelledImage
 from slidescreen.engine.exactness import macro_f1
 from slidescreen.ensembles import false_calls
 from slidescreen.ensembles.ensemble import Ensemble, ValidationResult, vote
-from slidescreen.ensembles.prediction import MemberPredictions
+from slidescreen.ensembles.member_predictions import MemberPredictions
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.screening.correction import call_correlation, graded, unmix
 from slidescreen.screening.differential import NAMES, members_of

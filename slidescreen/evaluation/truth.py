@@ -85,7 +85,7 @@ def of_images(
     """
     from slidescreen.engine.configuration import configure, load_engines
     from slidescreen.engine.interface import EngineOptions
-    from slidescreen.ensembles.prediction import predict
+    from slidescreen.ensembles.member_predictions import predict
 
     def name(image: LabelledImage) -> str:
         return printable(os.path.relpath(image.path, source if source.is_dir() else source.parent))

@@ -13,7 +13,7 @@ from slidescreen.building.validation import RejectionTargets, calibrate, correct
 from slidescreen.data.images import Preprocessing
 from slidescreen.data.labels import LabelledImage
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.ensembles.prediction import MemberPredictions
+from slidescreen.ensembles.member_predictions import MemberPredictions
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.models.checkpoints import Checkpoint
 from slidescreen.models.member import Member
