@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from slidescreen.data.passed_over import Entry, Kind, kind_of
 from slidescreen.data.scanning import OUTSIDE, all_of, passed_over_below, relative, scan
+from slidescreen.data.skipped_files import SkippedEntry, SkippedKind, kind_of
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 
@@ -18,7 +18,7 @@ class ClassFolder:
     images: tuple[Path, ...]
 
 
-def class_folders(source: Path) -> tuple[list[ClassFolder], list[Entry]]:
+def class_folders(source: Path) -> tuple[list[ClassFolder], list[SkippedEntry]]:
     """The folders in a folder, by name, and all that is passed over there and below.
 
     Links to images and to class folders are followed: so data sets are put together.
@@ -27,12 +27,12 @@ def class_folders(source: Path) -> tuple[list[ClassFolder], list[Entry]]:
         InputError: a folder cannot be looked into.
     """
     folders: list[ClassFolder] = []
-    others: list[Entry] = []
+    others: list[SkippedEntry] = []
     for path in _entries(source):
         is_folder = path.is_dir()
         kind = kind_of(path.name, is_folder)
         if kind is not None or not is_folder:
-            others.append(Entry(kind or Kind.FILE, printable(path.name)))
+            others.append(SkippedEntry(kind or SkippedKind.FILE, printable(path.name)))
             continue
         root = scan(path)
         name, images = printable(path.name), []
@@ -44,9 +44,9 @@ def class_folders(source: Path) -> tuple[list[ClassFolder], list[Entry]]:
                 if folder.refusals.get(file, OUTSIDE) == OUTSIDE:
                     images.append(inside / file)
                 else:
-                    others.append(Entry(Kind.FILE, relative(source, inside / file)))
+                    others.append(SkippedEntry(SkippedKind.FILE, relative(source, inside / file)))
         folders.append(ClassFolder(path.name, tuple(sorted(images))))
-        others += (Entry(entry.kind, f"{name}/{entry.name}") for entry in passed_over_below(root))
+        others += (SkippedEntry(entry.kind, f"{name}/{entry.name}") for entry in passed_over_below(root))
     return folders, others
 
 

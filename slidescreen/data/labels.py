@@ -11,7 +11,7 @@ from slidescreen import cells
 from slidescreen.data.class_folders import class_folders
 from slidescreen.data.delimited import Row, Table, excerpt, read_table
 from slidescreen.data.file_finder import FileFinder
-from slidescreen.data.passed_over import Entry, sentences, to_record
+from slidescreen.data.skipped_files import SkippedEntry, sentences, to_record
 from slidescreen.errors import InputError
 from slidescreen.files.encoding import WINDOWS, spoken
 from slidescreen.files.writing import printable
@@ -49,7 +49,7 @@ class Labels:
     images: tuple[LabelledImage, ...]
     left_out: tuple[LabelledImage, ...]
     encoding: str = ""
-    passed_over: tuple[Entry, ...] = ()
+    passed_over: tuple[SkippedEntry, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from slidescreen.data.image_kinds import OTHER_SUFFIXES, head_of, image_kind, refusal
 from slidescreen.data.images import SUFFIXES
-from slidescreen.data.passed_over import Entry, Kind, kind_of
+from slidescreen.data.skipped_files import SkippedEntry, SkippedKind, kind_of
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 
@@ -30,7 +30,7 @@ class Folder:
     images: tuple[str, ...]
     refusals: Mapping[str, str]
     folders: tuple["Folder", ...]
-    passed_over: tuple[Entry, ...]
+    passed_over: tuple[SkippedEntry, ...]
     live: bool
     troubled: bool
     problem: str = ""
@@ -88,14 +88,14 @@ class _Looked:
         self.images: tuple[str, ...] = ()
         self.refusals: dict[str, str] = {}
         self.folders: tuple[Path, ...] = ()
-        self.passed_over: tuple[Entry, ...] = ()
+        self.passed_over: tuple[SkippedEntry, ...] = ()
 
 
 def _look(root: Path, path: Path, depth: int) -> _Looked:
     looked = _Looked(path, depth)
     images: list[str] = []
     folders: list[Path] = []
-    others: list[Entry] = []
+    others: list[SkippedEntry] = []
     try:
         with os.scandir(path) as listing:
             entries = sorted(listing, key=attrgetter("name"))
@@ -114,7 +114,7 @@ def _look(root: Path, path: Path, depth: int) -> _Looked:
         elif isinstance(found, Path):
             folders.append(found)
         else:
-            others.append(Entry(found, relative(root, path / entry.name)))
+            others.append(SkippedEntry(found, relative(root, path / entry.name)))
     looked.images, looked.folders, looked.passed_over = tuple(images), tuple(folders), tuple(others)
     return looked
 
@@ -141,7 +141,7 @@ def relative(root: Path, path: Path) -> str:
     return printable(path.relative_to(root).as_posix())
 
 
-def _sort(root: Path, path: Path, entry: "os.DirEntry[str]") -> _Image | Path | Kind:
+def _sort(root: Path, path: Path, entry: "os.DirEntry[str]") -> _Image | Path | SkippedKind:
     """An image, a folder to look into, or why an entry is passed over."""
     try:
         is_folder, is_link = entry.is_dir(follow_symlinks=False), entry.is_symlink()
@@ -155,20 +155,20 @@ def _sort(root: Path, path: Path, entry: "os.DirEntry[str]") -> _Image | Path | 
     return _sort_link(root, path, entry) if is_link else _sort_file(path)
 
 
-def _sort_link(root: Path, path: Path, entry: "os.DirEntry[str]") -> _Image | Kind:
+def _sort_link(root: Path, path: Path, entry: "os.DirEntry[str]") -> _Image | SkippedKind:
     if _leads_to_a_folder(entry):
-        return Kind.LINK
+        return SkippedKind.LINK
     if _target(path).is_relative_to(root):
-        return _sort_file(path) if path.exists() or _suffix(path) in SUFFIXES else Kind.LINK
-    return _Image(OUTSIDE) if _suffix(path) in SUFFIXES | OTHER_SUFFIXES else Kind.LINK
+        return _sort_file(path) if path.exists() or _suffix(path) in SUFFIXES else SkippedKind.LINK
+    return _Image(OUTSIDE) if _suffix(path) in SUFFIXES | OTHER_SUFFIXES else SkippedKind.LINK
 
 
-def _sort_file(path: Path) -> _Image | Kind:
+def _sort_file(path: Path) -> _Image | SkippedKind:
     suffix = _suffix(path)
     if suffix in SUFFIXES:  # whatever it holds: the decoder tells
         return _Image()
     kind = image_kind(head_of(path))
-    return _Image(refusal(kind)) if kind or suffix in OTHER_SUFFIXES else Kind.FILE
+    return _Image(refusal(kind)) if kind or suffix in OTHER_SUFFIXES else SkippedKind.FILE
 
 
 def _suffix(path: Path) -> str:
@@ -189,6 +189,6 @@ def _target(path: Path) -> Path:
         return Path(path.anchor)
 
 
-def passed_over_below(folder: Folder) -> Sequence[Entry]:
+def passed_over_below(folder: Folder) -> Sequence[SkippedEntry]:
     """All that is passed over in a folder and below it, by name."""
     return sorted((entry for one in all_of(folder) for entry in one.passed_over), key=lambda entry: entry.name)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, overload
 
 from slidescreen import cells
-from slidescreen.data import passed_over
-from slidescreen.data.passed_over import Entry, Kind
-from slidescreen.data.places import Ambiguity, Place, Places, Remark, at_depth, by_layout
+from slidescreen.data import skipped_files
 from slidescreen.data.scanning import Folder, all_of, passed_over_below, relative, scan
+from slidescreen.data.skipped_files import SkippedEntry, SkippedKind
+from slidescreen.data.slide_folders import Ambiguity, RecognisedSlides, Remark, SlideFolder, at_depth, by_layout
 from slidescreen.data.unique_names import unique_names
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
@@ -123,11 +123,11 @@ class Survey:
     folder: Path
     slides: tuple[Slide, ...]
     remarks: tuple[str, ...] = ()
-    passed_over: tuple[Entry, ...] = ()
+    passed_over: tuple[SkippedEntry, ...] = ()
 
     def without(self, slides: Collection[Slide]) -> "Survey":
         """The same, with empty slides passed over."""
-        entries = (Entry(Kind.EMPTY, slide.name) for slide in slides)
+        entries = (SkippedEntry(SkippedKind.EMPTY, slide.name) for slide in slides)
         return replace(
             self,
             slides=tuple(slide for slide in self.slides if slide not in slides),
@@ -164,7 +164,10 @@ def survey(path: Path, depth: int | None = None) -> Survey:
     """
     root = scan(path)
     places = by_layout(root) if depth is None else at_depth(root, depth)
-    entries = [*passed_over_below(root), *(Entry(Kind.EMPTY, _below(root, folder)) for folder in places.empty)]
+    entries = [
+        *passed_over_below(root),
+        *(SkippedEntry(SkippedKind.EMPTY, _below(root, folder)) for folder in places.empty),
+    ]
     return Survey(root.path, tuple(_slides(root, places)), tuple(_remarks(root, places.remarks)), tuple(entries))
 
 
@@ -174,7 +177,7 @@ def no_slides(path: Path, found: Survey) -> InputError:
     return InputError(f"{printable(path)} holds no images" + (f", but {', '.join(instead)}" if instead else ""))
 
 
-def _slides(root: Folder, places: Places) -> list[Slide]:
+def _slides(root: Folder, places: RecognisedSlides) -> list[Slide]:
     ordered = sorted(places.slides, key=lambda place: place.folder.path)
     names = _names(root, [place.folder.path for place in ordered])
     slides = (_slide(root, place, name) for place, name in zip(ordered, names, strict=True))
@@ -189,7 +192,7 @@ def _names(root: Folder, folders: list[Path]) -> list[str]:
     return unique_names([own if name == "." else name for name in below])
 
 
-def _slide(root: Folder, place: Place, name: str) -> Slide:
+def _slide(root: Folder, place: SlideFolder, name: str) -> Slide:
     folder = place.folder
     images = SlideImages(tuple(_parts(folder, place.own)))
     return Slide(

@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from slidescreen import output
-from slidescreen.data.passed_over import sentences
+from slidescreen.data.skipped_files import sentences
 from slidescreen.data.slides import Survey
 from slidescreen.files.writing import printable
 

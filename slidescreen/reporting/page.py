@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
-from slidescreen.data.passed_over import sentences
+from slidescreen.data.skipped_files import sentences
 from slidescreen.reporting.kept_pictures import KeptPictures, Picture
 from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
 from slidescreen.reporting.symbols import SYMBOLS

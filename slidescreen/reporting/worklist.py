@@ -8,7 +8,7 @@ from rich.table import Table
 
 from slidescreen import output
 from slidescreen.data.calls import Status
-from slidescreen.data.passed_over import sentences
+from slidescreen.data.skipped_files import sentences
 from slidescreen.errors import InputError
 from slidescreen.files.fallback_names import names_in
 from slidescreen.files.writing import printable

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from slidescreen.data.passed_over import is_of_a_system
+from slidescreen.data.skipped_files import is_of_a_system
 from slidescreen.data.slides import Slide
 from slidescreen.errors import OutputError
 from slidescreen.files.writing import write_text

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from slidescreen.data.calls import Status
-from slidescreen.data.passed_over import sentences
+from slidescreen.data.skipped_files import sentences
 from slidescreen.errors import InputError
 from slidescreen.files.damaged import DamagedError, read_json
 from slidescreen.files.fallback_names import names_in

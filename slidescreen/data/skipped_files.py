@@ -23,7 +23,7 @@ _SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "des
 _MOST_NAMES = 1000  # of a kind in a record; the count is of all
 
 
-class Kind(StrEnum):
+class SkippedKind(StrEnum):
     """Why something is passed over."""
 
     STORAGE = "storage_folders"
@@ -38,27 +38,27 @@ class Kind(StrEnum):
     """A name that begins with a dot, or a file that Windows keeps for itself."""
 
 
-WORDS: Mapping[Kind, str] = {
-    Kind.STORAGE: "storage folder",
-    Kind.LINK: "link that is not followed",
-    Kind.FILE: "other file",
-    Kind.EMPTY: "empty folder",
-    Kind.HIDDEN: "hidden entry",
+WORDS: Mapping[SkippedKind, str] = {
+    SkippedKind.STORAGE: "storage folder",
+    SkippedKind.LINK: "link that is not followed",
+    SkippedKind.FILE: "other file",
+    SkippedKind.EMPTY: "empty folder",
+    SkippedKind.HIDDEN: "hidden entry",
 }
-_PLURALS: Mapping[Kind, str] = {
-    Kind.STORAGE: "storage folders",
-    Kind.LINK: "links that are not followed",
-    Kind.FILE: "other files",
-    Kind.EMPTY: "empty folders",
-    Kind.HIDDEN: "hidden entries",
+_PLURALS: Mapping[SkippedKind, str] = {
+    SkippedKind.STORAGE: "storage folders",
+    SkippedKind.LINK: "links that are not followed",
+    SkippedKind.FILE: "other files",
+    SkippedKind.EMPTY: "empty folders",
+    SkippedKind.HIDDEN: "hidden entries",
 }
 
 
-def kind_of(name: str, is_folder: bool) -> Kind | None:
+def kind_of(name: str, is_folder: bool) -> SkippedKind | None:
     """Why a file or folder of this name is passed over, whatever it holds; None where its name is no reason."""
     if is_of_a_system(name, is_folder):
-        return Kind.STORAGE if is_folder else Kind.HIDDEN
-    return Kind.HIDDEN if name.startswith(".") else None
+        return SkippedKind.STORAGE if is_folder else SkippedKind.HIDDEN
+    return SkippedKind.HIDDEN if name.startswith(".") else None
 
 
 def is_of_a_system(name: str, is_folder: bool) -> bool:
@@ -70,28 +70,28 @@ def is_of_a_system(name: str, is_folder: bool) -> bool:
 
 
 @dataclass(frozen=True)
-class Entry:
+class SkippedEntry:
     """Something passed over: its path below the folder that was asked for, as printable text."""
 
-    kind: Kind
+    kind: SkippedKind
     name: str
 
 
-def to_record(entries: Iterable[Entry]) -> dict[str, Any]:
+def to_record(entries: Iterable[SkippedEntry]) -> dict[str, Any]:
     """For `run.json`: of each kind that there is, how many and the names of the first thousand."""
-    names = {kind: [entry.name for entry in entries if entry.kind is kind] for kind in Kind}
+    names = {kind: [entry.name for entry in entries if entry.kind is kind] for kind in SkippedKind}
     return {kind: {"count": len(found), "names": found[:_MOST_NAMES]} for kind, found in names.items() if found}
 
 
 def sentences(record: Mapping[str, Any], most: int) -> list[str]:
     """A record in words, a line for each kind, with at most so many names; 0 for none."""
-    return [_sentence(kind, record[kind], most) for kind in Kind if kind in record]
+    return [_sentence(kind, record[kind], most) for kind in SkippedKind if kind in record]
 
 
-def _sentence(kind: Kind, found: Mapping[str, Any], most: int) -> str:
+def _sentence(kind: SkippedKind, found: Mapping[str, Any], most: int) -> str:
     count = int(found["count"])
     noun = WORDS[kind] if count == 1 else _PLURALS[kind]
-    if kind is Kind.HIDDEN or not most:  # hidden ones are of no interest by name
+    if kind is SkippedKind.HIDDEN or not most:  # hidden ones are of no interest by name
         return f"{count} {noun}"
     return f"{count} {noun} ({listed(found['names'], most, count)})"
 

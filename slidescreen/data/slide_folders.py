@@ -33,7 +33,7 @@ class Remark:
 
 
 @dataclass(frozen=True)
-class Place:
+class SlideFolder:
     """A slide's folder. With its images go all those below the folders of `own`. `layout`: in words."""
 
     folder: Folder
@@ -42,21 +42,21 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Places:
+class RecognisedSlides:
     """Where slides lie, what was in doubt, and the empty folders that are no slides."""
 
-    slides: tuple[Place, ...]
+    slides: tuple[SlideFolder, ...]
     remarks: tuple[Remark, ...]
     empty: tuple[Folder, ...]
 
 
-def by_layout(root: Folder) -> Places:
+def by_layout(root: Folder) -> RecognisedSlides:
     """Where slides lie by the rule of `layout`.
 
     A folder without images is an empty slide where it lies among slides and is not named like a part of one.
     """
     belonging = LayoutReader(root)
-    slides: list[Place] = []
+    slides: list[SlideFolder] = []
     remarks: list[Remark] = []
     empty: list[Folder] = []
     unread = [root]
@@ -67,24 +67,24 @@ def by_layout(root: Folder) -> Places:
         slides += [*_slide_of(around, belonging), *_without_images(around, belonging)]
         remarks += _doubts(around, belonging)
         empty += _empty_of(around)
-    return Places(tuple(slides), tuple(remarks), tuple(empty))
+    return RecognisedSlides(tuple(slides), tuple(remarks), tuple(empty))
 
 
-def at_depth(root: Folder, depth: int) -> Places:
+def at_depth(root: Folder, depth: int) -> RecognisedSlides:
     """Slides lie so many levels below `root`, and all below one belongs to it. Images above are slides of their own."""
-    slides: list[Place] = []
+    slides: list[SlideFolder] = []
     remarks: list[Remark] = []
     empty: list[Folder] = []
     for folder in all_of(root):
         if folder.depth == depth and not (folder.bare and is_part(folder.name)):
-            slides.append(Place(folder, folder.folders, f"--slide-depth {depth}"))
+            slides.append(SlideFolder(folder, folder.folders, f"--slide-depth {depth}"))
             empty += _empty_inside(folder.folders)
         elif folder.depth < depth and (folder.images or folder.problem):
-            slides.append(Place(folder, (), "above --slide-depth"))
+            slides.append(SlideFolder(folder, (), "above --slide-depth"))
             remarks.append(Remark(Ambiguity.ABOVE, folder))
         elif folder.depth <= depth and folder.bare and not folder.folders:
             empty.append(folder)
-    return Places(tuple(slides), tuple(remarks), tuple(empty))
+    return RecognisedSlides(tuple(slides), tuple(remarks), tuple(empty))
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,12 @@ def _around(folder: Folder, belonging: LayoutReader) -> _Around:
     return _Around(folder, (*own, *parts), others, is_slide)
 
 
-def _slide_of(around: _Around, belonging: LayoutReader) -> Iterator[Place]:
+def _slide_of(around: _Around, belonging: LayoutReader) -> Iterator[SlideFolder]:
     if around.is_slide:
-        yield Place(around.folder, around.own, _described(around, belonging))
+        yield SlideFolder(around.folder, around.own, _described(around, belonging))
 
 
-def _without_images(around: _Around, belonging: LayoutReader) -> Iterator[Place]:
+def _without_images(around: _Around, belonging: LayoutReader) -> Iterator[SlideFolder]:
     """The slides among the folders in which no image was found."""
     beside_slides = any(_is_slide(other, belonging) for other in around.others)
     for child in around.folder.folders:
@@ -129,8 +129,8 @@ def _is_empty_slide(folder: Folder, around: _Around) -> bool:
     return not is_part(folder.name) and (around.among_slides or has_digits(folder.name))
 
 
-def _empty_place(folder: Folder) -> Place:
-    return Place(folder, folder.folders, "empty" if folder.bare else "cannot be read")
+def _empty_place(folder: Folder) -> SlideFolder:
+    return SlideFolder(folder, folder.folders, "empty" if folder.bare else "cannot be read")
 
 
 def _empty_of(around: _Around) -> Iterator[Folder]:
