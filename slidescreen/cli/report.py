@@ -87,7 +87,7 @@ def report(
         if spreadsheet:
             show_files("for spreadsheets", reports.copy_for_spreadsheets(sources[0]))
             return
-        from slidescreen.runs.explanation import explain_run
+        from slidescreen.runs.heat_maps import explain_run
 
         with EnsembleDisplay() as display:
             maps = partial(

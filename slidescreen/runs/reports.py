@@ -19,7 +19,7 @@ from slidescreen.reporting.page import Heat, render_run
 from slidescreen.reporting.spreadsheet import write_spreadsheets
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.runs.archive import is_archive
-from slidescreen.runs.folder import is_run, read_run
+from slidescreen.runs.saved_run import is_run, read_run
 from slidescreen.screening.results import Run
 
 

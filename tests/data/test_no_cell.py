@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw
 
 from slidescreen.data.images import decode
 from slidescreen.data.no_cell import why_no_cell
-from slidescreen.runs.folder import read_run
+from slidescreen.runs.saved_run import read_run
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 

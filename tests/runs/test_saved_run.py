@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from slidescreen.errors import InputError
 from slidescreen.reporting.page import render_run
 from slidescreen.reporting.worklist import show_run
-from slidescreen.runs.folder import read_run
+from slidescreen.runs.saved_run import read_run
 
 VALUE = re.compile(rb'"[^"]*"|\d+|true|false|null|\[\]')
 OTHERS = (b"null", b"[]", b"{}", b"7", b'"x"', b"true", b"-1", b"1e999", b"[null]", b'[{"slide": 1}]')
