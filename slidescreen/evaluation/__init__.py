@@ -8,7 +8,7 @@ import numpy as np
 from slidescreen.evaluation.comparison import Comparison, TypeDifference, compare
 from slidescreen.evaluation.predictions import Predictions, Unscored
 from slidescreen.evaluation.scores import ModelScores, ProbabilityCalibration, TypeScores, score
-from slidescreen.evaluation.slides import SlideLevel, slide_level
+from slidescreen.evaluation.slide_level import SlideLevel, slide_level
 
 __all__ = [
     "Comparison",
