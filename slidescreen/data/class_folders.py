@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from slidescreen.data.scanning import OUTSIDE, all_of, passed_over_below, relative, scan
+from slidescreen.data.scanning import OUTSIDE, all_of, relative, scan, skipped_below
 from slidescreen.data.skipped_files import SkippedEntry, SkippedKind, kind_of
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
@@ -46,7 +46,7 @@ def class_folders(source: Path) -> tuple[list[ClassFolder], list[SkippedEntry]]:
                 else:
                     others.append(SkippedEntry(SkippedKind.FILE, relative(source, inside / file)))
         folders.append(ClassFolder(path.name, tuple(sorted(images))))
-        others += (SkippedEntry(entry.kind, f"{name}/{entry.name}") for entry in passed_over_below(root))
+        others += (SkippedEntry(entry.kind, f"{name}/{entry.name}") for entry in skipped_below(root))
     return folders, others
 
 

@@ -49,7 +49,7 @@ class Labels:
     images: tuple[LabelledImage, ...]
     left_out: tuple[LabelledImage, ...]
     encoding: str = ""
-    passed_over: tuple[SkippedEntry, ...] = ()
+    skipped: tuple[SkippedEntry, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def read_labelled(
         InputError: as these.
     """
     labels = located(read_labels(source, rules), source)
-    for line in sentences(to_record(labels.passed_over), _MOST_PASSED_OVER):
+    for line in sentences(to_record(labels.skipped), _MOST_PASSED_OVER):
         note(f"passed over: {line}")
     return list(labels.images)
 
@@ -201,7 +201,7 @@ def _labelled(folder: Path, row: Row) -> LabelledImage:
 
 
 def _from_folder(source: Path, rules: LabelRules) -> Labels:
-    folders, passed_over = class_folders(source)
+    folders, skipped = class_folders(source)
     rules.check((folder.name for folder in folders), printable(source))
     images: list[LabelledImage] = []
     left_out: list[LabelledImage] = []
@@ -211,7 +211,7 @@ def _from_folder(source: Path, rules: LabelRules) -> Labels:
             images.extend(LabelledImage(path, label) for path in folder.images)
         else:
             left_out.extend(LabelledImage(path, folder.name) for path in folder.images)
-    return Labels(tuple(images), tuple(left_out), passed_over=tuple(passed_over))
+    return Labels(tuple(images), tuple(left_out), skipped=tuple(skipped))
 
 
 def _no_such_label(name: str, labels: list[str], where: str) -> str:

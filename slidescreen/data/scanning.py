@@ -30,7 +30,7 @@ class Folder:
     images: tuple[str, ...]
     refusals: Mapping[str, str]
     folders: tuple["Folder", ...]
-    passed_over: tuple[SkippedEntry, ...]
+    skipped: tuple[SkippedEntry, ...]
     live: bool
     troubled: bool
     problem: str = ""
@@ -67,7 +67,7 @@ def scan(path: Path) -> Folder:
         below = tuple(whole[end - len(one.folders) : end][::-1])
         live = bool(one.images) or any(folder.live for folder in below)
         troubled = not live and (bool(one.problem) or any(folder.troubled for folder in below))
-        held = (one.images, one.refusals, below, one.passed_over)
+        held = (one.images, one.refusals, below, one.skipped)
         whole.append(Folder(one.path, one.depth, *held, live, troubled, one.problem))
     return whole[-1]
 
@@ -88,7 +88,7 @@ class _Looked:
         self.images: tuple[str, ...] = ()
         self.refusals: dict[str, str] = {}
         self.folders: tuple[Path, ...] = ()
-        self.passed_over: tuple[SkippedEntry, ...] = ()
+        self.skipped: tuple[SkippedEntry, ...] = ()
 
 
 def _look(root: Path, path: Path, depth: int) -> _Looked:
@@ -115,7 +115,7 @@ def _look(root: Path, path: Path, depth: int) -> _Looked:
             folders.append(found)
         else:
             others.append(SkippedEntry(found, relative(root, path / entry.name)))
-    looked.images, looked.folders, looked.passed_over = tuple(images), tuple(folders), tuple(others)
+    looked.images, looked.folders, looked.skipped = tuple(images), tuple(folders), tuple(others)
     return looked
 
 
@@ -189,6 +189,6 @@ def _target(path: Path) -> Path:
         return Path(path.anchor)
 
 
-def passed_over_below(folder: Folder) -> Sequence[SkippedEntry]:
+def skipped_below(folder: Folder) -> Sequence[SkippedEntry]:
     """All that is passed over in a folder and below it, by name."""
-    return sorted((entry for one in all_of(folder) for entry in one.passed_over), key=lambda entry: entry.name)
+    return sorted((entry for one in all_of(folder) for entry in one.skipped), key=lambda entry: entry.name)

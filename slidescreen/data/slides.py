@@ -9,7 +9,7 @@ from typing import Any, overload
 
 from slidescreen import cells
 from slidescreen.data import skipped_files
-from slidescreen.data.scanning import Folder, all_of, passed_over_below, relative, scan
+from slidescreen.data.scanning import Folder, all_of, relative, scan, skipped_below
 from slidescreen.data.skipped_files import SkippedEntry, SkippedKind
 from slidescreen.data.slide_folders import Ambiguity, RecognisedSlides, Remark, SlideFolder, at_depth, by_layout
 from slidescreen.data.unique_names import unique_names
@@ -123,7 +123,7 @@ class Survey:
     folder: Path
     slides: tuple[Slide, ...]
     remarks: tuple[str, ...] = ()
-    passed_over: tuple[SkippedEntry, ...] = ()
+    skipped: tuple[SkippedEntry, ...] = ()
 
     def without(self, slides: Collection[Slide]) -> "Survey":
         """The same, with empty slides passed over."""
@@ -131,12 +131,12 @@ class Survey:
         return replace(
             self,
             slides=tuple(slide for slide in self.slides if slide not in slides),
-            passed_over=(*self.passed_over, *entries),
+            skipped=(*self.skipped, *entries),
         )
 
     def to_record(self) -> dict[str, Any]:
         """For `run.json`: what is said of the layout, and what is passed over."""
-        return {"layout": list(self.remarks), "passed_over": passed_over.to_record(self.passed_over)}
+        return {"layout": list(self.remarks), "passed_over": skipped_files.to_record(self.skipped)}
 
 
 def discover(path: Path, depth: int | None = None) -> list[Slide]:
@@ -165,7 +165,7 @@ def survey(path: Path, depth: int | None = None) -> Survey:
     root = scan(path)
     places = by_layout(root) if depth is None else at_depth(root, depth)
     entries = [
-        *passed_over_below(root),
+        *skipped_below(root),
         *(SkippedEntry(SkippedKind.EMPTY, _below(root, folder)) for folder in places.empty),
     ]
     return Survey(root.path, tuple(_slides(root, places)), tuple(_remarks(root, places.remarks)), tuple(entries))
@@ -173,7 +173,7 @@ def survey(path: Path, depth: int | None = None) -> Survey:
 
 def no_slides(path: Path, found: Survey) -> InputError:
     """The error to raise where a folder holds no slide, not even an empty one."""
-    instead = passed_over.sentences(found.to_record()["passed_over"], _MOST_NAMES)
+    instead = skipped_files.sentences(found.to_record()["passed_over"], _MOST_NAMES)
     return InputError(f"{printable(path)} holds no images" + (f", but {', '.join(instead)}" if instead else ""))
 
 
@@ -224,7 +224,7 @@ def _reported(folder: Path, slide: Path) -> str:
 
 def _absence(folder: Folder) -> str:
     """What a slide without images holds, in words."""
-    instead = passed_over.sentences(passed_over.to_record(passed_over_below(folder)), most=0)
+    instead = skipped_files.sentences(skipped_files.to_record(skipped_below(folder)), most=0)
     return f"its folder holds {', '.join(instead)}" if instead else "its folder is empty"
 
 
@@ -246,9 +246,9 @@ def _subject(root: Folder, remark: Remark) -> str:
     images = list(map(printable, remark.folder.images))
     if remark.doubt not in (Ambiguity.STRAYS, Ambiguity.ABOVE) or not images:
         return name
-    return f"{name} ({passed_over.listed(images, _MOST_NAMES)})"
+    return f"{name} ({skipped_files.listed(images, _MOST_NAMES)})"
 
 
 def _remark(doubt: Ambiguity, otherwise: int | None, names: list[str]) -> str:
-    text = f"{passed_over.listed(names, _MOST_NAMES)}: {doubt}"
+    text = f"{skipped_files.listed(names, _MOST_NAMES)}: {doubt}"
     return text if otherwise is None else f"{text} (otherwise say --slide-depth {otherwise})"

@@ -92,7 +92,7 @@ def of_images(
 
     labels = located(read_labels(source, label_options.rules), source)
     left: _Names = defaultdict(list, left_out=[image.written or name(image) for image in labels.left_out])
-    left["passed_over"] = [entry.name for entry in labels.passed_over]
+    left["passed_over"] = [entry.name for entry in labels.skipped]
     listed = parted(labels.images, label_options.split)
     known = _sifted(listed, [image.path for image in listed], [name(image) for image in listed], label_options, left)
     images = []
@@ -153,7 +153,7 @@ def _reported(run: Run, rules: LabelRules, names: _Names) -> list[_Pair]:
 def _labelled(run: Run, truth: Path, label_options: LabelOptions, names: _Names) -> list[_Pair]:
     """The run's images with the labels of a table or folder, of every split."""
     labels = read_labels(truth, label_options.rules)
-    names["passed_over"] += (entry.name for entry in labels.passed_over)
+    names["passed_over"] += (entry.name for entry in labels.skipped)
     matcher = LabelMatcher(run, truth if truth.is_dir() else truth.parent)
     pairs: list[_Pair] = []
     for label in parted(labels.images, label_options.split):
