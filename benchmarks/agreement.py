@@ -11,11 +11,11 @@ from typing import Annotated
 import typer
 
 from benchmarks.by_source import images_of
-from slidescreen.cli.shared import default_ensemble
 from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.exactness import agreement, macro_f1
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles import storage
+from slidescreen.ensembles.location import default_ensemble
 from slidescreen.ensembles.member_predictions import MemberPredictions, predict
 
 REFERENCE = EngineConfiguration("pytorch", "cpu", "fp32")

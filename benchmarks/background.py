@@ -16,12 +16,12 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.by_source import images_of, show
-from slidescreen.cli.shared import default_ensemble
 from slidescreen.data.images import Pixels, Preprocessing, decode, prepare, read_bytes
 from slidescreen.data.labels import LabelledImage
 from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles import storage
+from slidescreen.ensembles.location import default_ensemble
 
 _PLAIN = 240  # the neutral that the white balance gives backgrounds
 _BATCH = 64

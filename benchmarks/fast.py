@@ -28,7 +28,6 @@ from benchmarks.by_source import images_of
 from benchmarks.magnification import magnified
 from benchmarks.verdict import NORMAL, EnsembleOption, calls_from, judge
 from slidescreen import cells
-from slidescreen.cli.shared import default_ensemble
 from slidescreen.data.images import decode, prepare, read_bytes
 from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
 from slidescreen.data.splits import chosen
@@ -37,6 +36,7 @@ from slidescreen.engine.interface import Engine, EngineConfiguration
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.cascade import decided_from, find_gate, may_decide
 from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.location import default_ensemble
 from slidescreen.screening.verdict import Finding, Verdict
 
 Floats = NDArray[np.float64]

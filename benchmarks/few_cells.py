@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from benchmarks.left_out import called_by, measured
 from benchmarks.verdict import NORMAL, EnsembleOption, ScoredCell, calls_of, judge, rate, read
-from slidescreen.cli.shared import default_ensemble
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.location import default_ensemble
 from slidescreen.evaluation.predictions import Predictions
 from slidescreen.screening.verdict import Verdict
 from slidescreen.statistics.scaling import apply_offsets, apply_temperature

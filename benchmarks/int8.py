@@ -17,7 +17,6 @@ import typer
 from numpy.typing import NDArray
 from scipy import special
 
-from slidescreen.cli.shared import default_ensemble
 from slidescreen.data.images import Pixels, decode, prepare, read_bytes
 from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
 from slidescreen.data.splits import chosen
@@ -25,6 +24,7 @@ from slidescreen.engine.conversion import to_openvino
 from slidescreen.engine.exactness import macro_f1
 from slidescreen.engine.quantisation import CALIBRATION_CELLS, LEFT_ALONE, Layers, ends, gates, quantised
 from slidescreen.ensembles import storage
+from slidescreen.ensembles.location import default_ensemble
 
 _BATCH = 8
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.by_source import images_of, show
-from slidescreen.cli.shared import default_ensemble
 from slidescreen.data.images import decode, prepare, read_bytes
 from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles import storage
+from slidescreen.ensembles.location import default_ensemble
 
 _BATCH = 64
 

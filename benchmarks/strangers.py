@@ -11,12 +11,12 @@ from typing import Annotated
 import typer
 
 from slidescreen import cells
-from slidescreen.cli.shared import default_ensemble
 from slidescreen.data.calls import Status
 from slidescreen.data.slides import CellImage, Slide
 from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles import storage
+from slidescreen.ensembles.location import default_ensemble
 from slidescreen.ensembles.pipeline import Pipeline
 
 _MOST_NAMED = 4

@@ -26,12 +26,12 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from slidescreen.cli.shared import default_ensemble
 from slidescreen.data.images import decode, prepare, read_bytes
 from slidescreen.data.slides import discover
 from slidescreen.engine.configuration import configure, load_engines
 from slidescreen.engine.interface import EngineConfiguration, EngineOptions
 from slidescreen.ensembles import storage
+from slidescreen.ensembles.location import default_ensemble
 from slidescreen.ensembles.voting import Vote
 from slidescreen.errors import UnreadableImageError
 from slidescreen.models.member import member_of

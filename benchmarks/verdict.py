@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from benchmarks.reference_study import MATRIX, TYPES
 from slidescreen import cells
-from slidescreen.cli.shared import default_ensemble
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.images import Preprocessing
 from slidescreen.data.labels import LabelRules
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
+from slidescreen.ensembles.location import default_ensemble
 from slidescreen.evaluation.prediction_files import of_tables
 from slidescreen.evaluation.predictions import Predictions
 from slidescreen.models.checkpoints import Checkpoint

@@ -111,7 +111,7 @@ def test_the_command_of_the_wheel_finds_the_ensemble_that_came_along(installed: 
     found = installed.run(
         "python",
         "-c",
-        "from slidescreen.cli.shared import default_ensemble\n"
+        "from slidescreen.ensembles.location import default_ensemble\n"
         "from slidescreen.ensembles import storage\n"
         "print(default_ensemble(), len(storage.load(default_ensemble()).members))",
     )

@@ -7,8 +7,7 @@ from typing import Annotated
 import typer
 
 from slidescreen.cli.exit_codes import ExitCode
-from slidescreen.cli.shared import DeviceOption, EnsembleOption, Format, FormatOption, default_ensemble
-from slidescreen.files.legal_names import legal_name
+from slidescreen.cli.shared import DeviceOption, EnsembleOption, Format, FormatOption
 
 _NIGHT = "Unattended runs"
 
@@ -131,18 +130,18 @@ def classify(
         return
     from slidescreen.engine.interface import EngineOptions
     from slidescreen.ensembles import storage
+    from slidescreen.ensembles.location import default_ensemble
     from slidescreen.output import echo
     from slidescreen.reporting.terminal import RunDisplay, run_to_dict
     from slidescreen.reporting.worklist import show_run
     from slidescreen.runs import night
-    from slidescreen.runs.options import ClassifyOptions
+    from slidescreen.runs.options import ClassifyOptions, default_out
     from slidescreen.screening.thresholds import default_thresholds, read_thresholds
 
     folder = ensemble or default_ensemble()
-    name = path.resolve().name or "root"
     request = ClassifyOptions(
         path=path,
-        out=out or Path("slidescreen-out") / legal_name(name),
+        out=out or default_out(path),
         ensemble=folder,
         engine=EngineOptions(device, engine, precision, threads, fast),
         batch_size=batch_size,

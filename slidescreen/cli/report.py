@@ -12,7 +12,6 @@ from slidescreen.cli.shared import (
     EnsembleOption,
     LeaveOutOption,
     UnspecifiedBlastsOption,
-    default_ensemble,
 )
 from slidescreen.errors import InputError
 
@@ -66,6 +65,7 @@ def report(
     An evaluation writes metrics.json, per_type.csv, confusion_matrix.csv, plots and evaluation.html.
     """
     from slidescreen.data.labels import LabelRules
+    from slidescreen.ensembles.location import default_ensemble
     from slidescreen.evaluation.truth import LabelOptions
     from slidescreen.reporting.ensembles import EnsembleDisplay
     from slidescreen.runs import reports

@@ -1,13 +1,10 @@
 """Options that several subcommands share."""
 
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from slidescreen.errors import InputError
 
 
 class Format(StrEnum):
@@ -41,20 +38,3 @@ EnsembleOption = Annotated[
 FormatOption = Annotated[
     Format, typer.Option("--format", "-f", help="text, or json for scripts: nothing else goes to standard output.")
 ]
-
-
-def default_ensemble() -> Path:
-    """The ensemble to use: named by the environment, else the one that ships, in the package or beside its source.
-
-    Raises:
-        InputError: there is none.
-    """
-    named = os.environ.get("SLIDESCREEN_ENSEMBLE")
-    if named:
-        return Path(named)
-    package = Path(__file__).resolve().parents[1]
-    places = [package / "weights" / "default", package.parent / "weights" / "default"]
-    for place in places:
-        if (place / "ensemble.json").is_file():
-            return place
-    raise InputError("no ensemble was found: name its folder with --ensemble, or in SLIDESCREEN_ENSEMBLE")

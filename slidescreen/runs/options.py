@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from slidescreen.engine.interface import EngineOptions
+from slidescreen.files.legal_names import legal_name
 from slidescreen.screening.thresholds import Thresholds, default_thresholds
 
 
@@ -31,3 +32,8 @@ class ClassifyOptions:
     log_file: Path | None = None
     history: Path | None = None
     thresholds: Thresholds = field(default_factory=default_thresholds)
+
+
+def default_out(path: Path) -> Path:
+    """Where the results of a folder go unless another place is named: in the working folder, never inside `path`."""
+    return Path("slidescreen-out") / legal_name(path.resolve().name or "root")

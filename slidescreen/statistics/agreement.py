@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are imported when first used: they take most of a second
 from numpy.typing import ArrayLike
-from scipy import special
 
 from slidescreen.statistics.arrays import Floats, at_least, fraction, numbers, same_length
 from slidescreen.statistics.intervals import Interval, normal_quantile
@@ -63,7 +63,7 @@ def bland_altman(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> BlandAltman
     differences = first - second
     bias, sd = float(np.mean(differences)), float(np.std(differences, ddof=1))
     z = normal_quantile(level)
-    student = float(special.stdtrit(n - 1, (1 + level) / 2))
+    student = float(scipy.special.stdtrit(n - 1, (1 + level) / 2))
     of_bias = student * sd * np.sqrt(1 / n)
     of_limit = student * sd * np.sqrt(1 / n + z**2 / (2 * (n - 1)))
     return BlandAltman(

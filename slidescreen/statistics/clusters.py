@@ -16,8 +16,8 @@ Kish, Survey Sampling, 1965, section 11.7 (the effective number); Korn and Graub
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are imported when first used: they take most of a second
 from numpy.typing import ArrayLike
-from scipy import special
 
 from slidescreen.statistics import roc
 from slidescreen.statistics.arrays import (
@@ -46,7 +46,7 @@ class Spread:
 
     def student(self, level: float) -> float:
         """Half-width in standard errors of the two-sided limits."""
-        return float(special.stdtrit(self.degrees, (1 + level) / 2))
+        return float(scipy.special.stdtrit(self.degrees, (1 + level) / 2))
 
 
 def rate_limits(
@@ -189,8 +189,8 @@ def bounded_limits(value: float, spread: Spread, worth: float, level: float, low
     effective = min(worth, share * (1 - share) / variance) if variance > 0 else worth
     effective *= (normal_quantile(level) / spread.student(level)) ** 2
     hits, misses, tail = share * effective, (1 - share) * effective, (1 - level) / 2
-    low = float(special.betaincinv(hits, misses + 1, tail)) if hits > 0 else 0.0
-    high = float(special.betaincinv(hits + 1, misses, 1 - tail)) if misses > 0 else 1.0
+    low = float(scipy.special.betaincinv(hits, misses + 1, tail)) if hits > 0 else 0.0
+    high = float(scipy.special.betaincinv(hits + 1, misses, 1 - tail)) if misses > 0 else 1.0
     return Interval(lowest + reach * min(low, share), lowest + reach * max(high, share), level)
 
 
@@ -201,5 +201,5 @@ def tested(difference: float, spread: Spread, least: float, level: float) -> Pai
         return PairedDifference(difference, Interval(difference, difference, level), 1.0 if difference == 0 else 0.0)
     error = float(np.sqrt(variance))
     half = spread.student(level) * error
-    p = 2 * float(special.stdtr(spread.degrees, -abs(difference) / error))
+    p = 2 * float(scipy.special.stdtr(spread.degrees, -abs(difference) / error))
     return PairedDifference(difference, Interval(difference - half, difference + half, level), p)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, overload
 
 import numpy as np
+import scipy  # its parts are imported when first used: they take most of a second
 from numpy.typing import NDArray
-from scipy import special
 
 from slidescreen.statistics.arrays import Floats, Ints, counts, fraction
 
@@ -34,7 +34,7 @@ def normal_quantile(level: float) -> float:
     Raises:
         ValueError: the level is not between 0 and 1.
     """
-    return float(special.ndtri((1 + fraction(level, "level")) / 2))
+    return float(scipy.special.ndtri((1 + fraction(level, "level")) / 2))
 
 
 @overload
@@ -103,8 +103,8 @@ def clopper_pearson(
     tail = (1 - fraction(level, "level")) / 2
 
     def limits(found: Ints, trials: Ints) -> tuple[Floats, Floats]:
-        low = special.betaincinv(np.maximum(found, 1), trials - found + 1, tail)
-        high = special.betaincinv(found + 1, np.maximum(trials - found, 1), 1 - tail)
+        low = scipy.special.betaincinv(np.maximum(found, 1), trials - found + 1, tail)
+        high = scipy.special.betaincinv(found + 1, np.maximum(trials - found, 1), 1 - tail)
         return low, high
 
     return _interval(successes, n, level, limits)

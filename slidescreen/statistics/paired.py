@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are imported when first used: they take most of a second
 from numpy.typing import ArrayLike
-from scipy import special
 
 from slidescreen.statistics.arrays import Floats, one_dimensional, same_length, square_counts, truth_values
 
@@ -63,11 +63,11 @@ def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> McNemar:
     only_a, only_b = int(np.count_nonzero(a & ~b)), int(np.count_nonzero(b & ~a))
     discordant = only_a + only_b
     if discordant < _EXACT_BELOW:
-        tail = float(special.bdtr(min(only_a, only_b), discordant, 0.5)) if discordant else 1.0
+        tail = float(scipy.special.bdtr(min(only_a, only_b), discordant, 0.5)) if discordant else 1.0
         return McNemar(only_a, only_b, float("nan"), min(1.0, 2 * tail), exact=True)
     # The correction may bring the difference to 0, not past it.
     statistic = max(abs(only_a - only_b) - 1, 0) ** 2 / discordant
-    return McNemar(only_a, only_b, statistic, float(special.chdtrc(1, statistic)), exact=False)
+    return McNemar(only_a, only_b, statistic, float(scipy.special.chdtrc(1, statistic)), exact=False)
 
 
 def stuart_maxwell(table: ArrayLike) -> ChiSquareTest:
@@ -150,4 +150,4 @@ def holm(p_values: ArrayLike) -> Floats:
 
 
 def _chi_square(statistic: float, degrees: int) -> ChiSquareTest:
-    return ChiSquareTest(statistic, degrees, float(special.chdtrc(degrees, statistic)) if degrees else 1.0)
+    return ChiSquareTest(statistic, degrees, float(scipy.special.chdtrc(degrees, statistic)) if degrees else 1.0)

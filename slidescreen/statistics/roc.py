@@ -7,8 +7,8 @@
 from dataclasses import dataclass
 
 import numpy as np
+import scipy  # its parts are imported when first used: they take most of a second
 from numpy.typing import ArrayLike
-from scipy import special
 
 from slidescreen.statistics.arrays import Bools, Floats, fraction, numbers, same_length, truth_values
 from slidescreen.statistics.intervals import Interval, normal_quantile
@@ -174,8 +174,8 @@ def delong_interval(positive: ArrayLike, scores: ArrayLike, level: float = 0.95)
         bound = ((1 - level) / 2) ** (1 / pairs)
         return Interval(bound, 1.0, level) if area == 1.0 else Interval(0.0, 1 - bound, level)
     reach = normal_quantile(level) * np.sqrt(_variance(placements)) / (area * (1 - area))
-    centre = special.logit(area)
-    return Interval(float(special.expit(centre - reach)), float(special.expit(centre + reach)), level)
+    centre = scipy.special.logit(area)
+    return Interval(float(scipy.special.expit(centre - reach)), float(scipy.special.expit(centre + reach)), level)
 
 
 def delong_test(positive: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -> DelongTest:
@@ -201,7 +201,7 @@ def delong_test(positive: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -
         alike = np.array_equal(a.of_positives, b.of_positives)
         return DelongTest(difference, 0.0, 1.0) if alike else DelongTest(difference, np.nan, np.nan)
     z = float(difference / np.sqrt(variance))
-    return DelongTest(difference, z, float(2 * special.ndtr(-abs(z))))
+    return DelongTest(difference, z, float(2 * scipy.special.ndtr(-abs(z))))
 
 
 def midranks(values: Floats) -> Floats:

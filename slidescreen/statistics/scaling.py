@@ -5,9 +5,8 @@ Alexandari, Kundaje and Shrikumar (ICML 2020) found that it serves the estimate 
 """
 
 import numpy as np
-import scipy
+import scipy  # its parts are imported when first used: they take most of a second
 from numpy.typing import ArrayLike
-from scipy import special
 
 from slidescreen.statistics.arrays import Floats, at_least, numbers, probability_rows
 from slidescreen.statistics.calibration import checked, logarithms
@@ -51,7 +50,7 @@ def fit_temperature(probabilities: ArrayLike, true: ArrayLike, prior_cells: floa
     against_true = scores - scores[np.arange(len(types)), types][:, None]
 
     def surplus(sharpness: float) -> float:
-        of_cells = float(np.sum(special.softmax(sharpness * scores, axis=1) * against_true))
+        of_cells = float(np.sum(scipy.special.softmax(sharpness * scores, axis=1) * against_true))
         return of_cells + prior_cells * (1 - 1 / sharpness)
 
     # Rises with sharpness: below the maximum the expected log-probability is less than that of the truth.
@@ -75,7 +74,7 @@ def apply_temperature(probabilities: ArrayLike, temperature: float) -> Floats:
     table = probability_rows(probabilities)
     if not 0 < temperature < np.inf:
         raise ValueError(f"temperature must be a finite number above 0, received {temperature!r}")
-    result: Floats = special.softmax(logarithms(table) / temperature, axis=1)
+    result: Floats = scipy.special.softmax(logarithms(table) / temperature, axis=1)
     return result
 
 
@@ -105,8 +104,8 @@ def fit_offsets(probabilities: ArrayLike, true: ArrayLike) -> Floats:
 
     def loss(offsets: Floats) -> tuple[float, Floats]:
         moved = scores + offsets
-        likelihood = float(np.mean(moved[np.arange(count), types] - special.logsumexp(moved, axis=1)))
-        slope = special.softmax(moved, axis=1).mean(axis=0) - frequencies + 2 * penalty * offsets
+        likelihood = float(np.mean(moved[np.arange(count), types] - scipy.special.logsumexp(moved, axis=1)))
+        slope = scipy.special.softmax(moved, axis=1).mean(axis=0) - frequencies + 2 * penalty * offsets
         return penalty * float(offsets @ offsets) - likelihood, slope
 
     options = {"gtol": 1e-9, "ftol": 0}
@@ -129,5 +128,5 @@ def apply_offsets(probabilities: ArrayLike, offsets: ArrayLike) -> Floats:
     added = numbers(offsets, "offsets")
     if added.shape != table.shape[1:]:
         raise ValueError(f"offsets must be one for each of {table.shape[1]} types, received {len(added)}")
-    result: Floats = special.softmax(logarithms(table) + added, axis=1)
+    result: Floats = scipy.special.softmax(logarithms(table) + added, axis=1)
     return result

@@ -1,0 +1,25 @@
+"""Where the ensemble lies that is used unless another is named."""
+
+import os
+from pathlib import Path
+
+from slidescreen.errors import InputError
+
+VARIABLE = "SLIDESCREEN_ENSEMBLE"
+
+
+def default_ensemble() -> Path:
+    """The ensemble to use: named by the environment, else the one that ships, in the package or beside its source.
+
+    Raises:
+        InputError: there is none.
+    """
+    named = os.environ.get(VARIABLE)
+    if named:
+        return Path(named)
+    package = Path(__file__).resolve().parents[1]
+    places = [package / "weights" / "default", package.parent / "weights" / "default"]
+    for place in places:
+        if (place / "ensemble.json").is_file():
+            return place
+    raise InputError(f"no ensemble was found: name its folder with --ensemble, or in {VARIABLE}")
