@@ -68,9 +68,9 @@ def report(
     from slidescreen.ensembles.location import default_ensemble
     from slidescreen.evaluation.truth import LabelOptions
     from slidescreen.reporting.ensembles import EnsembleDisplay
-    from slidescreen.runs import reports
+    from slidescreen.runs import renewal, scoring
 
-    request = reports.ReportOptions(
+    request = scoring.ReportOptions(
         sources=tuple(sources),
         truth=truth,
         label_options=LabelOptions(LabelRules(frozenset(leave_out or ()), unspecified_blasts), split, drop_duplicates),
@@ -80,12 +80,12 @@ def report(
     )
     if explain and spreadsheet:
         raise InputError("--explain renews the page of a run and --spreadsheet copies its tables: say one of them")
-    if reports.is_plain_run(request):
+    if scoring.is_plain_run(request):
         from slidescreen.reporting.terminal import show_files
         from slidescreen.reporting.worklist import show_run, show_slide
 
         if spreadsheet:
-            show_files("for spreadsheets", reports.copy_for_spreadsheets(sources[0]))
+            show_files("for spreadsheets", renewal.copy_for_spreadsheets(sources[0]))
             return
         from slidescreen.runs.heat_maps import explain_run
 
@@ -93,7 +93,7 @@ def report(
             maps = partial(
                 explain_run, ensemble_folder=ensemble, device=device, progress=partial(display.progress, "explaining")
             )
-            run = reports.renew_page(sources[0], maps if explain else None)
+            run = renewal.renew_page(sources[0], maps if explain else None)
         if slide is None:
             show_run(run, sources[0])
         else:
@@ -105,5 +105,5 @@ def report(
     from slidescreen.reporting.evaluation import show_evaluation
 
     with EnsembleDisplay() as display:
-        evaluation, folder = reports.run_evaluation(request, default_ensemble, partial(display.progress, "classifying"))
+        evaluation, folder = scoring.run_evaluation(request, default_ensemble, partial(display.progress, "classifying"))
     show_evaluation(evaluation, folder)
