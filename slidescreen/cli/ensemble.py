@@ -59,7 +59,7 @@ def ensemble(
     """Combine checkpoints into an ensemble, measure it and its members on the validation split, and store it."""
     from slidescreen.building import build
     from slidescreen.building.validation import RejectionTargets
-    from slidescreen.reporting.ensembles import EnsembleDisplay, show_comparison
+    from slidescreen.reporting.ensemble_display import EnsembleDisplay, show_comparison
 
     if weight is not None and len(weight) != len(checkpoints):
         raise InputError(f"{len(weight)} weights were given for {len(checkpoints)} checkpoints: give one for each")

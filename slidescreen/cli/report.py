@@ -67,7 +67,7 @@ def report(
     from slidescreen.data.labels import LabelRules
     from slidescreen.ensembles.location import default_ensemble
     from slidescreen.evaluation.truth import LabelOptions
-    from slidescreen.reporting.ensembles import EnsembleDisplay
+    from slidescreen.reporting.ensemble_display import EnsembleDisplay
     from slidescreen.runs import renewal, scoring
 
     request = scoring.ReportOptions(
@@ -102,7 +102,7 @@ def report(
     for name, wanted in (("--explain", explain), ("--spreadsheet", spreadsheet), ("--slide", slide)):
         if wanted:
             raise InputError(f"{name} goes with the page of a run: give a run's folder, without --truth")
-    from slidescreen.reporting.evaluation import show_evaluation
+    from slidescreen.reporting.evaluation_page import show_evaluation
 
     with EnsembleDisplay() as display:
         evaluation, folder = scoring.run_evaluation(request, default_ensemble, partial(display.progress, "classifying"))

@@ -206,7 +206,9 @@ def train(
         seed=seed,
     )
     options = study_recipe(options) if study else options
-    from slidescreen.reporting.training import TrainingDisplay  # with torch: after what it takes no network to refuse
+    from slidescreen.reporting.training_display import (
+        TrainingDisplay,  # with torch: after what it takes no network to refuse
+    )
     from slidescreen.training.session import TrainingOptions, run_training
 
     request = TrainingOptions(

@@ -11,8 +11,8 @@ from slidescreen import __version__
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Comparison, Evaluation, ModelScores, Predictions, SlideLevel
 from slidescreen.files.writing import neutralise, printable, write_text
-from slidescreen.reporting.evaluation import render_evaluation
 from slidescreen.reporting.evaluation_markdown import render_markdown
+from slidescreen.reporting.evaluation_page import render_evaluation
 from slidescreen.reporting.plots import PICTURES, draw_plots
 from slidescreen.reporting.tables import to_csv
 

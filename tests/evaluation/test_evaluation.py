@@ -16,8 +16,8 @@ from slidescreen.data.labels import LabelRules
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Predictions, evaluate
 from slidescreen.evaluation.prediction_files import of_tables
-from slidescreen.reporting.evaluation import show_evaluation
 from slidescreen.reporting.evaluation_files import to_dict, write_evaluation
+from slidescreen.reporting.evaluation_page import show_evaluation
 
 
 def study() -> Predictions:
