@@ -131,7 +131,7 @@ def _simulate(
 
 def _resample(
     tally: Tally,
-    tables: Sequence[clustered_tables.Tables],
+    tables: Sequence[clustered_tables.SlideTables],
     weights: NDArray[np.int64],
     name: str,
     expected: float,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
 from slidescreen.engine.devices import choose_device, gpu_present, usable_threads
-from slidescreen.engine.interface import EngineConfiguration, EngineOptions, Engines, Measured
+from slidescreen.engine.interface import EngineConfiguration, EngineOptions, Measured, MemberEngines
 from slidescreen.errors import InputError
 from slidescreen.models.member import Member
 
@@ -48,7 +48,7 @@ def load_engines(
     configuration: EngineConfiguration,
     threads: int | None = None,
     note: Callable[[str], None] = lambda _: None,
-) -> Engines:
+) -> MemberEngines:
     """Load an ensemble's networks.
 
     Args:

@@ -19,7 +19,7 @@ import numpy as np
 
 from slidescreen.data.images import Pixels, Preprocessing
 from slidescreen.engine.allocator import keep_memory
-from slidescreen.engine.loading import OUT_OF_MEMORY, Loaded, load
+from slidescreen.engine.loading import OUT_OF_MEMORY, DecodedImage, load
 
 # Found where the parent found it; the working folder, which may be anybody's, is no place to import from.
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from slidescreen.engine.decoder import serve; serve()"
@@ -42,7 +42,7 @@ class Decoder:
         self._stopped = False
         self._child = self._start()
 
-    def __call__(self, path: Path) -> Loaded:
+    def __call__(self, path: Path) -> DecodedImage:
         """Load an image. One that the decoder does not survive is unreadable.
 
         Raises:
@@ -61,7 +61,7 @@ class Decoder:
                 if self._stopped:
                     break
                 self._child = self._start()
-        return Loaded(reason=reason)
+        return DecodedImage(reason=reason)
 
     def stop(self) -> None:
         """End the child, whatever it is doing; may be called from another thread."""
@@ -86,7 +86,7 @@ class Decoder:
             raise RuntimeError(f"the image decoder cannot be started: it {_cause(child.wait())}") from error
         return child
 
-    def _ask(self, path: Path) -> Loaded:
+    def _ask(self, path: Path) -> DecodedImage:
         _send(_pipe(self._child.stdin), os.fspath(path))
         answers = _pipe(self._child.stdout)
         found = _receive(answers)
@@ -96,7 +96,7 @@ class Decoder:
             _fill(answers, memoryview(array.data).cast("B"))
             pixels.append(array)
         appearance, remarks = tuple(found["appearance"]), tuple(found["remarks"])
-        return Loaded(found["digest"], tuple(pixels), appearance, found["reason"], found["no_cell"], remarks)
+        return DecodedImage(found["digest"], tuple(pixels), appearance, found["reason"], found["no_cell"], remarks)
 
 
 def serve() -> None:

@@ -114,7 +114,7 @@ def for_each(precision: str, members: int) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Engines:
+class MemberEngines:
     """An ensemble's engines, one for each member, in its order.
 
     Attributes:
@@ -131,5 +131,5 @@ class Engines:
     first: Engine | None = None
 
 
-NO_ENGINES = Engines((), "")
+NO_ENGINES = MemberEngines((), "")
 """For where there is nothing to classify."""

@@ -14,7 +14,7 @@ OUT_OF_MEMORY = "memory ran out while it was being read"
 
 
 @dataclass(frozen=True)
-class Loaded:
+class DecodedImage:
     """A file after reading: its content hash, and its pixels for each preprocessing or why there are none.
 
     `no_cell` says why what it shows is no single cell; empty where it may be one. `remarks` are of how it was read.
@@ -28,7 +28,7 @@ class Loaded:
     remarks: tuple[str, ...] = ()
 
 
-def load(path: Path, preprocessings: Sequence[Preprocessing]) -> Loaded:
+def load(path: Path, preprocessings: Sequence[Preprocessing]) -> DecodedImage:
     """Read, decode and prepare an image. One that cannot be read is no error: its reason says why."""
     digest = ""
     try:
@@ -38,11 +38,11 @@ def load(path: Path, preprocessings: Sequence[Preprocessing]) -> Loaded:
         image, no_cell = picture.image, why_no_cell(picture.image)
         pixels = tuple(prepare(image, preprocessing) for preprocessing in preprocessings)
         appearance = measure(image) if _is_sampled(digest) and not no_cell else ()
-        return Loaded(digest, pixels, appearance, no_cell=no_cell, remarks=picture.remarks)
+        return DecodedImage(digest, pixels, appearance, no_cell=no_cell, remarks=picture.remarks)
     except UnreadableImageError as error:
-        return Loaded(digest, reason=str(error))
+        return DecodedImage(digest, reason=str(error))
     except MemoryError:  # without the digest of an image that is known: the next run is to try again
-        return Loaded(reason=OUT_OF_MEMORY)
+        return DecodedImage(reason=OUT_OF_MEMORY)
 
 
 def _is_sampled(digest: str) -> bool:

@@ -19,7 +19,7 @@ from slidescreen.data.images import Pixels
 from slidescreen.engine import cache, devices
 from slidescreen.engine.devices import has_8_bit_products, threads_in_words
 from slidescreen.engine.exactness import PrecisionAgreement
-from slidescreen.engine.interface import EngineConfiguration, Engines, for_each, parts_of
+from slidescreen.engine.interface import EngineConfiguration, MemberEngines, for_each, parts_of
 from slidescreen.errors import InputError, memory_ran_out
 from slidescreen.files.writing import printable
 from slidescreen.models.member import Member, Quantised
@@ -156,7 +156,7 @@ def _has_bf16() -> bool:
 
 def load(
     members: Sequence[Member], configuration: EngineConfiguration, threads: int, note: Callable[[str], None]
-) -> Engines:
+) -> MemberEngines:
     """An engine for each member of an ensemble, and one for the member that classifies first.
 
     Raises:
@@ -181,7 +181,7 @@ def load(
         description += f", {told}"
     # Two batches at once, so that no thread idles while the last images of one are being classified.
     batch = max(_LEAST_BATCH if first is None else _FIRST_BATCH, threads * max(each.together for each in engines))
-    return Engines(engines, description, batch, at_once=2, first=first)
+    return MemberEngines(engines, description, batch, at_once=2, first=first)
 
 
 def _engine(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from slidescreen.data.images import Pixels
 from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.devices import threads_in_words
-from slidescreen.engine.interface import Engines, for_each, parts_of
+from slidescreen.engine.interface import MemberEngines, for_each, parts_of
 from slidescreen.errors import InputError
 from slidescreen.models.checkpoints import load_network
 from slidescreen.models.member import Member
@@ -74,7 +74,7 @@ def choose_precision(asked: str, device: str) -> str:
     return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
 
 
-def load(members: Sequence[Member], device: str, precision: str, threads: int) -> Engines:
+def load(members: Sequence[Member], device: str, precision: str, threads: int) -> MemberEngines:
     """An engine for each member of an ensemble, on `cuda` or `cpu`.
 
     Raises:
@@ -91,4 +91,4 @@ def load(members: Sequence[Member], device: str, precision: str, threads: int) -
     else:
         torch.set_num_threads(threads)
         processor = f"CPU, {threads_in_words(threads)}"
-    return Engines(engines, f"{processor}, PyTorch {torch.__version__.split('+')[0]}, {precision}", _BATCH)
+    return MemberEngines(engines, f"{processor}, PyTorch {torch.__version__.split('+')[0]}, {precision}", _BATCH)

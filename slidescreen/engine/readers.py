@@ -7,13 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from slidescreen.engine.loading import Loaded
+from slidescreen.engine.loading import DecodedImage
 
 
-class Loader(Protocol):
+class ImageLoader(Protocol):
     """Loads one image after the other; `stop`, called from another thread, makes it give up the one in hand."""
 
-    def __call__(self, path: Path, /) -> Loaded: ...
+    def __call__(self, path: Path, /) -> DecodedImage: ...
 
     def stop(self) -> None: ...
 
@@ -23,10 +23,10 @@ class Task:
 
     def __init__(self) -> None:
         self.done = threading.Event()
-        self.loader: Loader | None = None
+        self.loader: ImageLoader | None = None
         self.started: float | None = None
         self.given_up = False
-        self.result = Loaded()
+        self.result = DecodedImage()
         self.error: BaseException | None = None
 
 
@@ -37,7 +37,7 @@ class Readers:
     process alive.
     """
 
-    def __init__(self, hire: Callable[[], Loader], threads: int, limit: float) -> None:
+    def __init__(self, hire: Callable[[], ImageLoader], threads: int, limit: float) -> None:
         """Start the threads.
 
         Args:
@@ -49,7 +49,7 @@ class Readers:
         self._limit = limit
         self._lock = threading.Lock()
         self._queue: queue.SimpleQueue[tuple[Path, Task] | None] = queue.SimpleQueue()
-        self._loaders: set[Loader] = set()
+        self._loaders: set[ImageLoader] = set()
         self._threads = threads
         self._closed = False
         for _ in range(threads):
@@ -61,7 +61,7 @@ class Readers:
         self._queue.put((path, task))
         return task
 
-    def wait(self, task: Task) -> Loaded:
+    def wait(self, task: Task) -> DecodedImage:
         """What was loaded.
 
         Raises:
@@ -127,7 +127,7 @@ class Readers:
                 if task.given_up:  # another thread has this one's place
                     return
 
-    def _hired(self) -> Loader:
+    def _hired(self) -> ImageLoader:
         loader = self._hire()
         with self._lock:
             self._loaders.add(loader)

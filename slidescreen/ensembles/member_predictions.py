@@ -13,7 +13,7 @@ from slidescreen.data.images import Pixels, decode, prepare, read_bytes
 from slidescreen.data.labels import LabelledImage
 from slidescreen.engine.batches import BatchRunner
 from slidescreen.engine.devices import usable_threads
-from slidescreen.engine.interface import Engine, Engines
+from slidescreen.engine.interface import Engine, MemberEngines
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError, UnreadableImageError
 from slidescreen.files.writing import printable
@@ -33,7 +33,7 @@ class MemberPredictions:
 
 def predict(
     ensemble: Ensemble,
-    engines: Engines,
+    engines: MemberEngines,
     images: Sequence[LabelledImage],
     progress: Callable[[int, int], None],
 ) -> MemberPredictions:

@@ -13,8 +13,8 @@ from slidescreen.data.calls import Call, Status, counted_once
 from slidescreen.data.slides import CellImage, Slide
 from slidescreen.engine.batches import BatchRunner
 from slidescreen.engine.decoder import Decoder
-from slidescreen.engine.interface import Engines
-from slidescreen.engine.loading import Loaded
+from slidescreen.engine.interface import MemberEngines
+from slidescreen.engine.loading import DecodedImage
 from slidescreen.engine.readers import Readers, Task
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.voting import Vote
@@ -43,7 +43,7 @@ class _Waiting:
 
     place: _Open
     position: int
-    loaded: Loaded
+    loaded: DecodedImage
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Pipeline:
     def __init__(
         self,
         ensemble: Ensemble,
-        engines: Engines,
+        engines: MemberEngines,
         batch_size: int | None,
         workers: int,
         progress: Callable[[int], None] = lambda _: None,
@@ -119,7 +119,7 @@ class Pipeline:
 
     def _load_ahead(
         self, slides: Iterable[Slide], readers: Readers, unfinished: deque[_Open]
-    ) -> Iterator[tuple[_Open, int, Loaded]]:
+    ) -> Iterator[tuple[_Open, int, DecodedImage]]:
         """Images in order, while a bounded number of later ones is being decoded."""
         ahead: deque[tuple[_Open, int, Task | None]] = deque()
         for slide in slides:
@@ -133,23 +133,25 @@ class Pipeline:
         while ahead:
             yield self._loaded(readers, *ahead.popleft())
 
-    def _loaded(self, readers: Readers, place: _Open, position: int, task: Task | None) -> tuple[_Open, int, Loaded]:
+    def _loaded(
+        self, readers: Readers, place: _Open, position: int, task: Task | None
+    ) -> tuple[_Open, int, DecodedImage]:
         """Wait for an image, unless those before it show that its slide's folder does not answer."""
         refusal = place.slide.images[position].refusal
         if refusal:
-            loaded = Loaded(reason=refusal)
+            loaded = DecodedImage(reason=refusal)
         elif task is None or (place.given_up and readers.drop(task)):
-            loaded = Loaded(reason=f"not tried: {_MOST_LATE} images before it could not be read in time")
+            loaded = DecodedImage(reason=f"not tried: {_MOST_LATE} images before it could not be read in time")
         else:
             try:
                 loaded = readers.wait(task)
                 place.late = place.late if place.given_up else 0
             except TimeoutError:
-                loaded = Loaded(reason=f"could not be read within {self._time_limit:g} s")
+                loaded = DecodedImage(reason=f"could not be read within {self._time_limit:g} s")
                 place.late += 1
         return place, position, loaded
 
-    def _place(self, place: _Open, position: int, loaded: Loaded, batch: list[_Waiting]) -> None:
+    def _place(self, place: _Open, position: int, loaded: DecodedImage, batch: list[_Waiting]) -> None:
         image = place.slide.images[position]
         if loaded.reason:
             status, reason = Status.UNREADABLE, loaded.reason
@@ -178,7 +180,7 @@ class Pipeline:
                 waiting.place.calls[waiting.position] = self._call(image, row, known, waiting.loaded)
             self._progress(len(batch))
 
-    def _call(self, image: CellImage, probabilities: NDArray[np.float64], called: int, loaded: Loaded) -> Call:
+    def _call(self, image: CellImage, probabilities: NDArray[np.float64], called: int, loaded: DecodedImage) -> Call:
         """The call of an image; `called` as by `Ensemble.called`."""
         return Call(
             image=image.name,

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen.data.images import Pixels
-from slidescreen.engine.interface import Engines
+from slidescreen.engine.interface import MemberEngines
 from slidescreen.ensembles.ensemble import Ensemble
 
 
@@ -17,7 +17,7 @@ class Vote:
         preprocessings: in which images are wanted; members that prepare alike share the pixels.
     """
 
-    def __init__(self, ensemble: Ensemble, engines: Engines) -> None:
+    def __init__(self, ensemble: Ensemble, engines: MemberEngines) -> None:
         self._ensemble = ensemble
         self._engines = engines
         wanted = [member.checkpoint.preprocessing for member in ensemble.members]

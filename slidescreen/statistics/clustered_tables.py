@@ -27,7 +27,7 @@ _STEP = 1e-3  # of a cell: how far a count is moved to see what that changes
 
 
 @dataclass(frozen=True)
-class Tables:
+class SlideTables:
     """Each slide's confusion matrix, (G, K, K), in the order of the slides' names."""
 
     counts: Ints
@@ -39,7 +39,7 @@ class Tables:
         return result
 
 
-def tabulate(true: ArrayLike, predicted: ArrayLike, n_types: int, slides: ArrayLike) -> Tables:
+def tabulate(true: ArrayLike, predicted: ArrayLike, n_types: int, slides: ArrayLike) -> SlideTables:
     """Count each slide's cells.
 
     Args:
@@ -59,10 +59,10 @@ def tabulate(true: ArrayLike, predicted: ArrayLike, n_types: int, slides: ArrayL
     distinct, slide = np.unique(names, return_inverse=True)
     size = n_types**2
     flat = np.bincount(slide * size + rows * n_types + columns, minlength=len(distinct) * size)
-    return Tables(flat.astype(np.int64).reshape(len(distinct), n_types, n_types))
+    return SlideTables(flat.astype(np.int64).reshape(len(distinct), n_types, n_types))
 
 
-def statistic_limits(tables: Tables, statistic: ScalarStatistic, level: float = 0.95) -> Interval[float]:
+def statistic_limits(tables: SlideTables, statistic: ScalarStatistic, level: float = 0.95) -> Interval[float]:
     """Limits of accuracy, macro F1 or kappa over slides.
 
     Returns:
@@ -119,7 +119,7 @@ def paired_difference(
     return tested(difference, spread, singly, level)
 
 
-def _spread(sides: Sequence[Tables], score: Callable[[Ints], Floats], weights: Floats) -> tuple[float, Spread]:
+def _spread(sides: Sequence[SlideTables], score: Callable[[Ints], Floats], weights: Floats) -> tuple[float, Spread]:
     """A statistic of one model's tables, or its difference between two, and the spread of that."""
     values = [float(score(side.whole)) for side in sides]
     without = [score(side.whole - side.counts) for side in sides]
@@ -129,7 +129,7 @@ def _spread(sides: Sequence[Tables], score: Callable[[Ints], Floats], weights: F
     return difference, jackknife(difference, without[0] - without[1], weights)
 
 
-def _weights(tables: Tables, statistic: ScalarStatistic) -> Floats:
+def _weights(tables: SlideTables, statistic: ScalarStatistic) -> Floats:
     """Each slide's part in a statistic: of all cells, or of each type's cells where types count alike."""
     if statistic != "macro_f1":
         cells = tables.counts.sum(axis=(1, 2))
@@ -139,7 +139,7 @@ def _weights(tables: Tables, statistic: ScalarStatistic) -> Floats:
     return np.asarray((cells[:, present] / cells[:, present].sum(axis=0)).mean(axis=1))
 
 
-def _worth(tables: Tables, statistic: ScalarStatistic) -> float:
+def _worth(tables: SlideTables, statistic: ScalarStatistic) -> float:
     """How many cells a statistic would be worth if each came singly."""
     cells = tables.whole.sum(axis=1)
     if statistic != "macro_f1":

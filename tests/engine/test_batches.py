@@ -85,7 +85,7 @@ from types import SimpleNamespace
 import numpy as np
 sys.path.insert(0, sys.argv[1])
 from test_pipeline import ensemble, slide_of
-from slidescreen.engine.interface import Engines
+from slidescreen.engine.interface import MemberEngines
 from slidescreen.ensembles.pipeline import Pipeline
 from slidescreen.data.slides import discover
 
@@ -97,7 +97,8 @@ for name in ("A", "B", "C"):
     slide_of(Path(name), [1] * 21)
 used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + (900 << 20), used + (900 << 20)))
-pipeline = Pipeline(ensemble(members=1), Engines([SimpleNamespace(probabilities=classify)], ""), 16, 1, note=print)
+engines = MemberEngines([SimpleNamespace(probabilities=classify)], "")
+pipeline = Pipeline(ensemble(members=1), engines, 16, 1, note=print)
 for slide, calls in pipeline.run(discover(Path("."))):
     print(slide.name, len(calls), {call.status.value for call in calls})
 """

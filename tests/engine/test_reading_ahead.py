@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slidescreen.engine.loading import Loaded
+from slidescreen.engine.loading import DecodedImage
 from slidescreen.engine.readers import Readers
 
 
@@ -18,9 +18,9 @@ class Scripted:
         self.work = work
         self.stopped = threading.Event()
 
-    def __call__(self, path: Path) -> Loaded:
+    def __call__(self, path: Path) -> DecodedImage:
         self.work(self, int(path.name))
-        return Loaded(digest=path.name)
+        return DecodedImage(digest=path.name)
 
     def stop(self) -> None:
         self.stopped.set()

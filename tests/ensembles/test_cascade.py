@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from slidescreen import cells
 from slidescreen.data.images import Preprocessing
 from slidescreen.engine.exactness import PrecisionAgreement
-from slidescreen.engine.interface import Engines
+from slidescreen.engine.interface import MemberEngines
 from slidescreen.ensembles.cascade import Cascade, find_gate, may_decide
 from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.ensembles.voting import Vote
@@ -99,7 +99,7 @@ def voting(first: Reader | None, *others: Reader) -> Vote:
         for side, weight in ((32, 0.4), (48, 0.6))
     )
     validation = ValidationResult(temperature=0.5, cascade=Cascade(1, 0.9, 0.5, AGREED))
-    return Vote(Ensemble(members, validation=validation), Engines(others, "", first=first))
+    return Vote(Ensemble(members, validation=validation), MemberEngines(others, "", first=first))
 
 
 def test_the_ensemble_sees_only_the_cells_that_are_left_and_all_come_back_in_order() -> None:

@@ -15,8 +15,8 @@ from slidescreen import cells
 from slidescreen.data.calls import Call, Status, reported_twice
 from slidescreen.data.images import Preprocessing
 from slidescreen.data.slides import CellImage, Slide, discover
-from slidescreen.engine.interface import Engines
-from slidescreen.engine.loading import Loaded, load
+from slidescreen.engine.interface import MemberEngines
+from slidescreen.engine.loading import DecodedImage, load
 from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.ensembles.pipeline import Pipeline
 from slidescreen.models.checkpoints import Checkpoint
@@ -58,7 +58,7 @@ def slide_of(folder: Path, types: list[int]) -> None:
 def run(root: Path, batch_size: int = 8, **engine: float) -> tuple[dict[str, tuple[Call, ...]], GreyReader, int]:
     reader = GreyReader(**engine)
     done: list[int] = []
-    pipeline = Pipeline(ensemble(threshold=0.5), Engines([reader, reader], ""), batch_size, 3, done.append)
+    pipeline = Pipeline(ensemble(threshold=0.5), MemberEngines([reader, reader], ""), batch_size, 3, done.append)
     return {slide.name: calls for slide, calls in pipeline.run(discover(root))}, reader, sum(done)
 
 
@@ -153,7 +153,7 @@ def test_an_unsure_ensemble_abstains(tmp_path: Path) -> None:
 
 def test_a_refused_file_is_not_opened(tmp_path: Path) -> None:
     image = CellImage(tmp_path / "missing.png", "missing.png", refusal="a link")
-    pipeline = Pipeline(ensemble(), Engines([GreyReader(), GreyReader()], ""), 4, 1)
+    pipeline = Pipeline(ensemble(), MemberEngines([GreyReader(), GreyReader()], ""), 4, 1)
     ((_, (call,)),) = pipeline.run([Slide("S", tmp_path, (image,))])
     assert (call.status, call.reason) == (Status.UNREADABLE, "a link")
 
@@ -164,7 +164,7 @@ class DeadShare:
     def __init__(self, preprocessings: Sequence[Preprocessing], _: float) -> None:
         self.preprocessings, self.stopped = preprocessings, threading.Event()
 
-    def __call__(self, path: Path) -> Loaded:
+    def __call__(self, path: Path) -> DecodedImage:
         if path.parent.name == "B" and int(path.stem) >= 5:
             self.stopped.wait(20)
         return load(path, self.preprocessings)
@@ -182,7 +182,7 @@ def test_a_folder_that_no_longer_answers_costs_the_rest_of_its_slide_but_not_the
         slide_of(tmp_path / name, [4] * 40)
     (tmp_path / "B" / "0030.png").unlink()
     (tmp_path / "B" / "0030.png").symlink_to("/etc/hostname")
-    pipeline = Pipeline(ensemble(), Engines([GreyReader(), GreyReader()], ""), 4, workers, time_limit=0.5)
+    pipeline = Pipeline(ensemble(), MemberEngines([GreyReader(), GreyReader()], ""), 4, workers, time_limit=0.5)
     started = time.monotonic()
     found = {slide.name: [call.reason for call in calls] for slide, calls in pipeline.run(discover(tmp_path))}
     assert time.monotonic() - started < 10
@@ -198,7 +198,7 @@ def test_a_defect_of_the_engine_is_not_swallowed(tmp_path: Path) -> None:
     def fail(_: object) -> None:
         raise RuntimeError("broken")
 
-    pipeline = Pipeline(ensemble(members=1), Engines([SimpleNamespace(probabilities=fail)], ""), 4, 1)
+    pipeline = Pipeline(ensemble(members=1), MemberEngines([SimpleNamespace(probabilities=fail)], ""), 4, 1)
     with pytest.raises(RuntimeError, match="broken"):
         list(pipeline.run(discover(tmp_path)))
 
@@ -209,7 +209,7 @@ def test_memory_and_open_files_do_not_grow_with_the_number_of_slides(slides: int
     slide_of(tmp_path / "S", [n % 16 for n in range(200)])
     (whole,) = discover(tmp_path)
     copies = [Slide(f"S{n}", whole.folder, whole.images) for n in range(slides)]
-    pipeline = Pipeline(ensemble(), Engines([GreyReader(), GreyReader()], ""), 16, 2)
+    pipeline = Pipeline(ensemble(), MemberEngines([GreyReader(), GreyReader()], ""), 16, 2)
     process = Path("/proc/self")
     held, files = [], []
     for _, calls in pipeline.run(copies):

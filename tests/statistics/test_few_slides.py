@@ -135,7 +135,7 @@ def test_slides_without_an_error_still_leave_room_for_one():
     few, many = clusters.rate_limits([50] * 3, [50] * 3), clusters.rate_limits([50] * 30, [50] * 30)
     assert few.high == many.high == 1
     assert few.low < 0.95 < many.low < 1
-    table = clustered_tables.Tables(np.tile(np.diag([50, 3]), (3, 1, 1)))
+    table = clustered_tables.SlideTables(np.tile(np.diag([50, 3]), (3, 1, 1)))
     assert clustered_tables.statistic_limits(table, "macro_f1").low < 0.8
     assert clustered_tables.statistic_limits(table, "kappa").high == 1
 
