@@ -7,6 +7,7 @@ import openvino
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
+from slidescreen.engine.openvino_core import core
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable, scratch_folder, write_whole
 
@@ -33,6 +34,6 @@ def load_graph(path: Path) -> openvino.Model:
     try:
         with safe_open(path, "numpy") as file:
             description, weights = file.metadata()[_GRAPH], file.get_tensor(_WEIGHTS)
-        return openvino.Core().read_model(description.encode(), openvino.Tensor(weights))
+        return core().read_model(description.encode(), openvino.Tensor(weights))
     except (SafetensorError, OSError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{printable(path)} holds no 8-bit network: {error}") from error

@@ -20,6 +20,7 @@ from slidescreen.engine import cache, devices
 from slidescreen.engine.devices import has_8_bit_products, threads_in_words
 from slidescreen.engine.exactness import PrecisionAgreement
 from slidescreen.engine.interface import EngineConfiguration, MemberEngines, for_each, parts_of
+from slidescreen.engine.openvino_core import core
 from slidescreen.errors import InputError, memory_ran_out
 from slidescreen.files.writing import printable
 from slidescreen.models.member import Member, Quantised
@@ -150,7 +151,7 @@ def _has_bf16() -> bool:
 
     OpenVINO names what the processor has, also where it has been told to do without.
     """
-    has_it = "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    has_it = "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return has_it and devices.has_bfloat16_products()
 
 
@@ -162,18 +163,17 @@ def load(
     Raises:
         InputError: a file is no checkpoint, or its weights do not fit.
     """
-    core = openvino.Core()
     pool = ThreadPoolExecutor(threads, "inference")
 
     def engine(member: Member, precision: str) -> OpenVinoEngine:
-        return _engine(core, member, precision, pool, threads, note)
+        return _engine(member, precision, pool, threads, note)
 
     note = functools.cache(note)  # what goes for both networks is said once
     cascade = configuration.cascade
     first = None if cascade is None else engine(members[cascade.first], "int8")
     precisions = for_each(configuration.precision, len(members))
     engines = [engine(member, precision) for member, precision in zip(members, precisions, strict=True)]
-    processor = core.get_property("CPU", "FULL_DEVICE_NAME").strip()
+    processor = core().get_property("CPU", "FULL_DEVICE_NAME").strip()
     description = f"{processor}, {threads_in_words(threads)}, OpenVINO {_version()}, {configuration.precision}"
     if cascade is not None:
         description += f", first {members[cascade.first].checkpoint.backbone} in int8"
@@ -185,7 +185,6 @@ def load(
 
 
 def _engine(
-    core: openvino.Core,
     member: Member,
     precision: str,
     pool: ThreadPoolExecutor,
@@ -199,7 +198,7 @@ def _engine(
         "INFERENCE_NUM_THREADS": threads,
         "PERFORMANCE_HINT": "THROUGHPUT",
     }
-    processor = core.get_property("CPU", "FULL_DEVICE_NAME"), *core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    processor = core().get_property("CPU", "FULL_DEVICE_NAME"), *core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     side = member.checkpoint.preprocessing.image_size
     together = next((count for largest, count in _TOGETHER if side <= largest), 1)
     sha256 = member.sha256 if precision != "int8" else _int8_of(member).sha256
@@ -208,12 +207,12 @@ def _engine(
     kept = cache.recall(key)
     if kept is not None:
         try:
-            return OpenVinoEngine(core.import_model(kept, "CPU", options), pool, threads)
+            return OpenVinoEngine(core().import_model(kept, "CPU", options), pool, threads)
         except Exception as error:  # made by another build of OpenVINO, say: what it raises then it does not tell
             if memory_ran_out(error):
                 raise
     note(f"preparing {member.path.name} for this processor, once")
-    compiled = core.compile_model(_graph(member, precision, together), "CPU", options)
+    compiled = core().compile_model(_graph(member, precision, together), "CPU", options)
     exported = io.BytesIO()
     compiled.export_model(exported)
     if not cache.keep(key, exported.getvalue()):

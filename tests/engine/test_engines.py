@@ -404,3 +404,25 @@ def test_where_memory_lacks_fewer_threads_classify() -> None:
         _requests(Scarce(0), 3)
     with pytest.raises(RuntimeError, match="a defect"):
         _requests(Scarce(1, "a defect"), 3)
+
+
+_LET_GO_BY_ANOTHER_THREAD = """
+import signal, sys, threading
+from pathlib import Path
+from slidescreen.engine.configuration import load_engines
+from slidescreen.engine.interface import EngineConfiguration
+from slidescreen.ensembles.storage import load
+engines = [load_engines(load(Path(sys.argv[1])).members, EngineConfiguration("openvino", "cpu", "fp32"), 1)]
+thread = threading.Thread(target=engines.clear)
+thread.start()
+thread.join()
+signal.signal(signal.SIGTERM, lambda *_: print("heeded"))
+signal.raise_signal(signal.SIGTERM)
+"""
+
+
+def test_a_signal_after_another_thread_let_go_of_the_engines_is_heeded(ensemble_folder: Path) -> None:
+    """OpenVINO's plugin, once unloaded, leaves the main thread with a signal stack that is no longer there."""
+    command = [sys.executable, "-c", _LET_GO_BY_ANOTHER_THREAD, str(ensemble_folder)]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (outcome.returncode, outcome.stdout) == (0, "heeded\n"), outcome.stderr
