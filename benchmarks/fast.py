@@ -37,7 +37,7 @@ from slidescreen.ensembles import storage
 from slidescreen.ensembles.cascade import decided_from, find_gate, may_decide
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.location import default_ensemble
-from slidescreen.screening.verdict import Finding, Verdict
+from slidescreen.screening.finding import Finding, Verdict
 
 Floats = NDArray[np.float64]
 DataArgument = Annotated[Path, typer.Argument(help="CSV of labelled images with their split.")]

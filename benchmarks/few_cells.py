@@ -24,7 +24,7 @@ from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.location import default_ensemble
 from slidescreen.evaluation.predictions import Predictions
-from slidescreen.screening.verdict import Verdict
+from slidescreen.screening.finding import Verdict
 from slidescreen.statistics.scaling import apply_offsets, apply_temperature
 
 VALIDATION_CELLS = (20, 50, 80, 100, 240, 500, 1000, 2000)

@@ -29,7 +29,8 @@ import typer
 from slidescreen.data.images import decode, prepare, read_bytes
 from slidescreen.data.slides import discover
 from slidescreen.engine.configuration import configure, load_engines
-from slidescreen.engine.interface import EngineConfiguration, EngineOptions
+from slidescreen.engine.interface import EngineConfiguration
+from slidescreen.engine.options import EngineOptions
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.location import default_ensemble
 from slidescreen.ensembles.voting import Vote

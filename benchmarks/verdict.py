@@ -31,7 +31,8 @@ from slidescreen.evaluation.predictions import Predictions
 from slidescreen.models.checkpoints import Checkpoint
 from slidescreen.models.member import Member
 from slidescreen.screening.differential import NAMES, Differential, count_slide, members_of
-from slidescreen.screening.verdict import Finding, screen
+from slidescreen.screening.finding import Finding
+from slidescreen.screening.verdict import screen
 from slidescreen.statistics.intervals import Interval, clopper_pearson
 
 NORMAL = {"neutrophil": 0.60, "lymphocyte": 0.30, "monocyte": 0.06, "eosinophil": 0.03, "basophil": 0.01}

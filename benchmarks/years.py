@@ -26,7 +26,7 @@ from slidescreen.data.appearance import MEASURES
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.slides import CellImage, Slide
 from slidescreen.engine.configuration import configure
-from slidescreen.engine.interface import EngineOptions
+from slidescreen.engine.options import EngineOptions
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.runs.ledger import Ledger

@@ -17,7 +17,8 @@ from slidescreen.engine import quantisation
 from slidescreen.engine.configuration import configure, load_engines
 from slidescreen.engine.devices import has_bfloat16
 from slidescreen.engine.graph_files import save_graph
-from slidescreen.engine.interface import EngineConfiguration, EngineOptions
+from slidescreen.engine.interface import EngineConfiguration
+from slidescreen.engine.options import Device, EngineKind, EngineOptions, Precision
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble, default_weights
 from slidescreen.ensembles.member_predictions import MemberPredictions, decoded, predict
@@ -41,7 +42,7 @@ class EnsembleOptions:
     left_out: frozenset[str]
     unspecified_blasts: str | None
     drop_duplicates: bool
-    device: str
+    device: Device
     overwrite: bool
     int8: bool = False
     allow_few_cells: bool = False
@@ -89,12 +90,12 @@ def build_ensemble(
             ensemble, members=tuple(replace(m, weight=w) for m, w in zip(ensemble.members, found, strict=True))
         )
     ensemble = calibrate(ensemble, exact, request.targets)
-    if configuration.kind == "openvino" and has_bfloat16():  # elsewhere it would be float32 that is measured
-        ensemble = precisions.with_bf16(ensemble, exact, predictions(ensemble, "bf16"))
+    if configuration.kind == EngineKind.OPENVINO and has_bfloat16():  # elsewhere it would be float32 that is measured
+        ensemble = precisions.with_bf16(ensemble, exact, predictions(ensemble, Precision.BF16))
     with scratch_folder(make_folder(request.out)) as scratch:
         if request.int8:
             both = _quantised(ensemble, trained, scratch, progress)
-            ensemble = precisions.with_int8(both, exact, predictions(both, "int8"))
+            ensemble = precisions.with_int8(both, exact, predictions(both, Precision.INT8))
         return storage.save(request.out, ensemble)
 
 
@@ -110,7 +111,7 @@ def _check_enough(images: Sequence[LabelledImage], data: Path) -> None:
 
 def _check_int8(request: EnsembleOptions, configuration: EngineConfiguration, trained: Sequence[LabelledImage]) -> None:
     quantisation.require_nncf()
-    if configuration.kind != "openvino":
+    if configuration.kind != EngineKind.OPENVINO:
         raise InputError("--int8 makes networks for the processor: say --device cpu")
     if not trained:
         raise InputError(

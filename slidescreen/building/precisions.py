@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from slidescreen.engine.exactness import PrecisionAgreement, agreement
-from slidescreen.engine.interface import joined
+from slidescreen.engine.options import Precision, joined
 from slidescreen.ensembles.cascade import Cascade, decided_from, find_gate, may_decide
 from slidescreen.ensembles.ensemble import Ensemble, Probabilities
 from slidescreen.ensembles.member_predictions import MemberPredictions
@@ -15,7 +15,7 @@ from slidescreen.ensembles.member_predictions import MemberPredictions
 
 def with_bf16(ensemble: Ensemble, exact: MemberPredictions, rough: MemberPredictions) -> Ensemble:
     """The ensemble with what bfloat16 would change, from predictions of the same images in float32 and in it."""
-    found = measure(ensemble, exact, rough, "bf16")
+    found = measure(ensemble, exact, rough, Precision.BF16)
     return replace(ensemble, validation=replace(ensemble.validation, precisions=found))
 
 
@@ -26,7 +26,7 @@ def with_int8(ensemble: Ensemble, exact: MemberPredictions, coarse: MemberPredic
         ensemble: its members have their 8-bit networks.
         exact, coarse: of the same images in float32 and in 8-bit integers.
     """
-    found = measure(ensemble, exact, coarse, "int8")
+    found = measure(ensemble, exact, coarse, Precision.INT8)
     cascade = find_cascade(ensemble, exact, coarse)
     precisions = {**ensemble.validation.precisions, **found}
     members = ensemble.members
@@ -61,7 +61,7 @@ def measure(
     whole = (name,) * len(ensemble.members)
     found = {whole: measured(whole)}
     if not found[whole].harmless:
-        mixed = [each for each in product(("fp32", name), repeat=len(whole)) if len(set(each)) > 1]
+        mixed = [each for each in product((Precision.FP32, name), repeat=len(whole)) if len(set(each)) > 1]
         harmless = {each: some for each in mixed if (some := measured(each)).harmless}
         if harmless:
             best = max(harmless, key=lambda each: (each.count(name), -harmless[each].calls_changed))

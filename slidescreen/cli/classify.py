@@ -8,6 +8,7 @@ import typer
 
 from slidescreen.cli.exit_codes import ExitCode
 from slidescreen.cli.shared import DeviceOption, EnsembleOption, Format, FormatOption
+from slidescreen.engine.options import Device, EngineKind, EngineOptions
 
 _NIGHT = "Unattended runs"
 
@@ -18,10 +19,10 @@ def classify(
         Path | None, typer.Option("--out", "-o", help="Folder for the results. \\[default: slidescreen-out/NAME]")
     ] = None,
     ensemble: EnsembleOption = None,
-    device: DeviceOption = "auto",
+    device: DeviceOption = Device.AUTO,
     engine: Annotated[
-        str, typer.Option(help="auto (a GPU with PyTorch, else the processor with OpenVINO), openvino or pytorch.")
-    ] = "auto",
+        EngineKind, typer.Option(help="auto is PyTorch on a GPU, else OpenVINO on the processor.")
+    ] = EngineKind.AUTO,
     precision: Annotated[
         str,
         typer.Option(
@@ -128,7 +129,6 @@ def classify(
     if list_only:
         _list(path, slide_depth, output)
         return
-    from slidescreen.engine.interface import EngineOptions
     from slidescreen.ensembles import storage
     from slidescreen.ensembles.location import default_ensemble
     from slidescreen.output import echo

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from slidescreen.cli.shared import DeviceOption, DropDuplicatesOption, LeaveOutOption, UnspecifiedBlastsOption
+from slidescreen.engine.options import Device
 from slidescreen.errors import InputError
 
 
@@ -38,7 +39,7 @@ def ensemble(
     leave_out: LeaveOutOption = None,
     unspecified_blasts: UnspecifiedBlastsOption = None,
     drop_duplicates: DropDuplicatesOption = False,
-    device: DeviceOption = "auto",
+    device: DeviceOption = Device.AUTO,
     int8: Annotated[
         bool,
         typer.Option(

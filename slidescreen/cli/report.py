@@ -13,6 +13,7 @@ from slidescreen.cli.shared import (
     LeaveOutOption,
     UnspecifiedBlastsOption,
 )
+from slidescreen.engine.options import Device
 from slidescreen.errors import InputError
 
 
@@ -58,7 +59,7 @@ def report(
     slide: Annotated[
         str | None, typer.Option("--slide", help="For a run: show this slide alone, with the reasons of its verdict.")
     ] = None,
-    device: DeviceOption = "auto",
+    device: DeviceOption = Device.AUTO,
 ) -> None:
     """Make the readable report of a run, or evaluate predictions against the truth.
 

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from slidescreen.engine.options import Device
+
 
 class Format(StrEnum):
     """How a result is shown on standard output."""
@@ -14,7 +16,7 @@ class Format(StrEnum):
     JSON = "json"
 
 
-DeviceOption = Annotated[str, typer.Option("--device", "-d", help="auto, cuda or cpu.")]
+DeviceOption = Annotated[Device, typer.Option("--device", "-d", help="Where networks run.")]
 LeaveOutOption = Annotated[
     list[str] | None,
     typer.Option("--leave-out", help="Pass over images of this label; may be given several times."),

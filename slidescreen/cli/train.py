@@ -8,6 +8,7 @@ import typer
 
 from slidescreen import cells
 from slidescreen.cli.shared import DeviceOption, DropDuplicatesOption, LeaveOutOption, UnspecifiedBlastsOption
+from slidescreen.engine.options import Device
 from slidescreen.errors import InputError
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ def train(
         float, typer.Option(help="Share of the teacher's opinion in the loss.", min=0, max=1, rich_help_panel=_BEYOND)
     ] = 0.5,
     precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=_BEYOND)] = "auto",
-    device: DeviceOption = "auto",
+    device: DeviceOption = Device.AUTO,
     threads: Annotated[int | None, typer.Option(help="Processor threads.", min=1, max=1024)] = None,
     memory: Annotated[float, typer.Option(help="Keep decoded images in memory up to so many GB.", min=0)] = 6.0,
 ) -> None:

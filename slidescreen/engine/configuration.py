@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
 from slidescreen.engine.devices import choose_device, gpu_present, usable_threads
-from slidescreen.engine.interface import EngineConfiguration, EngineOptions, Measured, MemberEngines
+from slidescreen.engine.interface import EngineConfiguration, Measured, MemberEngines
+from slidescreen.engine.options import Device, EngineKind, EngineOptions
 from slidescreen.errors import InputError
 from slidescreen.models.member import Member
 
@@ -20,13 +21,14 @@ def configure(options: EngineOptions, measured: Measured | None = None) -> Engin
     Raises:
         InputError: what was asked for cannot be had on this machine, or not together.
     """
-    if options.device == "cuda" or (options.device == "auto" and gpu_present()):
-        device = choose_device(options.device).type
+    if options.device == Device.CUDA or (options.device == Device.AUTO and gpu_present()):
+        device = Device(choose_device(options.device).type)
     else:
-        device = "cpu"
-    if options.kind == "openvino" and options.device == "cuda":
+        device = Device.CPU
+    if options.kind == EngineKind.OPENVINO and options.device == Device.CUDA:
         raise InputError("OpenVINO runs on the CPU: --engine openvino and --device cuda exclude each other")
-    if options.kind == "openvino" or (options.kind == "auto" and device == "cpu" and find_spec("openvino")):
+    by_openvino = options.kind == EngineKind.AUTO and device == Device.CPU and find_spec("openvino")
+    if options.kind == EngineKind.OPENVINO or by_openvino:
         from slidescreen.engine import openvino
 
         cascade = measured.cascade if measured and options.fast else None
@@ -35,12 +37,12 @@ def configure(options: EngineOptions, measured: Measured | None = None) -> Engin
                 raise InputError("--fast: this ensemble has no fast mode; slidescreen ensemble --int8 looks for one")
             openvino.require_8_bit("--fast")
         precision = openvino.choose_precision(options.precision, measured.precisions if measured else {})
-        return EngineConfiguration("openvino", "cpu", precision, cascade)
+        return EngineConfiguration(EngineKind.OPENVINO, Device.CPU, precision, cascade)
     if options.fast:
         raise InputError("--fast needs OpenVINO, which runs on the CPU: say --engine openvino")
     from slidescreen.engine import pytorch
 
-    return EngineConfiguration("pytorch", device, pytorch.choose_precision(options.precision, device))
+    return EngineConfiguration(EngineKind.PYTORCH, device, pytorch.choose_precision(options.precision, device))
 
 
 def load_engines(
@@ -53,7 +55,7 @@ def load_engines(
 
     Args:
         members: of the ensemble.
-        choice: by `choose`.
+        configuration: by `configure`.
         threads: of the processor; None for all that this process may use.
         note: told what takes long.
 
@@ -61,7 +63,7 @@ def load_engines(
         InputError: a file is no checkpoint, or its weights do not fit.
     """
     threads = threads or usable_threads()
-    if configuration.kind == "openvino":
+    if configuration.kind == EngineKind.OPENVINO:
         from slidescreen.engine import openvino
 
         return openvino.load(members, configuration, threads, note)

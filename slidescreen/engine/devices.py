@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slidescreen.choices import check_choice
 from slidescreen.engine import quota
-from slidescreen.engine.interface import DEVICES
+from slidescreen.engine.options import Device
 from slidescreen.errors import InputError
 
 if TYPE_CHECKING:
@@ -142,11 +143,10 @@ def choose_device(name: str) -> "torch.device":
     Raises:
         InputError: another name, or no usable NVIDIA GPU where one was asked for.
     """
+    check_choice("--device", name, Device)
     import torch
 
-    if name not in DEVICES:
-        raise InputError(f"--device must be one of {', '.join(DEVICES)}, not {name}")
     available = torch.cuda.is_available()
-    if name == "cuda" and not available:
+    if name == Device.CUDA and not available:
         raise InputError("no usable NVIDIA GPU was found; say --device cpu")
-    return torch.device("cuda" if available and name != "cpu" else "cpu")
+    return torch.device("cuda" if available and name != Device.CPU else "cpu")

@@ -1,4 +1,4 @@
-"""What an engine is, and what can be asked of one."""
+"""What an engine is, and what it is given."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,48 +9,13 @@ from numpy.typing import NDArray
 
 from slidescreen.data.images import Pixels
 from slidescreen.engine.exactness import PrecisionAgreement
-from slidescreen.errors import InputError
-
-DEVICES = ("auto", "cuda", "cpu")
-KINDS = ("auto", "openvino", "pytorch")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16", "int8")
-_JOINT = "+"
+from slidescreen.engine.options import Device, EngineKind
 
 
 class Engine(Protocol):
     """One network, ready to classify prepared pixels (N, S, S, 3): probabilities (N, K), in order."""
 
     def probabilities(self, pixels: Pixels) -> NDArray[np.float64]: ...
-
-
-@dataclass(frozen=True)
-class EngineOptions:
-    """What the user asked for.
-
-    Attributes:
-        device: one of `DEVICES`.
-        kind: one of `KINDS`.
-        precision: one of `PRECISIONS`, or one for each member of the ensemble (see `for_each`).
-        threads: of the processor; None for all that this process may use.
-        fast: whether one member may decide the cells it is certain of (see `cascade`).
-    """
-
-    device: str = "auto"
-    kind: str = "auto"
-    precision: str = "auto"
-    threads: int | None = None
-    fast: bool = False
-
-    def __post_init__(self) -> None:
-        arithmetic = [("precision", each, PRECISIONS) for each in parts_of(self.precision)]
-        asked = [("device", self.device, DEVICES), ("engine", self.kind, KINDS), *arithmetic]
-        for option, value, allowed in asked:
-            if value not in allowed:
-                raise InputError(f"--{option} must be one of {', '.join(allowed)}, not {value}")
-        if self.precision != "auto" and "auto" in parts_of(self.precision):
-            raise InputError("--precision auto is for all members, not for one")
-        if self.fast and "int8" in parts_of(self.precision):
-            raise InputError("--fast computes in 8-bit integers where that is safe: --precision is for the other cells")
 
 
 class DecidesFirst(Protocol):
@@ -78,39 +43,15 @@ class Measured(Protocol):
 
 @dataclass(frozen=True)
 class EngineConfiguration:
-    """What runs, where, and in which arithmetic (see `for_each`); nothing is `auto` any more.
+    """What runs, where, and in which arithmetic (see `options.for_each`); nothing is `auto` any more.
 
     `cascade`: by which one member decides some cells alone; None where all members see every cell.
     """
 
-    kind: str
-    device: str
+    kind: EngineKind
+    device: Device
     precision: str
     cascade: DecidesFirst | None = None
-
-
-def joined(precisions: Sequence[str]) -> str:
-    """One text for the arithmetic of each member: `bf16` where they agree, else `fp32+bf16` in their order."""
-    return precisions[0] if len(set(precisions)) == 1 else _JOINT.join(precisions)
-
-
-def parts_of(precision: str) -> list[str]:
-    """What `joined` joined: one arithmetic for all members, or one for each."""
-    return precision.split(_JOINT)
-
-
-def for_each(precision: str, members: int) -> list[str]:
-    """The arithmetic of each member, as `joined` wrote it.
-
-    Raises:
-        InputError: it names more or fewer than there are.
-    """
-    parts = parts_of(precision)
-    if len(parts) == 1:
-        return parts * members
-    if len(parts) != members:
-        raise InputError(f"--precision {precision} is for {len(parts)} members, the ensemble has {members}")
-    return parts
 
 
 @dataclass(frozen=True)

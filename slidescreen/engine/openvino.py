@@ -19,13 +19,15 @@ from slidescreen.data.images import Pixels
 from slidescreen.engine import cache, devices
 from slidescreen.engine.devices import has_8_bit_products, threads_in_words
 from slidescreen.engine.exactness import PrecisionAgreement
-from slidescreen.engine.interface import EngineConfiguration, MemberEngines, for_each, parts_of
+from slidescreen.engine.interface import EngineConfiguration, MemberEngines
 from slidescreen.engine.openvino_core import core
+from slidescreen.engine.options import Precision, for_each, parts_of
 from slidescreen.errors import InputError, memory_ran_out
 from slidescreen.files.writing import printable
 from slidescreen.models.member import Member, Quantised
 
-_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # what is not in 8-bit integers stays in float32
+# What is not in 8-bit integers stays in float32.
+_HINTS: dict[str, str] = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
 _GRAPH = 1  # to be raised when the graph made from a checkpoint changes
 # Images that a thread takes at once, up to an image size: measured in steps of a power of two at 96 to 355 pixels,
 # 1.3 to 1.7 times faster at 96 and 128 pixels than one by one, and slower from 224 on.
@@ -110,16 +112,16 @@ def choose_precision(asked: str, measured: Mapping[str, PrecisionAgreement]) -> 
     Raises:
         InputError: asked for one that OpenVINO has not on a CPU, or that this ensemble or this processor has not.
     """
-    if asked == "auto":
-        harmless = [name for name, found in measured.items() if found.harmless and "int8" not in parts_of(name)]
+    if asked == Precision.AUTO:
+        harmless = [name for name, found in measured.items() if found.harmless and Precision.INT8 not in parts_of(name)]
         if not harmless or not _has_bf16():
-            return "fp32"
-        return "bf16" if "bf16" in harmless else harmless[0]
+            return Precision.FP32
+        return Precision.BF16 if Precision.BF16 in harmless else harmless[0]
     for each in parts_of(asked):
         if each not in _HINTS:
             raise InputError(f"--precision {each} needs a GPU; on the CPU there are {', '.join(_HINTS)}")
-    if "int8" in parts_of(asked):
-        found = measured.get(asked, measured.get("int8"))
+    if Precision.INT8 in parts_of(asked):
+        found = measured.get(asked, measured.get(Precision.INT8))
         if found is None:
             raise InputError(
                 f"--precision {asked}: this ensemble has no 8-bit networks; slidescreen ensemble --int8 makes them"
@@ -131,7 +133,7 @@ def choose_precision(asked: str, measured: Mapping[str, PrecisionAgreement]) -> 
             )
         require_8_bit(f"--precision {asked}")
     told = devices.held_back()
-    if "bf16" in parts_of(asked) and told and not devices.has_bfloat16():
+    if Precision.BF16 in parts_of(asked) and told and not devices.has_bfloat16():
         raise InputError(f"--precision {asked}: {told} keeps the processor from bfloat16: leave one of them out")
     return asked
 
@@ -170,7 +172,7 @@ def load(
 
     note = functools.cache(note)  # what goes for both networks is said once
     cascade = configuration.cascade
-    first = None if cascade is None else engine(members[cascade.first], "int8")
+    first = None if cascade is None else engine(members[cascade.first], Precision.INT8)
     precisions = for_each(configuration.precision, len(members))
     engines = [engine(member, precision) for member, precision in zip(members, precisions, strict=True)]
     processor = core().get_property("CPU", "FULL_DEVICE_NAME").strip()
@@ -201,7 +203,7 @@ def _engine(
     processor = core().get_property("CPU", "FULL_DEVICE_NAME"), *core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     side = member.checkpoint.preprocessing.image_size
     together = next((count for largest, count in _TOGETHER if side <= largest), 1)
-    sha256 = member.sha256 if precision != "int8" else _int8_of(member).sha256
+    sha256 = member.sha256 if precision != Precision.INT8 else _int8_of(member).sha256
     what, where = (sha256, _GRAPH, together), (openvino.get_version(), processor, devices.instructions())
     key = cache.key_of(*what, *where, sorted(options.items()))
     kept = cache.recall(key)
@@ -221,7 +223,7 @@ def _engine(
 
 
 def _graph(member: Member, precision: str, together: int) -> openvino.Model:
-    if precision == "int8":
+    if precision == Precision.INT8:
         from slidescreen.engine.graph_files import load_graph
 
         graph = load_graph(_int8_of(member).path)

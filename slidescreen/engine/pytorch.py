@@ -10,19 +10,24 @@ from numpy.typing import NDArray
 from slidescreen.data.images import Pixels
 from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.devices import threads_in_words
-from slidescreen.engine.interface import MemberEngines, for_each, parts_of
+from slidescreen.engine.interface import MemberEngines
+from slidescreen.engine.options import Device, Precision, for_each, parts_of
 from slidescreen.errors import InputError
 from slidescreen.models.checkpoints import load_network
 from slidescreen.models.member import Member
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_DTYPES: dict[str, torch.dtype] = {
+    Precision.FP32: torch.float32,
+    Precision.BF16: torch.bfloat16,
+    Precision.FP16: torch.float16,
+}
 _BATCH = 32
 
 
 class TorchEngine:
     """One checkpoint's network, ready to classify batches of prepared pixels."""
 
-    def __init__(self, checkpoint: Path, device: torch.device, precision: str = "fp32") -> None:
+    def __init__(self, checkpoint: Path, device: torch.device, precision: str = Precision.FP32) -> None:
         """Load a checkpoint onto a device.
 
         Raises:
@@ -65,13 +70,13 @@ def choose_precision(asked: str, device: str) -> str:
     Raises:
         InputError: asked for one that PyTorch is not used with.
     """
-    if "int8" in parts_of(asked):
+    if Precision.INT8 in parts_of(asked):
         raise InputError(f"--precision {asked} needs OpenVINO, which runs on the CPU: say --engine openvino")
-    if asked != "auto":
+    if asked != Precision.AUTO:
         return asked
-    if device == "cpu":
-        return "fp32"
-    return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp16"
+    if device == Device.CPU:
+        return Precision.FP32
+    return Precision.BF16 if torch.cuda.is_bf16_supported(including_emulation=False) else Precision.FP16
 
 
 def load(members: Sequence[Member], device: str, precision: str, threads: int) -> MemberEngines:
@@ -86,7 +91,7 @@ def load(members: Sequence[Member], device: str, precision: str, threads: int) -
         TorchEngine(member.path, where, each)
         for member, each in zip(members, for_each(precision, len(members)), strict=True)
     ]
-    if device == "cuda":
+    if device == Device.CUDA:
         processor = torch.cuda.get_device_name(where)
     else:
         torch.set_num_threads(threads)

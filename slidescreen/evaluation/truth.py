@@ -13,6 +13,7 @@ from slidescreen.data.calls import Call, Status
 from slidescreen.data.duplicates import contents_of, deduplicate
 from slidescreen.data.labels import LabelledImage, LabelRules, located, read_labels
 from slidescreen.data.splits import parted
+from slidescreen.engine.options import Device, EngineOptions
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError
 from slidescreen.evaluation.matching import LabelMatcher, RunImage
@@ -75,7 +76,7 @@ def of_images(
     source: Path,
     ensemble: Ensemble,
     label_options: LabelOptions,
-    device: str,
+    device: Device,
     progress: Callable[[int, int], None],
 ) -> list[Predictions]:
     """Labelled images as the ensemble and then each member call them.
@@ -84,7 +85,6 @@ def of_images(
         InputError: the images or labels cannot be used, or an image is listed more than once.
     """
     from slidescreen.engine.configuration import configure, load_engines
-    from slidescreen.engine.interface import EngineOptions
     from slidescreen.ensembles.member_predictions import predict
 
     def name(image: LabelledImage) -> str:

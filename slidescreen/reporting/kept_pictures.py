@@ -7,6 +7,7 @@ from pathlib import Path
 
 from slidescreen.errors import OutputError
 from slidescreen.files.writing import write_text
+from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult
 
 Picture = Callable[[Path], str | None]
@@ -21,7 +22,8 @@ class KeptPictures:
         self._path = None if slide.kept is None else slide.kept.pictures
         self._kept = _read(self._path)
         self._known = len(self._kept)
-        self._others = bool({"vanished", "changing"} & set(slide.finding.flags))  # its folder may hold other images now
+        # Its folder may hold other images now.
+        self._others = bool({Flag.VANISHED, Flag.CHANGING} & set(slide.finding.flags))
 
     def __call__(self, image: str) -> str | None:
         """The picture of an image of the slide, by its name."""

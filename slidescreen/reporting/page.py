@@ -7,14 +7,16 @@ from types import MappingProxyType
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.skipped_files import sentences
+from slidescreen.reporting.flag_words import MEANINGS
 from slidescreen.reporting.kept_pictures import KeptPictures, Picture
 from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
 from slidescreen.reporting.symbols import SYMBOLS
 from slidescreen.reporting.templating import template
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.screening.differential import NAMES, Share
+from slidescreen.screening.finding import Finding, Flag, Verdict
 from slidescreen.screening.results import Run, SlideResult
-from slidescreen.screening.verdict import Finding, Verdict, number_of
+from slidescreen.screening.verdict import number_of
 
 Heat = Mapping[tuple[str, str], str]
 """Heat maps as data URIs, by slide and image."""
@@ -23,26 +25,6 @@ MOST_PICTURES = 24
 MOST_SECTIONS = 200  # slides shown with their evidence: with more, no browser would open the page in seconds
 MOST_EARLIER = 100  # earlier slides take no more of these places: they are read and drawn again every night
 _MOST_NAMES = 20  # of what is passed over, of each kind
-FLAGS = {
-    "blasts": "blasts beyond the classifier's own errors",
-    "blasts_5": "blasts above 5%",
-    "blasts_20": "blasts in the range of acute leukaemia",
-    "many_blasts": "so many leukocytes look like blasts that someone must see them",
-    "blast_equivalents": "blasts and promyelocytes together in the range of acute leukaemia",
-    "ig": "immature granulocytes raised",
-    "left_shift": "left shift",
-    "lineage_myeloid": "blasts look myeloid",
-    "lineage_lymphoid": "blasts look lymphoid",
-    "apl": "promyelocytes in excess: consider APL",
-    "cml": "basophils with a left shift: consider CML",
-    "monocytes": "monocytes in excess",
-    "too_few_cells": "too few leukocytes",
-    "no_images": "no images in its folder",
-    "few_validation_cells": "the ensemble was measured on too few cells",
-    "unreliable": "too many images unidentified or unreadable",
-    "vanished": "its folder is no longer there",
-    "changing": "changed since, and perhaps still being exported",
-}
 
 
 @dataclass(frozen=True)
@@ -101,7 +83,7 @@ def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture | N
         sections=sections,
         totals=[(verdict, *_totals(worklist, verdict)) for verdict in Verdict],
         symbols=SYMBOLS,
-        flags=FLAGS,
+        flags=MEANINGS,
         names=cells.DISPLAY_NAMES,
         contradictory=contradictory_reports(run.info),
         explained=bool(heat),
@@ -135,7 +117,7 @@ def _suspicious(calls: Sequence[Call], finding: Finding) -> list[tuple[str, list
     found = [
         ("Blasts", of(cells.BLASTS)),
         ("Immature granulocytes", of(cells.IMMATURE_GRANULOCYTES)),
-        ("Monocytes", of(("monocyte",)) if "monocytes" in finding.flags else []),
+        ("Monocytes", of(("monocyte",)) if Flag.MONOCYTES in finding.flags else []),
         ("Unidentified", [call for call in calls if call.status is Status.UNIDENTIFIED]),
     ]
     return [(title, sorted(those, key=lambda c: -(c.probability or 0.0))) for title, those in found if those]

@@ -12,8 +12,8 @@ from slidescreen.data.delimited import excerpt, number, read_table
 from slidescreen.errors import InputError
 from slidescreen.files.writing import denature, neutralise, printable, write_text, write_whole
 from slidescreen.screening.differential import NAMES, Differential, Share
+from slidescreen.screening.finding import Finding, Verdict
 from slidescreen.screening.results import SlideResult
-from slidescreen.screening.verdict import Finding, Verdict
 
 CELL_COLUMNS = ("slide", "image", "status", "cell_type", "probability", "reported_type")
 _TALLIES = ("images", "classified", "unidentified", "unreadable", "duplicates", "leukocytes")

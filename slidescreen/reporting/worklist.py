@@ -12,11 +12,13 @@ from slidescreen.data.skipped_files import sentences
 from slidescreen.errors import InputError
 from slidescreen.files.fallback_names import names_in
 from slidescreen.files.writing import printable
+from slidescreen.reporting.flag_words import short_flags
 from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
 from slidescreen.reporting.symbols import SYMBOLS
 from slidescreen.screening.differential import Share
+from slidescreen.screening.finding import Verdict
 from slidescreen.screening.results import Run, SlideResult
-from slidescreen.screening.verdict import Verdict, number_of
+from slidescreen.screening.verdict import number_of
 
 _STYLES = {
     Verdict.URGENT: "bold red",
@@ -24,25 +26,6 @@ _STYLES = {
     Verdict.INSUFFICIENT: "magenta",
     Verdict.CLEAR: "green",
 }
-_SHORT = {
-    "blasts": "blasts",
-    "many_blasts": "look like blasts",
-    "blast_equivalents": "blasts+promyelocytes",
-    "apl": "APL?",
-    "cml": "CML?",
-    "lineage_myeloid": "myeloid",
-    "lineage_lymphoid": "lymphoid",
-    "ig": "IG",
-    "left_shift": "left shift",
-    "monocytes": "monocytes",
-    "too_few_cells": "few cells",
-    "no_images": "no images",
-    "few_validation_cells": "few validation cells",
-    "unreliable": "unreliable",
-    "vanished": "vanished",
-    "changing": "changing",
-}
-"""Flags in the order and the words of the list; grades of blasts are told with them, unknown flags as they are."""
 
 _MOST_ROWS = 100
 _MOST_NAMES = 3  # of what is passed over, of each kind
@@ -152,14 +135,6 @@ def _row(slide: SlideResult) -> tuple[str, str, str, str, str, str]:
         _percent(shares["immature_granulocytes"]),
         short_flags(finding.flags),
     )
-
-
-def short_flags(flags: tuple[str, ...]) -> str:
-    """A finding's flags in few words."""
-    grade = " ≥20%" if "blasts_20" in flags else " ≥5%" if "blasts_5" in flags else ""
-    known = [words + (grade if flag == "blasts" else "") for flag, words in _SHORT.items() if flag in flags]
-    unknown = [flag for flag in flags if flag not in _SHORT and flag not in ("blasts_5", "blasts_20")]
-    return ", ".join(known + unknown)
 
 
 def _show_reasons(console: Console, slide: SlideResult) -> None:

@@ -7,7 +7,8 @@ from functools import partial
 from slidescreen.data.slides import no_slides, survey
 from slidescreen.engine.configuration import configure, load_engines
 from slidescreen.engine.devices import usable_threads
-from slidescreen.engine.interface import NO_ENGINES, for_each
+from slidescreen.engine.interface import NO_ENGINES
+from slidescreen.engine.options import for_each
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.pipeline import Pipeline
 from slidescreen.errors import InputError, NothingClassifiedError
@@ -26,7 +27,8 @@ from slidescreen.runs.planning import Plan, outdated
 from slidescreen.runs.planning import plan as plan_night
 from slidescreen.runs.quality_control import QualityControl
 from slidescreen.runs.record import Night, describe, write_record, write_worklist
-from slidescreen.screening.results import NO_IMAGES, Run, judge
+from slidescreen.screening.finding import Flag
+from slidescreen.screening.results import Run, judge
 
 
 def classify_folder(request: ClassifyOptions, ensemble: Ensemble, display: RunObserver) -> Run:
@@ -133,7 +135,7 @@ def _with_troubles(run: Run, monitor: Monitor) -> Run:
 
 def incomplete(run: Run) -> bool:
     """Whether an image or a folder of a run could not be read, or a slide had no images."""
-    return any(slide.failures or NO_IMAGES in slide.finding.flags for slide in run.slides)
+    return any(slide.failures or Flag.NO_IMAGES in slide.finding.flags for slide in run.slides)
 
 
 def _check_out(request: ClassifyOptions) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from slidescreen.engine.interface import EngineOptions
+from slidescreen.engine.options import EngineOptions
 from slidescreen.files.legal_names import legal_name
 from slidescreen.screening.thresholds import Thresholds, default_thresholds
 

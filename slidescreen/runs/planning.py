@@ -10,6 +10,7 @@ from slidescreen.runs.ledger import Ledger
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.retention import archive_long_gone
 from slidescreen.runs.vanished import VanishedSlide, marked, no_longer_found, with_fewer_images, without_images
+from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult
 
 _CHANGING = "it has changed and may still be being exported"
@@ -63,7 +64,7 @@ def plan(
 def outdated(ledger: Ledger, waiting: Sequence[Slide]) -> dict[str, SlideResult]:
     """What an earlier run found on slides that are being exported once more: they stay in the worklist meanwhile."""
     found = filter(None, map(ledger.earlier, waiting))
-    return {each.name: replace(marked(each, "changing", _CHANGING), new=False) for each in found}
+    return {each.name: replace(marked(each, Flag.CHANGING, _CHANGING), new=False) for each in found}
 
 
 def _but(slides: Sequence[Slide], gone: Sequence[VanishedSlide]) -> list[Slide]:

@@ -11,6 +11,7 @@ from slidescreen.runs.drift import compare, profile_of
 from slidescreen.runs.history import History, add_night, content_of, read_history
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
+from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult
 
 T = TypeVar("T")
@@ -58,4 +59,4 @@ class QualityControl:
 def _new(results: Mapping[str, SlideResult]) -> Sequence[SlideResult]:
     """The slides with images that no earlier night has told of; not those that were known, and have gone meanwhile."""
     shown = (result for result in results.values() if result.new and result.differential.images)
-    return [result for result in shown if "vanished" not in result.finding.flags]
+    return [result for result in shown if Flag.VANISHED not in result.finding.flags]

@@ -19,6 +19,7 @@ from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs.earlier_run import RECORD
 from slidescreen.runs.options import ClassifyOptions
+from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in
 
 _HASTE = 3.0  # seconds
@@ -97,7 +98,7 @@ def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
         "share_lacks": list(night.share_lacks),
         **night.found,
         "earlier_slides": [slide.name for slide in ordered if not slide.new],
-        "vanished_slides": [slide.name for slide in ordered if "vanished" in slide.finding.flags],
+        "vanished_slides": [slide.name for slide in ordered if Flag.VANISHED in slide.finding.flags],
         **reasons_in(ordered),
         "reported_twice": list(reported_twice_in(ordered)),
         "slides": [

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slidescreen.data.delimited import read_table
+from slidescreen.engine.options import Device
 from slidescreen.ensembles import storage
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Evaluation, Predictions, evaluate
@@ -26,7 +27,7 @@ class ReportOptions:
     label_options: LabelOptions
     out: Path | None
     ensemble: Path | None
-    device: str
+    device: Device
 
 
 def is_plain_run(request: ReportOptions) -> bool:

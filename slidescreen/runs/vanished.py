@@ -14,6 +14,7 @@ from slidescreen.data.unique_names import unused_name
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 from slidescreen.runs.ledger import Ledger
+from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult, renamed
 from slidescreen.screening.slide_record import FinishedSlide
 
@@ -38,7 +39,7 @@ class VanishedSlide:
 
     def result(self, ledger: Ledger) -> SlideResult:
         """What was found on it, marked; a folder that cannot be read is among its failures."""
-        found = marked(ledger.result(self.finished), "vanished", self.reason)
+        found = marked(ledger.result(self.finished), Flag.VANISHED, self.reason)
         if found.kept is not None and self.unread:
             found = replace(found, kept=replace(found.kept, failures=(*found.kept.failures, (".", self.unread))))
         return renamed(found, self.name)

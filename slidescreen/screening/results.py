@@ -10,12 +10,10 @@ from slidescreen.data.calls import Call, Contradiction, Status, reported_twice
 from slidescreen.data.slides import Slide
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.screening.differential import Differential, count_slide
+from slidescreen.screening.finding import Finding, Flag, Verdict
 from slidescreen.screening.slide_record import FinishedSlide
 from slidescreen.screening.thresholds import Thresholds
-from slidescreen.screening.verdict import Finding, Verdict, screen, urgency
-
-NO_IMAGES = "no_images"
-"""The flag of a slide whose folder holds none."""
+from slidescreen.screening.verdict import screen, urgency
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,9 @@ def judge(slide: Slide, calls: tuple[Call, ...], ensemble: Ensemble, thresholds:
     """Count one slide's calls and screen it. One without images is insufficient, and says what is there instead."""
     differential = count_slide(slide.name, calls, ensemble)
     if not calls:
-        missing = Finding(Verdict.INSUFFICIENT, (NO_IMAGES,), (f"no images: {slide.absence or 'its folder is empty'}",))
+        missing = Finding(
+            Verdict.INSUFFICIENT, (Flag.NO_IMAGES,), (f"no images: {slide.absence or 'its folder is empty'}",)
+        )
         return SlideResult(differential, missing, calls, slide.folder)
     return SlideResult(differential, screen(differential, ensemble, thresholds), calls, slide.folder)
 

@@ -16,7 +16,7 @@ from slidescreen.data.calls import Call, Contradiction, Status
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable, write_text
 from slidescreen.screening.differential import Differential, Share
-from slidescreen.screening.verdict import Finding, Verdict
+from slidescreen.screening.finding import Finding, Verdict
 
 FOLDER = ".finished"  # in a run's folder
 SUFFIX, PICTURES = ".json", ".pictures"

@@ -1,8 +1,6 @@
 """A differential to a verdict: does a morphologist have to see this slide, and why."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
@@ -10,26 +8,11 @@ from slidescreen import cells
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.screening.differential import Differential, Share, corrected_draws, corrected_share
 from slidescreen.screening.excess import ExcessTest, excess_test
+from slidescreen.screening.finding import Finding, Flag, Verdict
 from slidescreen.screening.thresholds import Thresholds, default_thresholds
 from slidescreen.statistics.intervals import trials_to_decide
 
-
-class Verdict(StrEnum):
-    """In the order in which slides are to be seen."""
-
-    URGENT = "urgent"
-    REVIEW = "review"
-    INSUFFICIENT = "insufficient"
-    CLEAR = "clear"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The verdict on one slide, its flags (codes) and its reasons (sentences)."""
-
-    verdict: Verdict
-    flags: tuple[str, ...]
-    reasons: tuple[str, ...]
+_LINEAGES = {"myeloid": Flag.LINEAGE_MYELOID, "lymphoid": Flag.LINEAGE_LYMPHOID}
 
 
 def urgency(differential: Differential, finding: Finding) -> tuple[int, float, float, str]:
@@ -43,7 +26,7 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
     """Judge one slide, by the default thresholds unless told otherwise. It never names a diagnosis."""
     thresholds = thresholds or default_thresholds()
     blasts, immature, equivalents = (excess_test(differential, ensemble, group) for group in cells.TESTED_GROUPS)
-    flags: list[str] = []
+    flags: list[Flag] = []
     reasons: list[str] = []
     many = _look_like(differential, cells.BLASTS)[1] >= thresholds.blasts_always_seen
     if many and not blasts.significant(thresholds.error_rate):
@@ -56,7 +39,7 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
         _grade_equivalents(differential, ensemble, thresholds, flags, reasons)
     _grade_monocytes(differential.shares["monocyte"], thresholds, flags, reasons)
     _heed_many(differential, thresholds, flags, reasons)
-    urgent = bool({"blasts", "blast_equivalents", "apl"} & set(flags))
+    urgent = bool({Flag.BLASTS, Flag.BLAST_EQUIVALENTS, Flag.APL} & set(flags))
     review = bool(flags)
     quality, remarks = _judge_quality(differential, thresholds)
     if urgent:
@@ -73,7 +56,7 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
     reasons += remarks
     missing = ensemble.measured_on.shortfalls()
     if missing:
-        flags.append("few_validation_cells")
+        flags.append(Flag.FEW_VALIDATION_CELLS)
         reasons.append(f"the ensemble was measured on too little ({', '.join(missing)}): its errors are hardly known")
     return Finding(verdict, tuple(flags), tuple(reasons))
 
@@ -83,23 +66,23 @@ def _grade_blasts(
     ensemble: Ensemble,
     thresholds: Thresholds,
     blasts: ExcessTest,
-    flags: list[str],
+    flags: list[Flag],
     reasons: list[str],
 ) -> None:
     share = differential.shares["blasts"]
-    flags.append("blasts")
+    flags.append(Flag.BLASTS)
     reasons.append(_excess_sentence("blast", differential, share, blasts))
     percent = graded_percent(share, ensemble)
     if percent >= thresholds.blasts_acute:
-        flags += ["blasts_5", "blasts_20"]
+        flags += [Flag.BLASTS_5, Flag.BLASTS_20]
         reasons.append(f"blasts in the range of acute leukaemia (from {thresholds.blasts_acute:g}%)")
     elif percent >= thresholds.blasts_workup:
-        flags.append("blasts_5")
+        flags.append(Flag.BLASTS_5)
         reasons.append(f"blasts above {thresholds.blasts_workup:g}%: work-up")
     reasons += _undecided("the blasts", share, differential, (thresholds.blasts_workup, thresholds.blasts_acute))
     lineage = _lineage(differential, ensemble, thresholds)
     if lineage:
-        flags.append(f"lineage_{lineage}")
+        flags.append(_LINEAGES[lineage])
         reasons.append(f"the blasts look {lineage}, which immunophenotyping must confirm")
 
 
@@ -122,13 +105,13 @@ def _grade_immature(
     ensemble: Ensemble,
     thresholds: Thresholds,
     immature: ExcessTest,
-    flags: list[str],
+    flags: list[Flag],
     reasons: list[str],
 ) -> None:
     shares = differential.shares
     percent = graded_percent(shares["immature_granulocytes"], ensemble)
     if percent >= thresholds.ig_raised:
-        flags.append("ig")
+        flags.append(Flag.IG)
         reasons.append(
             _excess_sentence("immature granulocyte", differential, shares["immature_granulocytes"], immature)
         )
@@ -137,55 +120,55 @@ def _grade_immature(
         share = shares["immature_granulocytes"]
         reasons += _undecided("the immature granulocytes", share, differential, (thresholds.ig_raised,))
     shifted = percent + graded_percent(shares["band_neutrophil"], ensemble)
-    if "ig" in flags and shifted >= thresholds.left_shift:
-        flags.append("left_shift")
+    if Flag.IG in flags and shifted >= thresholds.left_shift:
+        flags.append(Flag.LEFT_SHIFT)
         reasons.append(f"left shift: bands and immature granulocytes {shifted:.1f}%")
     promyelocytes = graded_percent(shares["promyelocyte"], ensemble)
     if promyelocytes >= thresholds.apl_promyelocytes and promyelocytes > percent / 2:
-        flags.append("apl")
+        flags.append(Flag.APL)
         reasons.append(f"promyelocytes {promyelocytes:.1f}%: consider APL, urgent")
     basophils = graded_percent(shares["basophil"], ensemble)
-    if "left_shift" in flags and basophils >= thresholds.cml_basophils:
-        flags.append("cml")
+    if Flag.LEFT_SHIFT in flags and basophils >= thresholds.cml_basophils:
+        flags.append(Flag.CML)
         reasons.append(f"basophils {basophils:.1f}% with a left shift: consider CML")
 
 
 def _grade_equivalents(
-    differential: Differential, ensemble: Ensemble, thresholds: Thresholds, flags: list[str], reasons: list[str]
+    differential: Differential, ensemble: Ensemble, thresholds: Thresholds, flags: list[Flag], reasons: list[str]
 ) -> None:
     """Blasts and promyelocytes together, where they reach the acute range and blasts alone do not."""
     percent = group_percent(differential, cells.BLAST_EQUIVALENTS, ensemble)
-    if percent >= thresholds.blasts_acute and "blasts_20" not in flags:
-        flags.append("blast_equivalents")
+    if percent >= thresholds.blasts_acute and Flag.BLASTS_20 not in flags:
+        flags.append(Flag.BLAST_EQUIVALENTS)
         reasons.append(
             f"blasts and promyelocytes together {percent:.1f}%: in the range of acute leukaemia "
             f"(from {thresholds.blasts_acute:g}%) if the promyelocytes are leukaemic"
         )
 
 
-def _grade_monocytes(share: Share, thresholds: Thresholds, flags: list[str], reasons: list[str]) -> None:
+def _grade_monocytes(share: Share, thresholds: Thresholds, flags: list[Flag], reasons: list[str]) -> None:
     """Promonocytes count as blasts, but have no type of their own: they are called monocytes, if anything."""
     if share.percent is not None and share.low is not None and share.low >= thresholds.monocytes:
-        flags.append("monocytes")
+        flags.append(Flag.MONOCYTES)
         reasons.append(
             f"monocytes {share.percent:.1f}% ({share.low:.1f}–{share.high:.1f}), above {thresholds.monocytes:g}%: "
             "promonocytes, which count as blasts, may be among them"
         )
 
 
-def _heed_many(differential: Differential, thresholds: Thresholds, flags: list[str], reasons: list[str]) -> None:
+def _heed_many(differential: Differential, thresholds: Thresholds, flags: list[Flag], reasons: list[str]) -> None:
     """So many blasts are seen by someone, whatever errors, certainty and correction say of them.
 
     Cells that stayed unidentified count as what they look most like.
     """
     told = {
-        "blasts": (cells.BLASTS, {"blasts"}),
-        "blasts or promyelocytes": (cells.BLAST_EQUIVALENTS, {"blasts", "blast_equivalents", "apl"}),
+        "blasts": (cells.BLASTS, {Flag.BLASTS}),
+        "blasts or promyelocytes": (cells.BLAST_EQUIVALENTS, {Flag.BLASTS, Flag.BLAST_EQUIVALENTS, Flag.APL}),
     }
     for what, (members, known) in told.items():
         count, percent = _look_like(differential, members)
         if percent >= thresholds.blasts_always_seen and not known & set(flags):
-            flags.append("many_blasts")
+            flags.append(Flag.MANY_BLASTS)
             reasons.append(
                 f"{count} cells, {percent:.1f}% of the leukocytes, look like {what}: from "
                 f"{thresholds.blasts_always_seen:g}% on someone must see them, even where errors may explain them"
@@ -220,18 +203,19 @@ def _undecided(what: str, share: Share, differential: Differential, cut_offs: Se
     return []
 
 
-def _judge_quality(differential: Differential, thresholds: Thresholds) -> tuple[list[str], list[str]]:
+def _judge_quality(differential: Differential, thresholds: Thresholds) -> tuple[list[Flag], list[str]]:
     """Flags and remarks on whether there is enough to go by."""
-    flags, remarks = [], []
+    flags: list[Flag] = []
+    remarks: list[str] = []
     if differential.leukocytes < thresholds.least_leukocytes:
-        flags.append("too_few_cells")
+        flags.append(Flag.TOO_FEW_CELLS)
         verb = "was" if differential.leukocytes == 1 else "were"
         remarks.append(f"only {number_of(differential.leukocytes, 'leukocyte')} {verb} classified")
     elif differential.leukocytes < thresholds.usual_leukocytes:
         remarks.append(f"{differential.leukocytes} leukocytes are fewer than the usual {thresholds.usual_leukocytes}")
     unusable = differential.unidentified + differential.unreadable
     if differential.images and unusable > thresholds.most_unusable * differential.images:
-        flags.append("unreliable")
+        flags.append(Flag.UNRELIABLE)
         remarks.append(f"{unusable} of {differential.images} images could not be identified or read")
     return flags, remarks
 

@@ -18,6 +18,7 @@ from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
 from slidescreen.data.splits import with_split
 from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.devices import choose_device, usable_threads
+from slidescreen.engine.options import Device
 from slidescreen.errors import InputError, OutputError, memory_ran_out
 from slidescreen.files.locking import locked
 from slidescreen.files.writing import make_folder, printable, sha256_of, sweep
@@ -45,7 +46,7 @@ class TrainingOptions:
     left_out: frozenset[str]
     unspecified_blasts: str | None
     drop_duplicates: bool
-    device: str
+    device: Device
     threads: int | None
     memory: int
 

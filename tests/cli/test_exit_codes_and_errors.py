@@ -41,7 +41,7 @@ def test_the_exit_codes_are_the_documented_ones() -> None:
         (["classify", "slides", "--ensemble", "empty"], "empty is no ensemble folder"),
         (["classify", "slides", "--out", "slides/out"], "--out must not lie inside slides"),
         (["classify", "slides", "--out", "file.txt"], "file.txt is a file; --out must be a folder"),
-        (["classify", "slides", "--device", "tpu"], "--device must be one of auto, cuda, cpu"),
+        (["classify", "slides", "--device", "tpu"], "'tpu' is not one of 'auto', 'cuda', 'cpu'"),
         (["classify", "slides", "--precision", "int4"], "--precision must be one of"),
         (["classify", "slides", "--precision", "fp32+bf16+fp32"], "is for 3 members, the ensemble has 2"),
         (["classify", "slides", "--batch-size", "0"], "Invalid value for '--batch-size'"),

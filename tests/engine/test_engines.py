@@ -17,7 +17,8 @@ from slidescreen.engine import cache, configuration, devices, openvino
 from slidescreen.engine.configuration import configure, load_engines
 from slidescreen.engine.devices import has_bfloat16_products
 from slidescreen.engine.exactness import PrecisionAgreement
-from slidescreen.engine.interface import EngineConfiguration, EngineOptions
+from slidescreen.engine.interface import EngineConfiguration
+from slidescreen.engine.options import EngineOptions
 from slidescreen.ensembles.cascade import Cascade
 from slidescreen.ensembles.ensemble import ValidationResult
 from slidescreen.ensembles.storage import load
@@ -297,7 +298,7 @@ HELD_BACK = """
 import sys
 from pathlib import Path
 import numpy as np
-from slidescreen.engine.interface import EngineOptions
+from slidescreen.engine.options import EngineOptions
 from slidescreen.engine.configuration import configure, load_engines
 from slidescreen.ensembles.ensemble import ValidationResult
 from slidescreen.ensembles.storage import load

@@ -8,9 +8,10 @@ import pytest
 from test_tables import blast_slide
 
 from slidescreen.errors import InputError
-from slidescreen.reporting.worklist import short_flags, show_run, show_slide
+from slidescreen.reporting.flag_words import short_flags
+from slidescreen.reporting.worklist import show_run, show_slide
+from slidescreen.screening.finding import Finding, Verdict
 from slidescreen.screening.results import Run, SlideResult
-from slidescreen.screening.verdict import Finding, Verdict
 
 Lines = Callable[[int], list[str]]
 

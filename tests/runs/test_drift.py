@@ -12,8 +12,8 @@ from slidescreen.data.calls import Call, Status
 from slidescreen.runs.drift import LEAST_NIGHTS, Profile, compare, profile_of
 from slidescreen.runs.history import read_history
 from slidescreen.screening.differential import Differential
+from slidescreen.screening.finding import Finding, Verdict
 from slidescreen.screening.results import SlideResult
-from slidescreen.screening.verdict import Finding, Verdict
 
 PAST = [Profile(40, {"background_red": 200.0 + (n % 3), "sharpness": 4.0 + 0.02 * (n % 4)}) for n in range(20)]
 

@@ -17,8 +17,8 @@ from slidescreen.errors import InputError
 from slidescreen.runs import history
 from slidescreen.runs.history import add_night, content_of, read_history
 from slidescreen.screening.differential import Differential
+from slidescreen.screening.finding import Finding, Verdict
 from slidescreen.screening.results import SlideResult
-from slidescreen.screening.verdict import Finding, Verdict
 
 
 def slide(name: str, *, first: str = "", sure: float = 0.9) -> SlideResult:

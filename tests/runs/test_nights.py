@@ -17,7 +17,7 @@ from conftest import Command, Sabotage, write_cells
 
 from slidescreen.data.slides import Slide, discover
 from slidescreen.engine.configuration import configure
-from slidescreen.engine.interface import EngineOptions
+from slidescreen.engine.options import EngineOptions
 from slidescreen.ensembles import storage
 from slidescreen.files import fallback_names
 from slidescreen.reporting.page import MOST_EARLIER

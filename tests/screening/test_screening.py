@@ -17,7 +17,8 @@ from slidescreen.ensembles.false_calls import from_matrix
 from slidescreen.models.checkpoints import Checkpoint
 from slidescreen.models.member import Member
 from slidescreen.screening.differential import NAMES, count_slide
-from slidescreen.screening.verdict import Finding, Verdict, screen, urgency
+from slidescreen.screening.finding import Finding, Verdict
+from slidescreen.screening.verdict import screen, urgency
 
 NORMAL = {"neutrophil": 120, "band_neutrophil": 4, "lymphocyte": 58, "monocyte": 12, "eosinophil": 4, "basophil": 2}
 

@@ -41,7 +41,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("--progressive 64", "--progressive must look like 96:4,160:2, not '64'"),
         ("--progressive 64:1,", "--progressive must look like 96:4,160:2"),
         ("--types some", "--types must be all or leukocytes"),
-        ("--device tpu", "--device must be one of"),
+        ("--device tpu", "'tpu' is not one of 'auto', 'cuda', 'cpu'"),
         ("--init-partial", "--init-partial says how --init is taken"),
         ("--init {data}", "labels.csv is no safetensors file"),
         ("--init {folder}", "cells is no file"),

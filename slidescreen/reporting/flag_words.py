@@ -1,0 +1,55 @@
+"""Flags in words: whole ones for the page, few for the terminal's list."""
+
+from slidescreen.screening.finding import Flag
+
+MEANINGS: dict[str, str] = {
+    Flag.BLASTS: "blasts beyond the classifier's own errors",
+    Flag.BLASTS_5: "blasts above 5%",
+    Flag.BLASTS_20: "blasts in the range of acute leukaemia",
+    Flag.MANY_BLASTS: "so many leukocytes look like blasts that someone must see them",
+    Flag.BLAST_EQUIVALENTS: "blasts and promyelocytes together in the range of acute leukaemia",
+    Flag.IG: "immature granulocytes raised",
+    Flag.LEFT_SHIFT: "left shift",
+    Flag.LINEAGE_MYELOID: "blasts look myeloid",
+    Flag.LINEAGE_LYMPHOID: "blasts look lymphoid",
+    Flag.APL: "promyelocytes in excess: consider APL",
+    Flag.CML: "basophils with a left shift: consider CML",
+    Flag.MONOCYTES: "monocytes in excess",
+    Flag.TOO_FEW_CELLS: "too few leukocytes",
+    Flag.NO_IMAGES: "no images in its folder",
+    Flag.FEW_VALIDATION_CELLS: "the ensemble was measured on too few cells",
+    Flag.UNRELIABLE: "too many images unidentified or unreadable",
+    Flag.VANISHED: "its folder is no longer there",
+    Flag.CHANGING: "changed since, and perhaps still being exported",
+}
+"""What each flag means, as the page and docs/reference/flags.md say it."""
+
+_GRADES = {Flag.BLASTS_20: "≥20%", Flag.BLASTS_5: "≥5%"}
+"""Flags that the list tells with the flag of blasts, the highest first."""
+
+_SHORT: dict[str, str] = {
+    Flag.BLASTS: "blasts",
+    Flag.MANY_BLASTS: "look like blasts",
+    Flag.BLAST_EQUIVALENTS: "blasts+promyelocytes",
+    Flag.APL: "APL?",
+    Flag.CML: "CML?",
+    Flag.LINEAGE_MYELOID: "myeloid",
+    Flag.LINEAGE_LYMPHOID: "lymphoid",
+    Flag.IG: "IG",
+    Flag.LEFT_SHIFT: "left shift",
+    Flag.MONOCYTES: "monocytes",
+    Flag.TOO_FEW_CELLS: "few cells",
+    Flag.NO_IMAGES: "no images",
+    Flag.FEW_VALIDATION_CELLS: "few validation cells",
+    Flag.UNRELIABLE: "unreliable",
+    Flag.VANISHED: "vanished",
+    Flag.CHANGING: "changing",
+}
+"""The flags in the order and the words of the list."""
+
+
+def short_flags(flags: tuple[str, ...]) -> str:
+    """A finding's flags in few words; unknown ones as they are."""
+    grade = next((f" {words}" for flag, words in _GRADES.items() if flag in flags), "")
+    known = [words + (grade if flag == Flag.BLASTS else "") for flag, words in _SHORT.items() if flag in flags]
+    return ", ".join(known + [flag for flag in flags if flag not in _SHORT and flag not in _GRADES])
