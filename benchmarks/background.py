@@ -16,8 +16,9 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.by_source import images_of, show
-from slidescreen.data.images import Pixels, Preprocessing, decode, prepare, read_bytes
+from slidescreen.data.images import Pixels, decode, prepare, read_bytes
 from slidescreen.data.labels import LabelledImage
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles import storage

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen import cells
-from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.data.label_options import LabelRules
+from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.data.splits import chosen
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.statistics import classification

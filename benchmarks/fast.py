@@ -29,7 +29,8 @@ from benchmarks.magnification import magnified
 from benchmarks.verdict import NORMAL, EnsembleOption, calls_from, judge
 from slidescreen import cells
 from slidescreen.data.images import decode, prepare, read_bytes
-from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.data.label_options import LabelRules
+from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.data.splits import chosen
 from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.interface import Engine, EngineConfiguration

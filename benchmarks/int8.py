@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from slidescreen.data.images import Pixels, decode, prepare, read_bytes
-from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.data.label_options import LabelRules
+from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.data.splits import chosen
 from slidescreen.engine.conversion import to_openvino
 from slidescreen.engine.exactness import macro_f1

@@ -16,8 +16,8 @@ import typer
 
 from benchmarks.verdict import ScoredCell, calls_of, judge, percent, rate, read, shares_of, slides_of
 from slidescreen.building.validation import RejectionTargets, calibrate
-from slidescreen.data.images import Preprocessing
 from slidescreen.data.labels import LabelledImage
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.member_predictions import MemberPredictions
 from slidescreen.evaluation.predictions import Predictions

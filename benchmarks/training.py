@@ -17,7 +17,8 @@ from typing import Annotated
 import typer
 
 from benchmarks.throughput import machine, timed
-from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.data.label_options import LabelRules
+from slidescreen.data.labels import LabelledImage, read_labelled
 
 
 def main(

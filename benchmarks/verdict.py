@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from benchmarks.reference_study import MATRIX, TYPES
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
-from slidescreen.data.images import Preprocessing
-from slidescreen.data.labels import LabelRules
+from slidescreen.data.label_options import LabelRules
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.ensembles.location import default_ensemble

@@ -6,6 +6,7 @@ Every other module takes its words from here; nothing else spells a cell type.
 import re
 import unicodedata
 from collections.abc import Iterable
+from enum import StrEnum
 from functools import lru_cache
 
 LEUKOCYTES: tuple[str, ...] = (
@@ -25,7 +26,15 @@ LEUKOCYTES: tuple[str, ...] = (
 OTHER_OBJECTS: tuple[str, ...] = ("erythroblast", "smudge_cell", "platelet", "artefact")
 CELL_TYPES: tuple[str, ...] = LEUKOCYTES + OTHER_OBJECTS
 
-BLASTS: tuple[str, ...] = ("myeloblast", "lymphoblast")
+
+class Blast(StrEnum):
+    """The types of blast."""
+
+    MYELOBLAST = "myeloblast"
+    LYMPHOBLAST = "lymphoblast"
+
+
+BLASTS: tuple[str, ...] = tuple(each.value for each in Blast)
 IMMATURE_GRANULOCYTES: tuple[str, ...] = ("promyelocyte", "myelocyte", "metamyelocyte")
 GROUPS: dict[str, tuple[str, ...]] = {"blasts": BLASTS, "immature_granulocytes": IMMATURE_GRANULOCYTES}
 

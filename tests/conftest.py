@@ -87,8 +87,9 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A checkpoint of each backbone with random weights, all 16 types, 64 pixels a side."""
     import torch
 
-    from slidescreen.data.images import Preprocessing
-    from slidescreen.models.checkpoints import BACKBONES, Checkpoint, build, save_checkpoint
+    from slidescreen.data.preprocessing import Preprocessing
+    from slidescreen.models.backbones import BACKBONES
+    from slidescreen.models.checkpoints import Checkpoint, build, save_checkpoint
 
     folder = tmp_path_factory.mktemp("checkpoints")
     torch.manual_seed(0)

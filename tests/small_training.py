@@ -9,7 +9,7 @@ import torch
 from conftest import draw_cell
 from torch import Tensor, nn
 
-from slidescreen.data.images import Preprocessing
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.training.loop import Trainer
 from slidescreen.training.options import Augmentation, Recipe
 from slidescreen.training.schedule import EpochResult

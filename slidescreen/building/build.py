@@ -11,7 +11,8 @@ from slidescreen.building import precisions
 from slidescreen.building.validation import RejectionTargets, calibrate, search_weights
 from slidescreen.data.duplicates import contents_of, deduplicate
 from slidescreen.data.images import prepare
-from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.data.label_options import LabelRules
+from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.data.splits import with_split
 from slidescreen.engine import quantisation
 from slidescreen.engine.configuration import configure, load_engines

@@ -65,9 +65,8 @@ def report(
 
     An evaluation writes metrics.json, per_type.csv, confusion_matrix.csv, plots and evaluation.html.
     """
-    from slidescreen.data.labels import LabelRules
+    from slidescreen.data.label_options import LabelOptions, LabelRules
     from slidescreen.ensembles.location import default_ensemble
-    from slidescreen.evaluation.truth import LabelOptions
     from slidescreen.reporting.ensemble_display import EnsembleDisplay
     from slidescreen.runs import renewal, scoring
 

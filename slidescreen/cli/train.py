@@ -174,7 +174,7 @@ def train(
     The best checkpoint by validation macro F1 is kept.
     A CSV's split column is obeyed; without one a split is drawn by slide.
     """
-    from slidescreen.data.images import Preprocessing
+    from slidescreen.data.preprocessing import Preprocessing
     from slidescreen.training.options import Augmentation, Recipe, study_recipe
 
     if types not in ("all", "leukocytes"):

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
-from slidescreen.data.labels import SPLITS, LabelledImage
+from slidescreen.data.label_options import Split
+from slidescreen.data.labels import LabelledImage
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable, sha256_of
 
-_ORDER = ("", *SPLITS)
+_ORDER: tuple[str, ...] = ("", *Split)
 _PROBLEMS = ("has two labels", "stands in two splits", "is listed twice")
 
 

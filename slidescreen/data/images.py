@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from slidescreen.data import png, tiff
 from slidescreen.data.bit_depth import to_8_bits
+from slidescreen.data.preprocessing import Interpolation, Preprocessing
 from slidescreen.errors import UnreadableImageError
 
 SUFFIXES = frozenset(
@@ -30,9 +31,9 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-INTERPOLATIONS = {
-    "bilinear": Image.Resampling.BILINEAR,
-    "bicubic": Image.Resampling.BICUBIC,
+_RESAMPLING: dict[str, Image.Resampling] = {
+    Interpolation.BILINEAR: Image.Resampling.BILINEAR,
+    Interpolation.BICUBIC: Image.Resampling.BICUBIC,
 }
 
 _BACKGROUND_PERCENTILE = 90
@@ -43,34 +44,6 @@ FIRST_OF = "the first of"
 """How the remark begins that a file holds more than the image that was taken."""
 
 Pixels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """How an image is prepared for a network.
-
-    The whole image is resized to a square of `image_size` pixels a side (no crop); with `white_balance` its
-    background is brought to one bright neutral; then it is scaled to 0–1, and normalised with `mean` and `std`
-    per channel (red, green, blue).
-    """
-
-    image_size: int
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
-    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    interpolation: str = "bilinear"
-    white_balance: bool = True
-
-    def __post_init__(self) -> None:
-        if not 32 <= self.image_size <= 2048:
-            raise ValueError(f"image_size must be between 32 and 2048 pixels, not {self.image_size}")
-        if self.interpolation not in INTERPOLATIONS:
-            allowed = ", ".join(INTERPOLATIONS)
-            raise ValueError(f"interpolation must be one of {allowed}, not {self.interpolation!r}")
-        for name, values in (("mean", self.mean), ("std", self.std)):
-            if len(values) != 3 or not all(np.isfinite(v) for v in values):
-                raise ValueError(f"{name} must be three finite numbers, not {values}")
-        if min(self.std) <= 0:
-            raise ValueError(f"std must be above 0, not {self.std}")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -165,7 +138,7 @@ def prepare(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
     """The whole image as an array (image_size, image_size, 3), resized with anti-aliasing."""
     side = preprocessing.image_size
     if image.size != (side, side):
-        image = image.resize((side, side), INTERPOLATIONS[preprocessing.interpolation])
+        image = image.resize((side, side), _RESAMPLING[preprocessing.interpolation])
     if preprocessing.white_balance:
         image = _white_balanced(image)
     return np.asarray(image)

@@ -1,23 +1,20 @@
 """Labelled cell images: what `train` learns from and `report` compares with."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
-from functools import cached_property
 from pathlib import Path
 
-from slidescreen import cells
+from slidescreen.choices import listed
 from slidescreen.data.class_folders import class_folders
 from slidescreen.data.delimited import Row, Table, excerpt, read_table
 from slidescreen.data.file_finder import FileFinder
+from slidescreen.data.label_options import LabelRules, Split
 from slidescreen.data.skipped_files import SkippedEntry, sentences, to_record
 from slidescreen.errors import InputError
 from slidescreen.files.encoding import WINDOWS, spoken
 from slidescreen.files.writing import printable
 
-SPLITS = ("train", "validation", "test")
-_MOST_NAMED = 20  # labels in a message
 _MOST_PASSED_OVER = 3  # by name
 
 
@@ -50,77 +47,6 @@ class Labels:
     left_out: tuple[LabelledImage, ...]
     encoding: str = ""
     skipped: tuple[SkippedEntry, ...] = ()
-
-
-@dataclass(frozen=True)
-class LabelRules:
-    """How words that name no cell type of ours are taken.
-
-    `left_out` are labels to pass over: a name of a cell type stands for every label that means it, another name for
-    labels spelled so, whatever their letter case, separators and plural. `unspecified_blasts` is the type that a
-    blast without lineage counts as.
-    """
-
-    left_out: frozenset[str] = frozenset()
-    unspecified_blasts: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.unspecified_blasts is not None and self.unspecified_blasts not in cells.BLASTS:
-            allowed = " or ".join(cells.BLASTS)
-            raise InputError(f"--unspecified-blasts must be {allowed}, not {self.unspecified_blasts}")
-
-    def check(self, labels: Iterable[str], where: str) -> None:
-        """Refuse a name to leave out that leaves out nothing because it is misspelled.
-
-        Args:
-            labels: all that there are, as they are spelled.
-            where: the data's name, for messages.
-
-        Raises:
-            InputError: a name is neither a label nor a cell type.
-        """
-        spelled = {cells.normalised(label): label for label in labels}
-        for name in sorted(self.left_out):
-            if cells.resolve(name) is None and cells.normalised(name) not in spelled:
-                raise InputError(_no_such_label(name, sorted(spelled.values()), where))
-
-    def leaves_out(self, name: str) -> bool:
-        """Whether a label is to be passed over."""
-        return cells.normalised(name) in self._spellings or cells.resolve(name) in self._types
-
-    def resolve(self, name: str) -> str | None:
-        """The cell type that `name` means, or None where it is to be left out.
-
-        Raises:
-            InputError: it names no known type.
-        """
-        if self.leaves_out(name):
-            return None
-        if not name.strip():
-            raise InputError("there is no label")
-        cell_type = cells.resolve(name)
-        if cell_type == cells.UNSPECIFIED_BLAST:
-            cell_type = self.unspecified_blasts
-            if cell_type is None:
-                raise InputError(
-                    f"the label {excerpt(name)} gives no lineage: say --unspecified-blasts myeloblast "
-                    f"(or lymphoblast), or --leave-out {excerpt(name)}"
-                )
-        if cell_type is None:
-            raise InputError(
-                f"unknown cell type {excerpt(name)}: known are {', '.join(cells.CELL_TYPES)}; "
-                f"--leave-out {excerpt(name)} passes such images over"
-            )
-        return cell_type
-
-    @cached_property
-    def _types(self) -> frozenset[str | None]:
-        """Cell types of which every label is left out."""
-        return frozenset(cells.resolve(name) for name in self.left_out if cells.means_whole_type(name))
-
-    @cached_property
-    def _spellings(self) -> frozenset[str]:
-        return frozenset(map(cells.normalised, self.left_out))
 
 
 def read_labels(source: Path, rules: LabelRules = LabelRules()) -> Labels:
@@ -194,8 +120,8 @@ def _labelled(folder: Path, row: Row) -> LabelledImage:
     if not row["file"].strip():
         raise InputError("there is no file's name")
     split = row.get("split", "").strip()
-    if split and split.casefold() not in SPLITS:
-        raise InputError(f"split must be one of {', '.join(SPLITS)}, not {excerpt(split)}")
+    if split and split.casefold() not in tuple(Split):
+        raise InputError(f"split must be one of {listed(Split)}, not {excerpt(split)}")
     slide, source = (row.get(name, "").strip() for name in ("slide", "source"))
     return LabelledImage(folder / row["file"], row["label"], slide, split.casefold(), source, row["file"], row.line)
 
@@ -212,10 +138,3 @@ def _from_folder(source: Path, rules: LabelRules) -> Labels:
         else:
             left_out.extend(LabelledImage(path, folder.name) for path in folder.images)
     return Labels(tuple(images), tuple(left_out), skipped=tuple(skipped))
-
-
-def _no_such_label(name: str, labels: list[str], where: str) -> str:
-    near = get_close_matches(name, [*labels, *cells.CELL_TYPES], n=1)
-    hint = f" (did you mean {excerpt(near[0])}?)" if near else ""
-    there = ", ".join(map(excerpt, labels[:_MOST_NAMED])) + (", …" if len(labels) > _MOST_NAMED else "")
-    return f"--leave-out {excerpt(name)}: no such label in {where}, and no cell type{hint}; labels there: {there}"

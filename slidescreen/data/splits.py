@@ -5,7 +5,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from slidescreen.data.labels import SPLITS, LabelledImage
+from slidescreen.choices import check_choice
+from slidescreen.data.label_options import Split
+from slidescreen.data.labels import LabelledImage
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 
@@ -73,8 +75,7 @@ def parted(images: Sequence[LabelledImage], split: str | None) -> list[LabelledI
     """
     if split is None:
         return list(images)
-    if split not in SPLITS:
-        raise InputError(f"--split must be one of {', '.join(SPLITS)}, not {split}")
+    check_choice("--split", split, Split)
     if not all(image.split for image in images):
         images, _ = with_split(images, 0)
     if not any(image.split == split for image in images):

@@ -17,7 +17,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from slidescreen.data.images import Pixels, Preprocessing
+from slidescreen.data.images import Pixels
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.loading import OUT_OF_MEMORY, DecodedImage, load
 

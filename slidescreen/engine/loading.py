@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slidescreen.data.appearance import measure
-from slidescreen.data.images import Pixels, Preprocessing, prepare, read_bytes, read_picture
+from slidescreen.data.images import Pixels, prepare, read_bytes, read_picture
 from slidescreen.data.no_cell import why_no_cell
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.errors import UnreadableImageError
 
 OUT_OF_MEMORY = "memory ran out while it was being read"

@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slidescreen.choices import check_choice
 from slidescreen.engine.exactness import PrecisionAgreement
 from slidescreen.ensembles.cascade import Cascade
 from slidescreen.ensembles.false_calls import FalseCalls
 from slidescreen.ensembles.sufficiency import MeasuredOn
+from slidescreen.ensembles.voting_rule import VotingRule
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
+from slidescreen.models.backbones import Backbone
 from slidescreen.models.checkpoints import Checkpoint
 from slidescreen.models.member import Member
 from slidescreen.statistics.scaling import apply_offsets, apply_temperature
 
-RULES = ("soft", "hard")
-DEFAULT_WEIGHTS = {"efficientnet_b1": 0.4, "efficientnetv2_b2": 0.6}
+DEFAULT_WEIGHTS: dict[str, float] = {Backbone.EFFICIENTNET_B1: 0.4, Backbone.EFFICIENTNETV2_B2: 0.6}
 
 Probabilities = NDArray[np.float64]
 
@@ -75,14 +77,13 @@ class Ensemble:
     """Members that share one ordered list of cell types."""
 
     members: tuple[Member, ...]
-    rule: str = "soft"
+    rule: str = VotingRule.SOFT
     validation: ValidationResult = field(default_factory=ValidationResult)
 
     def __post_init__(self) -> None:
         if not self.members:
             raise InputError("an ensemble needs at least one checkpoint")
-        if self.rule not in RULES:
-            raise InputError(f"the voting rule must be one of {', '.join(RULES)}, not {self.rule}")
+        check_choice("the voting rule", self.rule, VotingRule)
         first = self.members[0]
         for member in self.members[1:]:
             if member.checkpoint.cell_types != first.checkpoint.cell_types:
@@ -152,7 +153,7 @@ def vote(probabilities: Sequence[Probabilities], weights: Sequence[float], rule:
     """Combine members' probabilities (N, K each): their weighted mean, or with `hard` that of their calls."""
     total = np.zeros(probabilities[0].shape, np.float64)
     for member, weight in zip(probabilities, weights, strict=True):
-        votes = np.eye(member.shape[1])[member.argmax(1)] if rule == "hard" else member
+        votes = np.eye(member.shape[1])[member.argmax(1)] if rule == VotingRule.HARD else member
         total += weight * votes
     return total / sum(weights)
 

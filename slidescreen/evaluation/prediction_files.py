@@ -9,7 +9,7 @@ from pathlib import Path
 
 from slidescreen import cells
 from slidescreen.data.delimited import Row, Table, excerpt, number, read_table
-from slidescreen.data.labels import LabelRules
+from slidescreen.data.label_options import LabelRules
 from slidescreen.errors import InputError
 from slidescreen.evaluation.predictions import NAMED, Predictions
 from slidescreen.evaluation.scored_cells import ScoredCell, predictions_of, vocabulary

@@ -3,7 +3,7 @@
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.duplicates import contents_of, deduplicate
-from slidescreen.data.labels import LabelledImage, LabelRules, located, read_labels
+from slidescreen.data.label_options import LabelOptions, LabelRules
+from slidescreen.data.labels import LabelledImage, located, read_labels
 from slidescreen.data.splits import parted
 from slidescreen.engine.options import Device, EngineOptions
 from slidescreen.ensembles.ensemble import Ensemble
@@ -25,18 +26,6 @@ from slidescreen.screening.results import Run
 REPORTED = "reported"
 _Names = dict[str, list[str]]  # of what is not scored, by the keys of `WHY_UNSCORED`
 _Pair = tuple[RunImage, LabelledImage]
-
-
-@dataclass(frozen=True)
-class LabelOptions:
-    """How labels are taken.
-
-    `rules` of words, `split`: only its images, `drop_duplicates`: of an image that is listed more than once keep one.
-    """
-
-    rules: LabelRules = field(default_factory=LabelRules)
-    split: str | None = None
-    drop_duplicates: bool = False
 
 
 def of_run(run: Run, truth: Path | None, label_options: LabelOptions) -> Predictions:

@@ -1,4 +1,4 @@
-"""The two backbones, and their checkpoints: one safetensors file that says how it is to be used.
+"""Checkpoints of the two backbones: one safetensors file that says how it is to be used.
 
 `read_checkpoint` needs no torch; `build` and `load_network` do.
 """
@@ -11,16 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slidescreen.cells import CELL_TYPES
-from slidescreen.data.images import Preprocessing
+from slidescreen.choices import listed
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable, write_whole
+from slidescreen.models.backbones import Backbone
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-BACKBONES: dict[str, str] = {"efficientnet_b1": "EfficientNet-V1 B1", "efficientnetv2_b2": "EfficientNet-V2 B2"}
-_TIMM_NAMES = {"efficientnet_b1": "efficientnet_b1", "efficientnetv2_b2": "tf_efficientnetv2_b2"}
+_TIMM_NAMES: dict[str, str] = {
+    Backbone.EFFICIENTNET_B1: "efficientnet_b1",
+    Backbone.EFFICIENTNETV2_B2: "tf_efficientnetv2_b2",
+}
 
 FORMAT_VERSION = 1
 _KEY = "slidescreen"
@@ -37,8 +41,8 @@ class Checkpoint:
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.backbone not in BACKBONES:
-            raise ValueError(f"backbone must be one of {', '.join(BACKBONES)}, not {self.backbone!r}")
+        if self.backbone not in tuple(Backbone):
+            raise ValueError(f"backbone must be one of {listed(Backbone)}, not {self.backbone!r}")
         unknown = [name for name in self.cell_types if name not in CELL_TYPES]
         if unknown:
             raise ValueError(f"unknown cell types: {', '.join(map(str, unknown))}")

@@ -10,7 +10,7 @@ from slidescreen import cells, output
 from slidescreen.engine.exactness import PrecisionAgreement
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.files.writing import printable
-from slidescreen.models.checkpoints import BACKBONES
+from slidescreen.models.backbones import BACKBONES
 from slidescreen.reporting.progress import ProgressDisplay
 
 

@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from slidescreen.files.writing import printable
-from slidescreen.models.checkpoints import BACKBONES
+from slidescreen.models.backbones import BACKBONES
 from slidescreen.reporting.progress import ProgressDisplay
 from slidescreen.training.loop import Trainer
 from slidescreen.training.schedule import EpochResult

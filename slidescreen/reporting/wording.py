@@ -7,7 +7,7 @@ from typing import Protocol
 from slidescreen import cells
 from slidescreen.evaluation import Comparison, Evaluation, ModelScores, Unscored
 from slidescreen.evaluation.predictions import WHY_UNSCORED
-from slidescreen.models.checkpoints import BACKBONES
+from slidescreen.models.backbones import BACKBONES
 from slidescreen.statistics.clusters import LEAST_SLIDES, TOO_FEW
 from slidescreen.statistics.intervals import Interval
 

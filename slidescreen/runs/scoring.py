@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slidescreen.data.delimited import read_table
+from slidescreen.data.label_options import LabelOptions
 from slidescreen.engine.options import Device
 from slidescreen.ensembles import storage
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Evaluation, Predictions, evaluate
 from slidescreen.evaluation import truth as truths
 from slidescreen.evaluation.prediction_files import of_tables
-from slidescreen.evaluation.truth import LabelOptions
 from slidescreen.files.legal_names import legal_name
 from slidescreen.files.writing import make_folder, printable
 from slidescreen.reporting.evaluation_files import check_place, write_evaluation

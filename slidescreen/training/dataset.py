@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from slidescreen.data.images import Pixels, Preprocessing, decode, prepare, read_bytes
+from slidescreen.data.images import Pixels, decode, prepare, read_bytes
 from slidescreen.data.labels import LabelledImage
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.errors import InputError, UnreadableImageError
 from slidescreen.files.writing import printable
 

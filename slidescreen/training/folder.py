@@ -8,7 +8,8 @@ from typing import Any
 
 from slidescreen.errors import InputError, OutputError
 from slidescreen.files.writing import printable
-from slidescreen.models.checkpoints import BACKBONES, read_checkpoint
+from slidescreen.models.backbones import BACKBONES
+from slidescreen.models.checkpoints import read_checkpoint
 from slidescreen.training.options import Recipe
 from slidescreen.training.state import read_notes
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
-from slidescreen.models.checkpoints import BACKBONES, Checkpoint, build, describes_itself, load_weights, read_checkpoint
+from slidescreen.models.backbones import BACKBONES
+from slidescreen.models.checkpoints import Checkpoint, build, describes_itself, load_weights, read_checkpoint
 
 _HEAD = ("classifier.weight", "classifier.bias")
 _COUNTERS = "num_batches_tracked"  # says nothing of what was learnt

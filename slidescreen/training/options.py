@@ -4,9 +4,9 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from slidescreen import cells
-from slidescreen.data.images import Preprocessing
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.errors import InputError
-from slidescreen.models.checkpoints import BACKBONES
+from slidescreen.models.backbones import BACKBONES
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "backbone": tuple(BACKBONES),

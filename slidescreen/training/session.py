@@ -14,7 +14,8 @@ from torch import nn
 
 from slidescreen import __version__
 from slidescreen.data.duplicates import without_duplicates
-from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled
+from slidescreen.data.label_options import LabelRules
+from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.data.splits import with_split
 from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.devices import choose_device, usable_threads

@@ -10,8 +10,8 @@ import pytest
 from slidescreen import cells
 from slidescreen.building.precisions import find_cascade, measure
 from slidescreen.building.validation import RejectionTargets, calibrate, corrected_names, search_weights
-from slidescreen.data.images import Preprocessing
 from slidescreen.data.labels import LabelledImage
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.member_predictions import MemberPredictions
 from slidescreen.ensembles.sufficiency import MeasuredOn

@@ -15,7 +15,8 @@ READING = """
 import sys
 from pathlib import Path
 from slidescreen.errors import UnreadableImageError
-from slidescreen.data.images import Preprocessing, decode, prepare, read_bytes
+from slidescreen.data.images import decode, prepare, read_bytes
+from slidescreen.data.preprocessing import Preprocessing
 outcomes = {"read": 0, "refused": 0}
 for path in sorted(Path(sys.argv[1]).iterdir()):
     print(path.name, file=sys.stderr, flush=True)  # the last one named is the one that crashed

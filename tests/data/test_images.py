@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from slidescreen.data.images import Preprocessing, decode, prepare, read_bytes
+from slidescreen.data.images import decode, prepare, read_bytes
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.errors import UnreadableImageError
 
 PLAIN = Preprocessing(64, white_balance=False)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import draw_cell, write_cells
 
-from slidescreen.data.labels import LabelledImage, LabelRules, read_labelled, read_labels
+from slidescreen.data.label_options import LabelRules
+from slidescreen.data.labels import LabelledImage, read_labelled, read_labels
 from slidescreen.errors import InputError
 
 

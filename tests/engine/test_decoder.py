@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from conftest import Sabotage, write_cells
 
-from slidescreen.data.images import Preprocessing
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.engine import decoder as module
 from slidescreen.engine import loading
 from slidescreen.engine.decoder import Decoder

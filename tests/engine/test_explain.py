@@ -7,7 +7,8 @@ import pytest
 import torch
 from conftest import SIDE, draw_cell
 
-from slidescreen.data.images import Preprocessing, prepare
+from slidescreen.data.images import prepare
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.engine.explain import Explainer
 from slidescreen.models.checkpoints import load_network
 

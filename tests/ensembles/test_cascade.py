@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from slidescreen import cells
-from slidescreen.data.images import Preprocessing
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.engine.exactness import PrecisionAgreement
 from slidescreen.engine.interface import MemberEngines
 from slidescreen.ensembles.cascade import Cascade, find_gate, may_decide

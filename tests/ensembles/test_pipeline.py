@@ -13,7 +13,7 @@ from PIL import Image
 
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status, reported_twice
-from slidescreen.data.images import Preprocessing
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.data.slides import CellImage, Slide, discover
 from slidescreen.engine.interface import MemberEngines
 from slidescreen.engine.loading import DecodedImage, load

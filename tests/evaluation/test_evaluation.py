@@ -12,7 +12,7 @@ from reference_study import MATRIX, PRECISION_RECALL_F1, TYPES
 from sklearn import metrics
 
 from slidescreen import cells
-from slidescreen.data.labels import LabelRules
+from slidescreen.data.label_options import LabelRules
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Predictions, evaluate
 from slidescreen.evaluation.prediction_files import of_tables

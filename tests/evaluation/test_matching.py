@@ -16,11 +16,11 @@ from test_screening import ensemble, measured
 
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
-from slidescreen.data.labels import LabelRules
+from slidescreen.data.label_options import LabelOptions, LabelRules
 from slidescreen.data.slides import Slide
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Predictions
-from slidescreen.evaluation.truth import LabelOptions, of_run
+from slidescreen.evaluation.truth import of_run
 from slidescreen.screening.results import Run, judge, reported_twice_in
 from slidescreen.screening.thresholds import default_thresholds
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from slidescreen import cells
-from slidescreen.data.labels import LabelRules
+from slidescreen.data.label_options import LabelRules
 from slidescreen.errors import InputError
 from slidescreen.evaluation.prediction_files import distinct_names, of_tables
 

@@ -8,10 +8,10 @@ import torch
 from safetensors.torch import save_file
 
 from slidescreen import cells
-from slidescreen.data.images import Preprocessing
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.errors import InputError
+from slidescreen.models.backbones import BACKBONES
 from slidescreen.models.checkpoints import (
-    BACKBONES,
     Checkpoint,
     build,
     load_network,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
-from slidescreen.data.images import Preprocessing
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.models.checkpoints import Checkpoint
 from slidescreen.models.member import Member

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
-from slidescreen.data.images import Preprocessing
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.ensembles.false_calls import from_matrix
 from slidescreen.models.checkpoints import Checkpoint

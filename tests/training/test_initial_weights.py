@@ -11,7 +11,7 @@ from small_training import OPTIONS, Silent, labelled, request
 from torch import nn
 
 from slidescreen import cells
-from slidescreen.data.images import Preprocessing
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.errors import InputError
 from slidescreen.models.checkpoints import Checkpoint, build, load_weights, save_checkpoint
 from slidescreen.training.initial_weights import InitialWeights, read_initial_weights

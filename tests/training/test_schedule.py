@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from small_training import SMALL, Silent, build_small, labelled, request
 
-from slidescreen.data.images import Preprocessing
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.models.checkpoints import read_checkpoint
 from slidescreen.training import learner
 from slidescreen.training.loop import Trainer

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from small_training import OPTIONS, TYPES, Silent, labelled, request
 
 from slidescreen import cells
-from slidescreen.data.images import Preprocessing
 from slidescreen.data.labels import LabelledImage
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.errors import InputError
 from slidescreen.models.checkpoints import Checkpoint, build, read_checkpoint, save_checkpoint
 from slidescreen.training.augmentation import augment

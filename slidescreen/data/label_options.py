@@ -1,0 +1,111 @@
+"""How labels are to be taken: what the user says of words that name no cell type, of splits and of copies."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from enum import StrEnum
+from functools import cached_property
+
+from slidescreen import cells
+from slidescreen.choices import check_choice
+from slidescreen.data.delimited import excerpt
+from slidescreen.errors import InputError
+
+_MOST_NAMED = 20  # labels in a message
+
+
+class Split(StrEnum):
+    """The parts of a data set: what networks learn from, what they are measured on, and what is looked at last."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    TEST = "test"
+
+
+@dataclass(frozen=True)
+class LabelRules:
+    """How words that name no cell type of ours are taken.
+
+    `left_out` are labels to pass over: a name of a cell type stands for every label that means it, another name for
+    labels spelled so, whatever their letter case, separators and plural. `unspecified_blasts` is the type that a
+    blast without lineage counts as.
+    """
+
+    left_out: frozenset[str] = frozenset()
+    unspecified_blasts: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.unspecified_blasts is not None:
+            check_choice("--unspecified-blasts", self.unspecified_blasts, cells.Blast)
+
+    def check(self, labels: Iterable[str], where: str) -> None:
+        """Refuse a name to leave out that leaves out nothing because it is misspelled.
+
+        Args:
+            labels: all that there are, as they are spelled.
+            where: the data's name, for messages.
+
+        Raises:
+            InputError: a name is neither a label nor a cell type.
+        """
+        spelled = {cells.normalised(label): label for label in labels}
+        for name in sorted(self.left_out):
+            if cells.resolve(name) is None and cells.normalised(name) not in spelled:
+                raise InputError(_no_such_label(name, sorted(spelled.values()), where))
+
+    def leaves_out(self, name: str) -> bool:
+        """Whether a label is to be passed over."""
+        return cells.normalised(name) in self._spellings or cells.resolve(name) in self._types
+
+    def resolve(self, name: str) -> str | None:
+        """The cell type that `name` means, or None where it is to be left out.
+
+        Raises:
+            InputError: it names no known type.
+        """
+        if self.leaves_out(name):
+            return None
+        if not name.strip():
+            raise InputError("there is no label")
+        cell_type = cells.resolve(name)
+        if cell_type == cells.UNSPECIFIED_BLAST:
+            cell_type = self.unspecified_blasts
+            if cell_type is None:
+                raise InputError(
+                    f"the label {excerpt(name)} gives no lineage: say --unspecified-blasts myeloblast "
+                    f"(or lymphoblast), or --leave-out {excerpt(name)}"
+                )
+        if cell_type is None:
+            raise InputError(
+                f"unknown cell type {excerpt(name)}: known are {', '.join(cells.CELL_TYPES)}; "
+                f"--leave-out {excerpt(name)} passes such images over"
+            )
+        return cell_type
+
+    @cached_property
+    def _types(self) -> frozenset[str | None]:
+        """Cell types of which every label is left out."""
+        return frozenset(cells.resolve(name) for name in self.left_out if cells.means_whole_type(name))
+
+    @cached_property
+    def _spellings(self) -> frozenset[str]:
+        return frozenset(map(cells.normalised, self.left_out))
+
+
+@dataclass(frozen=True)
+class LabelOptions:
+    """How labels are taken.
+
+    `rules` of words, `split`: only its images, `drop_duplicates`: of an image that is listed more than once keep one.
+    """
+
+    rules: LabelRules = field(default_factory=LabelRules)
+    split: str | None = None
+    drop_duplicates: bool = False
+
+
+def _no_such_label(name: str, labels: list[str], where: str) -> str:
+    near = get_close_matches(name, [*labels, *cells.CELL_TYPES], n=1)
+    hint = f" (did you mean {excerpt(near[0])}?)" if near else ""
+    there = ", ".join(map(excerpt, labels[:_MOST_NAMED])) + (", …" if len(labels) > _MOST_NAMED else "")
+    return f"--leave-out {excerpt(name)}: no such label in {where}, and no cell type{hint}; labels there: {there}"

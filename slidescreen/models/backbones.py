@@ -1,0 +1,17 @@
+"""The two backbones, by name. Imports nothing heavy."""
+
+from enum import StrEnum
+
+
+class Backbone(StrEnum):
+    """The networks that can be trained and used."""
+
+    EFFICIENTNET_B1 = "efficientnet_b1"
+    EFFICIENTNETV2_B2 = "efficientnetv2_b2"
+
+
+BACKBONES: dict[str, str] = {
+    Backbone.EFFICIENTNET_B1: "EfficientNet-V1 B1",
+    Backbone.EFFICIENTNETV2_B2: "EfficientNet-V2 B2",
+}
+"""What people call them."""
