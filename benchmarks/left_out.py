@@ -15,7 +15,8 @@ from typing import Annotated
 import typer
 
 from benchmarks.verdict import ScoredCell, calls_of, judge, percent, rate, read, shares_of, slides_of
-from slidescreen.building.validation import RejectionTargets, calibrate
+from slidescreen.building.options import RejectionTargets
+from slidescreen.building.validation import calibrate
 from slidescreen.data.labels import LabelledImage
 from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.ensembles.ensemble import Ensemble

@@ -10,10 +10,10 @@ from conftest import draw_cell
 from torch import Tensor, nn
 
 from slidescreen.data.preprocessing import Preprocessing
+from slidescreen.engine.options import Device
 from slidescreen.training.loop import Trainer
-from slidescreen.training.options import Augmentation, Recipe
+from slidescreen.training.options import Augmentation, Recipe, TrainingOptions
 from slidescreen.training.schedule import EpochResult
-from slidescreen.training.session import TrainingOptions
 
 TYPES = ("neutrophil", "lymphocyte", "myeloblast")
 OPTIONS = Recipe(
@@ -84,9 +84,7 @@ def labelled(folder: Path, extra: str = "", count: int = 30) -> Path:
 
 def request(data: Path, out: Path, options: Recipe = OPTIONS, **changes: object) -> TrainingOptions:
     """A training on the CPU, on one thread."""
-    plain = TrainingOptions(
-        data, out, options, None, False, None, False, False, frozenset(), None, False, "cpu", 1, 10**9
-    )
+    plain = TrainingOptions(data, out, options, device=Device.CPU, threads=1, memory=1.0)
     return replace(plain, **changes)  # type: ignore[arg-type]
 
 

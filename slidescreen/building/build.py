@@ -1,17 +1,17 @@
 """Checkpoints and labelled images to a measured ensemble."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from slidescreen.building import precisions
-from slidescreen.building.validation import RejectionTargets, calibrate, search_weights
+from slidescreen.building.options import EnsembleOptions
+from slidescreen.building.validation import calibrate, search_weights
 from slidescreen.data.duplicates import contents_of, deduplicate
 from slidescreen.data.images import prepare
-from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.data.splits import with_split
 from slidescreen.engine import quantisation
@@ -19,7 +19,7 @@ from slidescreen.engine.configuration import configure, load_engines
 from slidescreen.engine.devices import has_bfloat16
 from slidescreen.engine.graph_files import save_graph
 from slidescreen.engine.interface import EngineConfiguration
-from slidescreen.engine.options import Device, EngineKind, EngineOptions, Precision
+from slidescreen.engine.options import EngineKind, EngineOptions, Precision
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble, default_weights
 from slidescreen.ensembles.member_predictions import MemberPredictions, decoded, predict
@@ -27,26 +27,6 @@ from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
 from slidescreen.files.writing import make_folder, printable, scratch_folder, sha256_of
 from slidescreen.models.member import Member, Quantised, member_of
-
-
-@dataclass(frozen=True)
-class EnsembleOptions:
-    """What the user asked for. Without `weights` the default ones are taken, or searched."""
-
-    checkpoints: tuple[Path, ...]
-    out: Path
-    data: Path
-    weights: tuple[float, ...] | None
-    rule: str
-    search: bool
-    targets: RejectionTargets
-    left_out: frozenset[str]
-    unspecified_blasts: str | None
-    drop_duplicates: bool
-    device: Device
-    overwrite: bool
-    int8: bool = False
-    allow_few_cells: bool = False
 
 
 def build_ensemble(
@@ -141,9 +121,8 @@ def _images(
     request: EnsembleOptions, ensemble: Ensemble, note: Callable[[str], None]
 ) -> tuple[list[LabelledImage], list[LabelledImage]]:
     """The labelled images of the validation split and of the training split."""
-    rules = LabelRules(request.left_out, request.unspecified_blasts)
     known = set(ensemble.cell_types)
-    images = [image for image in read_labelled(request.data, rules, note) if image.label in known]
+    images = [image for image in read_labelled(request.data, request.label_rules, note) if image.label in known]
     seeds = {member.checkpoint.provenance.get("seed", 0) for member in ensemble.members}
     if not all(image.split for image in images) and len(seeds) > 1:
         raise InputError(

@@ -1,7 +1,7 @@
 """What an ensemble and its members make of labelled images, and what is learned from that about its errors."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen import cells
+from slidescreen.building.options import RejectionTargets
 from slidescreen.data.appearance import MEASURES
 from slidescreen.data.labels import LabelledImage
 from slidescreen.engine.exactness import macro_f1
@@ -26,14 +27,6 @@ _WEIGHT_STEPS = 20
 _LEAST_CELLS, _LEAST_SLIDES = 50, 5  # to learn anything of how slides differ
 _PRIOR_CELLS = 2  # the weight of the prior that holds the temperature to 1
 _UNSEEN_CELLS = 2  # less certain than all others, which the validation cells may have missed
-
-
-@dataclass(frozen=True)
-class RejectionTargets:
-    """What the rejection threshold is to reach: the accuracy of the kept cells, and how many may be given up."""
-
-    accuracy: float = 0.95
-    most_unidentified: float = 0.05
 
 
 def search_weights(predictions: MemberPredictions, rule: str) -> tuple[float, ...]:

@@ -1,128 +1,23 @@
 """The command line: parse, call, show. Nothing is computed here, and nothing heavy is imported before it is used."""
 
-import atexit
+import contextlib
 import os
 import signal
-import sys
-import traceback
-from types import FrameType
-from typing import Annotated
-
-import typer
-
-from slidescreen import __version__, output
-from slidescreen.cli.classify import classify
-from slidescreen.cli.ensemble import ensemble
-from slidescreen.cli.exit_codes import ExitCode
-from slidescreen.cli.report import report
-from slidescreen.cli.train import train
-from slidescreen.errors import NothingClassifiedError, SlidescreenError, memory_ran_out
-from slidescreen.footprint import keep_libraries_in_cache
-
-# click's own, or that of the copy of click inside newer releases of typer
-_UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
-
-_terminated: list[int] = []  # the signals that asked this process to end
-
-app = typer.Typer(
-    name="slidescreen",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-def _show_version(wanted: bool) -> None:
-    if wanted:
-        output.echo(f"slidescreen {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave.")
-    ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show a traceback when something fails.")] = False,
-) -> None:
-    """Classify the leukocytes of blood-smear slides and say which slides a morphologist must see first.
-
-    A screening aid for research use only: no medical device.
-    """
-    if debug:
-        os.environ["SLIDESCREEN_DEBUG"] = "1"
-
-
-app.command()(classify)
-app.command()(report)
-app.command()(train)
-app.command()(ensemble)
 
 
 def main() -> None:
     """Run the command line; every way out goes through one exit code."""
-    keep_libraries_in_cache()
-    for number in {signal.SIGTERM, getattr(signal, "SIGBREAK", signal.SIGTERM)}:  # the latter is Windows's Ctrl-Break
-        signal.signal(number, _interrupt)
-    if sys.platform != "win32":
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away is no wish to end
-    with output.unbreakable():
-        code = _run()
-        for problem in output.problems():
-            output.say("warning", problem)
-            code = code or ExitCode.SOME_UNREADABLE
-    atexit.register(_heed_no_signal)
-    sys.exit(int(code))
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.default_int_handler:  # whoever ignores Ctrl-C, as a shell does for its background, goes on so
+        signal.signal(signal.SIGINT, _leave)
+    from slidescreen.cli.app import run
+
+    signal.signal(signal.SIGINT, before)
+    run()
 
 
-def _heed_no_signal() -> None:
-    """Nothing is left to interrupt while libraries are put away, which takes a second or two: the exit code stands."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-
-
-def _run() -> int:
-    try:
-        code = app(standalone_mode=False)
-    except Exception as error:
-        code = _explain(error)
-    except KeyboardInterrupt:  # older releases of typer let it through, newer ones return 130
-        code = ExitCode.INTERRUPTED
-    if code == ExitCode.INTERRUPTED:
-        output.say("error", "interrupted; what was finished is kept")
-        if _terminated:
-            code = ExitCode.TERMINATED
-    return int(code or 0)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End as Ctrl-C does, with what is finished written first, but for the exit code."""
-    _terminated.append(number)
-    raise KeyboardInterrupt
-
-
-def _explain(error: Exception) -> ExitCode:
-    """Show an error as one line on standard error, and give its exit code."""
-    if os.environ.get("SLIDESCREEN_DEBUG"):
-        traceback.print_exception(error)
-    if isinstance(error, typer.Abort):
-        return ExitCode.INTERRUPTED
-    if isinstance(error, _UsageProblem):
-        output.say("error", getattr(error, "format_message", error.__str__)())
-        return ExitCode.BAD_INPUT
-    if isinstance(error, NothingClassifiedError):
-        output.say("error", str(error))
-        return ExitCode.NOTHING_CLASSIFIED
-    if isinstance(error, SlidescreenError):
-        output.say("error", str(error))
-        return ExitCode.BAD_INPUT
-    if memory_ran_out(error):
-        error.with_traceback(None)  # lets go of what it holds, and nothing is left for a coloured line
-        message = "memory ran out; what was finished is kept: free some, and give the same command again"
-        print("error:", message, file=sys.stderr)
-        return ExitCode.BAD_INPUT
-    message = f"a defect of slidescreen, please report it: {type(error).__name__}: {error} (--debug shows where)"
-    output.say("error", message)
-    return ExitCode.DEFECT
+def _leave(number: int, frame: object) -> None:
+    """End at once: nothing has begun, and an exception amid imports could get lost in a library."""
+    with contextlib.suppress(OSError):  # nobody may be there to read it
+        os.write(2, b"error: interrupted\n")
+    os._exit(130)

@@ -7,142 +7,173 @@ from typing import Annotated
 import typer
 
 from slidescreen.cli.exit_codes import ExitCode
-from slidescreen.cli.shared import DeviceOption, EnsembleOption, Format, FormatOption
-from slidescreen.engine.options import Device, EngineKind, EngineOptions
+from slidescreen.cli.shared import MACHINE, DeviceOption, EnsembleOption, Format, FormatOption
+from slidescreen.engine.options import EngineKind, EngineOptions, Precision
+from slidescreen.ensembles.location import default_ensemble
+from slidescreen.runs.options import ClassifyOptions, default_out
+from slidescreen.screening.thresholds import default_thresholds, read_thresholds
 
-_NIGHT = "Unattended runs"
+_NIGHT, _INPUT = "Unattended runs", "Slides and limits"
+
+
+def _precisions(incomplete: str) -> list[str]:
+    """What may complete a precision: of the last member, where there is one for each."""
+    begun, joint, last = incomplete.rpartition("+")
+    return [begun + joint + each for each in Precision if each.startswith(last) and not (joint and each == "auto")]
 
 
 def classify(
-    path: Annotated[Path, typer.Argument(help="A slide's folder of cell images, or a folder of slide folders.")],
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="PATH", help="One slide's folder of cell images, or a folder of slide folders."),
+    ],
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="Folder for the results. \\[default: slidescreen-out/NAME]")
-    ] = None,
-    ensemble: EnsembleOption = None,
-    device: DeviceOption = Device.AUTO,
-    engine: Annotated[
-        EngineKind, typer.Option(help="auto is PyTorch on a GPU, else OpenVINO on the processor.")
-    ] = EngineKind.AUTO,
-    precision: Annotated[
-        str,
-        typer.Option(
-            help="auto (fp32, or bf16 for the members that were measured to call the same, where the processor has "
-            "it; half precision on a GPU), fp32, bf16, fp16 (GPU), int8 (8-bit integers, where the ensemble has such "
-            "networks), or one for each member: fp32+bf16."
-        ),
-    ] = "auto",
-    fast: Annotated[
-        bool,
-        typer.Option(
-            "--fast",
-            help="Let one network alone decide the cells it is certain of, in 8-bit integers; what might be a blast or "
-            "immature goes to all. Where the ensemble was measured to allow it.",
-        ),
-    ] = False,
-    threads: Annotated[
-        int | None, typer.Option(help="Processor threads that classify. \\[default: all]", min=1)
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(help="Images per pass, halved where memory runs out. \\[default: what suits the engine]", min=1),
-    ] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that decode images.", min=1)] = None,
-    slide_depth: Annotated[
-        int | None,
-        typer.Option(
-            help="Slide folders lie exactly so many levels below PATH (0: PATH is one slide). "
-            "\\[default: told by the layout]",
-            min=0,
-        ),
+        Path | None,
+        typer.Option("--out", "-o", metavar="FOLDER", help="Write the results here. \\[default: slidescreen-out/NAME]"),
     ] = None,
     list_only: Annotated[
         bool,
-        typer.Option(
-            "--list",
-            help="Only show which slides are recognised, by which layout, how many images, and what is passed over. "
-            "Nothing is classified or written.",
-        ),
+        typer.Option("--list", help="Only list the slides and what is passed over. Nothing is classified or written."),
     ] = False,
+    ensemble: EnsembleOption = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run of another folder in --out.")
+    ] = ClassifyOptions.overwrite,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Show the reasons of each verdict, and bad images as they are found."),
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress and no table.")] = False,
+    output: FormatOption = Format.TEXT,
+    slide_depth: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Slide folders lie this many levels below PATH; 0 means PATH is one slide. "
+            "\\[default: found by the layout]",
+            min=0,
+            rich_help_panel=_INPUT,
+        ),
+    ] = ClassifyOptions.slide_depth,
     thresholds: Annotated[
         Path | None,
         typer.Option(
-            help="TOML file with the laboratory's own limits. \\[default: slidescreen/screening/thresholds.toml]"
+            metavar="FILE",
+            help="TOML file with your laboratory's limits. \\[default: the limits that ship]",
+            rich_help_panel=_INPUT,
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run of another folder in --out.")] = False,
-    force: Annotated[
-        bool, typer.Option("--force", help="Classify finished slides again.", rich_help_panel=_NIGHT)
-    ] = False,
+    image_timeout: Annotated[
+        float,
+        typer.Option(
+            metavar="SECONDS",
+            help="Give up on an image that takes longer to read.",
+            min=0.1,
+            rich_help_panel=_INPUT,
+        ),
+    ] = ClassifyOptions.time_limit,
     settle: Annotated[
         float,
         typer.Option(
-            help="Slides in which something arrived or changed within so many seconds wait for the next run.",
+            metavar="SECONDS",
+            help="Leave slides that changed so recently for the next run: their export may not be finished.",
             min=0,
             rich_help_panel=_NIGHT,
         ),
-    ] = 0.0,
+    ] = ClassifyOptions.settle,
+    force: Annotated[
+        bool, typer.Option("--force", help="Classify finished slides again.", rich_help_panel=_NIGHT)
+    ] = ClassifyOptions.force,
     keep: Annotated[
         float,
         typer.Option(
-            help="Days after which a slide whose images have gone moves from the worklist into archive/ in --out.",
+            metavar="DAYS",
+            help="Move a slide to archive/ in --out this long after its images have gone.",
             min=0,
             rich_help_panel=_NIGHT,
         ),
-    ] = 30.0,
-    image_timeout: Annotated[
-        float, typer.Option(help="Seconds that reading one image may take.", min=0.1, rich_help_panel=_NIGHT)
-    ] = 60.0,
+    ] = ClassifyOptions.keep,
     log_file: Annotated[
         Path | None,
         typer.Option(
-            help="Append what happens to this file, as lines of JSON.",
+            metavar="FILE",
+            help="Append events to this file, one JSON object a line.",
             readable=False,  # a log that cannot be written, or not be read, costs no night
             rich_help_panel=_NIGHT,
         ),
-    ] = None,
+    ] = ClassifyOptions.log_file,
     history: Annotated[
         Path | None,
         typer.Option(
-            help="File with the figures of each run, by which a change of stain or camera is told. "
+            metavar="FILE",
+            help="Keep each run's figures here, to notice a change of stain or camera. "
             "\\[default: history.csv in --out]",
             readable=False,
             rich_help_panel=_NIGHT,
         ),
-    ] = None,
-    verbose: Annotated[
+    ] = ClassifyOptions.history,
+    device: DeviceOption = EngineOptions.device,
+    engine: Annotated[
+        EngineKind,
+        typer.Option(help="auto is PyTorch on a GPU, else OpenVINO on the CPU.", rich_help_panel=MACHINE),
+    ] = EngineOptions.kind,
+    precision: Annotated[
+        str,
+        typer.Option(
+            metavar="|".join(Precision),
+            help="auto takes bf16 where it was measured to give the same calls, else fp32; on a GPU half precision. "
+            "fp16 needs a GPU, int8 an ensemble with 8-bit networks. fp32+bf16 gives each member its own.",
+            autocompletion=_precisions,
+            rich_help_panel=MACHINE,
+        ),
+    ] = EngineOptions.precision,
+    fast: Annotated[
         bool,
         typer.Option(
-            "--verbose",
-            "-v",
-            help="Give each verdict's reasons; name slides when finished, and bad images.",
+            "--fast",
+            help="Let one 8-bit network decide the clear cells alone. All networks see what may be a blast or "
+            "immature. The ensemble must have been measured for it.",
+            rich_help_panel=MACHINE,
         ),
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no table.")] = False,
-    output: FormatOption = Format.TEXT,
+    ] = EngineOptions.fast,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="Processor threads that classify. \\[default: all]", min=1, rich_help_panel=MACHINE
+        ),
+    ] = EngineOptions.threads,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Images per batch, halved where memory runs out. \\[default: what suits the engine]",
+            min=1,
+            rich_help_panel=MACHINE,
+        ),
+    ] = ClassifyOptions.batch_size,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Processes that decode images. \\[default: as many as threads, at most 8]",
+            min=1,
+            rich_help_panel=MACHINE,
+        ),
+    ] = ClassifyOptions.workers,
 ) -> None:
     """Classify every cell image of every slide, and say which slides must be seen first.
 
-    Writes cells.csv, differential.csv, report.html and run.json.
+    Writes report.html, differential.csv, cells.csv and run.json.
     The same command continues an interrupted run.
-    A screening aid for research use only.
+    For research use only.
     """
     if list_only:
         _list(path, slide_depth, output)
         return
-    from slidescreen.ensembles import storage
-    from slidescreen.ensembles.location import default_ensemble
-    from slidescreen.output import echo
-    from slidescreen.reporting.terminal import RunDisplay, run_to_dict
-    from slidescreen.reporting.worklist import show_run
-    from slidescreen.runs import night
-    from slidescreen.runs.options import ClassifyOptions, default_out
-    from slidescreen.screening.thresholds import default_thresholds, read_thresholds
-
-    folder = ensemble or default_ensemble()
-    request = ClassifyOptions(
+    options = ClassifyOptions(
         path=path,
         out=out or default_out(path),
-        ensemble=folder,
+        ensemble=ensemble or default_ensemble(),
         engine=EngineOptions(device, engine, precision, threads, fast),
         batch_size=batch_size,
         workers=workers,
@@ -156,12 +187,18 @@ def classify(
         history=history,
         thresholds=read_thresholds(thresholds) if thresholds else default_thresholds(),
     )
+    from slidescreen.ensembles import storage
+    from slidescreen.output import echo
+    from slidescreen.reporting.terminal import RunDisplay, run_to_dict
+    from slidescreen.reporting.worklist import show_run
+    from slidescreen.runs import night
+
     with RunDisplay(quiet, verbose) as display:
-        run = night.classify_folder(request, storage.load(folder), display)
+        run = night.classify_folder(options, storage.load(options.ensemble), display)
     if output is Format.JSON:
         echo(json.dumps(run_to_dict(run)))
     elif not quiet:
-        show_run(run, request.out, reasons=verbose)
+        show_run(run, options.out, reasons=verbose)
     if night.incomplete(run) or run.info["unwritten_files"]:
         raise typer.Exit(ExitCode.SOME_UNREADABLE)
 

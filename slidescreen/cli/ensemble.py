@@ -5,68 +5,101 @@ from typing import Annotated
 
 import typer
 
-from slidescreen.cli.shared import DeviceOption, DropDuplicatesOption, LeaveOutOption, UnspecifiedBlastsOption
-from slidescreen.engine.options import Device
-from slidescreen.errors import InputError
+from slidescreen.building.options import EnsembleOptions, RejectionTargets
+from slidescreen.cli.shared import (
+    DeviceOption,
+    DropDuplicatesOption,
+    LeaveOutOption,
+    UnspecifiedBlastsOption,
+    label_rules,
+)
+from slidescreen.ensembles.voting_rule import VotingRule
+
+_VOTE, _MEASURE = "Vote", "Measurement"
 
 
 def ensemble(
-    checkpoints: Annotated[list[Path], typer.Argument(help="The members' checkpoints (.safetensors).")],
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to make.")],
+    checkpoints: Annotated[
+        list[Path], typer.Argument(metavar="CHECKPOINT", help="The members (.safetensors), as train writes them.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Write the ensemble here.")],
     data: Annotated[
         Path,
-        typer.Option("--data", help="Labelled images, as for train; the validation split is measured on, never test."),
+        typer.Option(
+            "--data",
+            metavar="DATA",
+            help="Labelled images, as for train. The validation split is measured; the test split is not touched.",
+        ),
     ],
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an ensemble in --out.")
+    ] = EnsembleOptions.overwrite,
+    int8: Annotated[
+        bool,
+        typer.Option(
+            "--int8",
+            help="Also make 8-bit networks, for classify --fast and --precision int8. Needs the package nncf.",
+        ),
+    ] = EnsembleOptions.int8,
     weight: Annotated[
         list[float] | None,
         typer.Option(
             "--weight",
             "-w",
-            help="A member's share of the vote, once for each, in order. "
-            "\\[default: 0.4 for EfficientNet-V1 B1 and 0.6 for V2 B2, as in the study; else equal]",
+            metavar="X",
+            help="A member's share of the vote. Give one for each, in order. "
+            "\\[default: 0.4 for EfficientNet-V1 B1 and 0.6 for V2 B2, as in the study; else equal shares]",
+            rich_help_panel=_VOTE,
         ),
     ] = None,
-    rule: Annotated[str, typer.Option(help="soft (mean of probabilities) or hard (votes).")] = "soft",
     search: Annotated[
-        bool, typer.Option("--search", help="Find the weights of the best macro F1 on the validation split.")
-    ] = False,
-    target_accuracy: Annotated[
-        float, typer.Option(help="Cells are left unidentified until the others reach this accuracy …", min=0, max=1)
-    ] = 0.95,
-    most_unidentified: Annotated[
-        float, typer.Option(help="… but never more than this share of cells.", min=0, max=0.5)
-    ] = 0.05,
-    leave_out: LeaveOutOption = None,
-    unspecified_blasts: UnspecifiedBlastsOption = None,
-    drop_duplicates: DropDuplicatesOption = False,
-    device: DeviceOption = Device.AUTO,
-    int8: Annotated[
         bool,
         typer.Option(
-            "--int8",
-            help="Make the networks in 8-bit integers too, for classify --fast and --precision int8, and measure them. "
-            "Needs the package nncf.",
+            "--search", help="Find the weights with the best macro F1 on the validation split.", rich_help_panel=_VOTE
         ),
-    ] = False,
+    ] = EnsembleOptions.search,
+    rule: Annotated[
+        VotingRule,
+        typer.Option(help="soft averages the members' probabilities, hard their votes.", rich_help_panel=_VOTE),
+    ] = EnsembleOptions.rule,
+    target_accuracy: Annotated[
+        float,
+        typer.Option(
+            metavar="X",
+            help="Leave the least certain cells unidentified until the others reach this accuracy.",
+            min=0,
+            max=1,
+            rich_help_panel=_MEASURE,
+        ),
+    ] = RejectionTargets.accuracy,
+    most_unidentified: Annotated[
+        float,
+        typer.Option(
+            metavar="X",
+            help="Never leave more than this share of the cells unidentified.",
+            min=0,
+            max=0.5,
+            rich_help_panel=_MEASURE,
+        ),
+    ] = RejectionTargets.most_unidentified,
     allow_few_cells: Annotated[
         bool,
         typer.Option(
             "--allow-few-cells",
-            help="Measure even where the validation split holds too little for that; each verdict will say so.",
+            help="Accept a validation split with too few cells. Each verdict will say so.",
+            rich_help_panel=_MEASURE,
         ),
-    ] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an ensemble in --out.")] = False,
+    ] = EnsembleOptions.allow_few_cells,
+    leave_out: LeaveOutOption = None,
+    unspecified_blasts: UnspecifiedBlastsOption = None,
+    drop_duplicates: DropDuplicatesOption = EnsembleOptions.drop_duplicates,
+    device: DeviceOption = EnsembleOptions.device,
 ) -> None:
-    """Combine checkpoints into an ensemble, measure it and its members on the validation split, and store it."""
-    from slidescreen.building import build
-    from slidescreen.building.validation import RejectionTargets
-    from slidescreen.reporting.ensemble_display import EnsembleDisplay, show_comparison
+    """Combine checkpoints into an ensemble and measure it.
 
-    if weight is not None and len(weight) != len(checkpoints):
-        raise InputError(f"{len(weight)} weights were given for {len(checkpoints)} checkpoints: give one for each")
-    if weight is not None and search:
-        raise InputError("--weight and --search exclude each other")
-    request = build.EnsembleOptions(
+    The errors of the members and of their vote are measured on the validation split and stored with the ensemble.
+    """
+    request = EnsembleOptions(
         checkpoints=tuple(checkpoints),
         out=out,
         data=data,
@@ -74,14 +107,16 @@ def ensemble(
         rule=rule,
         search=search,
         targets=RejectionTargets(target_accuracy, most_unidentified),
-        left_out=frozenset(leave_out or ()),
-        unspecified_blasts=unspecified_blasts,
+        label_rules=label_rules(leave_out, unspecified_blasts),
         drop_duplicates=drop_duplicates,
         device=device,
         overwrite=overwrite,
         int8=int8,
         allow_few_cells=allow_few_cells,
     )
+    from slidescreen.building.build import build_ensemble
+    from slidescreen.reporting.ensemble_display import EnsembleDisplay, show_comparison
+
     with EnsembleDisplay() as display:
-        built = build.build_ensemble(request, display.progress, display.note)
+        built = build_ensemble(request, display.progress, display.note)
     show_comparison(built, out)

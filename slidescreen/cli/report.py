@@ -12,74 +12,96 @@ from slidescreen.cli.shared import (
     EnsembleOption,
     LeaveOutOption,
     UnspecifiedBlastsOption,
+    label_rules,
 )
-from slidescreen.engine.options import Device
+from slidescreen.data.label_options import LabelOptions, Split
 from slidescreen.errors import InputError
+from slidescreen.runs.options import ReportOptions
+
+_PAGE, _TRUTH = "Of a run", "Against the truth"
 
 
 def report(
     sources: Annotated[
         list[Path],
         typer.Argument(
-            metavar="SOURCE...",
-            help="A run's folder; a CSV with columns truth,cell_type[,slide,image,source,p_TYPE …], or several of the "
-            "same cells to compare; or labelled images (CSV with file,label, or a folder with one subfolder per cell "
-            "type), which are classified first.",
+            metavar="SOURCE",
+            help="A run's folder. Or predictions: one CSV or several of the same cells, with columns truth,cell_type "
+            "(and slide,image,source,p_TYPE if known). Or labelled images, which are classified first: a CSV with "
+            "columns file,label, or a folder with one subfolder per cell type.",
         ),
     ],
-    truth: Annotated[
-        str | None,
-        typer.Option(
-            "--truth", "-t", help="For a run: labelled images, or 'reported' for the laboratory's own class folders."
-        ),
-    ] = None,
-    split: Annotated[str | None, typer.Option(help="Only this split of the labelled images.")] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", help="Folder for the evaluation. \\[default: RUN/evaluation, or slidescreen-out/…]"
+            "--out",
+            "-o",
+            metavar="FOLDER",
+            help="Write the evaluation here. \\[default: RUN/evaluation, or slidescreen-out/NAME-evaluation]",
+        ),
+    ] = ReportOptions.out,
+    ensemble: EnsembleOption = ReportOptions.ensemble,
+    slide: Annotated[
+        str | None,
+        typer.Option(
+            "--slide",
+            metavar="NAME",
+            help="Show this slide alone, with the reasons of its verdict.",
+            rich_help_panel=_PAGE,
         ),
     ] = None,
-    ensemble: EnsembleOption = None,
-    leave_out: LeaveOutOption = None,
-    unspecified_blasts: UnspecifiedBlastsOption = None,
-    drop_duplicates: DropDuplicatesOption = False,
     explain: Annotated[
         bool,
-        typer.Option("--explain", help="For a run's page: show where in each suspicious cell the networks looked."),
+        typer.Option(
+            "--explain",
+            help="Show in the page where in each suspicious cell the networks looked.",
+            rich_help_panel=_PAGE,
+        ),
     ] = False,
     spreadsheet: Annotated[
         bool,
         typer.Option(
             "--spreadsheet",
-            help="For a run: write copies of its tables with semicolons and decimal commas beside them "
-            "(cells.spreadsheet.csv, differential.spreadsheet.csv), and nothing else.",
+            help="Only copy the tables for spreadsheets that expect semicolons and decimal commas.",
+            rich_help_panel=_PAGE,
         ),
     ] = False,
-    slide: Annotated[
-        str | None, typer.Option("--slide", help="For a run: show this slide alone, with the reasons of its verdict.")
-    ] = None,
-    device: DeviceOption = Device.AUTO,
+    truth: Annotated[
+        str | None,
+        typer.Option(
+            "--truth",
+            "-t",
+            metavar="DATA|reported",
+            help="Compare a run with labelled images, or with the laboratory's own class folders (reported).",
+            rich_help_panel=_TRUTH,
+        ),
+    ] = ReportOptions.truth,
+    split: Annotated[
+        Split | None, typer.Option(help="Take only this split of the labelled images.", rich_help_panel=_TRUTH)
+    ] = LabelOptions.split,
+    leave_out: LeaveOutOption = None,
+    unspecified_blasts: UnspecifiedBlastsOption = None,
+    drop_duplicates: DropDuplicatesOption = LabelOptions.drop_duplicates,
+    device: DeviceOption = ReportOptions.device,
 ) -> None:
-    """Make the readable report of a run, or evaluate predictions against the truth.
+    """Renew the page of a run, or measure predictions against the truth.
 
-    An evaluation writes metrics.json, per_type.csv, confusion_matrix.csv, plots and evaluation.html.
+    An evaluation writes evaluation.html, metrics.json, per_type.csv, confusion_matrix.csv and plots.
     """
-    from slidescreen.data.label_options import LabelOptions, LabelRules
-    from slidescreen.ensembles.location import default_ensemble
-    from slidescreen.reporting.ensemble_display import EnsembleDisplay
-    from slidescreen.runs import renewal, scoring
-
-    request = scoring.ReportOptions(
+    request = ReportOptions(
         sources=tuple(sources),
         truth=truth,
-        label_options=LabelOptions(LabelRules(frozenset(leave_out or ()), unspecified_blasts), split, drop_duplicates),
+        label_options=LabelOptions(label_rules(leave_out, unspecified_blasts), split, drop_duplicates),
         out=out,
         ensemble=ensemble,
         device=device,
     )
     if explain and spreadsheet:
         raise InputError("--explain renews the page of a run and --spreadsheet copies its tables: say one of them")
+    from slidescreen.ensembles.location import default_ensemble
+    from slidescreen.reporting.ensemble_display import EnsembleDisplay
+    from slidescreen.runs import renewal, scoring
+
     if scoring.is_plain_run(request):
         from slidescreen.reporting.terminal import show_files
         from slidescreen.reporting.worklist import show_run, show_slide

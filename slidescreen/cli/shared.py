@@ -6,7 +6,12 @@ from typing import Annotated
 
 import typer
 
+from slidescreen.cells import Blast
+from slidescreen.data.label_options import LabelRules
 from slidescreen.engine.options import Device
+
+LABELS, MACHINE = "Labels", "Machine"
+"""Headings of `--help`."""
 
 
 class Format(StrEnum):
@@ -16,27 +21,40 @@ class Format(StrEnum):
     JSON = "json"
 
 
-DeviceOption = Annotated[Device, typer.Option("--device", "-d", help="Where networks run.")]
+DeviceOption = Annotated[
+    Device,
+    typer.Option("--device", "-d", help="auto is a GPU where there is one, else the CPU.", rich_help_panel=MACHINE),
+]
 LeaveOutOption = Annotated[
     list[str] | None,
-    typer.Option("--leave-out", help="Pass over images of this label; may be given several times."),
+    typer.Option(
+        "--leave-out", metavar="LABEL", help="Leave out images of this label. Repeatable.", rich_help_panel=LABELS
+    ),
 ]
 UnspecifiedBlastsOption = Annotated[
-    str | None,
-    typer.Option("--unspecified-blasts", help="What a blast without lineage counts as: myeloblast or lymphoblast."),
+    Blast | None,
+    typer.Option("--unspecified-blasts", help="Count blasts of no stated lineage as this.", rich_help_panel=LABELS),
 ]
 DropDuplicatesOption = Annotated[
     bool,
     typer.Option(
         "--drop-duplicates",
-        help="Of an image that is listed more than once keep one, and none of one under two labels, instead of "
-        "refusing.",
+        help="Keep one of an image listed twice; drop it if its labels differ. Without this, both are errors.",
+        rich_help_panel=LABELS,
     ),
 ]
 EnsembleOption = Annotated[
     Path | None,
-    typer.Option("--ensemble", "-e", help="Ensemble folder. \\[default: $SLIDESCREEN_ENSEMBLE, or weights/default]"),
+    typer.Option(
+        "--ensemble",
+        "-e",
+        metavar="FOLDER",
+        help="The ensemble that classifies. \\[default: $SLIDESCREEN_ENSEMBLE, else the one that ships]",
+    ),
 ]
-FormatOption = Annotated[
-    Format, typer.Option("--format", "-f", help="text, or json for scripts: nothing else goes to standard output.")
-]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="json is for scripts.")]
+
+
+def label_rules(leave_out: list[str] | None, unspecified_blasts: Blast | None) -> LabelRules:
+    """The rules that two of these options make."""
+    return LabelRules(frozenset(leave_out or ()), unspecified_blasts)

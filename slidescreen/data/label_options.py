@@ -100,7 +100,7 @@ class LabelOptions:
     """
 
     rules: LabelRules = field(default_factory=LabelRules)
-    split: str | None = None
+    split: Split | None = None
     drop_duplicates: bool = False
 
 

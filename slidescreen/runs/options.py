@@ -1,9 +1,10 @@
-"""What a run can be told."""
+"""What a run and its report can be told. Imports nothing heavy."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from slidescreen.engine.options import EngineOptions
+from slidescreen.data.label_options import LabelOptions
+from slidescreen.engine.options import Device, EngineOptions
 from slidescreen.files.legal_names import legal_name
 from slidescreen.screening.thresholds import Thresholds, default_thresholds
 
@@ -32,6 +33,22 @@ class ClassifyOptions:
     log_file: Path | None = None
     history: Path | None = None
     thresholds: Thresholds = field(default_factory=default_thresholds)
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What the user asked for.
+
+    `truth`: labelled images, or `reported` for the laboratory's own class folders; None for a run's page. `out`: None
+    for a folder named after the source. `ensemble`: None for the default one.
+    """
+
+    sources: tuple[Path, ...]
+    truth: str | None = None
+    label_options: LabelOptions = field(default_factory=LabelOptions)
+    out: Path | None = None
+    ensemble: Path | None = None
+    device: Device = Device.AUTO
 
 
 def default_out(path: Path) -> Path:

@@ -1,12 +1,9 @@
 """From whatever holds predictions and truth to a written evaluation."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from slidescreen.data.delimited import read_table
-from slidescreen.data.label_options import LabelOptions
-from slidescreen.engine.options import Device
 from slidescreen.ensembles import storage
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Evaluation, Predictions, evaluate
@@ -15,19 +12,8 @@ from slidescreen.evaluation.prediction_files import of_tables
 from slidescreen.files.legal_names import legal_name
 from slidescreen.files.writing import make_folder, printable
 from slidescreen.reporting.evaluation_files import check_place, write_evaluation
+from slidescreen.runs.options import ReportOptions
 from slidescreen.runs.saved_run import is_run, read_run
-
-
-@dataclass(frozen=True)
-class ReportOptions:
-    """What the user asked for."""
-
-    sources: tuple[Path, ...]
-    truth: str | None
-    label_options: LabelOptions
-    out: Path | None
-    ensemble: Path | None
-    device: Device
 
 
 def is_plain_run(request: ReportOptions) -> bool:

@@ -1,43 +1,89 @@
-"""What a training can be told. The defaults of the first block are the reference study's recipe."""
+"""What a training can be told: its recipe, and what else the user asks for. Imports nothing heavy.
 
+A field of the recipe carries its own description: the command line's help, default and limits come from here.
+"""
+
+import math
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
 
 from slidescreen import cells
+from slidescreen.choices import check_choice
+from slidescreen.data.label_options import LabelRules
 from slidescreen.data.preprocessing import Preprocessing
+from slidescreen.engine.options import Device
 from slidescreen.errors import InputError
-from slidescreen.models.backbones import BACKBONES
+from slidescreen.models.backbones import Backbone
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "backbone": tuple(BACKBONES),
-    "optimizer": ("adam", "adamw"),
-    "schedule": ("plateau", "onecycle"),
-    "balance": ("sampler", "loss", "none"),
-    "precision": ("auto", "fp32", "bf16"),
-}
-
+STUDY, BEYOND = "The study's recipe", "Beyond the study"
 _ENDLESS = 2**31 - 1
-LIMITS: dict[str, tuple[float, float]] = {
-    "epochs": (1, _ENDLESS),
-    "batch_size": (2, _ENDLESS),  # normalisation needs the spread of two images
-    "learning_rate": (1e-8, 1.0),
-    "plateau_factor": (0.01, 0.99),
-    "plateau_patience": (0, _ENDLESS),
-    "patience": (1, _ENDLESS),
-    "rotation": (0, 180),
-    "scale": (1, 2),
-    "colour": (0, 4),
-    "focus": (0, 4),
-    "balance_power": (0, 1),
-    "label_smoothing": (0, 0.5),
-    "weight_average": (0, 0.99999),
-    "weight_decay": (0, 1),
-    "drop_rate": (0, 0.9),
-    "drop_path_rate": (0, 0.9),
-    "teacher_weight": (0, 1),
-    "seed": (0, 2**32 - 1),
-}
-"""The least and the most of each number."""
+
+
+class CellTypeSet(StrEnum):
+    """Which cell types a network learns."""
+
+    ALL = "all"
+    LEUKOCYTES = "leukocytes"
+
+    @property
+    def cell_types(self) -> tuple[str, ...]:
+        """The types, in order."""
+        return cells.CELL_TYPES if self is CellTypeSet.ALL else cells.LEUKOCYTES
+
+
+class Optimizer(StrEnum):
+    """Which rule changes the weights."""
+
+    ADAM = "adam"
+    ADAMW = "adamw"
+
+
+class Schedule(StrEnum):
+    """How the learning rate changes."""
+
+    PLATEAU = "plateau"
+    ONECYCLE = "onecycle"
+
+
+class Balance(StrEnum):
+    """What makes up for rare types."""
+
+    SAMPLER = "sampler"
+    LOSS = "loss"
+    NONE = "none"
+
+
+class TrainingPrecision(StrEnum):
+    """In which arithmetic a network is trained."""
+
+    AUTO = "auto"
+    FP32 = "fp32"
+    BF16 = "bf16"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The description of a field of the recipe.
+
+    Attributes:
+        help: what it does, for the reader of `--help`.
+        panel: the heading of `--help` under which it stands.
+        low, high: the least and the most of a number.
+        flag: the command line's word for it, where that is not the field's name.
+    """
+
+    help: str
+    panel: str = STUDY
+    low: float = 0
+    high: float = _ENDLESS
+    flag: str = ""
+
+    def limits(self, between: str = "{low} to {high}") -> str:
+        """The least and the most, in words."""
+        low, high = f"{self.low:.10g}", f"{self.high:.10g}"
+        return f"{low} or more" if self.high == _ENDLESS else between.format(low=low, high=high)
 
 
 @dataclass(frozen=True)
@@ -52,58 +98,66 @@ class Stage:
 class Augmentation:
     """Random changes to training images. Strengths of 0 switch a change off."""
 
-    rotation: float = 180.0
+    rotation: Annotated[float, Setting("Turn images at random by up to this many degrees.", high=180)] = 180.0
     """Largest turn, degrees, either way."""
-    flips: bool = True
-    scale: float = 1.25
+    flips: Annotated[bool, Setting("Mirror images at random.")] = True
+    scale: Annotated[float, Setting("Enlarge images at random by up to this factor.", BEYOND, 1, 2)] = 1.25
     """Largest enlargement; the smallest is its inverse. Those near 1 are the most frequent."""
-    colour: float = 1.0
+    colour: Annotated[float, Setting("Vary stain and light at random, this strongly.", BEYOND, 0, 4)] = 1.0
     """Strength of the change of stain and light (1: standard deviations of 0.08 in optical density)."""
-    focus: float = 1.0
+    focus: Annotated[float, Setting("Blur or sharpen images at random, up to this strongly.", BEYOND, 0, 4)] = 1.0
     """Largest loss of focus, or sharpening by as much: standard deviation in pixels at 128 pixels a side."""
+
+    def __post_init__(self) -> None:
+        _check(self)
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides the outcome of a training, besides the images."""
 
-    backbone: str = "efficientnet_b1"
+    backbone: Backbone = Backbone.EFFICIENTNET_B1
     preprocessing: Preprocessing = field(default_factory=lambda: Preprocessing(256))
-    cell_types: tuple[str, ...] = cells.CELL_TYPES
-    epochs: int = 50
-    batch_size: int = 32
-    optimizer: str = "adam"
-    learning_rate: float = 0.0005
-    schedule: str = "plateau"
-    plateau_factor: float = 0.5
-    plateau_patience: int = 3
-    patience: int = 10
+    cell_types: tuple[str, ...] = CellTypeSet.ALL.cell_types
+    epochs: Annotated[int, Setting("Train for at most this many epochs.", low=1)] = 50
+    batch_size: Annotated[int, Setting("Images per step.", low=2)] = 32  # normalisation needs the spread of two images
+    optimizer: Annotated[Optimizer, Setting("The optimizer.")] = Optimizer.ADAM
+    learning_rate: Annotated[float, Setting("Initial learning rate.", low=1e-8, high=1)] = 0.0005
+    schedule: Annotated[Schedule, Setting("plateau lowers the learning rate when validation stops improving.")] = (
+        Schedule.PLATEAU
+    )
+    plateau_factor: Annotated[
+        float, Setting("Multiply the learning rate by this on a plateau.", low=0.01, high=0.99)
+    ] = 0.5
+    plateau_patience: Annotated[int, Setting("Epochs without improvement before the rate falls.")] = 3
+    patience: Annotated[int, Setting("Epochs without improvement before training stops.", low=1)] = 10
 
     augmentation: Augmentation = field(default_factory=Augmentation)
-    balance: str = "sampler"
-    balance_power: float = 0.5
-    label_smoothing: float = 0.1
-    weight_average: float = 0.999
-    weight_decay: float = 0.0
-    drop_rate: float = 0.2
-    drop_path_rate: float = 0.1
+    balance: Annotated[
+        Balance, Setting("Make up for rare types: draw them more often (sampler) or weight their loss.", BEYOND)
+    ] = Balance.SAMPLER
+    balance_power: Annotated[float, Setting("How far to balance; 1 makes all types equal.", BEYOND, 0, 1)] = 0.5
+    label_smoothing: Annotated[float, Setting("Label smoothing.", BEYOND, 0, 0.5)] = 0.1
+    weight_average: Annotated[
+        float, Setting("Decay of the moving average of the weights; 0 keeps none.", BEYOND, 0, 0.99999)
+    ] = 0.999
+    weight_decay: Annotated[float, Setting("Weight decay.", BEYOND, 0, 1)] = 0.0
+    drop_rate: Annotated[float, Setting("Dropout before the last layer.", BEYOND, 0, 0.9)] = 0.2
+    drop_path_rate: Annotated[float, Setting("Stochastic depth.", BEYOND, 0, 0.9, flag="--drop-path")] = 0.1
     stages: tuple[Stage, ...] = ()
-    precision: str = "auto"
+    precision: Annotated[TrainingPrecision, Setting("auto is bf16 where the processor is fast at it.", BEYOND)] = (
+        TrainingPrecision.AUTO
+    )
     teacher: str | None = None
     """SHA-256 of the checkpoint whose opinion of each training image is learnt beside its label."""
-    teacher_weight: float = 0.5
-    """Share of the teacher's opinion in the loss, 0–1; the label has the rest."""
-    seed: int = 0
+    teacher_weight: Annotated[
+        float, Setting("Share of the teacher's opinion in the loss; the label has the rest.", BEYOND, 0, 1)
+    ] = 0.5
+    seed: Annotated[int, Setting("Seed of all random numbers.", high=2**32 - 1)] = 0
 
     def __post_init__(self) -> None:
-        for name, allowed in CHOICES.items():
-            value = getattr(self, name)
-            if value not in allowed:
-                raise InputError(f"{flag_of(name)} must be one of {', '.join(allowed)}, not {value}")
-        for name, (low, high) in LIMITS.items():
-            value = getattr(self.augmentation if hasattr(self.augmentation, name) else self, name)
-            if not low <= value <= high:  # what is no number is in no range
-                raise InputError(f"{flag_of(name)} must be between {low:g} and {high:g}, not {value}")
+        check_choice("--backbone", self.backbone, Backbone)
+        _check(self)
         if sum(stage.epochs for stage in self.stages) > self.epochs:
             raise InputError("the epochs of --progressive are more than --epochs")
         sizes = [stage.image_size for stage in self.stages]
@@ -126,9 +180,53 @@ class Recipe:
         return asdict(self)
 
 
-def flag_of(name: str) -> str:
-    """The command line's word for an option."""
-    return "--" + name.removesuffix("_rate" if name == "drop_path_rate" else "").replace("_", "-")
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What the user asked for.
+
+    `init`: weights to start from, those that fit alone with `init_partial`. `teacher`: a checkpoint to learn from.
+    `memory`: GB of decoded images to keep.
+    """
+
+    data: Path
+    out: Path
+    recipe: Recipe = field(default_factory=Recipe)
+    init: Path | None = None
+    init_partial: bool = False
+    teacher: Path | None = None
+    resume: bool = False
+    overwrite: bool = False
+    label_rules: LabelRules = field(default_factory=LabelRules)
+    drop_duplicates: bool = False
+    device: Device = Device.AUTO
+    threads: int | None = None
+    memory: float = 6.0
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.memory):
+            raise InputError(f"--memory must be a number of GB, not {self.memory}")
+
+
+def settings_of(options: type) -> dict[str, tuple[type, Setting]]:
+    """The described fields of a class of options: the type of each, and its description."""
+    hints = get_type_hints(options, include_extras=True)
+    described = {name: get_args(hint) for name, hint in hints.items()}
+    return {name: found for name, found in described.items() if found and isinstance(found[-1], Setting)}
+
+
+def flag_of(name: str, setting: Setting) -> str:
+    """The command line's word for a field."""
+    return setting.flag or f"--{name.replace('_', '-')}"
+
+
+def _check(options: object) -> None:
+    """Refuse values that no described field may have; what is no number is within no limits."""
+    for name, (kind, setting) in settings_of(type(options)).items():
+        value, flag = getattr(options, name), flag_of(name, setting)
+        if issubclass(kind, StrEnum):
+            check_choice(flag, value, kind)
+        elif not setting.low <= value <= setting.high:
+            raise InputError(f"{flag} must be {setting.limits('between {low} and {high}')}, not {value}")
 
 
 def study_recipe(options: Recipe) -> Recipe:
@@ -137,12 +235,12 @@ def study_recipe(options: Recipe) -> Recipe:
         options,
         preprocessing=replace(options.preprocessing, white_balance=False),
         cell_types=cells.LEUKOCYTES,
-        augmentation=Augmentation(scale=1.0, colour=0.0, focus=0.0),
-        balance="none",
+        augmentation=replace(options.augmentation, scale=1.0, colour=0.0, focus=0.0),
+        balance=Balance.NONE,
         label_smoothing=0.0,
         weight_average=0.0,
         drop_path_rate=0.0,
         stages=(),
-        precision="fp32",
+        precision=TrainingPrecision.FP32,
         teacher=None,
     )

@@ -3,7 +3,7 @@
 import platform
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,12 +14,10 @@ from torch import nn
 
 from slidescreen import __version__
 from slidescreen.data.duplicates import without_duplicates
-from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.data.splits import with_split
 from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.devices import choose_device, usable_threads
-from slidescreen.engine.options import Device
 from slidescreen.errors import InputError, OutputError, memory_ran_out
 from slidescreen.files.locking import locked
 from slidescreen.files.writing import make_folder, printable, sha256_of, sweep
@@ -28,32 +26,8 @@ from slidescreen.training.dataset import PixelStore, check_files, data_hash
 from slidescreen.training.folder import TrainingFolder, check_same_data, check_same_options
 from slidescreen.training.initial_weights import InitialWeights, read_initial_weights
 from slidescreen.training.loop import EpochObserver, Trainer
-from slidescreen.training.options import Recipe
+from slidescreen.training.options import Recipe, TrainingOptions
 from slidescreen.training.schedule import EpochResult
-
-
-@dataclass(frozen=True)
-class TrainingOptions:
-    """What the user asked for. `memory` is in bytes."""
-
-    data: Path
-    out: Path
-    options: Recipe
-    init: Path | None
-    init_partial: bool
-    teacher: Path | None
-    resume: bool
-    overwrite: bool
-    left_out: frozenset[str]
-    unspecified_blasts: str | None
-    drop_duplicates: bool
-    device: Device
-    threads: int | None
-    memory: int
-
-    @property
-    def folder(self) -> TrainingFolder:
-        return TrainingFolder(self.out, self.options.backbone)
 
 
 class TrainingObserver(EpochObserver, Protocol):
@@ -66,6 +40,11 @@ class TrainingObserver(EpochObserver, Protocol):
     def start(self, trainer: Trainer) -> None: ...
 
     def finish(self, checkpoint: Path, best: EpochResult) -> None: ...
+
+
+def folder_of(request: TrainingOptions) -> TrainingFolder:
+    """Where a training keeps its files."""
+    return TrainingFolder(request.out, request.recipe.backbone)
 
 
 def run_training(request: TrainingOptions, display: TrainingObserver) -> None:
@@ -85,7 +64,7 @@ def run_training(request: TrainingOptions, display: TrainingObserver) -> None:
     initial = _initial_weights(request, display)
     init = sha256_of(request.init) if request.init else None
     if request.resume:
-        check_same_options(request.folder.provenance(), request.options, init)
+        check_same_options(folder_of(request).provenance(), request.recipe, init)
     if request.threads:
         torch.set_num_threads(request.threads)
     workers = request.threads or usable_threads()
@@ -93,30 +72,31 @@ def run_training(request: TrainingOptions, display: TrainingObserver) -> None:
     provenance["init"] = init
     train = [image for image in images if image.split == "train"]
     validation = [image for image in images if image.split == "validation"]
-    _check_support(train, validation, request.options, display)
+    _check_support(train, validation, request.recipe, display)
     make_folder(request.out)
     with locked(request.out, display.note):
-        request.folder.check(request.resume, request.overwrite)  # another training may have been there meanwhile
+        folder_of(request).check(request.resume, request.overwrite)  # another training may have been there meanwhile
         sweep(request.out)
         if request.resume:
-            check_same_data(request.folder.provenance(), provenance["data_hash"])
-            if not request.folder.is_unfinished():
-                _show_finished(request.folder, display)
+            check_same_data(folder_of(request).provenance(), provenance["data_hash"])
+            if not folder_of(request).is_unfinished():
+                _show_finished(folder_of(request), display)
                 return
 
         def pixels_at(size: int) -> tuple[PixelStore, PixelStore]:
-            preprocessing = replace(request.options.preprocessing, image_size=size)
-            stores = [PixelStore(part, preprocessing, request.memory // 2, workers) for part in (train, validation)]
+            preprocessing = replace(request.recipe.preprocessing, image_size=size)
+            half = int(request.memory * 1e9) // 2
+            stores = [PixelStore(part, preprocessing, half, workers) for part in (train, validation)]
             if not stores[0].in_memory:
                 display.note(f"at {size} pixels the images exceed --memory: they are decoded anew for each epoch")
             return stores[0], stores[1]
 
-        trainer = Trainer(request.options, train, validation, pixels_at, device, request.folder, provenance, teacher)
+        trainer = Trainer(request.recipe, train, validation, pixels_at, device, folder_of(request), provenance, teacher)
         _begin(trainer, initial, request.resume, display)
         display.start(trainer)
         _run(trainer, display)
-        request.folder.forget_state()
-        display.finish(request.folder.checkpoint, trainer.best())
+        folder_of(request).forget_state()
+        display.finish(folder_of(request).checkpoint, trainer.best())
 
 
 def _run(trainer: Trainer, display: TrainingObserver) -> None:
@@ -143,7 +123,7 @@ def _way_on(trainer: Trainer) -> str:
 
 def _check_places(request: TrainingOptions) -> None:
     """Refuse files and folders that cannot be used, before anything is read."""
-    request.folder.check(request.resume, request.overwrite)
+    folder_of(request).check(request.resume, request.overwrite)
     for path in (request.init, request.teacher):
         if path and not path.is_file():
             raise InputError(f"{printable(path)} " + ("is no file" if path.exists() else "does not exist"))
@@ -167,27 +147,26 @@ def _with_teacher(request: TrainingOptions, device: torch.device) -> tuple[Train
     if request.teacher is None:
         return request, None
     checkpoint, network = load_network(request.teacher)
-    options, name = request.options, printable(request.teacher)
+    options, name = request.recipe, printable(request.teacher)
     if checkpoint.cell_types != options.cell_types:
         raise InputError(f"the teacher {name} knows other cell types than this training: see --types")
     own = options.preprocessing
     if replace(checkpoint.preprocessing, image_size=own.image_size) != own:
         raise InputError(f"the teacher {name} was trained on differently prepared images: see --white-balance")
     placed = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return replace(request, options=replace(options, teacher=sha256_of(request.teacher))), placed
+    return replace(request, recipe=replace(options, teacher=sha256_of(request.teacher))), placed
 
 
 def _images(
     request: TrainingOptions, display: TrainingObserver, workers: int
 ) -> tuple[list[LabelledImage], dict[str, Any]]:
     """The images to learn from and to validate on, and where they came from."""
-    rules = LabelRules(request.left_out, request.unspecified_blasts)
-    wanted = set(request.options.cell_types)
-    read = read_labelled(request.data, rules, display.note)
+    wanted = set(request.recipe.cell_types)
+    read = read_labelled(request.data, request.label_rules, display.note)
     images = [image for image in read if image.label in wanted]
     if len(images) < len(read):
         display.note(f"{len(read) - len(images)} images are of types this network does not learn, and are left out")
-    images, split = with_split(images, request.options.seed)
+    images, split = with_split(images, request.recipe.seed)
     found = check_files(images, workers, display.reading)
     for path, reason in list(found.unreadable.items())[:5]:
         display.note(f"left out: {printable(path)}: {reason}")
@@ -203,8 +182,8 @@ def _images(
         "split": split,
         "images": dict(Counter(image.split for image in kept)),
         "train_images_by_type": dict(Counter(i.label for i in kept if i.split == "train")),
-        "seed": request.options.seed,
-        "options": request.options.to_dict(),
+        "seed": request.recipe.seed,
+        "options": request.recipe.to_dict(),
         "versions": _versions(),
     }
     return kept, provenance
@@ -238,7 +217,7 @@ def _initial_weights(request: TrainingOptions, display: TrainingObserver) -> Ini
     read_metadata(request.init)  # it can be read
     if request.resume:
         return None
-    options = request.options
+    options = request.recipe
     initial = read_initial_weights(request.init, options.backbone, options.cell_types, request.init_partial)
     display.note(
         f"{initial.taken} of {initial.of} tensors taken from {printable(request.init)}; "

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from slidescreen import cells
+from slidescreen.building.options import RejectionTargets
 from slidescreen.building.precisions import find_cascade, measure
-from slidescreen.building.validation import RejectionTargets, calibrate, corrected_names, search_weights
+from slidescreen.building.validation import calibrate, corrected_names, search_weights
 from slidescreen.data.labels import LabelledImage
 from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.ensembles.ensemble import Ensemble

@@ -1,15 +1,14 @@
 """What `slidescreen train` refuses: exit code 2 and one line, before anything is read or written."""
 
-import inspect
 from pathlib import Path
 
 import pytest
 from conftest import Command
 from small_training import labelled
 
-from slidescreen.cli.train import train
+from slidescreen import cells
 from slidescreen.errors import InputError
-from slidescreen.training.options import LIMITS, Augmentation, Recipe, Stage, flag_of
+from slidescreen.training.options import Augmentation, Recipe, flag_of, settings_of, study_recipe
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("--progressive 64:60", "the epochs of --progressive are more than --epochs"),
         ("--progressive 64", "--progressive must look like 96:4,160:2, not '64'"),
         ("--progressive 64:1,", "--progressive must look like 96:4,160:2"),
-        ("--types some", "--types must be all or leukocytes"),
+        ("--types some", "'some' is not one of 'all', 'leukocytes'"),
         ("--device tpu", "'tpu' is not one of 'auto', 'cuda', 'cpu'"),
         ("--init-partial", "--init-partial says how --init is taken"),
         ("--init {data}", "labels.csv is no safetensors file"),
@@ -71,27 +70,40 @@ def test_the_results_of_a_night_are_not_mixed_with_a_trainings(command: Command,
     assert Path("night/history.csv").read_text() == "a night\n"
 
 
-def test_the_command_line_and_the_options_know_the_same_limits() -> None:
-    flags = {}
-    for name, parameter in inspect.signature(train).parameters.items():
-        option = parameter.annotation.__metadata__[0]
-        flags["--" + name.replace("_", "-")] = (option.min, option.max) if hasattr(option, "min") else None
-    for name, (low, high) in LIMITS.items():
-        given = flags[flag_of(name)]
-        assert given is not None
-        assert given[0] == low
-        assert given[1] in (high, None)
+NUMBERS = [
+    (options, name)
+    for options in (Recipe, Augmentation)
+    for name, (kind, _) in settings_of(options).items()
+    if kind in (int, float)
+]
 
 
-@pytest.mark.parametrize("name", LIMITS)
-def test_numbers_outside_their_limits_and_no_numbers_are_refused(name: str) -> None:
-    low, high = LIMITS[name]
-    inside = "augmentation" if hasattr(Augmentation, name) else ""
-    for value in (float("nan"), float("inf"), -float("inf"), low - 1, high * 1.5 + 1):
-        changes = {inside: Augmentation(**{name: value})} if inside else {name: value}  # type: ignore[arg-type]
-        with pytest.raises(InputError, match=f"^{flag_of(name)} must be between"):
-            Recipe(**changes)  # type: ignore[arg-type]
-    for value in (low, high):
-        stages = () if name == "epochs" else (Stage(32, 1),)
-        changes = {inside: Augmentation(**{name: value})} if inside else {name: value}  # type: ignore[arg-type]
-        assert Recipe(stages=stages, **changes)  # type: ignore[arg-type]
+@pytest.mark.parametrize(("options", "name"), NUMBERS, ids=lambda given: getattr(given, "__name__", given))
+def test_numbers_outside_their_limits_and_no_numbers_are_refused(options: type, name: str) -> None:
+    _, setting = settings_of(options)[name]
+    for value in (float("nan"), float("inf"), -float("inf"), setting.low - 1, setting.high * 1.5 + 1):
+        with pytest.raises(InputError, match=f"^{flag_of(name, setting)} must be "):
+            options(**{name: value})
+    for value in (setting.low, setting.high):
+        assert getattr(options(**{name: value}), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("backbone", "--backbone must be one of efficientnet_b1, efficientnetv2_b2, not odd"),
+        ("optimizer", "--optimizer must be one of adam, adamw, not odd"),
+        ("schedule", "--schedule must be one of plateau, onecycle, not odd"),
+        ("balance", "--balance must be one of sampler, loss, none, not odd"),
+        ("precision", "--precision must be one of auto, fp32, bf16, not odd"),
+    ],
+)
+def test_a_value_that_is_no_choice_is_refused(name: str, message: str) -> None:
+    with pytest.raises(InputError, match=f"^{message}$"):
+        Recipe(**{name: "odd"})  # type: ignore[arg-type]
+
+
+def test_the_study_recipe_keeps_what_the_study_left_open() -> None:
+    plain = study_recipe(Recipe(seed=3, augmentation=Augmentation(rotation=90.0, flips=False)))
+    assert plain.augmentation == Augmentation(rotation=90.0, flips=False, scale=1.0, colour=0.0, focus=0.0)
+    assert (plain.seed, plain.cell_types, plain.balance) == (3, cells.LEUKOCYTES, "none")

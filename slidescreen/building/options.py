@@ -1,0 +1,46 @@
+"""What the building of an ensemble can be told. Imports nothing heavy."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from slidescreen.choices import check_choice
+from slidescreen.data.label_options import LabelRules
+from slidescreen.engine.options import Device
+from slidescreen.ensembles.voting_rule import VotingRule
+from slidescreen.errors import InputError
+
+
+@dataclass(frozen=True)
+class RejectionTargets:
+    """What the rejection threshold is to reach: the accuracy of the kept cells, and how many may be given up."""
+
+    accuracy: float = 0.95
+    most_unidentified: float = 0.05
+
+
+@dataclass(frozen=True)
+class EnsembleOptions:
+    """What the user asked for. Without `weights` the default ones are taken, or searched."""
+
+    checkpoints: tuple[Path, ...]
+    out: Path
+    data: Path
+    weights: tuple[float, ...] | None = None
+    rule: VotingRule = VotingRule.SOFT
+    search: bool = False
+    targets: RejectionTargets = field(default_factory=RejectionTargets)
+    label_rules: LabelRules = field(default_factory=LabelRules)
+    drop_duplicates: bool = False
+    device: Device = Device.AUTO
+    overwrite: bool = False
+    int8: bool = False
+    allow_few_cells: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice("--rule", self.rule, VotingRule)
+        if self.weights is not None and len(self.weights) != len(self.checkpoints):
+            raise InputError(
+                f"{len(self.weights)} weights were given for {len(self.checkpoints)} checkpoints: give one for each"
+            )
+        if self.weights is not None and self.search:
+            raise InputError("--weight and --search exclude each other")
