@@ -183,5 +183,5 @@ def test_a_misspelled_label_to_leave_out_is_refused_with_the_nearest(tmp_path: P
 
 
 def test_a_lineage_must_be_a_blast() -> None:
-    with pytest.raises(InputError, match="must be myeloblast or lymphoblast"):
+    with pytest.raises(InputError, match="must be one of myeloblast, lymphoblast, not monocyte"):
         LabelRules(unspecified_blasts="monocyte")
