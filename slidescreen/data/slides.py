@@ -225,7 +225,7 @@ def _reported(folder: Path, slide: Path) -> str:
 def _absence(folder: Folder) -> str:
     """What a slide without images holds, in words."""
     instead = skipped_files.sentences(skipped_files.to_record(skipped_below(folder)), most=0)
-    return f"its folder holds {', '.join(instead)}" if instead else "its folder is empty"
+    return f"the folder holds {', '.join(instead)}" if instead else "the folder is empty"
 
 
 def _below(root: Folder, folder: Folder) -> str:

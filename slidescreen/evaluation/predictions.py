@@ -18,16 +18,16 @@ class Unscored:
 
 NAMED = 5  # of what is unscored
 WHY_UNSCORED: Mapping[str, str] = {
-    "no_truth": "images without truth",
-    "no_image": "truths without an image in the run",
-    "ambiguous": "truths that fit several images of the run, given to none",
-    "other_slide": "truths whose file lies in another slide than they say",
-    "other_picture": "truths whose file holds another picture than the run's image of that name",
-    "not_classified": "truths of images that were not classified",
+    "no_truth": "images without a label",
+    "no_image": "labels without an image in the run",
+    "ambiguous": "labels that match several images of the run",
+    "other_slide": "labels whose file lies in another slide than the label says",
+    "other_picture": "labels whose file differs from the run's image of that name",
+    "not_classified": "labels of images that were not classified",
     "passed_over": "other files, links, hidden entries and folders of storage systems",
-    "left_out": "images left out by their label",
+    "left_out": "images left out because of their label",
     "other_split": "images of another split",
-    "unknown_type": "images of types that the ensemble does not know",
+    "unknown_type": "images of cell types that the ensemble does not know",
     "copies": "copies of other images, dropped",
     "two_labels": "images with two labels, dropped",
 }

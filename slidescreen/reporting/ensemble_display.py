@@ -53,40 +53,40 @@ def show_comparison(ensemble: Ensemble, folder: Path) -> None:
     console.print(table)
     validation = ensemble.validation
     console.print(
-        f"\nmeasured on {measured['images']} validation images; temperature {validation.temperature:.3f}, "
+        f"\nmeasured on {measured['images']} validation images: temperature {validation.temperature:.3f}, "
         f"offsets {min(validation.offsets):+.2f} to {max(validation.offsets):+.2f}; "
-        f"cells below {validation.rejection_threshold:.3f} stay unidentified "
+        f"cells with a probability below {validation.rejection_threshold:.3f} stay unidentified "
         f"({measured['unidentified']} of these images)"
     )
     for precision, found in validation.precisions.items():
-        console.print(f"in {precision} {_changes(found)}: {_verdict(precision, found)}")
+        console.print(f"in {precision}, {_changes(found)}: {_verdict(precision, found)}")
     if validation.cascade is not None:
         alone = ensemble.members[validation.cascade.first].checkpoint.backbone
         console.print(
-            f"with --fast {BACKBONES[alone]} alone decides {validation.cascade.decided:.0%} of the cells, from "
-            f"{validation.cascade.gate:.3f} on; {_changes(validation.cascade.agreement)}"
+            f"with --fast, {BACKBONES[alone]} alone decides {validation.cascade.decided:.0%} of the cells (probability "
+            f"{validation.cascade.gate:.3f} or more); {_changes(validation.cascade.agreement)}"
         )
     elif "int8" in validation.precisions:
-        console.print("--fast is not offered: no network alone is surely right often enough on these images")
+        console.print("--fast is not available: no single network is right often enough on these images")
     unseen = [
         name for name in cells.LEUKOCYTES if name in ensemble.cell_types and not ensemble.measured_on.cells.get(name)
     ]
     if unseen:
-        console.print(f"no validation cell is a {' or a '.join(unseen)}: how these are called is not known")
+        console.print(f"no validation cells of {', '.join(unseen)}: error rates for these types are unknown")
     missing = ensemble.measured_on.shortfalls()
     if missing:
         console.print(
-            f"[bold yellow]measured on too little:[/] {escape(', '.join(missing))}. Its errors are hardly known, "
+            f"[bold yellow]too few validation data:[/] {escape(', '.join(missing))}. The error rates are uncertain, "
             "and each of its verdicts says so"
         )
     console.print(f"ensemble: {escape(printable(folder))}", soft_wrap=True)
 
 
 def _changes(found: PrecisionAgreement) -> str:
-    return f"{found.calls_changed:.2%} of the calls change and macro F1 by {found.macro_f1_change:+.4f}"
+    return f"{found.calls_changed:.2%} of the calls change, and macro F1 changes by {found.macro_f1_change:+.4f}"
 
 
 def _verdict(precision: str, found: PrecisionAgreement) -> str:
     if "int8" in precision:
-        return f"--precision {precision} {'may' if found.tolerable else 'may not'} be asked for"
-    return f"processors that have bfloat16 {'use it' if found.harmless else 'are not to use it'} unasked"
+        return f"--precision {precision} {'is allowed' if found.tolerable else 'is refused'}"
+    return f"processors with bfloat16 {'use it by default' if found.harmless else 'do not use it by default'}"

@@ -21,7 +21,7 @@ def render_markdown(evaluation: Evaluation) -> str:
 
 def _lines(evaluation: Evaluation) -> Iterator[str]:
     first = evaluation.models[0]
-    yield f"{first.cells} cells, {first.called} of them called. {limits_sentence(evaluation)}"
+    yield f"{first.cells} cells, {first.called} of them classified. {limits_sentence(evaluation)}"
     yield ""
     yield from _table(("model", *_SCORES), [[model_name(m.model), *_scores(m)] for m in evaluation.models])
     if evaluation.sources:
@@ -32,7 +32,7 @@ def _lines(evaluation: Evaluation) -> Iterator[str]:
         yield from _slides(evaluation.slide_level)
     yield from _comparisons(evaluation.comparisons)
     for left in evaluation.unscored:
-        yield f"- In no figure: {unscored_sentence(left)}"
+        yield f"- Not evaluated: {unscored_sentence(left)}"
 
 
 _SCORES = ("cells", "called", "accuracy", "macro F1", "κ", "macro AUROC", "accuracy, every cell called")

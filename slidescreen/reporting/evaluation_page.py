@@ -40,7 +40,7 @@ def show_evaluation(evaluation: Evaluation, folder: Path) -> None:
     for comparison in evaluation.comparisons:
         console.print(f"\n{escape(comparison_sentence(comparison))}")
     if evaluation.unscored:
-        console.print("\nin no figure:")
+        console.print("\nnot evaluated:")
         for left in evaluation.unscored:
             console.print(f"  {escape(unscored_sentence(left))}", soft_wrap=True)
     console.print(f"\nevaluation: {escape(printable(folder / 'evaluation.html'))}", soft_wrap=True)

@@ -3,24 +3,24 @@
 from slidescreen.screening.finding import Flag
 
 MEANINGS: dict[str, str] = {
-    Flag.BLASTS: "blasts beyond the classifier's own errors",
-    Flag.BLASTS_5: "blasts above 5%",
-    Flag.BLASTS_20: "blasts in the range of acute leukaemia",
-    Flag.MANY_BLASTS: "so many leukocytes look like blasts that someone must see them",
+    Flag.BLASTS: "more blasts than expected from classifier error",
+    Flag.BLASTS_5: "blasts 5% or more",
+    Flag.BLASTS_20: "blasts 20% or more: in the range of acute leukaemia",
+    Flag.MANY_BLASTS: "many leukocytes look like blasts: a morphologist must see them",
     Flag.BLAST_EQUIVALENTS: "blasts and promyelocytes together in the range of acute leukaemia",
     Flag.IG: "immature granulocytes raised",
     Flag.LEFT_SHIFT: "left shift",
     Flag.LINEAGE_MYELOID: "blasts look myeloid",
     Flag.LINEAGE_LYMPHOID: "blasts look lymphoid",
-    Flag.APL: "promyelocytes in excess: consider APL",
-    Flag.CML: "basophils with a left shift: consider CML",
-    Flag.MONOCYTES: "monocytes in excess",
+    Flag.APL: "many promyelocytes: consider acute promyelocytic leukaemia (APL)",
+    Flag.CML: "many basophils with a left shift: consider chronic myeloid leukaemia (CML)",
+    Flag.MONOCYTES: "many monocytes",
     Flag.TOO_FEW_CELLS: "too few leukocytes",
-    Flag.NO_IMAGES: "no images in its folder",
-    Flag.FEW_VALIDATION_CELLS: "the ensemble was measured on too few cells",
+    Flag.NO_IMAGES: "no images in the folder",
+    Flag.FEW_VALIDATION_CELLS: "too few validation data to know the classifier's error rates",
     Flag.UNRELIABLE: "too many images unidentified or unreadable",
-    Flag.VANISHED: "its folder is no longer there",
-    Flag.CHANGING: "changed since, and perhaps still being exported",
+    Flag.VANISHED: "images no longer there: result of an earlier run",
+    Flag.CHANGING: "changed since an earlier run: its export may not have finished",
 }
 """What each flag means, as the page and docs/reference/flags.md say it."""
 

@@ -27,7 +27,7 @@ def show_survey(found: Survey) -> None:
         console.print(table)
     refused = sum(bool(image.refusal) for slide in found.slides for image in slide.images)
     total = f"\nslides: {len(found.slides)}, images: {sum(len(slide.images) for slide in found.slides)}"
-    console.print(f"{total}, of which cannot be read: {refused}" if refused else total)
+    console.print(f"{total}, unreadable: {refused}" if refused else total)
     for remark in found.remarks:
         console.print(f"layout: {escape(remark)}")
     for line in sentences(found.to_record()["passed_over"], _MOST_NAMES):

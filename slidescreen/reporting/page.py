@@ -7,7 +7,7 @@ from types import MappingProxyType
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.skipped_files import sentences
-from slidescreen.reporting.flag_words import MEANINGS
+from slidescreen.reporting.flag_words import MEANINGS, short_flags
 from slidescreen.reporting.kept_pictures import KeptPictures, Picture
 from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
 from slidescreen.reporting.symbols import SYMBOLS
@@ -75,7 +75,10 @@ def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture | N
     worklist, picture = run.worklist(), picture or in_time()
     shown = enumerate(worklist[: _sections(worklist)], start=1)
     sections = [_section(number, slide, run.cell_types, heat, picture) for number, slide in shown]
-    return template("run.html.j2", percent=_percent, number_of=number_of).render(
+    page = template(
+        "run.html.j2", percent=_percent, number_of=number_of, capitalised=_capitalised, in_short=short_flags
+    )
+    return page.render(
         info=run.info,
         remarks=reading_remarks(run.info),
         worklist=worklist,
@@ -164,6 +167,11 @@ def _disagree(call: Call) -> bool:
     if call.reported_type == cells.UNSPECIFIED_BLAST:
         return call.cell_type not in cells.BLASTS
     return call.reported_type != call.cell_type
+
+
+def _capitalised(text: str) -> str:
+    """The text with a capital first letter; the rest stays as it is."""
+    return text[:1].upper() + text[1:]
 
 
 def _percent(value: float | None) -> str:

@@ -44,7 +44,7 @@ class TrainingDisplay(ProgressDisplay):
         options = trainer.options
         precision = "bf16" if trainer.autocast else "fp32"
         self.note(
-            f"training {BACKBONES[options.backbone]} on {trainer.device.type} in {precision}, "
+            f"training {BACKBONES[options.backbone]} on {trainer.device.type} in {precision}: "
             f"{options.preprocessing.image_size} pixels a side, {len(options.cell_types)} cell types"
         )
         self._bar.update(self._reading, visible=False)

@@ -55,14 +55,14 @@ def p_text(value: float) -> str:
 
 
 def limits_sentence(evaluation: Evaluation) -> str:
-    """By what the limits in brackets are, and where there are none."""
+    """How the limits in brackets were computed, and when there are none."""
     models = [*evaluation.models, *(model for _, model in evaluation.sources)]
     kinds = sorted({model.limits_by for model in models}, reverse=True)
-    text = f"95% limits in brackets, by {' or '.join(kinds)}."
+    text = f"95% limits in brackets, computed by {' or '.join(kinds)}."
     if any(
         limits.note == TOO_FEW for model in models for value, limits in _with_limits(model) if not math.isnan(value)
     ):
-        text += f" Where there are {TOO_FEW} there are no limits: they take {LEAST_SLIDES} or more."
+        text += f" Where a figure has {TOO_FEW}, no limits are given ({LEAST_SLIDES} slides are needed)."
     return text
 
 
@@ -77,8 +77,8 @@ def comparison_sentence(comparison: Comparison) -> str:
     """What the tests between two models found."""
     ranked = [t for t in comparison.types if t.auroc_p_holm is not None and not math.isnan(t.auroc_p_holm)]
     text = (
-        f"{model_name(comparison.model)} against {model_name(comparison.other)}: right alone "
-        f"{comparison.only_first_right} and {comparison.only_other_right} times"
+        f"{model_name(comparison.model)} against {model_name(comparison.other)}: only the first is correct on "
+        f"{comparison.only_first_right} cells, only the second on {comparison.only_other_right}"
     )
     if comparison.tested_by == "cells":
         text += f" (McNemar p {p_text(comparison.mcnemar_p_holm)}), macro F1 {comparison.macro_f1_difference:+.4f}"
@@ -90,10 +90,10 @@ def comparison_sentence(comparison: Comparison) -> str:
             return f"{text}. Every cell called."
     if ranked:
         differing = [t.name for t in ranked if (t.auroc_p_holm or 0.0) < 0.05]
-        text += f", AUROC differs in {len(differing)} of {len(ranked)} types"
+        text += f", AUROC differs (p < 0.05) in {len(differing)} of {len(ranked)} types"
     recalls = [t.name for t in comparison.types if t.recall_p_holm < 0.05]
-    text += f", recall in {', '.join(map(_plain_name, recalls)) or 'none'}"
-    return f"{text}. Every cell called; p after Holm, by {comparison.tested_by}."
+    text += f", recall differs (p < 0.05) in {', '.join(map(_plain_name, recalls)) or 'no type'}"
+    return f"{text}. Every cell called; p-values Holm-adjusted, tested by {comparison.tested_by}."
 
 
 def _difference(value: float, p: float) -> str:
@@ -101,7 +101,7 @@ def _difference(value: float, p: float) -> str:
 
 
 def unscored_sentence(left: Unscored) -> str:
-    """What is in no figure, why, and the first few by name, but where the user asked for that."""
+    """What was not evaluated and why, with the first few names unless the user excluded them."""
     said = f"{WHY_UNSCORED[left.why]}: {left.count}"
     if left.why in ("left_out", "other_split"):
         return said

@@ -54,10 +54,10 @@ def show_run(run: Run, out: Path, reasons: bool = False) -> None:
     elif shown:
         console.print(_table(shown, run.mixed(), console.width))
     if len(worklist) > _MOST_ROWS:
-        console.print(f"and {len(worklist) - _MOST_ROWS} more slides: see the report")
+        console.print(f"{len(worklist) - _MOST_ROWS} more slides: see the report")
     page = out / names_in(run.info).get("report.html", "report.html")
     console.print(f"\nreport: {escape(printable(page))}", soft_wrap=True)
-    console.print("For research use only. Brackets: 95% limits. Reasons: the report, or --verbose.")
+    console.print("For research use only. Brackets: 95% limits. Reasons: see report or --verbose.")
 
 
 def show_slide(run: Run, name: str) -> None:
@@ -68,7 +68,7 @@ def show_slide(run: Run, name: str) -> None:
     """
     found = [slide for slide in run.slides if name in (slide.name, printable(slide.name))]
     if not found:
-        raise InputError(f"the run has no slide {printable(name)}")
+        raise InputError(f"the run has no slide named {printable(name)}: see its differential.csv for the names")
     console = output.console()
     for slide in found:
         console.print(_table([slide], False, console.width))
@@ -92,14 +92,14 @@ def _show_remarks(console: Console, run: Run) -> None:
     for remark in reading_remarks(run.info):
         console.print(escape(remark))
     for remark in run.info["drift"]:
-        console.print(f"[bold yellow]stain or camera changed: check before trusting:[/] {escape(remark)}")
+        console.print(f"[bold yellow]check stain and camera before you trust this run:[/] {escape(remark)}")
     for remark in run.info.get("layout", ()):
         console.print(f"layout: {escape(remark)}")
     passed_over = sentences(run.info.get("passed_over", {}), _MOST_NAMES)
     if passed_over:
         console.print(f"passed over: {escape(', '.join(passed_over))}")
     if contradictory_reports(run.info):
-        console.print(f"[yellow]reported twice:[/] {escape(contradictory_reports(run.info))}", soft_wrap=True)
+        console.print(f"[yellow]reported as two types:[/] {escape(contradictory_reports(run.info))}", soft_wrap=True)
 
 
 def _table(slides: list[SlideResult], mixed: bool, width: int) -> Table:

@@ -109,7 +109,7 @@ def _judge(
 ) -> list[str]:
     slides = sum(each.slides for each in recent)
     value = _weighted_median([each.figures[figure] for each in recent], [each.slides for each in recent])
-    told = f"{_name(figure)}{f' over the last {slides} slides' if len(recent) > 1 else ''}"
+    told = f"{_name(figure)}{f' (last {slides} slides)' if len(recent) > 1 else ''}"
     if len(before) >= LEAST_NIGHTS:
         return _departure(figure, told, value, slides, before)
     return _outside(figure, told, value, *measured[figure]) if figure in measured else []
@@ -129,7 +129,7 @@ def _split(figure: str, tonight: Profile, past: Sequence[Profile], least: int) -
 
 
 def _departure(figure: str, told: str, value: float, slides: int, before: Sequence[Profile]) -> list[str]:
-    """A remark where a figure of so many slides lies too many deviations from the nights before."""
+    """A remark if a figure over `slides` slides lies too many deviations from the median of the earlier nights."""
     values = np.asarray([each.figures[figure] for each in before])
     middle = float(np.median(values))
     usual = _TO_DEVIATION * float(np.median(np.abs(values - middle)))
@@ -138,8 +138,8 @@ def _departure(figure: str, told: str, value: float, slides: int, before: Sequen
     if abs(deviations) <= _MOST_DEVIATIONS:
         return []
     side = "above" if deviations > 0 else "below"
-    apart = f"{abs(deviations):.0f} deviations {side} the {middle:.1f} of {len(before)} earlier runs"
-    return [f"{told} {value:.1f} is {apart}"]
+    distance = f"{abs(deviations):.0f} robust standard deviations {side} the median of {len(before)} earlier runs"
+    return [f"{told}: {value:.1f}, {distance} ({middle:.1f})"]
 
 
 def _least_spread(figure: str, slides: int) -> float:
@@ -155,13 +155,13 @@ def _weighted_median(values: Sequence[float], weights: Sequence[int]) -> float:
 
 
 def _outside(figure: str, told: str, value: float, low: float, high: float) -> list[str]:
-    """A remark where a figure is outside of limits by more than nothing, with as many digits as tell it from them."""
+    """A remark if a figure lies outside the limits by more than the least spread, with enough digits to show it."""
     margin = _LEAST_SPREAD.get(figure, _LEAST_SPREAD_PERCENT)
     if low - margin <= value <= high + margin:
         return []
     digits = next((n for n in range(3, 9) if f"{value:.{n}g}" not in (f"{low:.{n}g}", f"{high:.{n}g}")), 9)
     limits = f"{low:.{digits}g}–{high:.{digits}g}"
-    return [f"{told} {value:.{digits}g} is outside of {limits}, where the ensemble was measured"]
+    return [f"{told}: {value:.{digits}g}, outside the range of the validation images ({limits})"]
 
 
 def _name(figure: str) -> str:

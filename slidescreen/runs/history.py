@@ -79,7 +79,7 @@ def read_history(path: Path, named: bool = False) -> History:
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}") from error
     if not content.strip(_NOTHING):
-        return History(remarks=(f"{name} is empty: earlier nights are not known",))
+        return History(remarks=(f"{name} is empty: this run cannot be compared with earlier ones",))
     try:
         table = read_table(path, ("slides", _SIGNATURE))
     except InputError:
@@ -87,9 +87,9 @@ def read_history(path: Path, named: bool = False) -> History:
     rows = _readable(table, whole=content.rstrip(b"\0").endswith((b"\n", b"\r")))
     remarks = []
     if len(rows) < len(table.rows):
-        remarks.append(f"{name}: {len(table.rows) - len(rows)} of {len(table.rows)} rows cannot be read")
+        remarks.append(f"{name}: cannot read {len(table.rows) - len(rows)} of {len(table.rows)} rows")
     if (table.separator, table.encoding) != (",", "utf-8"):
-        remarks.append(f"{name} was saved by another program: {len(rows)} rows are read, and written as usual")
+        remarks.append(f"{name} was saved by another program: {len(rows)} rows were read; the usual format is restored")
     return History(rows, tuple(remarks), len(rows) < len(table.rows))
 
 
@@ -118,8 +118,9 @@ def add_night(path: Path, time: str, slides: Sequence[SlideResult], named: bool 
 
 def _no_history(name: str, foreign: bool) -> History:
     if foreign:
-        raise InputError(f"{name} is no history of slidescreen and stays as it is: move it away, or name another")
-    return History(remarks=(f"{name} is no history of slidescreen: earlier nights are not known",), spoilt=True)
+        raise InputError(f"{name} is not a history of slidescreen and was not changed: name another with --history")
+    why = f"{name} is not a history of slidescreen: this run cannot be compared with earlier ones"
+    return History(remarks=(why,), spoilt=True)
 
 
 def _readable(table: Table, whole: bool) -> tuple[dict[str, str], ...]:

@@ -29,6 +29,7 @@ from slidescreen.runs.quality_control import QualityControl
 from slidescreen.runs.record import Night, describe, write_record, write_worklist
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, judge
+from slidescreen.screening.verdict import number_of
 
 
 def classify_folder(request: ClassifyOptions, ensemble: Ensemble, display: RunObserver) -> Run:
@@ -67,7 +68,7 @@ def classify_folder(request: ClassifyOptions, ensemble: Ensemble, display: RunOb
         results, remaining, waiting = dict(plan.known), plan.remaining, [slide.name for slide in plan.waiting]
         _tell(monitor, plan)
         if ledger.damaged:
-            monitor.warn(f"damaged records of finished slides are set aside: {', '.join(ledger.damaged)}")
+            monitor.warn(f"set aside damaged records of finished slides: {', '.join(ledger.damaged)}")
         threads, images = request.engine.threads, sum(len(slide.images) for slide in remaining)
         engines = load_engines(ensemble.members, configuration, threads, monitor.note) if images else NO_ENGINES
         found = found.without(plan.archived)
@@ -85,7 +86,7 @@ def classify_folder(request: ClassifyOptions, ensemble: Ensemble, display: RunOb
                 if interruptibly(partial(exports.has_changed, slide)):
                     waiting.append(slide.name)
                     results |= outdated(ledger, [slide])
-                    monitor.note(f"being exported while it was classified, left to the next run: {slide.name}")
+                    monitor.note(f"changed while it was classified, left for the next run: {slide.name}")
                     continue
                 judged = judge(slide, calls, ensemble, request.thresholds)
                 if slide.images:
@@ -118,7 +119,7 @@ def _with_worklist(run: Run, request: ClassifyOptions, monitor: Monitor, in_hast
     written = write_worklist(run, request.out, in_haste)
     for name, other in written.items():
         path = request.out / name
-        monitor.not_written(path, f"{printable(path)} is as it was, for another program holds it: see {other}")
+        monitor.not_written(path, f"{printable(path)} was not replaced: another program has it open; see {other}")
     return replace(run, info={**run.info, fallback_names.KEY: written})
 
 
@@ -153,16 +154,16 @@ def _clear_way(request: ClassifyOptions, monitor: Monitor) -> None:
     for path in in_the_way(request.out, request.path, request.overwrite):
         with monitor.side_file(path):
             kept = set_aside(path)
-            monitor.warn(f"{printable(path)} is damaged, or of no run that is known here: kept as {kept.name}")
+            monitor.warn(f"{printable(path)} is damaged or of an unknown run: kept as {kept.name}")
 
 
 def _tell(monitor: Monitor, plan: Plan) -> None:
     if plan.unchanged:
-        monitor.note(f"finished by an earlier run and unchanged: {plan.unchanged}")
+        monitor.note(f"unchanged since an earlier run, not classified again: {number_of(plan.unchanged, 'slide')}")
     if plan.vanished:
-        monitor.note(f"finished by an earlier run and gone since: {len(plan.vanished)}")
+        monitor.note(f"images gone since an earlier run, result kept: {number_of(len(plan.vanished), 'slide')}")
     for each in plan.vanished:
         monitor.event("vanished", slide=each.name, reason=each.reason)
     if plan.waiting:
         names = ", ".join(slide.name for slide in plan.waiting)
-        monitor.note(f"still being exported, left to the next run: {names}")
+        monitor.note(f"export not finished, left for the next run: {names}")

@@ -13,7 +13,7 @@ from slidescreen.runs.vanished import VanishedSlide, marked, no_longer_found, wi
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult
 
-_CHANGING = "it has changed and may still be being exported"
+_CHANGING = "the slide has changed, and its export may not have finished"
 
 
 @dataclass(frozen=True)

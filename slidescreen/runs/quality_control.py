@@ -46,7 +46,7 @@ class QualityControl:
         with self._monitor.side_file(self._path):
             kept = self._in_time(lambda: add_night(self._path, time, slides, self._named))
             if kept is not None:
-                self._monitor.warn(f"{printable(self._path)} is begun anew: as it was it is kept as {kept.name}")
+                self._monitor.warn(f"{printable(self._path)} was started anew; the old file is kept as {kept.name}")
 
     def _in_time(self, function: Callable[[], T]) -> T:
         """Call what reads or writes the file, which may lie on a share that no longer answers."""

@@ -11,6 +11,7 @@ from slidescreen.errors import OutputError
 from slidescreen.files.writing import write_text
 from slidescreen.runs.archive import put_away
 from slidescreen.runs.vanished import VanishedSlide
+from slidescreen.screening.verdict import number_of
 
 _MEMORY = ".vanished.json"
 _DAY = 24 * 3600.0  # seconds
@@ -49,7 +50,8 @@ def archive_long_gone(
             write_text(out / _MEMORY, json.dumps({name: first.isoformat() for name, first in since.items()}))
     if moved:
         places = ", ".join(sorted(str(folder.relative_to(out)) for folder in moved))
-        note(f"gone for {days:g} days, moved into the archive ({places}): {len(gone) - len(staying)}")
+        archived = number_of(len(gone) - len(staying), "slide")
+        note(f"gone for {days:g} days, moved to the archive ({places}): {archived}")
     return staying
 
 

@@ -48,7 +48,7 @@ class VanishedSlide:
 def marked(found: SlideResult, flag: str, reason: str) -> SlideResult:
     """A result that is not of this night, and says so."""
     flags = (*found.finding.flags, flag)
-    reasons = (*found.finding.reasons, f"{reason}: this is what an earlier run found")
+    reasons = (*found.finding.reasons, f"{reason}: the result is from an earlier run")
     return replace(found, finding=replace(found.finding, flags=flags, reasons=reasons))
 
 
@@ -80,7 +80,7 @@ def no_longer_found(ledger: Ledger, slides: Sequence[Slide], root: Path) -> Iter
         if finished.folder.is_relative_to(root):
             there = _is_folder(finished.folder)
             if not (there and _is_of_another(finished, places)):
-                reason = "its folder holds no images any more" if there else "its folder is no longer there"
+                reason = "the folder no longer holds images" if there else "the folder is no longer there"
                 name = finished.slide
                 if name in names:
                     name = unused_name(name, str(finished.folder), names)
@@ -97,13 +97,13 @@ def _described(slide: Slide, finished: FinishedSlide) -> VanishedSlide:
     unread = next((image.refusal for image in slide.images if image.refusal), "")
     left, had = _left(slide), finished.differential.images
     if left:
-        reason = f"{had - left} of its {had} images are no longer there"
+        reason = f"{had - left} of the slide's {had} images are no longer there"
     elif unread:
         reason = unread
     elif _is_folder(slide.folder):
-        reason = "its folder holds no images any more"
+        reason = "the folder no longer holds images"
     else:
-        reason = "its folder is no longer there"
+        reason = "the folder is no longer there"
     return VanishedSlide(finished, slide.name, reason, unread, left)
 
 

@@ -85,7 +85,7 @@ def judge(slide: Slide, calls: tuple[Call, ...], ensemble: Ensemble, thresholds:
     differential = count_slide(slide.name, calls, ensemble)
     if not calls:
         missing = Finding(
-            Verdict.INSUFFICIENT, (Flag.NO_IMAGES,), (f"no images: {slide.absence or 'its folder is empty'}",)
+            Verdict.INSUFFICIENT, (Flag.NO_IMAGES,), (f"no images: {slide.absence or 'the folder is empty'}",)
         )
         return SlideResult(differential, missing, calls, slide.folder)
     return SlideResult(differential, screen(differential, ensemble, thresholds), calls, slide.folder)

@@ -51,13 +51,13 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
     else:
         verdict = Verdict.CLEAR
         reasons.append(_nothing_found(differential, blasts, immature, thresholds))
-        reasons += _undecided("the blasts", differential.shares["blasts"], differential, (thresholds.blasts_workup,))
+        reasons += _undecided("blasts", differential.shares["blasts"], differential, (thresholds.blasts_workup,))
     flags += quality
     reasons += remarks
     missing = ensemble.measured_on.shortfalls()
     if missing:
         flags.append(Flag.FEW_VALIDATION_CELLS)
-        reasons.append(f"the ensemble was measured on too little ({', '.join(missing)}): its errors are hardly known")
+        reasons.append(f"too few validation data to know the classifier's error rates ({', '.join(missing)})")
     return Finding(verdict, tuple(flags), tuple(reasons))
 
 
@@ -75,15 +75,15 @@ def _grade_blasts(
     percent = graded_percent(share, ensemble)
     if percent >= thresholds.blasts_acute:
         flags += [Flag.BLASTS_5, Flag.BLASTS_20]
-        reasons.append(f"blasts in the range of acute leukaemia (from {thresholds.blasts_acute:g}%)")
+        reasons.append(f"blasts {thresholds.blasts_acute:g}% or more: in the range of acute leukaemia")
     elif percent >= thresholds.blasts_workup:
         flags.append(Flag.BLASTS_5)
-        reasons.append(f"blasts above {thresholds.blasts_workup:g}%: work-up")
-    reasons += _undecided("the blasts", share, differential, (thresholds.blasts_workup, thresholds.blasts_acute))
+        reasons.append(f"blasts {thresholds.blasts_workup:g}% or more: work-up needed")
+    reasons += _undecided("blasts", share, differential, (thresholds.blasts_workup, thresholds.blasts_acute))
     lineage = _lineage(differential, ensemble, thresholds)
     if lineage:
         flags.append(_LINEAGES[lineage])
-        reasons.append(f"the blasts look {lineage}, which immunophenotyping must confirm")
+        reasons.append(f"the blasts look {lineage}: confirm by immunophenotyping")
 
 
 def _lineage(differential: Differential, ensemble: Ensemble, thresholds: Thresholds) -> str:
@@ -116,21 +116,21 @@ def _grade_immature(
             _excess_sentence("immature granulocyte", differential, shares["immature_granulocytes"], immature)
         )
         if percent >= thresholds.ig_high:
-            reasons.append(f"immature granulocytes above {thresholds.ig_high:g}%")
+            reasons.append(f"immature granulocytes {thresholds.ig_high:g}% or more")
         share = shares["immature_granulocytes"]
-        reasons += _undecided("the immature granulocytes", share, differential, (thresholds.ig_raised,))
+        reasons += _undecided("immature granulocytes", share, differential, (thresholds.ig_raised,))
     shifted = percent + graded_percent(shares["band_neutrophil"], ensemble)
     if Flag.IG in flags and shifted >= thresholds.left_shift:
         flags.append(Flag.LEFT_SHIFT)
-        reasons.append(f"left shift: bands and immature granulocytes {shifted:.1f}%")
+        reasons.append(f"left shift: band neutrophils and immature granulocytes {shifted:.1f}%")
     promyelocytes = graded_percent(shares["promyelocyte"], ensemble)
     if promyelocytes >= thresholds.apl_promyelocytes and promyelocytes > percent / 2:
         flags.append(Flag.APL)
-        reasons.append(f"promyelocytes {promyelocytes:.1f}%: consider APL, urgent")
+        reasons.append(f"promyelocytes {promyelocytes:.1f}%: consider acute promyelocytic leukaemia (APL)")
     basophils = graded_percent(shares["basophil"], ensemble)
     if Flag.LEFT_SHIFT in flags and basophils >= thresholds.cml_basophils:
         flags.append(Flag.CML)
-        reasons.append(f"basophils {basophils:.1f}% with a left shift: consider CML")
+        reasons.append(f"basophils {basophils:.1f}% with a left shift: consider chronic myeloid leukaemia (CML)")
 
 
 def _grade_equivalents(
@@ -142,7 +142,7 @@ def _grade_equivalents(
         flags.append(Flag.BLAST_EQUIVALENTS)
         reasons.append(
             f"blasts and promyelocytes together {percent:.1f}%: in the range of acute leukaemia "
-            f"(from {thresholds.blasts_acute:g}%) if the promyelocytes are leukaemic"
+            f"({thresholds.blasts_acute:g}% or more) if the promyelocytes are leukaemic"
         )
 
 
@@ -151,15 +151,15 @@ def _grade_monocytes(share: Share, thresholds: Thresholds, flags: list[Flag], re
     if share.percent is not None and share.low is not None and share.low >= thresholds.monocytes:
         flags.append(Flag.MONOCYTES)
         reasons.append(
-            f"monocytes {share.percent:.1f}% ({share.low:.1f}–{share.high:.1f}), above {thresholds.monocytes:g}%: "
-            "promonocytes, which count as blasts, may be among them"
+            f"monocytes {share.percent:.1f}% (95% limits {share.low:.1f}–{share.high:.1f}), above "
+            f"{thresholds.monocytes:g}%: some may be promonocytes, which count as blasts"
         )
 
 
 def _heed_many(differential: Differential, thresholds: Thresholds, flags: list[Flag], reasons: list[str]) -> None:
-    """So many blasts are seen by someone, whatever errors, certainty and correction say of them.
+    """Flag a slide with many cells that look like blasts, even where the tests do not.
 
-    Cells that stayed unidentified count as what they look most like.
+    An unidentified cell counts as the type with the highest probability.
     """
     told = {
         "blasts": (cells.BLASTS, {Flag.BLASTS}),
@@ -170,8 +170,9 @@ def _heed_many(differential: Differential, thresholds: Thresholds, flags: list[F
         if percent >= thresholds.blasts_always_seen and not known & set(flags):
             flags.append(Flag.MANY_BLASTS)
             reasons.append(
-                f"{count} cells, {percent:.1f}% of the leukocytes, look like {what}: from "
-                f"{thresholds.blasts_always_seen:g}% on someone must see them, even where errors may explain them"
+                f"{count} cells ({percent:.1f}% of the leukocytes) look like {what}: from "
+                f"{thresholds.blasts_always_seen:g}% on, a morphologist must see them, "
+                "even if classifier error may explain them"
             )
             return
 
@@ -192,19 +193,22 @@ def group_percent(differential: Differential, members: Sequence[str], ensemble: 
 
 
 def _undecided(what: str, share: Share, differential: Differential, cut_offs: Sequence[float]) -> list[str]:
-    """How many leukocytes it would take to tell a percentage from the cut-off that lies within its exact limits."""
+    """Say how many leukocytes would decide on which side of a cut-off a percentage lies, if its limits include one."""
     if share.percent is None or share.low is None or share.high is None:
         return []
     for cut_off in cut_offs:
         if share.low < cut_off < share.high:
             needed = trials_to_decide(share.percent / 100, cut_off / 100)
             count = f"about {needed}" if needed else "more than 5000"
-            return [f"to tell {what} from {cut_off:g}% would take {count} leukocytes, not {differential.leukocytes}"]
+            if 0 < (needed or 0) <= differential.leukocytes:
+                count = "a few more"
+            counted = number_of(differential.leukocytes, "leukocyte")
+            return [f"the 95% limits for {what} include {cut_off:g}%: {counted} counted, {count} needed to decide"]
     return []
 
 
 def _judge_quality(differential: Differential, thresholds: Thresholds) -> tuple[list[Flag], list[str]]:
-    """Flags and remarks on whether there is enough to go by."""
+    """Flags and remarks on whether the slide has enough usable cells."""
     flags: list[Flag] = []
     remarks: list[str] = []
     if differential.leukocytes < thresholds.least_leukocytes:
@@ -212,7 +216,7 @@ def _judge_quality(differential: Differential, thresholds: Thresholds) -> tuple[
         verb = "was" if differential.leukocytes == 1 else "were"
         remarks.append(f"only {number_of(differential.leukocytes, 'leukocyte')} {verb} classified")
     elif differential.leukocytes < thresholds.usual_leukocytes:
-        remarks.append(f"{differential.leukocytes} leukocytes are fewer than the usual {thresholds.usual_leukocytes}")
+        remarks.append(f"{differential.leukocytes} leukocytes counted (usual: {thresholds.usual_leukocytes})")
     unusable = differential.unidentified + differential.unreadable
     if differential.images and unusable > thresholds.most_unusable * differential.images:
         flags.append(Flag.UNRELIABLE)
@@ -221,9 +225,9 @@ def _judge_quality(differential: Differential, thresholds: Thresholds) -> tuple[
 
 
 def graded_percent(share: Share, ensemble: Ensemble) -> float:
-    """The percentage to hold against the thresholds: the corrected one where there is one, else the counted one.
+    """The percentage to compare with the thresholds: the corrected one if there is one, else the counted one.
 
-    A correction that was not tried on validation slides may be wrong: it can raise a percentage, but not lower it.
+    A correction that was not tested on validation slides may be wrong: it can raise a percentage, but not lower it.
     """
     return _graded(share.percent or 0.0, share.corrected_percent, ensemble)
 
@@ -245,24 +249,26 @@ def _excess_sentence(what: str, differential: Differential, share: Share, found:
     among = number_of(differential.leukocytes, "leukocyte")
     text = f"{number_of(found.count, what)} among {among} ({share.percent:.1f}%"
     if share.corrected_percent is not None:
-        text += f", corrected {share.corrected_percent:.1f}%, {share.corrected_low:.1f}–{share.corrected_high:.1f}"
+        text += f", corrected {share.corrected_percent:.1f}%, "
+        text += f"95% limits {share.corrected_low:.1f}–{share.corrected_high:.1f}"
     text += ")"
     if found.expected is not None and found.p_value is not None:
-        tested = "" if found.certain == found.count else f"{found.certain} of them certain, "
-        text += f", {tested}where errors alone explain {found.expected:.1f} (p {_p_text(found.p_value)})"
+        tested = "" if found.certain == found.count else f", {found.certain} of them certain"
+        text += f"{tested}, expected from classifier error: {found.expected:.1f} (p {_p_text(found.p_value)})"
     return text
 
 
 def _nothing_found(differential: Differential, blasts: ExcessTest, immature: ExcessTest, thresholds: Thresholds) -> str:
     found = (_tested(blasts, "blast"), _tested(immature, "immature granulocyte"))
     counted = f"{' and '.join(found)} among {number_of(differential.leukocytes, 'leukocyte')}: "
+    expected = "no more than expected from classifier error"
     if immature.significant(thresholds.error_rate):
-        return f"{counted}the latter below {thresholds.ig_raised:g}%, the former no more than errors alone explain"
-    return f"{counted}no more than errors alone explain"
+        return f"{counted}blasts {expected}, immature granulocytes below {thresholds.ig_raised:g}%"
+    return f"{counted}{expected}"
 
 
 def _tested(found: ExcessTest, what: str) -> str:
-    """A number of calls, and of how many the test took account."""
+    """A number of calls, and how many of them were certain enough for the test."""
     text = number_of(found.count, what)
     if found.certain == found.count:
         return text

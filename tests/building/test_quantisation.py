@@ -150,9 +150,9 @@ def test_cells_called_in_another_way_are_classified_again(command: Command, quan
     write_cells(Path("S"), 3)
     for options in ([], ["--fast"]):
         found = command("classify", "S", "--ensemble", quantised_folder, "-o", "out", *options)
-        assert "finished by an earlier run" not in found.err
+        assert "unchanged since an earlier run" not in found.err
     assert (
-        "finished by an earlier run"
+        "unchanged since an earlier run"
         in command("classify", "S", "--ensemble", quantised_folder, "-o", "out", "--fast").err
     )
 

@@ -71,7 +71,7 @@ def test_a_finished_run_is_not_classified_again(command: Command, night: Path, m
     before = Path("run/cells.csv").read_bytes()
     monkeypatch.setattr("slidescreen.runs.night.load_engines", None)
     outcome = command("classify", night, "--out", "run")
-    assert "finished by an earlier run and unchanged: 2" in outcome.err
+    assert "unchanged since an earlier run, not classified again: 2 slides" in outcome.err
     assert Path("run/cells.csv").read_bytes() == before
 
 
@@ -204,7 +204,7 @@ def test_an_ensemble_is_not_measured_on_too_little_unless_that_is_allowed_and_th
     )
     allowed = command(*make, "--allow-few-cells")
     assert allowed.code == 0, allowed.err
-    assert "measured on too little: 4 of 500 cells, 0 of 50 blasts" in allowed.out
+    assert "too few validation data: 4 of 500 cells, 0 of 50 blasts" in allowed.out
     missing = ["4 of 500 cells", "0 of 50 blasts", "4 of 300 other leukocytes", "1 of 3 slides"]
     assert json.loads(Path("few/ensemble.json").read_text())["validation"]["measured_on"] == {
         "cells": {"neutrophil": 4},
@@ -215,7 +215,7 @@ def test_an_ensemble_is_not_measured_on_too_little_unless_that_is_allowed_and_th
     assert json.loads(Path("run/run.json").read_text())["ensemble"]["too_little_measured_on"] == missing
     for row in rows(Path("run/differential.csv")):
         assert "few_validation_cells" in row["flags"].split(";")
-        assert f"measured on too little ({', '.join(missing)})" in row["reasons"]
+        assert f"too few validation data to know the classifier's error rates ({', '.join(missing)})" in row["reasons"]
     assert "the ensemble was measured on too few cells" in Path("run/report.html").read_text()
 
 

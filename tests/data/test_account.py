@@ -47,9 +47,9 @@ def test_an_empty_slide_is_a_row_of_its_own_and_the_exit_code_says_so(command: C
     assert set(found) == {"26-0001", "26-0002", "26-0003"}
     empty = found["26-0003"]
     assert (empty["images"], empty["verdict"], empty["flags"]) == ("0", "insufficient", "no_images")
-    assert empty["reasons"] == "no images: its folder is empty"
+    assert empty["reasons"] == "no images: the folder is empty"
     assert "no images" in outcome.out
-    assert "no images in its folder" in Path("run/report.html").read_text()
+    assert "No images in the folder" in Path("run/report.html").read_text()
     assert {row["slide"] for row in rows("cells.csv")} == {"26-0001", "26-0002"}
     (night / "26-0003").rmdir()
     assert command("classify", night, "--out", "run").code == 0
@@ -63,8 +63,8 @@ def test_where_no_slide_has_an_image_the_exit_code_is_4(command: Command) -> Non
     assert outcome.code == 4
     assert outcome.err.strip().splitlines()[-1] == "error: no slide in night holds an image; see run.json"
     assert [(row["slide"], row["verdict"], row["reasons"]) for row in rows("differential.csv")] == [
-        ("26-0001", "insufficient", "no images: its folder holds 1 other file"),
-        ("26-0002", "insufficient", "no images: its folder is empty"),
+        ("26-0001", "insufficient", "no images: the folder holds 1 other file"),
+        ("26-0002", "insufficient", "no images: the folder is empty"),
     ]
 
 
@@ -186,9 +186,9 @@ def test_list_shows_slides_and_classifies_nothing(command: Command, night: Path)
         ["slide", "images", "recognised", "by"],
         ["26-0001", "5", "flat"],
         ["26-0002", "2", "Signed", "slides/<class>"],
-        ["26-0003", "0", "empty:", "its", "folder", "is", "empty"],
+        ["26-0003", "0", "empty:", "the", "folder", "is", "empty"],
     ]
-    assert "slides: 3, images: 7, of which cannot be read: 1" in outcome.out
+    assert "slides: 3, images: 7, unreadable: 1" in outcome.out
     assert "passed over: 1 link that is not followed (26-0004)" in outcome.out
     assert sorted(Path().rglob("*")) == before
 

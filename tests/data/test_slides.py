@@ -270,8 +270,8 @@ def test_an_empty_slide_is_a_slide_without_images(tmp_path: Path) -> None:
     (tmp_path / "26-0007" / "Signed slides" / "Lymphocyte").mkdir(parents=True)
     found = {slide.name: slide for slide in discover(tmp_path)}
     assert [name for name, slide in found.items() if not slide.images] == ["26-0005", "26-0006", "26-0007"]
-    assert found["26-0005"].absence == "its folder is empty"
-    assert found["26-0006"].absence == "its folder holds 2 other files"
+    assert found["26-0005"].absence == "the folder is empty"
+    assert found["26-0006"].absence == "the folder holds 2 other files"
 
 
 def test_empty_slides_lie_where_slides_lie(tmp_path: Path) -> None:

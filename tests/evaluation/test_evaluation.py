@@ -258,7 +258,7 @@ def test_too_few_slides_have_a_word_instead_of_limits_wherever_they_would_stand(
     assert comparison["macro_f1_limits"] == limits
     page, markdown = ((tmp_path / name).read_text() for name in ("evaluation.html", "summary.md"))
     for text in (page, markdown, " ".join(capsys.readouterr().out.split())):
-        assert "too few slides there are no limits: they take 3 or more" in text
+        assert "too few slides, no limits are given (3 slides are needed)" in text
         assert "(too few slides to test)" in text
         assert "too few slides" in text.replace("too few slides there", "").replace("too few slides to test", "")
 

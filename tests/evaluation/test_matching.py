@@ -236,7 +236,7 @@ def test_class_folders_are_the_truth_of_their_copies(tmp_path: Path, export: Pat
 def test_a_slide_of_its_own_needs_no_slide_in_its_labels(tmp_path: Path, export: Path) -> None:
     run = run_of(export, {"A": ("cell.jpg",)})
     assert len(scored(of_run(run, labels(tmp_path / "t.csv", "file,label\ncell.jpg,monocyte\n"), LabelOptions()))) == 1
-    with pytest.raises(InputError, match=r"labelled in .*; truths without an image in the run: 1 \(first C: cell"):
+    with pytest.raises(InputError, match=r"labelled in .*; labels without an image in the run: 1 \(first C: cell"):
         of_run(run, labels(tmp_path / "t.csv", "file,label,slide\ncell.jpg,monocyte,C\n"), LabelOptions())
 
 

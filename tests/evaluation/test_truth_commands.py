@@ -53,8 +53,8 @@ def test_a_runs_cells_are_scored_with_the_labels_of_their_own_slide(command: Com
         "no_image": {"count": 1, "first": ["C/x.jpg (line 8)"]},
     }
     for text in (outcome.out, Path("e/evaluation.html").read_text(), Path("e/summary.md").read_text()):
-        assert "truths without an image in the run: 1 (C/x.jpg (line 8))" in text
-        assert "images without truth: 1 (B/Signed slides/Plasma cell/cell_000.jpg)" in text
+        assert "labels without an image in the run: 1 (C/x.jpg (line 8))" in text
+        assert "images without a label: 1 (B/Signed slides/Plasma cell/cell_000.jpg)" in text
 
 
 def test_every_command_refuses_an_image_that_is_listed_twice_and_names_the_lines(
@@ -141,9 +141,10 @@ def test_a_picture_in_two_class_folders_is_told_and_its_two_labels_are_refused(c
         shutil.copy(folder / "Monocyte" / "cell_000.jpg", folder / other)
     outcome = command("classify", night, "--out", "run")
     assert (
-        "reported twice: 1 picture in folders of two cell types, counted once: A: Signed slides/Basophil" in outcome.out
+        "reported as two types: 1 image in the class folders of two cell types, counted once: A: Signed slides/Basophil"
+        in outcome.out
     )
-    assert "Reported twice" in Path("run/report.html").read_text()
+    assert "Reported as two types" in Path("run/report.html").read_text()
     record = json.loads(Path("run/run.json").read_text())
     assert record["reported_twice"] == [
         {

@@ -112,7 +112,7 @@ def test_the_page_needs_nothing_from_outside(tmp_path: Path) -> None:
 def test_pictures_are_capped_and_the_rest_is_counted() -> None:
     text = page(slide("S", {**NORMAL, "myeloblast": MOST_PICTURES + 7}))
     assert text.count('<span class="missing">') == MOST_PICTURES
-    assert "and 7 more, see cells.csv" in text
+    assert "7 more: see cells.csv" in text
 
 
 def test_a_page_of_very_many_slides_lists_all_and_shows_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -121,7 +121,7 @@ def test_a_page_of_very_many_slides_lists_all_and_shows_the_first(monkeypatch: p
     assert text.count('class="slide"') == 2
     assert all(f">{name}<" in text for name in "BC")
     assert "<td>A</td>" in text
-    assert "The first 2 slides are shown below" in text
+    assert "Below are the first 2 slides" in text
     assert "3 slides," in text
 
 

@@ -62,7 +62,7 @@ def test_reasons_are_given_to_those_who_ask(run: Run, capsys: pytest.CaptureFixt
     assert capsys.readouterr().out.count("nothing found") == 39
     show_slide(run, "26-0001")
     assert "48 blasts" in capsys.readouterr().out
-    with pytest.raises(InputError, match="no slide 26-9999"):
+    with pytest.raises(InputError, match="no slide named 26-9999"):
         show_slide(run, "26-9999")
 
 

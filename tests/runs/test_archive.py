@@ -73,7 +73,7 @@ def test_a_slide_that_has_been_gone_for_long_leaves_the_worklist_for_the_archive
     clock[0] = 31 * DAY
     outcome = command("classify", night, "--out", "run")
     assert outcome.code == 0
-    assert f"gone for 30 days, moved into the archive ({MONTH.removeprefix('run/')}): 2" in outcome.err
+    assert f"gone for 30 days, moved to the archive ({MONTH.removeprefix('run/')}): 2 slides" in outcome.err
     assert set(slides_of("run")) == {"S2"}
     shown = command("report", MONTH)
     assert shown.code == 0

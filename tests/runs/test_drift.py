@@ -55,7 +55,7 @@ def test_a_usual_night_gets_no_remark() -> None:
 
 def test_a_departure_is_named_with_its_figures() -> None:
     assert compare(night(background_red=170.0, sharpness=4.0), PAST, {}) == [
-        "background red 170.0 is 21 deviations below the 201.0 of 20 earlier runs"
+        "background red: 170.0, 21 robust standard deviations below the median of 20 earlier runs (201.0)"
     ]
 
 
@@ -70,21 +70,21 @@ def test_before_there_is_a_past_the_measured_images_are_asked() -> None:
     limits = {"background_red": (150.0, 250.0), "sharpness": (1.0, 9.0)}
     assert compare(night(background_red=170.0, sharpness=4.0), few, limits) == []
     (remark,) = compare(night(background_red=120.0, sharpness=4.0), few, limits)
-    assert remark == "background red 120 is outside of 150–250, where the ensemble was measured"
+    assert remark == "background red: 120, outside the range of the validation images (150–250)"
 
 
 def test_a_background_as_white_as_it_can_be_is_no_departure_from_one_that_nearly_was() -> None:
     assert compare(night(1, background_red=254.972), [], {"background_red": (163.9, 254.970)}) == []
     (close,) = compare(night(sharpness=9.1004), [], {"sharpness": (1.0, 9.0)})
-    assert close == "sharpness 9.1 is outside of 1–9, where the ensemble was measured"
+    assert close == "sharpness: 9.1, outside the range of the validation images (1–9)"
 
 
 def test_a_laboratory_whose_cells_the_ensemble_is_less_sure_of_is_told_so_on_the_first_night() -> None:
     usual = {"mean_probability": (0.732, 1.0), "unidentified_percent": (0.0, 15.8)}
     assert compare(night(mean_probability=0.81, unidentified_percent=9.0), [], usual) == []
     assert compare(night(mean_probability=0.7072, unidentified_percent=22.61), [], usual) == [
-        "mean probability 0.707 is outside of 0.732–1, where the ensemble was measured",
-        "unidentified % 22.6 is outside of 0–15.8, where the ensemble was measured",
+        "mean probability: 0.707, outside the range of the validation images (0.732–1)",
+        "unidentified %: 22.6, outside the range of the validation images (0–15.8)",
     ]
 
 
@@ -93,7 +93,7 @@ def test_certainty_is_judged_over_enough_slides_and_not_by_one_difficult_one() -
     assert compare(night(1, mean_probability=0.715), [], usual) == []
     nights = [night(3, mean_probability=0.71) for _ in range(3)]
     assert compare(night(3, mean_probability=0.71), nights, usual) == [
-        "mean probability over the last 12 slides 0.71 is outside of 0.755–1, where the ensemble was measured"
+        "mean probability (last 12 slides): 0.71, outside the range of the validation images (0.755–1)"
     ]
 
 
@@ -105,7 +105,7 @@ def test_a_lone_slide_of_leukaemia_is_no_change_of_stain() -> None:
     large = [night(30, **look.figures) for look in usual]
     assert compare(ill, large, {}) == []
     (remark,) = compare(night(30, myeloblast_percent=90.0), large, {})
-    assert remark == "myeloblast % 90.0 is 90 deviations above the 0.0 of 30 earlier runs"
+    assert remark == "myeloblast %: 90.0, 90 robust standard deviations above the median of 30 earlier runs (0.0)"
 
 
 def test_what_changed_for_good_is_told_to_a_small_laboratory_too() -> None:
@@ -142,5 +142,5 @@ def test_nights_are_compared_and_a_changed_lamp_is_told(command: Command) -> Non
     for path in Path("dark/S").iterdir():
         Image.open(path).point(lambda value: int(0.6 * value)).save(path)
     outcome = command("classify", "dark", "--out", "dark_run", "--history", "lab.csv")
-    assert "stain or camera changed: check before trusting: background" in " ".join(outcome.out.split())
-    assert "Stain or camera changed: check before trusting." in Path("dark_run/report.html").read_text()
+    assert "check stain and camera before you trust this run: background" in " ".join(outcome.out.split())
+    assert "Check stain and camera before you trust this run." in Path("dark_run/report.html").read_text()

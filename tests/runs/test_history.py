@@ -145,7 +145,7 @@ def test_rows_that_can_be_read_are_kept_and_the_damaged_file_too(
     path.write_text(damaged)
     found = read_history(path)
     assert len(found.profiles()) == left
-    assert "can be read" in found.remarks[0] or "cannot be read" in found.remarks[0]
+    assert "can be read" in found.remarks[0] or "cannot read" in found.remarks[0]
     kept = add_night(path, time(9), [slide("9")])
     assert kept == path.with_name("history.set-aside-1.csv")
     assert kept.read_text() == damaged
@@ -161,7 +161,7 @@ def test_what_is_no_history_is_set_aside_in_a_runs_own_folder(content: bytes, pa
     for number in (1, 2):
         path.write_bytes(content)
         assert read_history(path).profiles() == []
-        assert "is no history of slidescreen" in read_history(path).remarks[0]
+        assert "is not a history of slidescreen" in read_history(path).remarks[0]
         kept = add_night(path, time(9), [slide("9")])
         assert kept == path.with_name(f"history.set-aside-{number}.csv")
         assert kept.read_bytes() == content
@@ -172,7 +172,7 @@ def test_what_is_no_history_is_set_aside_in_a_runs_own_folder(content: bytes, pa
 def test_what_is_no_history_but_was_named_as_one_stays_as_it_is(content: bytes, path: Path) -> None:
     path.write_bytes(content)
     for attempt in (lambda: read_history(path, named=True), lambda: add_night(path, time(9), [slide("9")], named=True)):
-        with pytest.raises(InputError, match="is no history of slidescreen and stays as it is"):
+        with pytest.raises(InputError, match="is not a history of slidescreen and was not changed"):
             attempt()
     assert path.read_bytes() == content
     assert others(path) == []
@@ -290,7 +290,7 @@ def test_a_file_that_was_named_by_mistake_costs_no_night_and_is_left_alone(comma
     Path("patients.csv").write_text("name,born\nDoe,1970\n")
     outcome = command("classify", "night", "--out", "run", "--history", "patients.csv")
     assert outcome.code == 3
-    assert outcome.err.count("patients.csv is no history of slidescreen and stays as it is") == 1
+    assert outcome.err.count("patients.csv is not a history of slidescreen and was not changed") == 1
     assert Path("patients.csv").read_text() == "name,born\nDoe,1970\n"
     assert Path("run/cells.csv").exists()
     assert json.loads(Path("run/run.json").read_text())["unwritten_files"] == ["patients.csv"]

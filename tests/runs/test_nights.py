@@ -164,7 +164,7 @@ def test_an_emptied_slide_is_a_vanished_one(left: str, command: Command, night: 
         assert command("classify", night, "--out", "run", *options).code == 0
         assert record()["vanished_slides"] == ["S1"]
         assert Path("run/cells.csv").read_bytes() == cells
-        assert "its folder holds no images any more: this is what an earlier run found" in (
+        assert "the folder no longer holds images: the result is from an earlier run" in (
             Path("run/differential.csv").read_text()
         )
 
@@ -203,7 +203,7 @@ def test_a_slide_of_which_some_images_have_gone_is_not_judged_by_the_rest(comman
     (night / "S1" / "cell_000.jpg").unlink()
     command("classify", night, "--out", "run")
     assert record()["vanished_slides"] == ["S1"]
-    assert "1 of its 4 images are no longer there" in Path("run/differential.csv").read_text()
+    assert "1 of the slide's 4 images are no longer there" in Path("run/differential.csv").read_text()
     assert Path("run/cells.csv").read_bytes() == cells
     command("classify", night, "--out", "run", "--force")
     assert record()["vanished_slides"] == []
@@ -285,7 +285,7 @@ def test_where_every_slide_waits_the_summary_says_so_without_an_empty_table(comm
     age(night, 0)
     outcome = command("classify", night, "--out", "run", "--settle", "60")
     assert outcome.code == 0
-    assert "left to the next run: S0, S1, S2" in outcome.err
+    assert "left for the next run: S0, S1, S2" in outcome.err
     assert outcome.out.splitlines()[:2] == ["0 slides", "0 images"]
     assert "verdict" not in outcome.out
 
@@ -297,7 +297,7 @@ def test_a_slide_still_being_exported_waits_and_is_listed(
     age(night / "S1", 0)
     outcome = command("classify", night, "--out", "run", "--settle", "60")
     assert outcome.code == 0
-    assert "still being exported, left to the next run: S1" in outcome.err
+    assert "export not finished, left for the next run: S1" in outcome.err
     assert record()["waiting_slides"] == ["S1"]
     assert record()["complete"] is True
     later(61, monkeypatch)
@@ -349,7 +349,7 @@ def test_a_slide_to_which_images_are_added_while_it_is_classified_is_left_to_the
     copied, late = (str((night / "S1" / name).absolute()) for name in ("cell_001.jpg", "late.jpg"))
     sabotaged("a.jpg", f"os.path.exists({late!r}) or shutil.copyfile({copied!r}, {late!r})")
     outcome = command("classify", night, "--out", "run", "--settle", "60", "--workers", "1")
-    assert "being exported while it was classified, left to the next run: S1" in outcome.err
+    assert "changed while it was classified, left for the next run: S1" in outcome.err
     assert record()["waiting_slides"] == ["S1"]
     assert record()["complete"] is True
     later(120, monkeypatch)
@@ -623,7 +623,7 @@ def test_tables_that_a_spreadsheet_holds_open_cost_nothing_and_are_written_besid
     said = " ".join(outcome.err.split())
     for name in TABLES:
         beside = name.replace(".", ".new.")
-        assert said.count(f"run/{name} is as it was, for another program holds it: see {beside}") == 1
+        assert said.count(f"run/{name} was not replaced: another program has it open; see {beside}") == 1
     assert "report: run/report.new.html" in outcome.out
     assert record()["written_beside"] == {name: name.replace(".", ".new.") for name in TABLES}
     assert contents() == before
