@@ -1,7 +1,9 @@
-"""Which room may import which: read from the code itself."""
+"""Which room may import which, and that names are told apart: read from the code itself."""
 
 import ast
-from collections.abc import Iterator
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1] / "slidescreen"
@@ -20,6 +22,7 @@ ROOMS = (
     "files",
 )
 """From top to bottom: a room imports those below it alone, and the modules beside the rooms."""
+_ENDING = re.compile(r"(?<=....)(ations?|ings?|ions?|ers?|ors?|ed|es|s|e|y)$")
 
 
 def imports_of(source: str) -> Iterator[str]:
@@ -63,3 +66,48 @@ def test_a_wrong_import_is_found() -> None:
         upward("runs", "from slidescreen.engine.decoder import Decoder\nfrom slidescreen.errors import InputError")
         == set()
     )
+
+
+def public_classes(source: str) -> Iterator[str]:
+    """The classes that other modules may name."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name
+
+
+def alike(names: Iterable[str]) -> set[frozenset[str]]:
+    """Names that stand more than once, or differ by an ending alone."""
+    by_stem: dict[str, list[str]] = defaultdict(list)
+    for name in names:
+        by_stem[stem(name)].append(name)
+    return {frozenset(found) for found in by_stem.values() if len(found) > 1}
+
+
+def stem(name: str) -> str:
+    """A name without its endings; two of them at most, and never shorter than four letters."""
+    for _ in range(2):
+        name = _ENDING.sub("", name)
+    return name.lower()
+
+
+def test_each_class_has_a_name_of_its_own() -> None:
+    sources = (path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
+    assert alike(name for source in sources for name in public_classes(source)) == set()
+
+
+def test_each_module_has_a_name_of_its_own_in_its_room() -> None:
+    """Rooms and the files of `cli/` aside: a command's file is named as the command."""
+    paths = [path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if not path.name.startswith("__")]
+    names = {path.stem for path in paths if path.parts[0] != "cli"}
+    assert alike(names) == set()
+
+
+def test_names_that_are_alike_are_found() -> None:
+    two = "class Run: ...\nclass _Run: ..."
+    assert alike([*public_classes(two), *public_classes("class Run: ...")]) == {frozenset({"Run"})}
+    assert alike(["record", "recorder", "run"]) == {frozenset({"record", "recorder"})}
+    assert alike(["explain", "explanation"]) == set()  # no ending makes the one of the other
+    assert alike(["predictions", "prediction", "Engine", "Engines"]) == {
+        frozenset({"predictions", "prediction"}),
+        frozenset({"Engine", "Engines"}),
+    }
