@@ -100,9 +100,9 @@ def report(
         raise InputError("--explain renews the page of a run and --spreadsheet copies its tables: say one of them")
     from slidescreen.ensembles.location import default_ensemble
     from slidescreen.reporting.ensemble_display import EnsembleDisplay
-    from slidescreen.runs import renewal, scoring
+    from slidescreen.runs import assessment, renewal
 
-    if scoring.is_plain_run(request):
+    if assessment.is_plain_run(request):
         from slidescreen.reporting.terminal import show_files
         from slidescreen.reporting.worklist import show_run, show_slide
 
@@ -127,5 +127,7 @@ def report(
     from slidescreen.reporting.evaluation_page import show_evaluation
 
     with EnsembleDisplay() as display:
-        evaluation, folder = scoring.run_evaluation(request, default_ensemble, partial(display.progress, "classifying"))
+        evaluation, folder = assessment.run_evaluation(
+            request, default_ensemble, partial(display.progress, "classifying")
+        )
     show_evaluation(evaluation, folder)
