@@ -10,7 +10,7 @@ from slidescreen import output
 from slidescreen.data.calls import Status
 from slidescreen.data.skipped_files import sentences
 from slidescreen.errors import InputError
-from slidescreen.files.fallback_names import names_in
+from slidescreen.files.run_files import fallback_names
 from slidescreen.files.writing import printable
 from slidescreen.reporting.flag_words import short_flags
 from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
@@ -55,7 +55,7 @@ def show_run(run: Run, out: Path, reasons: bool = False) -> None:
         console.print(_table(shown, run.mixed(), console.width))
     if len(worklist) > _MOST_ROWS:
         console.print(f"{len(worklist) - _MOST_ROWS} more slides: see the report")
-    page = out / names_in(run.info).get("report.html", "report.html")
+    page = out / fallback_names(run.info).get("report.html", "report.html")
     console.print(f"\nreport: {escape(printable(page))}", soft_wrap=True)
     console.print("For research use only. Brackets: 95% limits. Reasons: see report or --verbose.")
 

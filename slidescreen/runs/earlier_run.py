@@ -8,12 +8,9 @@ from typing import Any
 
 from slidescreen.errors import InputError
 from slidescreen.files.damaged import DamagedError, read_json
+from slidescreen.files.run_files import FINISHED, RECORD, STATUS, TABLES
 from slidescreen.files.writing import printable
 
-RECORD = "run.json"
-TABLES = ("cells.csv", "differential.csv", "report.html")
-STATUS = "status.json"
-FINISHED = ".finished"
 _INPUT = re.compile(r'"input":\s*("(?:[^"\\]|\\.)*")')
 
 

@@ -20,13 +20,13 @@ from slidescreen.ensembles import false_calls, sufficiency
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError, OutputError, UnreadableImageError
 from slidescreen.files.damaged import set_aside
+from slidescreen.files.run_files import FINISHED
 from slidescreen.files.writing import make_folder, sweep
 from slidescreen.reporting.tables import cell_rows
 from slidescreen.runs.archive import archived_stems, put_away
 from slidescreen.screening import correction, differential, excess, verdict
 from slidescreen.screening.results import SlideResult, judge, renamed
 from slidescreen.screening.slide_record import (
-    FOLDER,
     PICTURES,
     SUFFIX,
     FinishedSlide,
@@ -54,7 +54,7 @@ class Ledger:
     def __init__(
         self, run_folder: Path, ensemble: Ensemble, configuration: EngineConfiguration, thresholds: Thresholds
     ) -> None:
-        self._folder = run_folder / FOLDER
+        self._folder = run_folder / FINISHED
         self._ensemble, self._thresholds = ensemble, thresholds
         self._origin = _origin(ensemble, configuration, thresholds)
         self._states: dict[str, tuple[str, tuple[str, ...]]] = {}  # of images still to be read, before anyone read them

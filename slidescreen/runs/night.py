@@ -12,13 +12,13 @@ from slidescreen.engine.options import for_each
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.pipeline import Pipeline
 from slidescreen.errors import InputError, NothingClassifiedError
-from slidescreen.files import fallback_names
 from slidescreen.files.damaged import set_aside
 from slidescreen.files.file_system import in_words, missing_features
 from slidescreen.files.locking import locked
+from slidescreen.files.run_files import FALLBACK_NAMES, FINISHED, RECORD, STATUS, fallback_names_of, remove_unused
 from slidescreen.files.writing import make_folder, printable, sweep
 from slidescreen.interruptible import interruptibly
-from slidescreen.runs.earlier_run import FINISHED, RECORD, STATUS, earlier_slides, had_slides_of, in_the_way
+from slidescreen.runs.earlier_run import earlier_slides, had_slides_of, in_the_way
 from slidescreen.runs.export_watch import ExportWatch
 from slidescreen.runs.ledger import Ledger
 from slidescreen.runs.monitoring import Monitor, RunObserver, monitored
@@ -29,7 +29,6 @@ from slidescreen.runs.quality_control import QualityControl
 from slidescreen.runs.record import Night, describe, write_record, write_worklist
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, judge
-from slidescreen.screening.verdict import number_of
 
 
 def classify_folder(request: ClassifyOptions, ensemble: Ensemble, display: RunObserver) -> Run:
@@ -68,7 +67,7 @@ def classify_folder(request: ClassifyOptions, ensemble: Ensemble, display: RunOb
         results, remaining, waiting = dict(plan.known), plan.remaining, [slide.name for slide in plan.waiting]
         _tell(monitor, plan)
         if ledger.damaged:
-            monitor.warn(f"set aside damaged records of finished slides: {', '.join(ledger.damaged)}")
+            monitor.warn(f"damaged records of finished slides are set aside: {', '.join(ledger.damaged)}")
         threads, images = request.engine.threads, sum(len(slide.images) for slide in remaining)
         engines = load_engines(ensemble.members, configuration, threads, monitor.note) if images else NO_ENGINES
         found = found.without(plan.archived)
@@ -86,7 +85,7 @@ def classify_folder(request: ClassifyOptions, ensemble: Ensemble, display: RunOb
                 if interruptibly(partial(exports.has_changed, slide)):
                     waiting.append(slide.name)
                     results |= outdated(ledger, [slide])
-                    monitor.note(f"changed while it was classified, left for the next run: {slide.name}")
+                    monitor.note(f"being exported while it was classified, left to the next run: {slide.name}")
                     continue
                 judged = judge(slide, calls, ensemble, request.thresholds)
                 if slide.images:
@@ -119,15 +118,15 @@ def _with_worklist(run: Run, request: ClassifyOptions, monitor: Monitor, in_hast
     written = write_worklist(run, request.out, in_haste)
     for name, other in written.items():
         path = request.out / name
-        monitor.not_written(path, f"{printable(path)} was not replaced: another program has it open; see {other}")
-    return replace(run, info={**run.info, fallback_names.KEY: written})
+        monitor.not_written(path, f"{printable(path)} is as it was, for another program holds it: see {other}")
+    return replace(run, info={**run.info, FALLBACK_NAMES: written})
 
 
 def _record(run: Run, request: ClassifyOptions, monitor: Monitor) -> None:
-    before = fallback_names.of_run(request.out)
+    before = fallback_names_of(request.out)
     with monitor.side_file(request.out / RECORD):
         write_record(_with_troubles(run, monitor), request.out)
-        fallback_names.remove_unused(request.out, before, run.info[fallback_names.KEY])
+        remove_unused(request.out, before, run.info[FALLBACK_NAMES])
 
 
 def _with_troubles(run: Run, monitor: Monitor) -> Run:
@@ -154,16 +153,16 @@ def _clear_way(request: ClassifyOptions, monitor: Monitor) -> None:
     for path in in_the_way(request.out, request.path, request.overwrite):
         with monitor.side_file(path):
             kept = set_aside(path)
-            monitor.warn(f"{printable(path)} is damaged or of an unknown run: kept as {kept.name}")
+            monitor.warn(f"{printable(path)} is damaged, or of no run that is known here: kept as {kept.name}")
 
 
 def _tell(monitor: Monitor, plan: Plan) -> None:
     if plan.unchanged:
-        monitor.note(f"unchanged since an earlier run, not classified again: {number_of(plan.unchanged, 'slide')}")
+        monitor.note(f"finished by an earlier run and unchanged: {plan.unchanged}")
     if plan.vanished:
-        monitor.note(f"images gone since an earlier run, result kept: {number_of(len(plan.vanished), 'slide')}")
+        monitor.note(f"finished by an earlier run and gone since: {len(plan.vanished)}")
     for each in plan.vanished:
         monitor.event("vanished", slide=each.name, reason=each.reason)
     if plan.waiting:
         names = ", ".join(slide.name for slide in plan.waiting)
-        monitor.note(f"export not finished, left for the next run: {names}")
+        monitor.note(f"still being exported, left to the next run: {names}")

@@ -13,11 +13,11 @@ from typing import Any
 from slidescreen import __version__
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.files.run_files import RECORD
 from slidescreen.files.writing import printable, write_text
 from slidescreen.reporting.page import render_run
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
-from slidescreen.runs.earlier_run import RECORD
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in

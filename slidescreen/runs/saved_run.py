@@ -7,7 +7,7 @@ from slidescreen.data.calls import Status
 from slidescreen.data.skipped_files import sentences
 from slidescreen.errors import InputError
 from slidescreen.files.damaged import DamagedError, read_json
-from slidescreen.files.fallback_names import names_in
+from slidescreen.files.run_files import RECORD, fallback_names
 from slidescreen.files.writing import printable
 from slidescreen.reporting.cell_table import open_calls
 from slidescreen.reporting.remarks import contradictory_reports
@@ -39,7 +39,7 @@ def read_run(folder: Path) -> Run:
     """
     if is_archive(folder):
         return read_archive(folder)
-    path = folder / "run.json"
+    path = folder / RECORD
     reasons: dict[str, dict[str, str]] = {}
     try:
         info = _checked(read_json(path))
@@ -52,7 +52,7 @@ def read_run(folder: Path) -> Run:
     except (DamagedError, ValueError, KeyError, TypeError, AttributeError) as error:
         again = "move it away and classify again, which takes no time for what is finished"
         raise InputError(f"{printable(path)} is damaged ({error}): {again}") from error
-    second = names_in(info)
+    second = fallback_names(info)
     calls, types = open_calls(folder / second.get("cells.csv", "cells.csv"), reasons)
     alike = (finished for finished in read_all(folder) if finished.cell_types == types)
     records = {_key(finished.slide, finished.differential): finished for finished in alike}

@@ -14,11 +14,11 @@ from typing import IO, Any, overload
 
 from slidescreen.data.calls import Call, Contradiction, Status
 from slidescreen.errors import InputError
+from slidescreen.files.run_files import FINISHED
 from slidescreen.files.writing import printable, write_text
 from slidescreen.screening.differential import Differential, Share
 from slidescreen.screening.finding import Finding, Verdict
 
-FOLDER = ".finished"  # in a run's folder
 SUFFIX, PICTURES = ".json", ".pictures"
 _FORMAT = 3
 _OPENING = b'["'
@@ -239,7 +239,7 @@ def _differential(entry: Mapping[str, Any]) -> Differential:
 
 def read_all(run_folder: Path) -> Iterator[FinishedSlide]:
     """The heads of all records in a run's folder, by the names of their files; damaged ones are left out."""
-    for path in sorted((run_folder / FOLDER).glob(f"*{SUFFIX}")):
+    for path in sorted((run_folder / FINISHED).glob(f"*{SUFFIX}")):
         finished = read_finished(path)
         if finished is not None:
             yield finished

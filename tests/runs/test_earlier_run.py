@@ -9,7 +9,8 @@ from conftest import Command, write_cells
 
 from slidescreen.errors import InputError
 from slidescreen.files.damaged import set_aside
-from slidescreen.runs.earlier_run import RECORD, TABLES, earlier_slides, in_the_way
+from slidescreen.files.run_files import RECORD, TABLES
+from slidescreen.runs.earlier_run import earlier_slides, in_the_way
 
 NAMES = (*TABLES, RECORD, "status.json", "history.csv")
 

@@ -19,7 +19,7 @@ from slidescreen.data.slides import Slide, discover
 from slidescreen.engine.configuration import configure
 from slidescreen.engine.options import EngineOptions
 from slidescreen.ensembles import storage
-from slidescreen.files import fallback_names
+from slidescreen.files import run_files
 from slidescreen.reporting.page import MOST_EARLIER
 from slidescreen.runs.ledger import Ledger
 from slidescreen.screening.results import judge
@@ -660,5 +660,5 @@ def test_a_record_that_was_tampered_with_removes_nobodys_files(told: object, tmp
         (tmp_path / name).touch()
     (tmp_path / "run" / "run.json").write_text(json.dumps({"written_beside": told}))
     before = sorted(tmp_path.rglob("*"))
-    fallback_names.remove_unused(tmp_path / "run", fallback_names.of_run(tmp_path / "run"), {})
+    run_files.remove_unused(tmp_path / "run", run_files.fallback_names_of(tmp_path / "run"), {})
     assert sorted(tmp_path.rglob("*")) == before
