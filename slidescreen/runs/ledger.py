@@ -5,32 +5,26 @@ import hashlib
 import json
 import os
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from slidescreen.data.calls import Call
-from slidescreen.data.images import read_bytes
-from slidescreen.data.slides import CellImage, Slide
+from slidescreen.data.slides import Slide
 from slidescreen.engine.interface import EngineConfiguration
-from slidescreen.ensembles import false_calls, sufficiency
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.errors import InputError, OutputError, UnreadableImageError
+from slidescreen.errors import InputError, OutputError
 from slidescreen.files.damaged import set_aside
 from slidescreen.files.run_files import FINISHED
 from slidescreen.files.writing import make_folder, sweep
 from slidescreen.reporting.tables import cell_rows
 from slidescreen.runs.archive import archived_stems, put_away
-from slidescreen.screening import correction, differential, excess, verdict
+from slidescreen.runs.fingerprints import fingerprint_of, is_same, is_still_unreadable, state_of, states_of, unread_of
+from slidescreen.runs.provenance import provenance_of
 from slidescreen.screening.results import SlideResult, judge, renamed
 from slidescreen.screening.slide_record import (
     PICTURES,
     SUFFIX,
     FinishedSlide,
-    Provenance,
     RecordBody,
     call_of,
     is_old,
@@ -38,8 +32,6 @@ from slidescreen.screening.slide_record import (
     write_finished,
 )
 from slidescreen.screening.thresholds import Thresholds
-
-_JUDGING = (differential, correction, false_calls, excess, sufficiency, verdict)
 
 
 class Ledger:
@@ -56,7 +48,7 @@ class Ledger:
     ) -> None:
         self._folder = run_folder / FINISHED
         self._ensemble, self._thresholds = ensemble, thresholds
-        self._origin = _origin(ensemble, configuration, thresholds)
+        self._provenance = provenance_of(ensemble, configuration, thresholds)
         self._states: dict[str, tuple[str, tuple[str, ...]]] = {}  # of images still to be read, before anyone read them
         self.damaged: list[str] = []
         """Records that turned out to be damaged, by their slides' names where these are known; they are set aside."""
@@ -65,15 +57,15 @@ class Ledger:
 
     def recall(self, slide: Slide) -> SlideResult | None:
         """A finished slide; None if it is new, changed, or was called by another ensemble."""
-        fingerprint = _fingerprint(slide)
+        fingerprint = fingerprint_of(slide)
         finished = self._whole(self._path(slide.place), slide.name)
         known = finished is not None and finished.slide == slide.name
-        if finished is not None and known and finished.origin.called == self._origin.called:
+        if finished is not None and known and finished.provenance.called == self._provenance.called:
             with contextlib.suppress(InputError):  # a damaged record is none
                 unchanged = self._unchanged(finished, slide, fingerprint)
                 if unchanged is not None:
                     return self._judged(unchanged)
-        self._states[slide.place] = fingerprint, _states(slide)
+        self._states[slide.place] = fingerprint, states_of(slide)
         return None
 
     def keep(self, slide: Slide, result: SlideResult) -> SlideResult:
@@ -84,12 +76,12 @@ class Ledger:
         """
         make_folder(self._folder)
         if slide.place not in self._states:
-            self._states[slide.place] = _fingerprint(slide), _states(slide)
+            self._states[slide.place] = fingerprint_of(slide), states_of(slide)
         fingerprint, states = self._states.pop(slide.place)
         calls = tuple(result.calls)
         self._make_room(slide, {call.digest for call in calls})
         finished = self._described(slide, result, datetime.now(UTC))
-        known = replace(finished, fingerprint=fingerprint, unread=_unread(slide, calls))
+        known = replace(finished, fingerprint=fingerprint, unread=unread_of(slide, calls))
         write_finished(known, RecordBody(calls, states), cell_rows(slide.name, calls, known.cell_types))
         return replace(result, kept=known)
 
@@ -106,7 +98,7 @@ class Ledger:
             path=self._path(slide.place),
             slide=slide.name,
             folder=slide.folder,
-            origin=self._origin,
+            provenance=self._provenance,
             time=time.isoformat(timespec="seconds"),
             fingerprint="",
             unread=(),
@@ -131,7 +123,7 @@ class Ledger:
         return self._judged(finished)
 
     def _judged(self, finished: FinishedSlide) -> SlideResult:
-        if finished.origin.judged != self._origin.judged and finished.origin.voted == self._origin.voted:
+        if finished.provenance.judged != self._provenance.judged and finished.provenance.voted == self._provenance.voted:
             finished = self._judged_anew(finished)
         return SlideResult(finished.differential, finished.finding, finished.calls(), finished.folder, kept=finished)
 
@@ -155,7 +147,7 @@ class Ledger:
             body = finished.body()
             known = {call.image: (call, state) for call, state in zip(body.calls, body.states, strict=True)}
             if len(left) < sum(bool(call.digest) for call in body.calls) and all(
-                image.name in known and _same(image, *known[image.name], _state(image.path)) for image in left
+                image.name in known and is_same(image, *known[image.name], state_of(image.path)) for image in left
             ):
                 return finished
         return None
@@ -179,7 +171,7 @@ class Ledger:
         for path in filter(is_old, self._folder.glob(f"*{SUFFIX}")):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, OutputError):
                 old = json.loads(path.read_text(encoding="utf-8"))
-                if old["key"] == self._origin.called:  # else there is no telling what its calls meant
+                if old["key"] == self._provenance.called:  # else there is no telling what its calls meant
                     slide = Slide(old["slide"], Path(old["folder"]), (), place=old["slide"])
                     body = RecordBody(tuple(map(call_of, old["calls"])), tuple(old["states"]))
                     time = datetime.fromtimestamp(path.stat().st_mtime, UTC)
@@ -214,17 +206,17 @@ class Ledger:
         share, images are read in one night, and not every night.
         """
         if finished.fingerprint == fingerprint:
-            if not all(_still_unreadable(slide.images[place], reason) for place, reason in finished.unread):
+            if not all(is_still_unreadable(slide.images[place], reason) for place, reason in finished.unread):
                 return None
             if finished.folder == slide.folder:
                 return finished
-        body, states = finished.body(), _states(slide)
+        body, states = finished.body(), states_of(slide)
         if len(body.calls) != len(slide.images):
             return None
         images = zip(slide.images, body.calls, body.states, states, strict=True)
-        if not all(_same(image, call, before, now) for image, call, before, now in images):
+        if not all(is_same(image, call, before, now) for image, call, before, now in images):
             return None
-        unread = _unread(slide, body.calls)
+        unread = unread_of(slide, body.calls)
         renewed = replace(finished, folder=slide.folder, fingerprint=fingerprint, unread=unread)
         self._write(renewed, replace(body, states=states))
         return renewed
@@ -233,8 +225,8 @@ class Ledger:
         body = finished.body()
         slide = Slide(finished.slide, finished.folder, ())
         judged = judge(slide, body.calls, self._ensemble, self._thresholds)
-        origin = replace(finished.origin, judged=self._origin.judged)
-        renewed = replace(finished, origin=origin, differential=judged.differential, finding=judged.finding)
+        provenance = replace(finished.provenance, judged=self._provenance.judged)
+        renewed = replace(finished, provenance=provenance, differential=judged.differential, finding=judged.finding)
         self._write(renewed, body)
         return renewed
 
@@ -244,78 +236,9 @@ class Ledger:
             write_finished(finished, body, finished.rows())
 
 
-def _origin(ensemble: Ensemble, configuration: EngineConfiguration, thresholds: Thresholds) -> Provenance:
-    vote = [(member.sha256, member.weight) for member in ensemble.members]
-    validation = ensemble.validation
-    told = [vote, ensemble.rule, validation.temperature, validation.offsets, validation.rejection_threshold]
-    code = [hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest() for module in _JUDGING]
-    return Provenance(
-        voted=_hash(told),
-        called=_hash([*told, asdict(configuration)]),
-        judged=_hash([told, asdict(validation), asdict(thresholds), code]),
-    )
-
-
-def _hash(values: Any) -> str:
-    return hashlib.sha256(json.dumps(values, default=_plain).encode()).hexdigest()
-
-
-def _plain(value: Any) -> Any:
-    """What JSON has no word for."""
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    return sorted(value) if isinstance(value, frozenset) else str(value)
-
-
-def _state(path: str | Path) -> str:
-    try:
-        status = os.stat(path)  # noqa: PTH116 - of hundreds of thousands of files
-    except OSError:
-        return ""
-    return f"{status.st_size},{status.st_mtime_ns}"
-
-
-def _states(slide: Slide) -> tuple[str, ...]:
-    return tuple(_state(image.path) for image in slide.images)
-
-
-def _fingerprint(slide: Slide) -> str:
-    """Of the slide's images: names, the laboratory's own calls, refusals, states."""
-    told = [f"{name}\n{reported}\n{refusal}\n{_state(file)}" for file, name, reported, refusal in slide.fields()]
-    return hashlib.sha256("\n\n".join(sorted(told)).encode()).hexdigest()
-
-
-def _unread(slide: Slide, calls: Sequence[Call]) -> tuple[tuple[int, str], ...]:
-    """The images that could not be read, by their position, and why; those that must not be opened are none of them."""
-    pairs = enumerate(zip(slide.images, calls, strict=True))
-    return tuple((place, call.reason) for place, (image, call) in pairs if not call.digest and not image.refusal)
-
-
 def _contents(finished: FinishedSlide) -> set[str]:
     """The content hashes of a finished slide's images; of a damaged record what no image has."""
     try:
         return {call.digest for call in finished.body().calls}
     except InputError:
         return {"damaged"}
-
-
-def _still_unreadable(image: CellImage, reason: str) -> bool:
-    try:
-        read_bytes(image.path)
-    except UnreadableImageError as error:
-        return str(error) == reason
-    return False
-
-
-def _same(image: CellImage, call: Call, before: str, now: str) -> bool:
-    """Whether an image is the one that was called, and would be called so again; by its state before and now."""
-    if (image.name, image.reported_type) != (call.image, call.reported_type):
-        return False
-    if image.refusal:
-        return image.refusal == call.reason
-    if call.digest and now and now == before:
-        return True
-    try:
-        return hashlib.sha256(read_bytes(image.path)).hexdigest() == call.digest
-    except UnreadableImageError as error:  # still what it was, if it could not be read then
-        return not call.digest and str(error) == call.reason

@@ -46,7 +46,7 @@ class FinishedSlide:
     Attributes:
         path: of the record.
         slide, folder: the slide's name, and where its images lay.
-        origin: by what it was called and judged.
+        provenance: by what it was called and judged.
         time: when it was classified (ISO 8601, UTC).
         fingerprint: of its images' names and states, by which an unchanged slide is told.
         unread: the images that could not be read, by position, and why: to be tried again every night.
@@ -61,7 +61,7 @@ class FinishedSlide:
     path: Path
     slide: str
     folder: Path
-    origin: Provenance
+    provenance: Provenance
     time: str
     fingerprint: str
     unread: tuple[tuple[int, str], ...]
@@ -168,7 +168,7 @@ def write_finished(finished: FinishedSlide, body: RecordBody, rows: str) -> None
         "format": _FORMAT,
         "slide": finished.slide,
         "folder": str(finished.folder),
-        "origin": asdict(finished.origin),
+        "origin": asdict(finished.provenance),
         "time": finished.time,
         "fingerprint": finished.fingerprint,
         "unread": finished.unread,
@@ -198,7 +198,7 @@ def read_finished(path: Path) -> FinishedSlide | None:
             path=path,
             slide=head["slide"],
             folder=Path(head["folder"]),
-            origin=Provenance(**head["origin"]),
+            provenance=Provenance(**head["origin"]),
             time=head["time"],
             fingerprint=head["fingerprint"],
             unread=tuple((int(position), str(reason)) for position, reason in head["unread"]),

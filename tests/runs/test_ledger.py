@@ -93,7 +93,7 @@ def test_an_unchanged_slide_is_told_by_the_head_of_its_record_alone(
     for name in (
         "slidescreen.screening.slide_record.call_of",
         "slidescreen.runs.ledger.judge",
-        "slidescreen.runs.ledger.read_bytes",
+        "slidescreen.runs.fingerprints.read_bytes",
     ):
         monkeypatch.setattr(name, refuse)
     book = ledger(tmp_path, ensemble_folder)
@@ -112,7 +112,7 @@ def test_a_shift_of_all_times_has_images_read_once(
     for image in slide.images:
         os.utime(image.path, (1e9, 1e9))
     read: list[Path] = []
-    monkeypatch.setattr("slidescreen.runs.ledger.read_bytes", lambda path: read.append(path) or path.read_bytes())
+    monkeypatch.setattr("slidescreen.runs.fingerprints.read_bytes", lambda path: read.append(path) or path.read_bytes())
     for _ in range(2):
         assert ledger(tmp_path, ensemble_folder).recall(slide) is not None
         assert len(read) == 2

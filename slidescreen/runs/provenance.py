@@ -1,0 +1,42 @@
+"""By what slides are called and judged, as hashes: while they are the same, so is the outcome."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from slidescreen.engine.interface import EngineConfiguration
+from slidescreen.ensembles import false_calls, sufficiency
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.screening import correction, differential, excess, verdict
+from slidescreen.screening.slide_record import Provenance
+from slidescreen.screening.thresholds import Thresholds
+
+_JUDGING = (differential, correction, false_calls, excess, sufficiency, verdict)
+
+
+def provenance_of(ensemble: Ensemble, configuration: EngineConfiguration, thresholds: Thresholds) -> Provenance:
+    """Of the ensemble, the engine's settings, the thresholds, and the code that judges."""
+    vote = [(member.sha256, member.weight) for member in ensemble.members]
+    validation = ensemble.validation
+    told = [vote, ensemble.rule, validation.temperature, validation.offsets, validation.rejection_threshold]
+    code = [hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest() for module in _JUDGING]
+    return Provenance(
+        voted=_hash(told),
+        called=_hash([*told, asdict(configuration)]),
+        judged=_hash([told, asdict(validation), asdict(thresholds), code]),
+    )
+
+
+def _hash(values: Any) -> str:
+    return hashlib.sha256(json.dumps(values, default=_plain).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """What JSON has no word for."""
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    return sorted(value) if isinstance(value, frozenset) else str(value)
