@@ -46,13 +46,13 @@ class Ledger:
     def __init__(
         self, run_folder: Path, ensemble: Ensemble, configuration: EngineConfiguration, thresholds: Thresholds
     ) -> None:
-        self._folder = run_folder / FINISHED
+        self.folder = run_folder / FINISHED
         self._ensemble, self._thresholds = ensemble, thresholds
         self._provenance = provenance_of(ensemble, configuration, thresholds)
         self._states: dict[str, tuple[str, tuple[str, ...]]] = {}  # of images still to be read, before anyone read them
         self.damaged: list[str] = []
         """Records that turned out to be damaged, by their slides' names where these are known; they are set aside."""
-        sweep(self._folder)
+        sweep(self.folder)
         self._adopt_old_records()
 
     def recall(self, slide: Slide) -> SlideResult | None:
@@ -74,7 +74,7 @@ class Ledger:
         Raises:
             OutputError: the disk is full or cannot be written to.
         """
-        make_folder(self._folder)
+        make_folder(self.folder)
         if slide.place not in self._states:
             self._states[slide.place] = fingerprint_of(slide), states_of(slide)
         fingerprint, states = self._states.pop(slide.place)
@@ -89,7 +89,7 @@ class Ledger:
         """A slide takes the place of its own record, and sends one that holds other images too into the archive."""
         before = self._finished(slide)
         if before is not None and not _contents(before) <= {*images, ""}:
-            put_away(before, self._folder.parent)
+            put_away(before, self.folder.parent)
         self._path(slide.place).with_suffix(PICTURES).unlink(missing_ok=True)  # of images that may be others now
 
     def _described(self, slide: Slide, result: SlideResult, time: datetime) -> FinishedSlide:
@@ -123,7 +123,10 @@ class Ledger:
         return self._judged(finished)
 
     def _judged(self, finished: FinishedSlide) -> SlideResult:
-        if finished.provenance.judged != self._provenance.judged and finished.provenance.voted == self._provenance.voted:
+        if (
+            finished.provenance.judged != self._provenance.judged
+            and finished.provenance.voted == self._provenance.voted
+        ):
             finished = self._judged_anew(finished)
         return SlideResult(finished.differential, finished.finding, finished.calls(), finished.folder, kept=finished)
 
@@ -154,13 +157,13 @@ class Ledger:
 
     def archived(self, slides: Sequence[Slide]) -> list[Slide]:
         """Those of the slides that were finished once, and have no record any more but in the archive."""
-        stems = archived_stems(self._folder.parent) if slides else frozenset()
+        stems = archived_stems(self.folder.parent) if slides else frozenset()
         return [s for s in slides if self._path(s.place).stem in stems and not self._path(s.place).exists()]
 
     def others(self, places: Collection[str]) -> Iterator[FinishedSlide]:
         """What was finished of slides that do not lie at these places, by the names of their records."""
         known = {self._path(place).name for place in places}
-        for path in sorted(self._folder.glob(f"*{SUFFIX}")):
+        for path in sorted(self.folder.glob(f"*{SUFFIX}")):
             if path.name not in known:
                 finished = read_finished(path) or self._whole(path, path.name)
                 if finished is not None:
@@ -168,7 +171,7 @@ class Ledger:
 
     def _adopt_old_records(self) -> None:
         """Bring records as the first release wrote them, one JSON object each, into the form of today."""
-        for path in filter(is_old, self._folder.glob(f"*{SUFFIX}")):
+        for path in filter(is_old, self.folder.glob(f"*{SUFFIX}")):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, OutputError):
                 old = json.loads(path.read_text(encoding="utf-8"))
                 if old["key"] == self._provenance.called:  # else there is no telling what its calls meant
@@ -197,7 +200,7 @@ class Ledger:
 
     def _path(self, place: str) -> Path:
         """By the place, byte for byte: two slides never share a record, whatever their names look like."""
-        return self._folder / f"{hashlib.sha256(os.fsencode(place)).hexdigest()[:32]}{SUFFIX}"
+        return self.folder / f"{hashlib.sha256(os.fsencode(place)).hexdigest()[:32]}{SUFFIX}"
 
     def _unchanged(self, finished: FinishedSlide, slide: Slide, fingerprint: str) -> FinishedSlide | None:
         """What was finished, if the slide's images are the same; else None.

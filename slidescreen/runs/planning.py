@@ -1,17 +1,20 @@
-"""Which of a night's slides are to be classified, and what earlier runs found on the others."""
+"""Which of a run's slides are to be classified, and what earlier runs found on the others."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from slidescreen.data.slides import Slide
+from slidescreen.interruptible import interruptibly
 from slidescreen.runs.earlier_run import earlier_slides
 from slidescreen.runs.export_watch import ExportWatch
 from slidescreen.runs.ledger import Ledger
+from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.retention import archive_long_gone
 from slidescreen.runs.vanished import VanishedSlide, marked, no_longer_found, with_fewer_images, without_images
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult
+from slidescreen.screening.verdict import number_of
 
 _CHANGING = "the slide has changed, and its export may not have finished"
 
@@ -27,6 +30,7 @@ class Plan:
         waiting: slides that seem to be still being exported, and are left to the next run.
         remaining: those to be classified.
         archived: empty folders of slides that have been gone for so long that they are in the archive.
+        earlier: names of the slides that the last complete run had.
     """
 
     unchanged: int
@@ -34,31 +38,57 @@ class Plan:
     vanished: Sequence[VanishedSlide]
     waiting: Sequence[Slide]
     remaining: Sequence[Slide]
-    archived: Sequence[Slide] = ()
+    archived: Sequence[Slide]
+    earlier: frozenset[str]
 
 
-def plan(
-    request: ClassifyOptions, ledger: Ledger, slides: Sequence[Slide], exports: ExportWatch, note: Callable[[str], None]
+def recall(
+    options: ClassifyOptions, slides: Sequence[Slide], ledger: Ledger, exports: ExportWatch, monitor: Monitor
 ) -> Plan:
-    """Look at each slide that there is or was; what has been gone for long moves into the archive."""
-    recalled = () if request.force else filter(None, map(ledger.recall, slides))
+    """Look at each slide that there is or was, and tell what is not to be classified.
+
+    What has been gone for long moves into the archive.
+    """
+    plan = interruptibly(lambda: _plan(options, slides, ledger, exports, monitor.note))
+    if plan.unchanged:
+        monitor.note(f"unchanged since an earlier run, not classified again: {number_of(plan.unchanged, 'slide')}")
+    if plan.vanished:
+        monitor.note(f"images gone since an earlier run, result kept: {number_of(len(plan.vanished), 'slide')}")
+    for each in plan.vanished:
+        monitor.event("vanished", slide=each.name, reason=each.reason)
+    if plan.waiting:
+        names = ", ".join(slide.name for slide in plan.waiting)
+        monitor.note(f"export not finished, left for the next run: {names}")
+    if ledger.damaged:
+        monitor.warn(f"set aside damaged records of finished slides: {', '.join(ledger.damaged)}")
+    return plan
+
+
+def _plan(
+    options: ClassifyOptions,
+    slides: Sequence[Slide],
+    ledger: Ledger,
+    exports: ExportWatch,
+    note: Callable[[str], None],
+) -> Plan:
+    recalled = () if options.force else filter(None, map(ledger.recall, slides))
     known = {result.name: result for result in recalled}
     unchanged = len(known)
     left = [slide for slide in slides if slide.name not in known]
-    gone = [*no_longer_found(ledger, slides, request.path.resolve()), *without_images(ledger, left)]
+    gone = [*no_longer_found(ledger, slides, options.path.resolve()), *without_images(ledger, left)]
     left = _but(left, gone)
     waiting = exports.waiting(left)
     known |= outdated(ledger, waiting)
     left = [slide for slide in left if slide.name not in {each.name for each in waiting}]
-    if not request.force:
+    if not options.force:
         gone += with_fewer_images(ledger, left)
-    staying = archive_long_gone(gone, request.out, request.keep, note)
+    staying = archive_long_gone(gone, options.out, options.keep, note)
     archived = ledger.archived([slide for slide in slides if not slide.images and slide not in waiting])
     known |= {result.name: result for result in (each.result(ledger) for each in staying)}
-    earlier = earlier_slides(request.out)
+    earlier = earlier_slides(options.out)
     known = {name: replace(result, new=result.new and name not in earlier) for name, result in known.items()}
     remaining = [slide for slide in _but(left, gone) if slide not in archived]
-    return Plan(unchanged, known, staying, waiting, remaining, archived)
+    return Plan(unchanged, known, staying, waiting, remaining, archived, earlier)
 
 
 def outdated(ledger: Ledger, waiting: Sequence[Slide]) -> dict[str, SlideResult]:

@@ -1,7 +1,11 @@
-"""A night beside those before it: what departs, and the row that it adds to their history."""
+"""A run beside those before it: what departs, and the row that it adds to their history.
+
+Whatever becomes of the history's file, which may lie on a share that no longer answers, the run goes on.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TypeVar
 
 from slidescreen.errors import OutputError
@@ -17,46 +21,50 @@ from slidescreen.screening.results import SlideResult
 T = TypeVar("T")
 
 
-class QualityControl:
-    """The history that a run is asked to keep. Whatever becomes of that file, the run goes on."""
+def compare_with_history(
+    options: ClassifyOptions,
+    results: Mapping[str, SlideResult],
+    measured: Mapping[str, tuple[float, float]],
+    monitor: Monitor,
+) -> list[str]:
+    """In what the new slides depart from those of earlier nights, or of where the ensemble was measured."""
+    slides, history, path = _new(results), History(), _path(options)
+    with monitor.side_file(path):
+        history = _in_time(path, options.time_limit, lambda: read_history(path, options.history is not None))
+    for remark in history.remarks:
+        monitor.warn(remark)
+    remarks = compare(profile_of(slides), history.profiles(but=content_of(slides)), measured)
+    for remark in remarks:
+        monitor.event("drift", remark=remark)
+    return remarks
 
-    def __init__(self, request: ClassifyOptions, monitor: Monitor) -> None:
-        self._path = request.history or request.out / "history.csv"
-        self._named = request.history is not None
-        self._limit = request.time_limit
-        self._monitor = monitor
 
-    def remarks(self, results: Mapping[str, SlideResult], measured: Mapping[str, tuple[float, float]]) -> list[str]:
-        """In what the new slides depart from those of earlier nights, or of where the ensemble was measured."""
-        slides, history = _new(results), History()
-        with self._monitor.side_file(self._path):
-            history = self._in_time(lambda: read_history(self._path, self._named))
-        for remark in history.remarks:
-            self._monitor.warn(remark)
-        remarks = compare(profile_of(slides), history.profiles(but=content_of(slides)), measured)
-        for remark in remarks:
-            self._monitor.event("drift", remark=remark)
-        return remarks
+def add_to_history(
+    options: ClassifyOptions, started: datetime, results: Mapping[str, SlideResult], monitor: Monitor
+) -> None:
+    """Add how the new slides look."""
+    slides, time, path = _new(results), started.isoformat(timespec="seconds"), _path(options)
+    if not profile_of(slides).figures:
+        return
+    with monitor.side_file(path):
+        kept = _in_time(path, options.time_limit, lambda: add_night(path, time, slides, options.history is not None))
+        if kept is not None:
+            monitor.warn(f"{printable(path)} was started anew; the old file is kept as {kept.name}")
 
-    def remember(self, started: datetime, results: Mapping[str, SlideResult]) -> None:
-        """Add how the new slides look."""
-        slides, time = _new(results), started.isoformat(timespec="seconds")
-        if not profile_of(slides).figures:
-            return
-        with self._monitor.side_file(self._path):
-            kept = self._in_time(lambda: add_night(self._path, time, slides, self._named))
-            if kept is not None:
-                self._monitor.warn(f"{printable(self._path)} was started anew; the old file is kept as {kept.name}")
 
-    def _in_time(self, function: Callable[[], T]) -> T:
-        """Call what reads or writes the file, which may lie on a share that no longer answers."""
-        try:
-            return interruptibly(function, self._limit)
-        except TimeoutError as error:
-            raise OutputError(f"{printable(self._path)} does not answer within {self._limit:g} s") from error
+def _path(options: ClassifyOptions) -> Path:
+    return options.history or options.out / "history.csv"
 
 
 def _new(results: Mapping[str, SlideResult]) -> Sequence[SlideResult]:
     """The slides with images that no earlier night has told of; not those that were known, and have gone meanwhile."""
     shown = (result for result in results.values() if result.new and result.differential.images)
     return [result for result in shown if Flag.VANISHED not in result.finding.flags]
+
+
+def _in_time(path: Path, limit: float, function: Callable[[], T]) -> T:
+    """Call what reads or writes a file that may not answer."""
+    try:
+        return interruptibly(function, limit)
+    except TimeoutError as error:
+        raise OutputError(f"{printable(path)} does not answer within {limit:g} s") from error

@@ -5,19 +5,21 @@ import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from slidescreen import __version__
+from slidescreen.data.slides import Survey
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.files.run_files import RECORD
+from slidescreen.files.run_files import FALLBACK_NAMES, RECORD, fallback_names_of, remove_unused
 from slidescreen.files.writing import printable, write_text
 from slidescreen.reporting.page import render_run
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
+from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in
@@ -26,115 +28,122 @@ _HASTE = 3.0  # seconds
 
 
 @dataclass(frozen=True)
-class Night:
+class RunSetup:
     """What a run set out to do, and with what.
 
-    `slides` and `waiting` are names. `share_lacks`: by `missing_features`. `found`: what is said of the layout
-    and of what was passed over, by `Survey.to_record`. `speed`: in images per second.
+    Attributes:
+        options: the user's.
+        ensemble, configuration: what calls the cells, and how it runs here.
+        engine: the same in words.
+        started: when (UTC).
+        found: the slides that there are, and what was skipped.
+        missing_features: of the file system of the run's folder.
     """
 
-    request: ClassifyOptions
+    options: ClassifyOptions
     ensemble: Ensemble
     configuration: EngineConfiguration
     engine: str
     started: datetime
-    slides: Sequence[str]
-    waiting: Sequence[str]
-    share_lacks: Sequence[str] = ()
-    found: Mapping[str, Any] = field(default_factory=dict)
-    drift: Sequence[str] = ()
-    speed: float | None = None
+    found: Survey
+    missing_features: Sequence[str] = ()
 
 
-def describe(night: Night, results: Mapping[str, SlideResult]) -> Run:
-    """A run with its record, of the slides that are finished."""
-    request, ensemble = night.request, night.ensemble
-    cascade = ensemble.validation.cascade if night.configuration.cascade else None
-    ordered = tuple(results[name] for name in sorted(results))
+def describe(
+    setup: RunSetup,
+    results: Mapping[str, SlideResult],
+    waiting: Sequence[str],
+    speed: float | None,
+    drift: Sequence[str] = (),
+) -> Run:
+    """A run with its record, of the slides that are finished.
+
+    Args:
+        setup: of the run.
+        results: by the slides' names.
+        waiting: names of the slides that are left to the next run.
+        speed: images per second; None if there were none.
+        drift: in what the run departs from those before it.
+    """
+    slides = tuple(results[name] for name in sorted(results))
+    missing = [slide.name for slide in setup.found.slides if slide.name not in results and slide.name not in waiting]
     finished = datetime.now(UTC)
     info: dict[str, Any] = {
-        "complete": all(name in results or name in night.waiting for name in night.slides),
-        "started": night.started.isoformat(timespec="seconds"),
+        "complete": not missing,
+        "started": setup.started.isoformat(timespec="seconds"),
         "finished": finished.isoformat(timespec="seconds"),
-        "seconds": round((finished - night.started).total_seconds(), 3),
-        "input": printable(request.path.resolve()),
-        "options": {
-            "device": request.engine.device,
-            "engine": request.engine.kind,
-            "precision": request.engine.precision,
-            "threads": request.engine.threads,
-            "fast": request.engine.fast,
-            "batch_size": request.batch_size,
-            "slide_depth": request.slide_depth,
-            "settle": request.settle,
-            "keep": request.keep,
-            "image_timeout": request.time_limit,
-            "thresholds": asdict(request.thresholds),
-        },
-        "engine": night.engine,
+        "seconds": round((finished - setup.started).total_seconds(), 3),
+        "input": printable(setup.options.path.resolve()),
+        "options": _options_record(setup.options),
+        **_engine_record(setup),
+        "images_per_second": speed,
+        "versions": {"slidescreen": __version__, **_versions()},
+        "ensemble": _ensemble_record(setup.ensemble, setup.options.ensemble),
+        "counts": {"slides": len(slides), **count_images(slides)},
+        "unfinished_slides": missing,
+        "waiting_slides": list(waiting),
+        "drift": list(drift),
+        "share_lacks": list(setup.missing_features),
+        **setup.found.to_record(),
+        **_slides_record(slides),
+    }
+    return Run(slides, setup.ensemble.cell_types, info)
+
+
+def _options_record(options: ClassifyOptions) -> dict[str, Any]:
+    return {
+        "device": options.engine.device,
+        "engine": options.engine.kind,
+        "precision": options.engine.precision,
+        "threads": options.engine.threads,
+        "fast": options.engine.fast,
+        "batch_size": options.batch_size,
+        "slide_depth": options.slide_depth,
+        "settle": options.settle,
+        "keep": options.keep,
+        "image_timeout": options.time_limit,
+        "thresholds": asdict(options.thresholds),
+    }
+
+
+def _engine_record(setup: RunSetup) -> dict[str, Any]:
+    ensemble = setup.ensemble
+    cascade = ensemble.validation.cascade if setup.configuration.cascade else None
+    return {
+        "engine": setup.engine,
         "precision": {
-            "chosen": night.configuration.precision,
+            "chosen": setup.configuration.precision,
             "measured": {name: asdict(found) for name, found in ensemble.validation.precisions.items()},
         },
         "cascade": cascade and {"file": ensemble.members[cascade.first].path.name, **asdict(cascade)},
-        "images_per_second": night.speed,
-        "versions": {"slidescreen": __version__, **_versions()},
-        "ensemble": {
-            "folder": printable(request.ensemble),
-            "rule": ensemble.rule,
-            "temperature": ensemble.validation.temperature,
-            "offsets": list(ensemble.validation.offsets),
-            "rejection_threshold": ensemble.validation.rejection_threshold,
-            "too_little_measured_on": list(ensemble.measured_on.shortfalls()),
-            "members": [
-                {"file": m.path.name, "backbone": m.checkpoint.backbone, "weight": w, "sha256": m.sha256}
-                for m, w in zip(ensemble.members, ensemble.weights, strict=True)
-            ],
-        },
-        "counts": {"slides": len(ordered), **count_images(ordered)},
-        "unfinished_slides": [name for name in night.slides if name not in results and name not in night.waiting],
-        "waiting_slides": list(night.waiting),
-        "drift": list(night.drift),
-        "share_lacks": list(night.share_lacks),
-        **night.found,
-        "earlier_slides": [slide.name for slide in ordered if not slide.new],
-        "vanished_slides": [slide.name for slide in ordered if Flag.VANISHED in slide.finding.flags],
-        **reasons_in(ordered),
-        "reported_twice": list(reported_twice_in(ordered)),
-        "slides": [
-            {"slide": slide.name, "folder": os.fsencode(slide.folder).decode("utf-8", "replace")} for slide in ordered
+    }
+
+
+def _ensemble_record(ensemble: Ensemble, folder: Path) -> dict[str, Any]:
+    return {
+        "folder": printable(folder),
+        "rule": ensemble.rule,
+        "temperature": ensemble.validation.temperature,
+        "offsets": list(ensemble.validation.offsets),
+        "rejection_threshold": ensemble.validation.rejection_threshold,
+        "too_little_measured_on": list(ensemble.measured_on.shortfalls()),
+        "members": [
+            {"file": m.path.name, "backbone": m.checkpoint.backbone, "weight": w, "sha256": m.sha256}
+            for m, w in zip(ensemble.members, ensemble.weights, strict=True)
         ],
     }
-    return Run(ordered, ensemble.cell_types, info)
 
 
-def write_worklist(run: Run, out: Path, in_haste: bool = False) -> dict[str, str]:
-    """Write a run's tables and its page, each whole; one that another program holds beside it.
-
-    `in_haste`: the page's pictures may take a few seconds and no more, as when the user waits for an interrupted run.
-
-    Returns:
-        The second names of what was written beside, by their own names.
-
-    Raises:
-        OutputError: one of them cannot be written.
-    """
-    picture = in_time(in_all=_HASTE if in_haste else math.inf)
-    written = {
-        "cells.csv": write_cells(out / "cells.csv", run.slides, run.cell_types, or_beside=True),
-        "differential.csv": write_differentials(out / "differential.csv", run.slides, or_beside=True),
-        "report.html": write_text(out / "report.html", render_run(run, picture=picture), or_beside=True),
+def _slides_record(slides: Sequence[SlideResult]) -> dict[str, Any]:
+    return {
+        "earlier_slides": [slide.name for slide in slides if not slide.new],
+        "vanished_slides": [slide.name for slide in slides if Flag.VANISHED in slide.finding.flags],
+        **reasons_in(slides),
+        "reported_twice": list(reported_twice_in(slides)),
+        "slides": [
+            {"slide": slide.name, "folder": os.fsencode(slide.folder).decode("utf-8", "replace")} for slide in slides
+        ],
     }
-    return {name: place.name for name, place in written.items() if place.name != name}
-
-
-def write_record(run: Run, out: Path) -> None:
-    """Write `run.json`: the last of a run's files, it says that the others are of one run.
-
-    Raises:
-        OutputError: it cannot be written.
-    """
-    write_text(out / RECORD, json.dumps(run.info, indent=2) + "\n")
 
 
 def _versions() -> dict[str, str]:
@@ -142,3 +151,47 @@ def _versions() -> dict[str, str]:
 
     packages = ("torch", "timm", "openvino", "numpy", "pillow")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def write_worklist(run: Run, out: Path, monitor: Monitor, in_haste: bool = False) -> Run:
+    """Write a run's tables and its page, each whole; one that another program holds gets a fallback name.
+
+    Args:
+        run: by `describe`.
+        out: its folder.
+        monitor: told what was held.
+        in_haste: the page's pictures may take a few seconds and no more, as when the user waits for an interrupted run.
+
+    Returns:
+        The run; its record has the fallback names.
+
+    Raises:
+        OutputError: a file cannot be written.
+    """
+    picture = in_time(in_all=_HASTE if in_haste else math.inf)
+    written = {
+        "cells.csv": write_cells(out / "cells.csv", run.slides, run.cell_types, or_beside=True),
+        "differential.csv": write_differentials(out / "differential.csv", run.slides, or_beside=True),
+        "report.html": write_text(out / "report.html", render_run(run, picture=picture), or_beside=True),
+    }
+    other_names = {name: place.name for name, place in written.items() if place.name != name}
+    for name, other in other_names.items():
+        path = out / name
+        monitor.not_written(path, f"{printable(path)} was not replaced: another program has it open; see {other}")
+    return replace(run, info={**run.info, FALLBACK_NAMES: other_names})
+
+
+def write_record(run: Run, out: Path, monitor: Monitor) -> None:
+    """Write `run.json`: the last of a run's files, it says that the others are of one run.
+
+    What an earlier run wrote under fallback names goes then. A record that cannot be written costs the run nothing.
+    """
+    before = fallback_names_of(out)
+    with monitor.side_file(out / RECORD):
+        write_text(out / RECORD, json.dumps(with_troubles(run, monitor).info, indent=2) + "\n")
+        remove_unused(out, before, run.info[FALLBACK_NAMES])
+
+
+def with_troubles(run: Run, monitor: Monitor) -> Run:
+    """A run whose record tells what went wrong beside its work: warnings, and files that could not be written."""
+    return replace(run, info={**run.info, **monitor.troubles()})

@@ -1,0 +1,80 @@
+"""A run's first steps: the slides are found, and its folder is made ready for it alone."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from slidescreen.data.slides import Survey, no_slides, survey
+from slidescreen.errors import InputError
+from slidescreen.files.damaged import set_aside
+from slidescreen.files.file_system import in_words, missing_features
+from slidescreen.files.locking import locked
+from slidescreen.files.run_files import STATUS
+from slidescreen.files.writing import make_folder, printable, sweep
+from slidescreen.interruptible import interruptibly
+from slidescreen.runs.earlier_run import had_slides_of, in_the_way
+from slidescreen.runs.monitoring import Monitor, RunObserver, monitored
+from slidescreen.runs.options import ClassifyOptions
+
+
+@dataclass(frozen=True)
+class PreparedFolder:
+    """A run's folder, held for this run alone.
+
+    Attributes:
+        monitor: writes its log and its status, and tells the display.
+        missing_features: of its file system, by `missing_features`.
+    """
+
+    monitor: Monitor
+    missing_features: tuple[str, ...]
+
+
+def find_slides(options: ClassifyOptions) -> Survey:
+    """The slides of the input; none where an earlier run into the same folder had some. Nothing is written.
+
+    Raises:
+        InputError: there are none, the input cannot be read, or the results must not go where they are to go.
+    """
+    found = interruptibly(lambda: survey(options.path, options.slide_depth))
+    _check_places(options)
+    if not found.slides and not had_slides_of(options.out, options.path):
+        raise no_slides(options.path, found)
+    return found
+
+
+@contextlib.contextmanager
+def prepared_folder(options: ClassifyOptions, display: RunObserver) -> Iterator[PreparedFolder]:
+    """Make a run's folder, lock it, and set aside what is in the way. Log and status tell how the run ends.
+
+    Raises:
+        InputError: another process is at work there.
+        OutputError: it cannot be written to.
+    """
+    make_folder(options.out)
+    with locked(options.out, display.note) as locks, monitored(display, options.log_file) as monitor:
+        sweep(options.out)
+        missing = missing_features(options.out, locks)
+        if missing:
+            monitor.note(in_words(printable(options.out), missing))
+        _clear_way(options, monitor)
+        monitor.follow(options.out / STATUS)
+        yield PreparedFolder(monitor, tuple(missing))
+
+
+def _check_places(options: ClassifyOptions) -> None:
+    path, out = options.path.resolve(), options.out.resolve()
+    for option, place in (("out", out), ("log-file", options.log_file), ("history", options.history)):
+        if place is not None and place.resolve().is_relative_to(path):
+            raise InputError(f"--{option} must not lie inside {printable(options.path)}: the input is never written to")
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{printable(options.out)} is a file; --out must be a folder")
+    in_the_way(options.out, options.path, options.overwrite)
+
+
+def _clear_way(options: ClassifyOptions, monitor: Monitor) -> None:
+    """Set aside what the run would replace though it is damaged or nobody knows whose it is."""
+    for path in in_the_way(options.out, options.path, options.overwrite):
+        with monitor.side_file(path):
+            kept = set_aside(path)
+            monitor.warn(f"{printable(path)} is damaged or of an unknown run: kept as {kept.name}")
