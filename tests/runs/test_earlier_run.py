@@ -37,7 +37,7 @@ def test_a_damaged_record_costs_no_night(share: float, command: Command, night: 
     damaged = Path("run/run.json").read_bytes()
     outcome = command("classify", night, "--out", "run")
     assert outcome.code == 0
-    said = "run/run.json is damaged, or of no run that is known here: kept as run.set-aside-1.json"
+    said = "run/run.json is damaged or of an unknown run: kept as run.set-aside-1.json"
     assert f"warning: {said}\n" in outcome.err
     assert Path("run/run.set-aside-1.json").read_bytes() == damaged
     assert said in json.loads(Path("run/run.json").read_text())["warnings"]
@@ -92,7 +92,7 @@ def test_a_labels_file_named_like_a_table_is_kept(command: Command, night: Path)
     Path("cells.csv").write_text("file,label\na.jpg,monocyte\n")
     outcome = command("classify", night, "--out", ".")
     assert outcome.code == 0
-    assert "cells.csv is damaged, or of no run that is known here: kept as cells.set-aside-1.csv" in outcome.err
+    assert "cells.csv is damaged or of an unknown run: kept as cells.set-aside-1.csv" in outcome.err
     assert Path("cells.set-aside-1.csv").read_text() == "file,label\na.jpg,monocyte\n"
 
 
