@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from slidescreen.screening.finding import Verdict
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "weights" / "default" / "README.md"],
@@ -66,3 +68,9 @@ def test_every_option_that_a_command_is_shown_with_exists(page: Path) -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 1500
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/read-the-verdict.md"])
+def test_every_verdict_is_explained(page: str) -> None:
+    rows = re.findall(r"^\| \S `(\w+)` \|", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(rows) == sorted(Verdict)

@@ -23,6 +23,7 @@ from slidescreen.footprint import keep_libraries_in_cache
 # click's own, or that of the copy of click inside newer releases of typer
 _UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
+_COMPLETION = "_SLIDESCREEN_COMPLETE"  # by which shells ask for what may complete a word
 _received: list[int] = []  # the signals that asked this process to end
 
 app = typer.Typer(
@@ -110,10 +111,15 @@ def _explain(error: Exception) -> ExitCode:
     """Show an error as one line on standard error, and give its exit code."""
     if os.environ.get("SLIDESCREEN_DEBUG"):
         traceback.print_exception(error)
+    if _COMPLETION in os.environ:  # whoever presses Tab wants no message
+        return ExitCode.DEFECT
     if isinstance(error, typer.Abort):
         return ExitCode.INTERRUPTED
     if isinstance(error, _UsageProblem):
         output.say("error", getattr(error, "format_message", error.__str__)().replace("Value error, ", ""))
+        return ExitCode.BAD_INPUT
+    if isinstance(error, OSError) and "--install-completion" in sys.argv:
+        output.say("error", f"completion cannot be installed: {error.strerror}: {error.filename}")
         return ExitCode.BAD_INPUT
     if isinstance(error, NothingClassifiedError):
         output.say("error", str(error))

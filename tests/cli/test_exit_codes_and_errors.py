@@ -126,7 +126,10 @@ def test_help_and_usage_errors_import_nothing_heavy() -> None:
         "heavy &= set(sys.modules)\n"
         "print('HEAVY', sorted(heavy), code)"
     )
-    for arguments in (["--help"], ["--version"], ["classify", "--help"], ["train", "--help"], ["paint"], ["classify"]):
+    usage = ["--help", "--version", "classify --help", "report --help", "train --help", "ensemble --help", "paint"]
+    wrong = ["classify", "classify x --device tpu", "classify x --precision int4", "train x --balance odd"]
+    wrong += ["train x --epochs 0", "ensemble x --data y --out z --rule odd", "report x --split odd"]
+    for arguments in map(str.split, [*usage, *wrong]):
         ended = subprocess.run(
             [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60, check=True
         )
