@@ -1,6 +1,69 @@
-"""Classify the leukocytes of blood-smear slides and screen the slides for leukaemia. For research use only."""
+"""Classify the leukocytes of blood-smear slides and screen the slides for leukaemia. For research use only.
+
+    import slidescreen
+
+    run = slidescreen.classify("slides/")   # as the command `slidescreen classify slides/`
+    run = slidescreen.read_run("out/")      # the run that is in a folder
+    run.verdicts, run.cells(), run.differentials()
+
+Nothing heavy is imported before one of these names is used.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from slidescreen.footprint import forbid_telemetry
 from slidescreen.version import __version__ as __version__
 
+if TYPE_CHECKING:
+    from slidescreen.api import ScreenedRun, ScreenedSlide, classify, read_run
+    from slidescreen.errors import (
+        InputError,
+        NothingClassifiedError,
+        OutputError,
+        SlidescreenError,
+    )
+    from slidescreen.screening.differential import Share
+    from slidescreen.screening.finding import Verdict
+
 forbid_telemetry()
+
+__all__ = [
+    "InputError",
+    "NothingClassifiedError",
+    "OutputError",
+    "ScreenedRun",
+    "ScreenedSlide",
+    "Share",
+    "SlidescreenError",
+    "Verdict",
+    "__version__",
+    "classify",
+    "read_run",
+]
+
+_PLACES = {
+    "api": ("ScreenedRun", "ScreenedSlide", "classify", "read_run"),
+    "errors": ("InputError", "NothingClassifiedError", "OutputError", "SlidescreenError"),
+    "screening.differential": ("Share",),
+    "screening.finding": ("Verdict",),
+}
+"""The modules of the public names, which are imported when a name is first used."""
+
+if not TYPE_CHECKING:  # a type checker would believe in any name
+
+    def __getattr__(name: str) -> Any:
+        value = _imported(name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
+
+def _imported(name: str) -> Any:
+    from importlib import import_module
+
+    for module, names in _PLACES.items():
+        if name in names:
+            return getattr(import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parents[1] / "slidescreen"
 ROOMS = (
     "cli",
+    "api",
     "building",
     "runs",
     "reporting",
@@ -23,6 +24,9 @@ ROOMS = (
 )
 """From top to bottom: a room imports those below it alone, and the modules beside the rooms."""
 _ENDING = re.compile(r"(?<=....)(ations?|ings?|ions?|ers?|ors?|ed|es|s|e|y)$")
+
+DOORS = ("__init__.py", "__main__.py")
+"""Of the package: they name what users call, and import it when it is called."""
 
 
 def imports_of(source: str) -> Iterator[str]:
@@ -47,9 +51,9 @@ def found_upward() -> set[tuple[str, str]]:
     pairs = set()
     for path in sorted(PACKAGE.rglob("*.py")):
         inside = path.relative_to(PACKAGE)
-        if inside.name == "__main__.py":
+        if inside.name in DOORS and len(inside.parts) == 1:
             continue
-        room = inside.parts[0] if len(inside.parts) > 1 else ""
+        room = inside.with_suffix("").parts[0]
         pairs |= {(inside.as_posix(), other) for other in upward(room, path.read_text(encoding="utf-8"))}
     return pairs
 

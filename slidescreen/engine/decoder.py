@@ -3,6 +3,7 @@
 The parent writes a path as a line of JSON; the child answers with a line of JSON, and the pixels after it.
 """
 
+import contextlib
 import faulthandler
 import json
 import os
@@ -61,6 +62,7 @@ class Decoder:
             with self._lock:
                 if self._stopped:
                     break
+                self._close_child()
                 self._child = self._start()
         return DecodedImage(reason=reason)
 
@@ -69,6 +71,15 @@ class Decoder:
         with self._lock:
             self._stopped = True
             self._child.kill()
+
+    def close(self) -> None:
+        """End the child, and keep nothing of it: no process to be waited for, no open pipe."""
+        self.stop()
+        self._close_child()
+
+    def _close_child(self) -> None:
+        with contextlib.suppress(OSError):  # it cannot be told any more what waits in the pipe
+            self._child.__exit__(None, None, None)
 
     def _start(self) -> "subprocess.Popen[bytes]":
         child = subprocess.Popen(

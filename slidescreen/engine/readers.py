@@ -1,5 +1,6 @@
 """Threads that read ahead, each with a decoder of its own, none of which can hold up the others for long."""
 
+import contextlib
 import queue
 import threading
 import time
@@ -11,11 +12,16 @@ from slidescreen.engine.loading import DecodedImage
 
 
 class ImageLoader(Protocol):
-    """Loads one image after the other; `stop`, called from another thread, makes it give up the one in hand."""
+    """Loads one image after the other; `stop`, called from another thread, makes it give up the one in hand.
+
+    The thread that uses it lets go of all that it holds with `close`, at its end.
+    """
 
     def __call__(self, path: Path, /) -> DecodedImage: ...
 
     def stop(self) -> None: ...
+
+    def close(self) -> None: ...
 
 
 class Task:
@@ -110,11 +116,15 @@ class Readers:
         threading.Thread(target=self._run, name="reading", daemon=True).start()
 
     def _run(self) -> None:
+        with contextlib.ExitStack() as held:
+            self._load(held)
+
+    def _load(self, held: contextlib.ExitStack) -> None:
         loader = None
         while (entry := self._queue.get()) is not None and not self._closed:
             path, task = entry
             try:
-                loader = loader or self._hired()
+                loader = loader or self._hired(held)
                 with self._lock:
                     if task.given_up:
                         continue
@@ -127,8 +137,9 @@ class Readers:
                 if task.given_up:  # another thread has this one's place
                     return
 
-    def _hired(self) -> ImageLoader:
+    def _hired(self, held: contextlib.ExitStack) -> ImageLoader:
         loader = self._hire()
+        held.callback(loader.close)
         with self._lock:
             self._loaders.add(loader)
             if self._closed:

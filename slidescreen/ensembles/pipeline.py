@@ -81,11 +81,11 @@ class Pipeline:
         self._ensemble = ensemble
         self._engines = engines
         self._wanted = batch_size or engines.batch_size
-        self._batches = BatchRunner(self._classify, note)
+        self._vote = Vote(ensemble, engines)
+        self._batches = BatchRunner(_by_vote(self._vote), note)
         self._workers = workers
         self._progress = progress
         self._time_limit = time_limit
-        self._vote = Vote(ensemble, engines)
 
     def run(self, slides: Iterable[Slide]) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
         """Yield each slide with one call per image, as soon as its last image is done, in the order given."""
@@ -166,9 +166,6 @@ class Pipeline:
         )
         self._progress(1)
 
-    def _classify(self, batch: Sequence[_Waiting]) -> NDArray[np.float64]:
-        return self._vote([np.stack(pixels) for pixels in zip(*(w.loaded.pixels for w in batch), strict=True)])
-
     def _collect(self, pending: deque[_Pending], most: int) -> None:
         """Take the results of the first batches, until at most so many are still under way."""
         while len(pending) > most:
@@ -200,3 +197,12 @@ def _finished(unfinished: deque[_Open]) -> Iterator[tuple[Slide, tuple[Call, ...
     while unfinished and len(unfinished[0].calls) == len(unfinished[0].slide.images):
         place = unfinished.popleft()
         yield place.slide, counted_once([place.calls[position] for position in range(len(place.calls))])
+
+
+def _by_vote(vote: Vote) -> Callable[[Sequence[_Waiting]], NDArray[np.float64]]:
+    """From a batch to its probabilities (N, K)."""
+
+    def classify(batch: Sequence[_Waiting]) -> NDArray[np.float64]:
+        return vote([np.stack(pixels) for pixels in zip(*(w.loaded.pixels for w in batch), strict=True)])
+
+    return classify

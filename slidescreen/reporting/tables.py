@@ -3,7 +3,7 @@
 import contextlib
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from slidescreen import cells
@@ -27,15 +27,19 @@ def write_cells(path: Path, slides: Iterable[SlideResult], cell_types: Sequence[
     Returns:
         Where it was written, `or_beside` as `write_whole` has it.
     """
-    header = [*CELL_COLUMNS, *(f"p_{name}" for name in cell_types)]
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:
-            file.write(to_csv([header]).encode())
-            for slide in slides:
-                file.write(_rows_of(slide, tuple(cell_types)).encode())
+            file.writelines(part.encode() for part in cell_table(slides, cell_types))
 
     return write_whole(path, write, or_beside)
+
+
+def cell_table(slides: Iterable[SlideResult], cell_types: Sequence[str]) -> Iterator[str]:
+    """The text of `cells.csv` in parts: its header, then the rows of one slide after the other."""
+    yield to_csv([[*CELL_COLUMNS, *(f"p_{name}" for name in cell_types)]])
+    for slide in slides:
+        yield _rows_of(slide, tuple(cell_types))
 
 
 def cell_rows(slide: str, calls: Iterable[Call], types: Sequence[str], columns: Sequence[str] | None = None) -> str:
@@ -84,9 +88,12 @@ def write_differentials(path: Path, slides: Iterable[SlideResult], or_beside: bo
     Returns:
         Where it was written, `or_beside` as `write_whole` has it.
     """
-    return write_text(
-        path, to_csv([_differential_header(), *(_differential_row(slide) for slide in slides)]), or_beside
-    )
+    return write_text(path, differential_table(slides), or_beside)
+
+
+def differential_table(slides: Iterable[SlideResult]) -> str:
+    """The text of `differential.csv`."""
+    return to_csv([_differential_header(), *(_differential_row(slide) for slide in slides)])
 
 
 def read_calls(path: Path) -> tuple[dict[str, list[Call]], tuple[str, ...]]:

@@ -1,10 +1,13 @@
 """What a run and its report can be told. Imports nothing heavy."""
 
+import math
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from pathlib import Path
 
 from slidescreen.data.label_options import LabelOptions
 from slidescreen.engine.options import Device, EngineOptions
+from slidescreen.errors import InputError
 from slidescreen.files.legal_names import legal_name
 from slidescreen.screening.thresholds import Thresholds, default_thresholds
 
@@ -16,6 +19,9 @@ class ClassifyOptions:
     `settle`: slides in which something arrived within so many seconds wait for the next run. `keep`: days after which
     a slide whose images have gone moves into the archive. `time_limit`: seconds that reading one image may take.
     `force`: classify finished slides again. `history`: of the nights before; None for `history.csv` in `out`.
+
+    Raises:
+        InputError: a number is out of its range, or no number.
     """
 
     path: Path
@@ -33,6 +39,25 @@ class ClassifyOptions:
     log_file: Path | None = None
     history: Path | None = None
     thresholds: Thresholds = field(default_factory=default_thresholds)
+
+    def __post_init__(self) -> None:
+        _check_whole("threads", self.engine.threads, 1)
+        _check_whole("batch-size", self.batch_size, 1)
+        _check_whole("workers", self.workers, 1)
+        _check_whole("slide-depth", self.slide_depth, 0)
+        _check_finite("settle", self.settle, 0)
+        _check_finite("keep", self.keep, 0)
+        _check_finite("image-timeout", self.time_limit, 0.1)
+
+
+def _check_whole(option: str, value: int | None, least: int) -> None:
+    if value is not None and not (isinstance(value, Integral) and value >= least):
+        raise InputError(f"--{option} must be a whole number from {least} on, not {value!r}")
+
+
+def _check_finite(option: str, value: float, least: float) -> None:
+    if not (isinstance(value, Real) and least <= value < math.inf):
+        raise InputError(f"--{option} must be a number from {least:g} on, not {value!r}")
 
 
 @dataclass(frozen=True)

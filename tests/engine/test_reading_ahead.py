@@ -17,6 +17,7 @@ class Scripted:
     def __init__(self, work: Callable[["Scripted", int], object]) -> None:
         self.work = work
         self.stopped = threading.Event()
+        self.closed = threading.Event()
 
     def __call__(self, path: Path) -> DecodedImage:
         self.work(self, int(path.name))
@@ -24,6 +25,9 @@ class Scripted:
 
     def stop(self) -> None:
         self.stopped.set()
+
+    def close(self) -> None:
+        self.closed.set()
 
 
 def readers_that(work: Callable[[Scripted, int], object], threads: int, limit: float) -> Readers:
@@ -119,6 +123,15 @@ def test_closing_stops_a_loader_at_work() -> None:
     assert begun.wait(5)
     readers.close()
     _wait_until(lambda: not set(threading.enumerate()) - before)
+
+
+def test_a_loader_is_closed_by_the_thread_that_used_it_at_its_end() -> None:
+    used: list[Scripted] = []
+    readers = readers_that(lambda loader, _: used.append(loader), 1, 30.0)
+    digests(readers, 2)
+    assert not used[0].closed.is_set()
+    readers.close()
+    assert used[0].closed.wait(5)
 
 
 def _wait_until(true: Callable[[], bool]) -> None:

@@ -172,6 +172,8 @@ class DeadShare:
     def stop(self) -> None:
         self.stopped.set()
 
+    close = stop
+
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_a_folder_that_no_longer_answers_costs_the_rest_of_its_slide_but_not_the_night(

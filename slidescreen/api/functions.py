@@ -1,0 +1,164 @@
+"""What the commands do, as functions."""
+
+import contextlib
+import logging
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from slidescreen.api.screened_run import ScreenedRun
+from slidescreen.choices import check_choice
+from slidescreen.engine.options import Device, EngineKind, EngineOptions
+from slidescreen.ensembles import storage
+from slidescreen.ensembles.location import default_ensemble
+from slidescreen.reporting.terminal import RunDisplay
+from slidescreen.runs import night, saved_run
+from slidescreen.runs.monitoring import RunObserver
+from slidescreen.runs.options import ClassifyOptions, default_out
+from slidescreen.screening.results import SlideResult
+from slidescreen.screening.thresholds import default_thresholds, read_thresholds
+
+StrPath = str | os.PathLike[str]
+Progress = bool | Callable[[int, int], None] | RunObserver
+
+_log = logging.getLogger("slidescreen")
+
+
+def classify(
+    path: StrPath,
+    out: StrPath | None = None,
+    *,
+    ensemble: StrPath | None = None,
+    device: str = EngineOptions.device,
+    engine: str = EngineOptions.kind,
+    precision: str = EngineOptions.precision,
+    fast: bool = EngineOptions.fast,
+    threads: int | None = EngineOptions.threads,
+    batch_size: int | None = ClassifyOptions.batch_size,
+    workers: int | None = ClassifyOptions.workers,
+    slide_depth: int | None = ClassifyOptions.slide_depth,
+    thresholds: StrPath | None = None,
+    overwrite: bool = ClassifyOptions.overwrite,
+    force: bool = ClassifyOptions.force,
+    settle: float = ClassifyOptions.settle,
+    keep: float = ClassifyOptions.keep,
+    image_timeout: float = ClassifyOptions.time_limit,
+    log_file: StrPath | None = None,
+    history: StrPath | None = None,
+    progress: Progress = False,
+) -> ScreenedRun:
+    """Classify every cell image of every slide in a folder, and write the run's files, as `slidescreen classify` does.
+
+    Slides that an earlier call or command finished, and that are unchanged, are not classified again. Images that
+    cannot be read are no error: `failures` has them. Remarks go to the logger `slidescreen`, and to the run's `info`.
+
+    Args:
+        path: a slide's folder, or a folder of slide folders. Nothing is ever written into it.
+        out: folder for the results; None for `slidescreen-out/NAME` in the working folder.
+        ensemble: its folder; None for the one that $SLIDESCREEN_ENSEMBLE names, or that ships.
+        device: `auto`, `cuda` or `cpu`.
+        engine: `auto`, `openvino` or `pytorch`.
+        precision: `auto`, `fp32`, `bf16`, `fp16` or `int8`, or one for each member: `fp32+bf16`.
+        fast: let one network alone decide the cells it is certain of.
+        threads: of the processor; None for all that this process may use.
+        batch_size: images per pass; None for what suits the engine.
+        workers: processes that decode images; None for as many as suit the processor.
+        slide_depth: levels below `path` at which slide folders lie; None to tell it by the layout.
+        thresholds: TOML file with the laboratory's own limits.
+        overwrite: replace the run of another folder in `out`.
+        force: classify finished slides again.
+        settle: seconds; slides in which something changed more recently are left to the next call.
+        keep: days after which a slide whose images have gone moves into the archive.
+        image_timeout: seconds that reading one image may take.
+        log_file: file to append lines of JSON to.
+        history: file with the figures of each run; None for `history.csv` in `out`.
+        progress: True for a bar on standard error; or a function, called with how many images are done and how many
+            there are; or an object with the methods of `RunObserver`.
+
+    Raises:
+        InputError: the folder or an option cannot be used, or another process writes to `out`; nothing was written.
+        OutputError: a result could not be written; finished slides are kept.
+        NothingClassifiedError: not one image could be classified; the run's files say why.
+        KeyboardInterrupt: as it came; finished slides are kept, and the same call continues.
+    """
+    folder = Path(path)
+    options = ClassifyOptions(
+        path=folder,
+        out=default_out(folder) if out is None else Path(out),
+        ensemble=default_ensemble() if ensemble is None else Path(ensemble),
+        engine=EngineOptions(
+            check_choice("--device", device, Device),
+            check_choice("--engine", engine, EngineKind),
+            precision,
+            threads,
+            fast,
+        ),
+        batch_size=batch_size,
+        workers=workers,
+        slide_depth=slide_depth,
+        overwrite=overwrite,
+        force=force,
+        settle=settle,
+        keep=keep,
+        time_limit=image_timeout,
+        log_file=None if log_file is None else Path(log_file),
+        history=None if history is None else Path(history),
+        thresholds=default_thresholds() if thresholds is None else read_thresholds(Path(thresholds)),
+    )
+    with _observer(progress) as observer:
+        run = night.classify_folder(options, storage.load(options.ensemble), observer)
+    return ScreenedRun(options.out, run)
+
+
+def read_run(folder: StrPath) -> ScreenedRun:
+    """The run in a folder, as the command or `classify` wrote it; or a month of a run's archive.
+
+    Raises:
+        InputError: there is no run, or a file of it is missing or damaged.
+
+    >>> import slidescreen
+    >>> slidescreen.read_run("sample_data")
+    Traceback (most recent call last):
+    slidescreen.errors.InputError: cannot read sample_data/run.json: No such file or directory
+    """
+    return ScreenedRun(Path(folder), saved_run.read_run(Path(folder)))
+
+
+@contextlib.contextmanager
+def _observer(progress: Progress) -> Iterator[RunObserver]:
+    """Who is told how a run goes."""
+    if progress is True:
+        with RunDisplay() as display:
+            yield display
+    elif progress is False:
+        yield _Logged(lambda _done, _images: None)
+    elif callable(progress):
+        yield _Logged(progress)
+    else:
+        yield progress
+
+
+class _Logged:
+    """Tells the log what a person would read, and a function how many images are done."""
+
+    def __init__(self, progress: Callable[[int, int], None]) -> None:
+        self._progress = progress
+        self._done = self._images = 0
+
+    def note(self, text: str) -> None:
+        _log.info(text)
+
+    def warn(self, text: str) -> None:
+        _log.warning(text)
+
+    def start(self, slides: int, cells: int) -> None:
+        _log.info("to be classified: %d slides, %d images", slides, cells)
+        self._images = cells
+        self._progress(0, cells)
+
+    def cells(self, count: int) -> None:
+        self._done += count
+        self._progress(self._done, self._images)
+
+    def slide(self, result: SlideResult) -> None:
+        _log.info("%s: %s", result.name, result.finding.verdict)

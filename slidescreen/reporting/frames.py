@@ -1,0 +1,66 @@
+"""A run's tables as pandas data frames, with the columns of its files. Only they import pandas."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from slidescreen.files.writing import denature
+from slidescreen.reporting.tables import cell_table, differential_table
+from slidescreen.screening.differential import Share
+from slidescreen.screening.results import SlideResult
+
+if TYPE_CHECKING:
+    import pandas
+
+_MISSING = {"cell_type", "reported_type"}
+"""Text columns that may say nothing of an image."""
+_TEXT = {"slide", "image", "status", "verdict", "flags", "reasons", *_MISSING}
+_FREE_TEXT = {"slide", "image", "reasons"}
+"""Those that stand in a file so that no spreadsheet runs them as a formula."""
+_WHOLE = {"images", "classified", "unidentified", "unreadable", "duplicates", "leukocytes"}
+
+
+def frame_of_cells(slides: Iterable[SlideResult], cell_types: Sequence[str]) -> "pandas.DataFrame":
+    """A row for each image, as in `cells.csv`."""
+    return _frame("".join(cell_table(slides, cell_types)))
+
+
+def frame_of_differentials(slides: Iterable[SlideResult]) -> "pandas.DataFrame":
+    """A row for each slide, as in `differential.csv`."""
+    return _frame(differential_table(slides))
+
+
+def frame_of_shares(shares: Mapping[str, Share]) -> "pandas.DataFrame":
+    """A row for each cell type and group, by its name; a column for each field of `Share`."""
+    import pandas
+
+    rows = [asdict(share) for share in shares.values()]
+    frame = pandas.DataFrame(rows, index=pandas.Index(list(shares), name="cell_type"))
+    return frame.astype({name: "int64" if name == "count" else "float64" for name in frame.columns})
+
+
+def _frame(text: str) -> "pandas.DataFrame":
+    """A data frame of a table's text: names as they are on the disk, numbers as numbers, nothing as missing."""
+    import pandas
+
+    header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
+    columns: dict[str, Any] = {}
+    for name, values in zip(header, zip(*rows, strict=True) if rows else [()] * len(header), strict=True):
+        convert, kind = _column(name)
+        columns[name] = pandas.Series([convert(value) for value in values], dtype=kind)
+    return pandas.DataFrame(columns)
+
+
+def _column(name: str) -> tuple[Callable[[str], Any], str]:
+    """How the texts of a column become values, and the type of the column."""
+    if name in _FREE_TEXT:
+        return denature, "string"
+    if name in _MISSING:
+        return lambda text: text or None, "string"
+    if name in _TEXT:
+        return str, "string"
+    if name in _WHOLE or name.endswith("_count"):
+        return int, "int64"
+    return lambda text: float(text) if text else float("nan"), "float64"
