@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slidescreen.errors import InputError
-from slidescreen.files import fallback_names
+from slidescreen.files.run_files import fallback_names
 from slidescreen.files.writing import printable
 from slidescreen.reporting import frames
 from slidescreen.runs import night
@@ -154,7 +154,7 @@ class ScreenedRun:
     @property
     def report(self) -> Path:
         """The run's page."""
-        return self.folder / fallback_names.names_in(self.info).get("report.html", "report.html")
+        return self.folder / fallback_names(self.info).get("report.html", "report.html")
 
     @property
     def failures(self) -> tuple[tuple[str, str, str], ...]:
