@@ -1,6 +1,7 @@
 """What a folder holds, all the way down: its images, and what is passed over."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -12,7 +13,7 @@ from slidescreen.data.skipped_files import SkippedEntry, SkippedKind, kind_of
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 
-_PLAIN_SUFFIXES = frozenset(suffix.removeprefix(".") for suffix in SUFFIXES)
+_PLAIN_NAME = re.compile(rf"[^\W_].*({'|'.join(map(re.escape, sorted(SUFFIXES)))})\Z", re.IGNORECASE | re.DOTALL)
 OUTSIDE = "a link to a file outside of the folder, which is not followed"
 
 
@@ -128,10 +129,8 @@ class _Image:
 
 def _is_plain_image(entry: "os.DirEntry[str]") -> bool:
     """Whether it is one of the hundreds of thousands of files of which the name tells all that `_sort` would."""
-    name = entry.name
     try:
-        known = name[0].isalnum() and name.rpartition(".")[2].lower() in _PLAIN_SUFFIXES and "." in name
-        return known and entry.is_file(follow_symlinks=False)
+        return _PLAIN_NAME.match(entry.name) is not None and entry.is_file(follow_symlinks=False)
     except OSError:
         return False
 
