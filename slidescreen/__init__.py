@@ -11,7 +11,7 @@ Nothing heavy is imported before one of these names is used.
 
 from typing import TYPE_CHECKING, Any
 
-from slidescreen.footprint import forbid_telemetry
+from slidescreen.telemetry import forbid_telemetry
 from slidescreen.version import __version__ as __version__
 
 if TYPE_CHECKING:

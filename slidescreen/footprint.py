@@ -1,4 +1,4 @@
-"""What this program leaves on its machine: its libraries ask nobody, and write nowhere, unasked."""
+"""What this program leaves on its machine: its libraries write nowhere unasked."""
 
 import atexit
 import contextlib
@@ -10,15 +10,6 @@ from pathlib import Path
 
 # Where each library keeps what it may make again, by the variable that names the place.
 _LIBRARIES = {"MPLCONFIGDIR": "matplotlib", "TORCHINDUCTOR_CACHE_DIR": "torch", "CUDA_CACHE_PATH": "cuda"}
-
-
-def forbid_telemetry() -> None:
-    """Let nobody import `openvino_telemetry`, which asks the network and writes an identity into the user's home.
-
-    OpenVINO and NNCF ask whether they can import it, and do without where they cannot. Nothing else stops it at its
-    import: what the user told `opt_in_out` lies in the home as well, which may be another's or none.
-    """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # how `import` marks what is not there
 
 
 def cache_folder() -> Path:

@@ -1,6 +1,5 @@
 """The command line: parse, call, show. Nothing is computed here, and nothing heavy is imported before it is used."""
 
-import contextlib
 import os
 import signal
 
@@ -18,6 +17,7 @@ def main() -> None:
 
 def _leave(number: int, frame: object) -> None:
     """End at once: nothing has begun, and an exception amid imports could get lost in a library."""
-    with contextlib.suppress(OSError):  # nobody may be there to read it
+    try:
         os.write(2, b"error: interrupted\n")
-    os._exit(130)
+    finally:  # also where nobody is there to read it
+        os._exit(130)
