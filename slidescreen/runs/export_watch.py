@@ -18,6 +18,7 @@ from slidescreen.data.skipped_files import is_of_a_system
 from slidescreen.data.slides import Slide
 from slidescreen.errors import OutputError
 from slidescreen.files.writing import write_text
+from slidescreen.interruptible import interruptibly
 
 _MEMORY = ".waiting.json"
 _ABANDONED = 24 * 3600.0  # seconds after which a copy is no longer believed to go on
@@ -85,7 +86,7 @@ class ExportWatch:
     def has_changed(self, slide: Slide) -> bool:
         """Whether a slide's folders hold other things than when this run first looked: it was not whole then."""
         first = self._looks.get(slide.folder)
-        return first is not None and self._look(slide).content != first.content
+        return first is not None and interruptibly(lambda: self._look(slide)).content != first.content
 
     def _waits(self, slide: Slide, before: "_Seen | None", now: float) -> bool:
         """The surest sign are two looks: far enough apart, nothing has changed; near to each other, something has."""

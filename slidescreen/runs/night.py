@@ -2,20 +2,18 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 
 from slidescreen.data.slides import Slide
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import NothingClassifiedError
 from slidescreen.files.writing import printable
-from slidescreen.interruptible import interruptibly
-from slidescreen.runs.classification import choose_engine, classify, load_for
+from slidescreen.runs.classification import classify
 from slidescreen.runs.export_watch import ExportWatch
 from slidescreen.runs.ledger import Ledger
 from slidescreen.runs.monitoring import Monitor, RunObserver
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.planning import Plan, outdated, recall
-from slidescreen.runs.preparation import find_slides, prepared_folder
+from slidescreen.runs.preparation import choose_engine, find_slides, prepared_folder
 from slidescreen.runs.quality_control import add_to_history, compare_with_history
 from slidescreen.runs.record import RunSetup, describe, with_troubles, write_record, write_worklist
 from slidescreen.screening.finding import Flag
@@ -41,15 +39,15 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
         monitor = folder.monitor
         ledger = Ledger(out, ensemble, configuration, options.thresholds)
         exports = ExportWatch(options.settle, out, found.slides)
-        plan = recall(options, found.slides, ledger, exports, monitor)
-        engines = load_for(plan.remaining, ensemble, configuration, options, monitor)
-        found = found.without(plan.archived)
-        setup = RunSetup(options, ensemble, configuration, engines.description, started, found, folder.missing_features)
+        plan = recall(options, found, ledger, exports, monitor)
+        classification = classify(plan.remaining, ensemble, configuration, options, monitor)
+        setup = RunSetup(
+            options, ensemble, configuration, classification.engine, started, plan.found, folder.missing_features
+        )
         results, waiting = dict(plan.known), [slide.name for slide in plan.waiting]
-        classified = classify(plan.remaining, ensemble, engines, options, monitor)
         try:
-            for slide, calls in classified:
-                if interruptibly(partial(exports.has_changed, slide)):
+            for slide, calls in classification.calls:
+                if exports.has_changed(slide):
                     waiting.append(slide.name)
                     results |= outdated(ledger, [slide])
                     monitor.note(f"changed while it was classified, left for the next run: {slide.name}")

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from slidescreen.data.slides import Slide
+from slidescreen.data.slides import Slide, Survey
 from slidescreen.interruptible import interruptibly
 from slidescreen.runs.earlier_run import earlier_slides
 from slidescreen.runs.export_watch import ExportWatch
@@ -29,7 +29,7 @@ class Plan:
         vanished: the slides whose images have gone.
         waiting: slides that seem to be still being exported, and are left to the next run.
         remaining: those to be classified.
-        archived: empty folders of slides that have been gone for so long that they are in the archive.
+        found: the slides that there are; empty folders of slides that are in the archive count as skipped.
         earlier: names of the slides that the last complete run had.
     """
 
@@ -38,18 +38,16 @@ class Plan:
     vanished: Sequence[VanishedSlide]
     waiting: Sequence[Slide]
     remaining: Sequence[Slide]
-    archived: Sequence[Slide]
+    found: Survey
     earlier: frozenset[str]
 
 
-def recall(
-    options: ClassifyOptions, slides: Sequence[Slide], ledger: Ledger, exports: ExportWatch, monitor: Monitor
-) -> Plan:
+def recall(options: ClassifyOptions, found: Survey, ledger: Ledger, exports: ExportWatch, monitor: Monitor) -> Plan:
     """Look at each slide that there is or was, and tell what is not to be classified.
 
     What has been gone for long moves into the archive.
     """
-    plan = interruptibly(lambda: _plan(options, slides, ledger, exports, monitor.note))
+    plan = interruptibly(lambda: _plan(options, found, ledger, exports, monitor.note))
     if plan.unchanged:
         monitor.note(f"unchanged since an earlier run, not classified again: {number_of(plan.unchanged, 'slide')}")
     if plan.vanished:
@@ -66,11 +64,12 @@ def recall(
 
 def _plan(
     options: ClassifyOptions,
-    slides: Sequence[Slide],
+    found: Survey,
     ledger: Ledger,
     exports: ExportWatch,
     note: Callable[[str], None],
 ) -> Plan:
+    slides = found.slides
     recalled = () if options.force else filter(None, map(ledger.recall, slides))
     known = {result.name: result for result in recalled}
     unchanged = len(known)
@@ -88,7 +87,7 @@ def _plan(
     earlier = earlier_slides(options.out)
     known = {name: replace(result, new=result.new and name not in earlier) for name, result in known.items()}
     remaining = [slide for slide in _but(left, gone) if slide not in archived]
-    return Plan(unchanged, known, staying, waiting, remaining, archived, earlier)
+    return Plan(unchanged, known, staying, waiting, remaining, found.without(archived), earlier)
 
 
 def outdated(ledger: Ledger, waiting: Sequence[Slide]) -> dict[str, SlideResult]:

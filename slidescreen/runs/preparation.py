@@ -1,10 +1,14 @@
-"""A run's first steps: the slides are found, and its folder is made ready for it alone."""
+"""A run's first steps: its slides are found, its engine is chosen, and its folder is made ready for it alone."""
 
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from slidescreen.data.slides import Survey, no_slides, survey
+from slidescreen.engine.configuration import configure
+from slidescreen.engine.interface import EngineConfiguration
+from slidescreen.engine.options import for_each
+from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError
 from slidescreen.files.damaged import set_aside
 from slidescreen.files.file_system import in_words, missing_features
@@ -41,6 +45,17 @@ def find_slides(options: ClassifyOptions) -> Survey:
     if not found.slides and not had_slides_of(options.out, options.path):
         raise no_slides(options.path, found)
     return found
+
+
+def choose_engine(options: ClassifyOptions, ensemble: Ensemble) -> EngineConfiguration:
+    """What is to run on this machine, and in which arithmetic. Nothing is loaded.
+
+    Raises:
+        InputError: what was asked for cannot be had here, or is for another number of members.
+    """
+    configuration = configure(options.engine, ensemble.validation)
+    for_each(configuration.precision, len(ensemble.members))
+    return configuration
 
 
 @contextlib.contextmanager
