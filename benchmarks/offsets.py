@@ -13,11 +13,11 @@ from typing import Annotated
 import numpy as np
 import typer
 from numpy.typing import NDArray
-from slidescreen.statistics.validation import negative_log_likelihood
 
 from benchmarks.verdict import read
 from slidescreen.engine.exactness import macro_f1
 from slidescreen.evaluation.predictions import Predictions
+from slidescreen.statistics.calibration import negative_log_likelihood
 from slidescreen.statistics.scaling import apply_offsets, fit_offsets
 
 _PARTS = 8
