@@ -41,20 +41,20 @@ class TrainingDisplay(ProgressDisplay):
 
     def start(self, trainer: Trainer) -> None:
         self._trainer = trainer
-        options = trainer.options
+        recipe = trainer.recipe
         precision = "bf16" if trainer.autocast else "fp32"
         self.note(
-            f"training {BACKBONES[options.backbone]} on {trainer.device.type} in {precision}: "
-            f"{options.preprocessing.image_size} pixels a side, {len(options.cell_types)} cell types"
+            f"training {BACKBONES[recipe.backbone]} on {trainer.device.type} in {precision}: "
+            f"{recipe.preprocessing.image_size} pixels a side, {len(recipe.cell_types)} cell types"
         )
         self._bar.update(self._reading, visible=False)
         self._start_epoch(trainer.next_batch)
 
     def batch(self, epoch: int, done: int, total: int, loss: float) -> None:
         assert self._trainer is not None
-        seen = (done - self._first) * self._trainer.options.batch_size
+        seen = (done - self._first) * self._trainer.recipe.batch_size
         rate = seen / max(time.monotonic() - self._started, 1e-9)
-        name, detail = f"epoch {epoch + 1}/{self._trainer.options.epochs}", f"loss {loss:.3f} · {rate:.1f} images/s"
+        name, detail = f"epoch {epoch + 1}/{self._trainer.recipe.epochs}", f"loss {loss:.3f} · {rate:.1f} images/s"
         self._bar.update(self._epoch, description=name, completed=done, total=total, detail=detail)
         if not self.console.is_terminal and time.monotonic() - self._last_line > _LOG_EVERY:
             self._last_line = time.monotonic()

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from slidescreen.models.checkpoints import build
 from slidescreen.training.augmentation import augment
-from slidescreen.training.options import Recipe
+from slidescreen.training.options import Optimizer, Recipe, TrainingPrecision
 
 _SEED_STRIDE = 1_000_003
 
@@ -19,7 +19,7 @@ class Learner:
     """The network, the moving average of its weights, and its optimizer.
 
     Args:
-        options: of the training; their seed decides the initial weights.
+        recipe: of the training; its seed decides the initial weights.
         device: where it all lies.
         loss_weights: of the cell types, shape (K,); None where all count the same.
         teacher: a network whose opinion is learnt beside the labels.
@@ -27,20 +27,20 @@ class Learner:
 
     def __init__(
         self,
-        options: Recipe,
+        recipe: Recipe,
         device: torch.device,
         loss_weights: NDArray[Any] | None = None,
         teacher: nn.Module | None = None,
     ) -> None:
-        self._options, self._device, self._teacher = options, device, teacher
-        torch.manual_seed(options.seed)
-        count = len(options.cell_types)
-        self.network = self._place(build(options.backbone, count, options.drop_rate, options.drop_path_rate))
-        self.average = self._place(build(options.backbone, count))
-        kind = torch.optim.Adam if options.optimizer == "adam" else torch.optim.AdamW
-        self.optimizer = kind(self.network.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay)
-        fast = fast_bf16(device, options.backbone)
-        self.autocast = options.precision == "bf16" or (options.precision == "auto" and fast)
+        self._recipe, self._device, self._teacher = recipe, device, teacher
+        torch.manual_seed(recipe.seed)
+        count = len(recipe.cell_types)
+        self.network = self._place(build(recipe.backbone, count, recipe.drop_rate, recipe.drop_path_rate))
+        self.average = self._place(build(recipe.backbone, count))
+        kind = torch.optim.Adam if recipe.optimizer == Optimizer.ADAM else torch.optim.AdamW
+        self.optimizer = kind(self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
+        auto = recipe.precision == TrainingPrecision.AUTO and fast_bf16(device, recipe.backbone)
+        self.autocast = auto or recipe.precision == TrainingPrecision.BF16
         self._loss_weights = None
         if loss_weights is not None:
             self._loss_weights = torch.as_tensor(loss_weights, dtype=torch.float32, device=device)
@@ -54,7 +54,7 @@ class Learner:
     @property
     def judged(self) -> nn.Module:
         """The network that is validated and kept: the moving average, where there is one."""
-        return self.average if self._options.weight_average > 0 else self.network
+        return self.average if self._recipe.weight_average > 0 else self.network
 
     def start_average(self) -> None:
         """Begin the moving average at the network's present weights."""
@@ -74,12 +74,12 @@ class Learner:
         Returns:
             The loss before the step; it may be no finite number.
         """
-        generator = torch.Generator().manual_seed(self._options.seed * _SEED_STRIDE + number)
-        torch.manual_seed(self._options.seed * _SEED_STRIDE + number)
+        generator = torch.Generator().manual_seed(self._recipe.seed * _SEED_STRIDE + number)
+        torch.manual_seed(self._recipe.seed * _SEED_STRIDE + number)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
         self.network.train()
-        images = augment(as_batch(pixels, self._device), self._options.augmentation, generator)
+        images = augment(as_batch(pixels, self._device), self._recipe.augmentation, generator)
         self.optimizer.zero_grad(set_to_none=True)
         with self._narrow():
             images = self._normalised(images)
@@ -112,19 +112,19 @@ class Learner:
 
     def _loss(self, logits: Tensor, target: Tensor, images: Tensor) -> Tensor:
         """Cross-entropy to the labels, and with a teacher to its opinion of the very same pixels."""
-        smoothing = self._options.label_smoothing
+        smoothing = self._recipe.label_smoothing
         loss = functional.cross_entropy(logits, target, weight=self._loss_weights, label_smoothing=smoothing)
         if self._teacher is None:
             return loss
         with torch.no_grad(), self._narrow():
             opinion = self._teacher(images).float().softmax(1)
-        return torch.lerp(loss, functional.cross_entropy(logits, opinion), self._options.teacher_weight)
+        return torch.lerp(loss, functional.cross_entropy(logits, opinion), self._recipe.teacher_weight)
 
     @torch.no_grad()
     def _update_average(self, step: int) -> None:
-        if self._options.weight_average <= 0:
+        if self._recipe.weight_average <= 0:
             return
-        keep = min(self._options.weight_average, (1 + step) / (10 + step))
+        keep = min(self._recipe.weight_average, (1 + step) / (10 + step))
         pairs = zip(self.average.state_dict().values(), self.network.state_dict().values(), strict=True)
         for mean, value in pairs:
             if mean.is_floating_point():
@@ -133,8 +133,8 @@ class Learner:
                 mean.copy_(value)
 
     def _normalised(self, images: Tensor) -> Tensor:
-        mean = torch.tensor(self._options.preprocessing.mean, device=self._device).view(1, 3, 1, 1)
-        std = torch.tensor(self._options.preprocessing.std, device=self._device).view(1, 3, 1, 1)
+        mean = torch.tensor(self._recipe.preprocessing.mean, device=self._device).view(1, 3, 1, 1)
+        std = torch.tensor(self._recipe.preprocessing.std, device=self._device).view(1, 3, 1, 1)
         return ((images - mean) / std).contiguous(memory_format=torch.channels_last)
 
 

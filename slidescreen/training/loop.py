@@ -23,7 +23,7 @@ from slidescreen.training.folder import TrainingFolder
 from slidescreen.training.history import write_history
 from slidescreen.training.interrupts import UninterruptedBlock
 from slidescreen.training.learner import Learner
-from slidescreen.training.options import Recipe
+from slidescreen.training.options import Balance, Recipe
 from slidescreen.training.schedule import EpochResult
 from slidescreen.training.state import read_notes, restore_state, save_state
 
@@ -51,7 +51,7 @@ class Trainer:
     curves are written from it, after it. So whenever a training is cut off, a resumed one writes what is missing.
     """
 
-    options: Recipe
+    recipe: Recipe
     train_images: Sequence[LabelledImage]
     validation_images: Sequence[LabelledImage]
     pixels_at: PixelsAt
@@ -62,16 +62,16 @@ class Trainer:
     history: list[EpochResult] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        options, types = self.options, self.options.cell_types
+        recipe, types = self.recipe, self.recipe.cell_types
         self.draw_weights = loss_weights = None
-        if options.balance == "sampler":
-            self.draw_weights = dataset.group_weights(self.train_images, options.balance_power)
-        elif options.balance == "loss":
-            loss_weights = dataset.class_weights(self.train_images, types, options.balance_power)
-        self.learner = Learner(options, self.device, loss_weights, self.teacher)
+        if recipe.balance == Balance.SAMPLER:
+            self.draw_weights = dataset.group_weights(self.train_images, recipe.balance_power)
+        elif recipe.balance == Balance.LOSS:
+            loss_weights = dataset.class_weights(self.train_images, types, recipe.balance_power)
+        self.learner = Learner(recipe, self.device, loss_weights, self.teacher)
         self.labels = np.asarray([types.index(i.label) for i in self.train_images])
         self.truth = np.asarray([types.index(i.label) for i in self.validation_images])
-        self.learning_rate = options.learning_rate
+        self.learning_rate = recipe.learning_rate
         self.epoch, self.next_batch, self.loss_sum, self.seconds = 0, 0, 0.0, 0.0
         self.best_weights: dict[str, Tensor] = {}
         self.stores: tuple[int, PixelStore, PixelStore] | None = None
@@ -100,7 +100,7 @@ class Trainer:
         self.history = [EpochResult.of(row) for row in notes["history"]]
         now = {**self.provenance["versions"], **self._machine()}
         then = {**notes["provenance"]["versions"], **notes["machine"]}
-        self.provenance = {**notes["provenance"], "options": self.options.to_dict()}
+        self.provenance = {**notes["provenance"], "options": self.recipe.to_dict()}
         return [f"{name} {then.get(name)} → {value}" for name, value in now.items() if then.get(name) != value]
 
     def run(self, watcher: EpochObserver) -> None:
@@ -115,7 +115,7 @@ class Trainer:
                 self.save()
                 if self.history:
                     self._publish(True, watcher)
-                while (size := schedule.next_image_size(self.options, self.history)) is not None:
+                while (size := schedule.next_image_size(self.recipe, self.history)) is not None:
                     self._train_epoch(*self._pixels(size), watcher)
                 if self.behind:
                     write_history(self.folder.path, self.history)
@@ -145,7 +145,7 @@ class Trainer:
 
     def best(self) -> EpochResult:
         """The epoch whose weights the checkpoint holds; there must have been one."""
-        return schedule.best_epoch(self.options, self.history)
+        return schedule.best_epoch(self.recipe, self.history)
 
     def _pixels(self, size: int) -> tuple[PixelStore, PixelStore]:
         """Training and validation pixels at the epoch's size, prepared as an image to be classified would be."""
@@ -155,8 +155,8 @@ class Trainer:
         return self.stores[1:]
 
     def _train_epoch(self, pixels_of: PixelStore, validation: PixelStore, watcher: EpochObserver) -> None:
-        order = dataset.epoch_order(len(self.train_images), self.draw_weights, self.options.seed, self.epoch)
-        batches = dataset.in_batches(order, self.options.batch_size)
+        order = dataset.epoch_order(len(self.train_images), self.draw_weights, self.recipe.seed, self.epoch)
+        batches = dataset.in_batches(order, self.recipe.batch_size)
         last_save = started = time.monotonic()
         before = self.seconds
         with ThreadPoolExecutor(1) as ahead:
@@ -183,19 +183,19 @@ class Trainer:
         return loss
 
     def _rate(self, batch: int, batches: int) -> float:
-        share = (self.epoch * batches + batch + 1) / (batches * self.options.epochs)
-        return schedule.rate_at(self.options, self.learning_rate, share)
+        share = (self.epoch * batches + batch + 1) / (batches * self.recipe.epochs)
+        return schedule.rate_at(self.recipe, self.learning_rate, share)
 
     def _judge(self, validation: PixelStore, batches: int) -> EpochResult:
         """The figures of the epoch that has just been trained."""
-        started, size = time.monotonic(), self.options.batch_size
+        started, size = time.monotonic(), self.recipe.batch_size
         rate = self._rate(batches - 1, batches)
         places = np.arange(len(self.truth))
         parts = [places[start : start + size] for start in range(0, len(places), size)]
         probabilities = np.concatenate([self.learner.predict(validation.batch(part)) for part in parts])
         if not (np.isfinite(probabilities).all() and self.learner.is_finite()):
             self._diverged(" at", rate, "the network's weights are no finite numbers any more")
-        matrix = classification.confusion_matrix(self.truth, probabilities.argmax(1), len(self.options.cell_types))
+        matrix = classification.confusion_matrix(self.truth, probabilities.argmax(1), len(self.recipe.cell_types))
         return EpochResult(
             epoch=self.epoch + 1,
             image_size=validation.image_size,
@@ -214,7 +214,7 @@ class Trainer:
             best = self.best() is result
             if best:
                 self.best_weights = halved(self.learner.judged.state_dict())
-            self.learning_rate = schedule.next_rate(self.options, self.learning_rate, self.history)
+            self.learning_rate = schedule.next_rate(self.recipe, self.learning_rate, self.history)
             self.epoch, self.next_batch, self.loss_sum, self.seconds = self.epoch + 1, 0, 0.0, 0.0
         self.save()
         self._publish(best, watcher)
@@ -231,8 +231,8 @@ class Trainer:
             result = asdict(self.best())
             del result["seconds"]
             provenance = {**self.provenance, "epochs": result["epoch"], "validation": result}
-            preprocessing = replace(self.options.preprocessing, image_size=result["image_size"])
-            checkpoint = Checkpoint(self.options.backbone, self.options.cell_types, preprocessing, provenance)
+            preprocessing = replace(self.recipe.preprocessing, image_size=result["image_size"])
+            checkpoint = Checkpoint(self.recipe.backbone, self.recipe.cell_types, preprocessing, provenance)
             save_checkpoint(self.folder.checkpoint, self.best_weights, checkpoint, half=False)
         try:
             write_history(self.folder.path, self.history)
