@@ -16,7 +16,7 @@ PAGES = sorted(
     key=lambda path: path.as_posix(),
 )
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
-COMMAND = re.compile(r"slidescreen (classify|report|train|ensemble)\b([^\n`|]*)")
+COMMAND = re.compile(r"slidescreen (classify|report|train|ensemble|info)\b([^\n`|]*)")
 
 
 def links(text: str) -> list[str]:

@@ -1,5 +1,6 @@
 """What a user installs: a wheel, built here, in an environment that has the dependencies and no checkout."""
 
+import json
 import os
 import site
 import subprocess
@@ -120,3 +121,5 @@ def test_the_command_of_the_wheel_finds_the_ensemble_that_came_along(installed: 
     assert Path(folder).parts[-3:] == ("slidescreen", "weights", "default")
     assert int(members) == 2
     assert installed.run("slidescreen", "--version").startswith("slidescreen 0.")
+    told = json.loads(installed.run("slidescreen", "info", "--json"))["ensembles"]
+    assert [(Path(each["folder"]), each["problem"]) for each in told] == [(Path(folder), None)]

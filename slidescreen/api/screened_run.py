@@ -189,7 +189,7 @@ class ScreenedRun:
         >>> cells.shape
         (299, 22)
         >>> cells.query("slide == 'blasts_01'").cell_type.value_counts().head(2).to_dict()
-        {'myeloblast': 48, 'lymphocyte': 14}
+        {'myeloblast': 48, 'lymphocyte': 25}
         """
         return frames.frame_of_cells(self.result.slides, self.cell_types)
 

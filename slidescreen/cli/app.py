@@ -15,6 +15,7 @@ from slidescreen.cli.classify import classify
 from slidescreen.cli.ensemble import ensemble
 from slidescreen.cli.exit_codes import ExitCode
 from slidescreen.cli.help import PlainCommand, PlainGroup
+from slidescreen.cli.info import info
 from slidescreen.cli.report import report
 from slidescreen.cli.train import train
 from slidescreen.errors import NothingClassifiedError, SlidescreenError, memory_ran_out
@@ -57,7 +58,7 @@ def root(
         os.environ["SLIDESCREEN_DEBUG"] = "1"
 
 
-for command in (classify, report, train, ensemble):
+for command in (classify, report, train, ensemble, info):
     app.command(cls=PlainCommand)(command)
 
 

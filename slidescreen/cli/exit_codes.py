@@ -1,20 +1,29 @@
 """How a command tells a script what came of it."""
 
+from collections.abc import Mapping
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit codes of every subcommand."""
+    """The exit codes of every subcommand; `MEANINGS` says what each means."""
 
     DONE = 0
     DEFECT = 1
-    """A fault of the program itself."""
     BAD_INPUT = 2
-    """A usage error, bad input, an output that cannot be written, or too little memory."""
     SOME_UNREADABLE = 3
-    """FinishedSlide, but some images or slides could not be read, or a side file could not be written."""
     NOTHING_CLASSIFIED = 4
     INTERRUPTED = 130
-    """What was finished is kept."""
     TERMINATED = 143
-    """The same, by SIGTERM."""
+
+
+MEANINGS: Mapping[int, str] = {
+    ExitCode.DONE: "done",
+    ExitCode.DEFECT: "a defect of slidescreen; `--debug` shows the traceback",
+    ExitCode.BAD_INPUT: "bad input or usage, an output that cannot be written, or too little memory",
+    ExitCode.SOME_UNREADABLE: "finished, but some images could not be read, a slide has no images, or a side file "
+    "could not be written",
+    ExitCode.NOTHING_CLASSIFIED: "nothing could be classified",
+    ExitCode.INTERRUPTED: "interrupted (Ctrl-C); what was finished is kept",
+    ExitCode.TERMINATED: "ended by SIGTERM; what was finished is kept",
+}
+"""As `slidescreen info` and docs/reference/exit-codes.md say it."""

@@ -17,9 +17,14 @@ def default_ensemble() -> Path:
     named = os.environ.get(VARIABLE)
     if named:
         return Path(named)
+    shipped = shipped_ensemble()
+    if shipped is None:
+        raise InputError(f"no ensemble was found: name its folder with --ensemble, or in {VARIABLE}")
+    return shipped
+
+
+def shipped_ensemble() -> Path | None:
+    """The ensemble that ships, in the package or beside its source; None if it is not there."""
     package = Path(__file__).resolve().parents[1]
     places = [package / "weights" / "default", package.parent / "weights" / "default"]
-    for place in places:
-        if (place / "ensemble.json").is_file():
-            return place
-    raise InputError(f"no ensemble was found: name its folder with --ensemble, or in {VARIABLE}")
+    return next((place for place in places if (place / "ensemble.json").is_file()), None)
