@@ -47,7 +47,7 @@ def build_ensemble(
     """
     if (request.out / "ensemble.json").exists() and not request.overwrite:
         raise InputError(
-            f"{printable(request.out)} already holds an ensemble: choose another --out, or say --overwrite"
+            f"{printable(request.out)} already holds an ensemble: choose another --out, or use --overwrite"
         )
     members = [member_of(path, 1.0) for path in request.checkpoints]
     weights = request.weights or default_weights([member.checkpoint for member in members])
@@ -84,20 +84,18 @@ def _check_enough(images: Sequence[LabelledImage], data: Path) -> None:
     found = MeasuredOn.of(images)
     if found.shortfalls():
         raise InputError(
-            f"the validation split of {printable(data)} is too little to measure an ensemble on: "
+            f"the validation split of {printable(data)} is too small to measure an ensemble: "
             f"{', '.join(found.shortfalls())} (it holds {found.by_type()}); label more cells, or say "
-            "--allow-few-cells: each verdict will then say what was missing"
+            "--allow-few-cells (each verdict then names what is missing)"
         )
 
 
 def _check_int8(request: EnsembleOptions, configuration: EngineConfiguration, trained: Sequence[LabelledImage]) -> None:
     quantisation.require_nncf()
     if configuration.kind != EngineKind.OPENVINO:
-        raise InputError("--int8 makes networks for the processor: say --device cpu")
+        raise InputError("--int8 makes networks for the CPU: use --device cpu")
     if not trained:
-        raise InputError(
-            f"--int8 takes the ranges of its numbers from the training split, and {printable(request.data)} has none"
-        )
+        raise InputError(f"--int8 is calibrated on the training split, but {printable(request.data)} has none")
 
 
 def _quantised(
@@ -126,8 +124,8 @@ def _images(
     seeds = {member.checkpoint.provenance.get("seed", 0) for member in ensemble.members}
     if not all(image.split for image in images) and len(seeds) > 1:
         raise InputError(
-            "the members drew different splits (their seeds differ), so none is fit to measure them all: "
-            "give the images a split column"
+            "the members were trained on different splits (their seeds differ), so no split can measure them all: "
+            "add a split column to the images"
         )
     parted, _ = with_split(images, int(next(iter(seeds))))
     contents = contents_of(image.path for image in parted)

@@ -96,7 +96,7 @@ def number(text: str) -> float:
         comma = _WITH_COMMA.fullmatch(text.strip())
         value = float(comma[0].replace(",", ".")) if comma else math.nan
     if not math.isfinite(value) or "_" in text or not text.isascii():
-        raise ValueError(f"no number: {excerpt(text)}")
+        raise ValueError(f"not a number: {excerpt(text)}")
     return value
 
 
@@ -154,7 +154,7 @@ def _check_columns(columns: list[str], header: _Record, required: Collection[str
     missing = [column for column in required if column not in columns]
     if missing:
         names, line = ", ".join(missing), excerpt(", ".join(header.fields))
-        raise InputError(f"{name} lacks the column {names}: line {header.line}, which is to name them, reads {line}")
+        raise InputError(f"{name} lacks the column {names}: line {header.line}, the header, reads {line}")
     twice = next((column for column in columns if column and columns.count(column) > 1), None)
     if twice is not None:
         raise InputError(f"{name}, line {header.line}: two columns are named {excerpt(twice)}: rename one")
@@ -168,8 +168,8 @@ def _check_fields(fields: list[str], columns: list[str], header: int, place: str
     stray = next((field for field in (*nameless, *fields[len(columns) :]) if field.strip()), None)
     if stray is not None:
         raise InputError(
-            f"{place}: {excerpt(stray)} is in no column that line {header} names; "
-            "a value that holds the separator needs quotation marks"
+            f"{place}: {excerpt(stray)} has no column in the header (line {header}); "
+            "quote a value that contains the separator"
         )
 
 
@@ -221,8 +221,7 @@ def _fields(text: str, start: int, separator: str, place: str) -> tuple[list[str
         following = patterns.following.match(text, field.end())
         if following is None:
             raise InputError(
-                f"{place}: a quotation mark in the midst of a field: quote the whole field, "
-                "and double the quotation marks within it"
+                f"{place}: a quotation mark inside a field: quote the whole field, and double the quotation marks in it"
             )
         fields.append(quoted[1].replace('""', '"') if quoted else field[0])
         start = following.end()

@@ -13,7 +13,7 @@ from slidescreen.errors import InputError
 from slidescreen.files.writing import printable, sha256_of
 
 _ORDER: tuple[str, ...] = ("", *Split)
-_PROBLEMS = ("has two labels", "stands in two splits", "is listed twice")
+_PROBLEMS = ("has two labels", "is in two splits", "is listed twice")
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def _refusal(images: Sequence[LabelledImage], repeated: Sequence[Sequence[int]])
     lines = f" (lines {one.line} and {other.line})" if one.line else ""
     names = f"{printable(one.written or one.path)} and {printable(other.written or other.path)}{lines}"
     others = f" (as {len(repeated) - 1} more do)" if len(repeated) > 1 else ""
-    return f"the same image {_PROBLEMS[problem]}: {names}{others}; remove one, or say --drop-duplicates"
+    return f"the same image {_PROBLEMS[problem]}: {names}{others}; remove one, or use --drop-duplicates"
 
 
 def _problem(images: Sequence[LabelledImage], group: Sequence[int]) -> tuple[int, int, int]:

@@ -54,7 +54,7 @@ def read_bytes(path: Path) -> bytes:
     """
     try:
         if not path.is_file():
-            raise UnreadableImageError("the file has gone or is no regular file")
+            raise UnreadableImageError("the file is gone or is not a regular file")
         size = path.stat().st_size
         if size > _MAX_BYTES:
             raise UnreadableImageError(f"{size / 1e6:.0f} MB: too large for a cell image")
@@ -101,7 +101,7 @@ def read_picture(content: bytes) -> Picture:
     except Image.DecompressionBombError as error:
         raise UnreadableImageError("too many pixels for a cell image") from error
     except UnidentifiedImageError as error:
-        raise UnreadableImageError("not an image, or of a format other than JPEG, PNG, BMP, TIFF, WebP") from error
+        raise UnreadableImageError("not an image in JPEG, PNG, BMP, TIFF or WebP format") from error
     except MemoryError:
         raise
     except Exception as error:  # decoders raise almost anything on damaged data

@@ -66,19 +66,19 @@ class LabelRules:
         if self.leaves_out(name):
             return None
         if not name.strip():
-            raise InputError("there is no label")
+            raise InputError("the label is missing")
         cell_type = cells.resolve(name)
         if cell_type == cells.UNSPECIFIED_BLAST:
             cell_type = self.unspecified_blasts
             if cell_type is None:
                 raise InputError(
-                    f"the label {excerpt(name)} gives no lineage: say --unspecified-blasts myeloblast "
+                    f"the label {excerpt(name)} gives no lineage: use --unspecified-blasts myeloblast "
                     f"(or lymphoblast), or --leave-out {excerpt(name)}"
                 )
         if cell_type is None:
             raise InputError(
-                f"unknown cell type {excerpt(name)}: known are {', '.join(cells.CELL_TYPES)}; "
-                f"--leave-out {excerpt(name)} passes such images over"
+                f"unknown cell type {excerpt(name)}: use one of {', '.join(cells.CELL_TYPES)}; "
+                f"--leave-out {excerpt(name)} skips such images"
             )
         return cell_type
 

@@ -118,7 +118,7 @@ def _from_table(table: Table, rules: LabelRules) -> Labels:
 def _labelled(folder: Path, row: Row) -> LabelledImage:
     """A row's image with its label as it is spelled."""
     if not row["file"].strip():
-        raise InputError("there is no file's name")
+        raise InputError("the file name is missing")
     split = row.get("split", "").strip()
     if split and split.casefold() not in tuple(Split):
         raise InputError(f"split must be one of {listed(Split)}, not {excerpt(split)}")

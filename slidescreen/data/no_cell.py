@@ -57,13 +57,13 @@ def why_no_cell(image: Image.Image) -> str:
         return f"{width} × {height} pixels: too long for one cell"
     found = measure(image)
     if found.contrast < LEAST_CONTRAST:
-        return "blank or nearly so: nothing stained in it"
+        return "blank or nearly blank: nothing is stained"
     if found.straight_edges > MOST_STRAIGHT_EDGES:
         return "many straight edges: a screenshot, a drawing or several pictures, not one cell"
     if found.paper > MOST_PAPER and found.roughness > MOST_ROUGHNESS_ON_PAPER:
         return "fine lines on a plain ground: a page or a drawing, not one cell"
     if found.roughness > (MOST_ROUGHNESS_OF_LARGE if max(width, height) > LARGE else MOST_ROUGHNESS):
-        return "many small things and none that is large: a page, an overview or noise, not one cell"
+        return "many small objects and no large one: a page, an overview or noise, not one cell"
     return ""
 
 

@@ -14,7 +14,7 @@ from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 
 _PLAIN_NAME = re.compile(rf"[^\W_].*({'|'.join(map(re.escape, sorted(SUFFIXES)))})\Z", re.IGNORECASE | re.DOTALL)
-OUTSIDE = "a link to a file outside of the folder, which is not followed"
+OUTSIDE = "a link to a file outside the folder, not followed"
 
 
 @dataclass(frozen=True, eq=False)

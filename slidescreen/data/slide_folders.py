@@ -20,7 +20,7 @@ class Ambiguity(StrEnum):
     EXPORTS = "signed and unsigned side by side; taken as slides"
     STRAYS = "holds images and slides; its own images are taken as a slide"
     PARTS = "beside slides, with images in folders of their own; these are taken as slides"
-    ABOVE = "images above the depth at which slides are said to lie; taken as slides of their own"
+    ABOVE = "images above the given slide depth; taken as separate slides"
 
 
 @dataclass(frozen=True)

@@ -251,4 +251,4 @@ def _subject(root: Folder, remark: Remark) -> str:
 
 def _remark(doubt: Ambiguity, otherwise: int | None, names: list[str]) -> str:
     text = f"{skipped_files.listed(names, _MOST_NAMES)}: {doubt}"
-    return text if otherwise is None else f"{text} (otherwise say --slide-depth {otherwise})"
+    return text if otherwise is None else f"{text} (otherwise use --slide-depth {otherwise})"

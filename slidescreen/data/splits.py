@@ -25,8 +25,8 @@ def check_slides(images: Iterable[LabelledImage]) -> None:
     for slide, found in sorted(splits.items()):
         if len(found) > 1:
             raise InputError(
-                f"slide {printable(slide)!r} stands in several splits ({', '.join(sorted(found))}): "
-                "put all cells of a slide in one"
+                f"slide {printable(slide)!r} is in several splits ({', '.join(sorted(found))}): "
+                "put all its cells in one split"
             )
 
 
@@ -47,7 +47,9 @@ def with_split(images: Sequence[LabelledImage], seed: int) -> tuple[list[Labelle
         check_slides(images)
         return list(images), "as given"
     if given:
-        raise InputError(f"{len(images) - given} of {len(images)} images have no split: give all of them one, or none")
+        raise InputError(
+            f"{len(images) - given} of {len(images)} images have no split: give a split to all of them or to none"
+        )
     held_out = _fifth(images, seed)
     drawn = [replace(i, split="validation" if n in held_out else "train") for n, i in enumerate(images)]
     slides = {image.slide for image in images} - {""}
@@ -55,7 +57,7 @@ def with_split(images: Sequence[LabelledImage], seed: int) -> tuple[list[Labelle
         apart = {image.slide for image in drawn if image.split == "validation"}
         return drawn, f"drawn by slide: {len(slides) - len(apart)} to train, {len(apart)} to validation"
     known = "not all slides" if slides else "no slides"
-    return drawn, f"drawn by image, since {known} are known: results on it are optimistic"
+    return drawn, f"drawn by image, because {known} are known: results on it are optimistic"
 
 
 def chosen(images: Sequence[LabelledImage], split: str | None) -> list[LabelledImage]:
@@ -91,7 +93,7 @@ def _fifth(images: Sequence[LabelledImage], seed: int) -> frozenset[int]:
     groups = [image.slide or f"\0{number}" for number, image in enumerate(images)]
     parts = min(5, len(set(groups)), max(Counter(labels).values()))
     if parts < 2:
-        raise InputError("a split cannot be drawn from so few images or slides: give a split column")
+        raise InputError("too few images or slides to draw a split: add a split column")
     folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # labels with fewer images than parts: as even as they can be

@@ -67,4 +67,4 @@ class BatchRunner(Generic[T]):
         largest = max(1, size // 2)
         if self.largest is None or largest < self.largest:
             self.largest = largest
-            self._note(f"memory ran out: from now on {largest} image{'s'[: largest > 1]} at once")
+            self._note(f"memory ran out: going on with batches of {largest} image{'s'[: largest > 1]} at once")

@@ -26,7 +26,7 @@ def configure(options: EngineOptions, measured: Measured | None = None) -> Engin
     else:
         device = Device.CPU
     if options.kind == EngineKind.OPENVINO and options.device == Device.CUDA:
-        raise InputError("OpenVINO runs on the CPU: --engine openvino and --device cuda exclude each other")
+        raise InputError("OpenVINO runs on the CPU: use --engine openvino or --device cuda, not both")
     by_openvino = options.kind == EngineKind.AUTO and device == Device.CPU and find_spec("openvino")
     if options.kind == EngineKind.OPENVINO or by_openvino:
         from slidescreen.engine import openvino
@@ -34,12 +34,12 @@ def configure(options: EngineOptions, measured: Measured | None = None) -> Engin
         cascade = measured.cascade if measured and options.fast else None
         if options.fast:
             if cascade is None:
-                raise InputError("--fast: this ensemble has no fast mode; slidescreen ensemble --int8 looks for one")
+                raise InputError("--fast: this ensemble has no fast mode; make one with slidescreen ensemble --int8")
             openvino.require_8_bit("--fast")
         precision = openvino.choose_precision(options.precision, measured.precisions if measured else {})
         return EngineConfiguration(EngineKind.OPENVINO, Device.CPU, precision, cascade)
     if options.fast:
-        raise InputError("--fast needs OpenVINO, which runs on the CPU: say --engine openvino")
+        raise InputError("--fast needs OpenVINO, which runs on the CPU: use --engine openvino")
     from slidescreen.engine import pytorch
 
     return EngineConfiguration(EngineKind.PYTORCH, device, pytorch.choose_precision(options.precision, device))

@@ -54,7 +54,7 @@ class Decoder:
             try:
                 return self._ask(path)
             except (EOFError, BrokenPipeError):
-                reason = f"the image decoder {_cause(self._child.wait())} on it"
+                reason = f"the image decoder {_cause(self._child.wait())} while reading it"
             except MemoryError:  # on this side: the rest of the answer, which nobody reads, goes with the child
                 reason = OUT_OF_MEMORY
                 self._child.kill()

@@ -148,5 +148,5 @@ def choose_device(name: str) -> "torch.device":
 
     available = torch.cuda.is_available()
     if name == Device.CUDA and not available:
-        raise InputError("no usable NVIDIA GPU was found; say --device cpu")
+        raise InputError("no usable NVIDIA GPU was found; use --device cpu")
     return torch.device("cuda" if available and name != Device.CPU else "cpu")

@@ -119,16 +119,16 @@ def choose_precision(asked: str, measured: Mapping[str, PrecisionAgreement]) -> 
         return Precision.BF16 if Precision.BF16 in harmless else harmless[0]
     for each in parts_of(asked):
         if each not in _HINTS:
-            raise InputError(f"--precision {each} needs a GPU; on the CPU there are {', '.join(_HINTS)}")
+            raise InputError(f"--precision {each} needs a GPU; on the CPU use one of {', '.join(_HINTS)}")
     if Precision.INT8 in parts_of(asked):
         found = measured.get(asked, measured.get(Precision.INT8))
         if found is None:
             raise InputError(
-                f"--precision {asked}: this ensemble has no 8-bit networks; slidescreen ensemble --int8 makes them"
+                f"--precision {asked}: this ensemble has no 8-bit networks; make them with slidescreen ensemble --int8"
             )
         if not found.tolerable:
             raise InputError(
-                f"--precision {asked} is not offered: it changes {found.calls_changed:.1%} of this ensemble's calls, "
+                f"--precision {asked} is refused: it changes {found.calls_changed:.1%} of this ensemble's calls, "
                 f"and its macro F1 by {found.macro_f1_change:+.4f}"
             )
         require_8_bit(f"--precision {asked}")
@@ -218,7 +218,7 @@ def _engine(
     exported = io.BytesIO()
     compiled.export_model(exported)
     if not cache.keep(key, exported.getvalue()):
-        note("it could not be kept for the next run: SLIDESCREEN_CACHE names a folder that can be written to")
+        note("it could not be cached for the next run: set SLIDESCREEN_CACHE to a writable folder")
     return OpenVinoEngine(compiled, pool, threads)
 
 
@@ -236,7 +236,7 @@ def _graph(member: Member, precision: str, together: int) -> openvino.Model:
 
 def _int8_of(member: Member) -> Quantised:
     if member.int8 is None:
-        raise InputError(f"{printable(member.path)} has no 8-bit network; slidescreen ensemble --int8 makes one")
+        raise InputError(f"{printable(member.path)} has no 8-bit network; make one with slidescreen ensemble --int8")
     return member.int8
 
 

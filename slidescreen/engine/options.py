@@ -61,9 +61,9 @@ class EngineOptions:
         for each in parts:
             check_choice("--precision", each, Precision)
         if len(parts) > 1 and Precision.AUTO in parts:
-            raise InputError("--precision auto is for all members, not for one")
+            raise InputError("--precision auto applies to all members: do not give it for one")
         if self.fast and Precision.INT8 in parts:
-            raise InputError("--fast computes in 8-bit integers where that is safe: --precision is for the other cells")
+            raise InputError("--fast chooses 8-bit integers by itself: --precision applies to the other cells only")
 
 
 def joined(precisions: Sequence[str]) -> str:

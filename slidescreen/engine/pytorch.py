@@ -71,7 +71,7 @@ def choose_precision(asked: str, device: str) -> str:
         InputError: asked for one that PyTorch is not used with.
     """
     if Precision.INT8 in parts_of(asked):
-        raise InputError(f"--precision {asked} needs OpenVINO, which runs on the CPU: say --engine openvino")
+        raise InputError(f"--precision {asked} needs OpenVINO, which runs on the CPU: use --engine openvino")
     if asked != Precision.AUTO:
         return asked
     if device == Device.CPU:

@@ -45,7 +45,7 @@ def predict(
     types = ensemble.cell_types
     foreign = sorted({image.label for image in images} - set(types))
     if foreign:
-        raise InputError(f"the ensemble does not know {', '.join(foreign)}: leave these labels out")
+        raise InputError(f"the ensemble does not know {', '.join(foreign)}: exclude these labels with --leave-out")
     prepared = [member.checkpoint.preprocessing for member in ensemble.members]
     classifiers = [BatchRunner(_of_stacked(engine)) for engine in engines.members]
     parts: list[list[Floats]] = [[] for _ in engines.members]

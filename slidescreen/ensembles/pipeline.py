@@ -141,7 +141,7 @@ class Pipeline:
         if refusal:
             loaded = DecodedImage(reason=refusal)
         elif task is None or (place.given_up and readers.drop(task)):
-            loaded = DecodedImage(reason=f"not tried: {_MOST_LATE} images before it could not be read in time")
+            loaded = DecodedImage(reason=f"not tried: the {_MOST_LATE} images before it could not be read in time")
         else:
             try:
                 loaded = readers.wait(task)

@@ -90,7 +90,7 @@ def load(folder: Path) -> Ensemble:
     path = folder / "ensemble.json"
     if not path.is_file():
         raise InputError(
-            f"{printable(folder)} is no ensemble folder (it holds no ensemble.json); make one with slidescreen ensemble"
+            f"{printable(folder)} is not an ensemble (it has no ensemble.json): make one with slidescreen ensemble"
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -99,7 +99,9 @@ def load(folder: Path) -> Ensemble:
         members = tuple(_read_member(folder, entry) for entry in content["members"])
         ensemble = Ensemble(members, content["rule"])
         if tuple(content["cell_types"]) != ensemble.cell_types:
-            raise InputError(f"{printable(path)} lists other cell types than its checkpoints, or in another order")
+            raise InputError(
+                f"{printable(path)} and its checkpoints list different cell types, or in a different order"
+            )
         validation = _validation(content["validation"], len(ensemble.cell_types), len(members))
         return replace(ensemble, validation=validation)
     except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
@@ -154,7 +156,7 @@ def _measured_file(folder: Path, entry: dict[str, Any]) -> tuple[Path, str]:
     """A file of the ensemble and its content hash, which must be the one in `entry`."""
     name = str(entry["file"])
     if Path(name).name != name:
-        raise ValueError(f"{name!r} is no plain file name")
+        raise ValueError(f"{name!r} is not a plain file name")
     path = folder / name
     if not path.is_file():
         raise InputError(f"{printable(path)} is missing from the ensemble")
@@ -183,7 +185,7 @@ def _matrix(rows: list[list[int]] | None, types: int) -> NDArray[np.int64] | Non
 def _validation(content: dict[str, Any], types: int, members: int) -> ValidationResult:
     matrix, sure = (_matrix(rows, types) for rows in (content["confusion_matrix"], content.get("sure_matrix")))
     if matrix is not None and sure is not None and (sure > matrix).any():
-        raise ValueError("more of its calls are sure than were made")
+        raise ValueError("it counts more certain calls than calls")
     temperature, threshold = float(content["temperature"]), float(content["rejection_threshold"])
     if not (math.isfinite(temperature) and temperature > 0):
         raise ValueError(f"temperature must be above 0, not {temperature}")
@@ -235,7 +237,7 @@ def _cascade(entry: dict[str, Any] | None, members: int) -> Cascade | None:
         return None
     first, gate, decided = int(entry["first"]), float(entry["gate"]), float(entry["decided"])
     if not 0 <= first < members or not (0 < gate <= 1 and 0 <= decided <= 1):
-        raise ValueError("its cascade names a member, a gate or a share that cannot be")
+        raise ValueError("its cascade has an impossible member, gate or share")
     return Cascade(first, gate, decided, _agreement(entry["agreement"]))
 
 

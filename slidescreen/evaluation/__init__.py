@@ -61,7 +61,7 @@ def evaluate(predictions: Sequence[Predictions], resamples: int = 2000, seed: in
     first = predictions[0]
     for other in predictions[1:]:
         if other.cell_types != first.cell_types or not np.array_equal(other.truth, first.truth):
-            raise ValueError(f"the predictions of {first.model} and {other.model} are of other cells")
+            raise ValueError(f"the predictions of {first.model} and {other.model} are not for the same cells")
     sources = np.asarray(first.sources)
     named = sorted(set(first.sources) - {""})
     return Evaluation(

@@ -178,10 +178,10 @@ def _sifted(files: Sequence[_File], shared: Collection[str], drop: bool) -> list
 
 
 def _listed_twice(path: Path, first: _Cell, second: _Cell) -> str:
-    problem = "has two truths" if first.judged.truth != second.judged.truth else "stands in two rows"
+    problem = "has two true types" if first.judged.truth != second.judged.truth else "is in two rows"
     return (
         f"{printable(path)}: the same image {problem}: {excerpt(second.judged.image)} (lines {first.line} and "
-        f"{second.line}); remove one, give a column slide where names repeat, or say --drop-duplicates"
+        f"{second.line}); remove one, add a column slide if names repeat, or use --drop-duplicates"
     )
 
 
@@ -221,7 +221,7 @@ def _in_order(file: _File, first: _File, shared: Collection[str]) -> _File:
         other = cell_of[key]
         if other.judged.truth != cell.judged.truth:
             lines = f"lines {other.line} and {cell.line}"
-            raise _others(file, first, f"they name two truths of {excerpt(cell.judged.image)} ({lines})")
+            raise _others(file, first, f"they give two true types to {excerpt(cell.judged.image)} ({lines})")
     return replace(file, cells=[cell_of[key] for key in there])
 
 
@@ -232,4 +232,4 @@ def _counted(keys: Sequence[_Key | None]) -> str:
 
 
 def _others(file: _File, first: _File, why: str) -> InputError:
-    return InputError(f"{printable(file.path)} and {printable(first.path)} are not of the same cells: {why}")
+    return InputError(f"{printable(file.path)} and {printable(first.path)} do not hold the same cells: {why}")

@@ -26,7 +26,7 @@ def read_json(path: Path) -> Any:
     except IsADirectoryError as error:
         raise DamagedError("it is a folder") from error
     except (ValueError, RecursionError) as error:  # of the encoding, too
-        raise DamagedError(f"it is no JSON: {' '.join(str(error).split())}") from error
+        raise DamagedError(f"it is not JSON: {' '.join(str(error).split())}") from error
 
 
 def set_aside(path: Path, ending: str | None = None) -> Path:

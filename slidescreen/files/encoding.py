@@ -37,7 +37,7 @@ def read_text(path: Path) -> tuple[str, str]:
     """
     content, name = _content(path), printable(path)
     encoding = _encoding(content, name)
-    binary = f"{name} is no text (it holds zero bytes): {_REMEDY}"
+    binary = f"{name} is not text (it contains zero bytes): {_REMEDY}"
     if b"\0" in content and not encoding.startswith(("utf-16", "utf-32")):
         raise InputError(binary)
     try:
@@ -45,11 +45,11 @@ def read_text(path: Path) -> tuple[str, str]:
     except UnicodeDecodeError as error:
         line = 1 + len(LINE_END.findall(content[: error.start].decode(encoding, "replace")))
         byte = f"the byte 0x{content[error.start]:02x}"
-        raise InputError(f"{name}, line {line}: {byte} is no letter of {spoken(encoding)}: {_REMEDY}") from error
+        raise InputError(f"{name}, line {line}: {byte} is not a character of {spoken(encoding)}: {_REMEDY}") from error
     if "\0" in text:
         raise InputError(binary)
     if text.lstrip("\ufeff \t\r\n").startswith("<"):
-        raise InputError(f"{name} is a web page or XML, no table: {_REMEDY}")
+        raise InputError(f"{name} is a web page or XML, not a table: {_REMEDY}")
     if not text.strip("\ufeff \t\r\n"):
         raise InputError(f"{name} is empty")
     return text.removeprefix("\ufeff"), encoding
@@ -72,7 +72,7 @@ def _encoding(content: bytes, name: str) -> str:
             return encoding
     for start, what in _FOREIGN.items():
         if content.startswith(start):
-            raise InputError(f"{name} is {what}, no text: {_REMEDY}")
+            raise InputError(f"{name} is {what}, not text: {_REMEDY}")
     return _without_mark(content)
 
 

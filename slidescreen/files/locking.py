@@ -127,7 +127,7 @@ def _take_stand_in(path: Path, stack: contextlib.ExitStack, note: Callable[[str]
         except FileExistsError:
             found = path.read_bytes()
         holder = _named(found[:_LONGEST_NAME].partition(b";")[0])
-        note(f"watching for {_PATIENCE:.0f} s whether {holder} is still at work in {printable(path.parent)}")
+        note(f"checking for {_PATIENCE:.0f} s whether {holder} is still at work in {printable(path.parent)}")
         if _changes(path, found):
             return holder
         path.unlink(missing_ok=True)

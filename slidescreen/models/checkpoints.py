@@ -96,13 +96,12 @@ def read_checkpoint(path: Path) -> Checkpoint:
     metadata = read_metadata(path)
     if _KEY not in metadata:
         raise InputError(
-            f"{printable(path)} holds weights but does not say what they are for: "
-            "it is no checkpoint made by slidescreen train"
+            f"{printable(path)} has weights without a description: it is not a checkpoint of slidescreen train"
         )
     try:
         return Checkpoint.from_json(metadata[_KEY])
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{printable(path)} is no usable checkpoint: {_reason(error)}") from error
+        raise InputError(f"{printable(path)} is not a usable checkpoint: {_reason(error)}") from error
 
 
 def describes_itself(path: Path) -> bool:
@@ -169,7 +168,7 @@ def load_weights(path: Path) -> dict[str, "torch.Tensor"]:
         raise InputError(f"{printable(path)} is damaged: {error}") from error
     weights = {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in loaded.items()}
     if not all(weight.isfinite().all() for weight in weights.values()):
-        raise InputError(f"{printable(path)} holds weights that are no finite numbers: it is of no use")
+        raise InputError(f"{printable(path)} cannot be used: some of its weights are not finite numbers")
     return weights
 
 
@@ -193,7 +192,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     """The metadata of a safetensors file, read from its header alone.
 
     Raises:
-        InputError: the file cannot be read or is no safetensors file.
+        InputError: the file cannot be read or is not a safetensors file.
     """
     try:
         with path.open("rb") as file:
@@ -206,7 +205,7 @@ def read_metadata(path: Path) -> dict[str, str]:
     except OSError as error:
         raise InputError(f"cannot read {printable(path)}: {error.strerror}") from error
     except (ValueError, AttributeError) as error:
-        raise InputError(f"{printable(path)} is no safetensors file (pickled weights are never loaded)") from error
+        raise InputError(f"{printable(path)} is not a safetensors file (pickled weights are never loaded)") from error
 
 
 def _reason(error: Exception) -> str:

@@ -53,7 +53,7 @@ class TableCalls(Sequence[Call]):
                     text = io.StringIO(file.read(part.size).decode("utf-8"), newline="\n")
                     yield from (dict(zip(self._columns, row, strict=True)) for row in csv.reader(text))
         except (OSError, ValueError) as error:
-            raise InputError(f"{printable(self._path)} has changed while it was read: {error}") from error
+            raise InputError(f"{printable(self._path)} changed while it was read: {error}") from error
 
 
 def open_calls(

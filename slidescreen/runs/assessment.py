@@ -57,11 +57,11 @@ def _predictions(
         return of_tables(paths, request.label_options.rules, request.label_options.drop_duplicates), place
     if source.is_dir() and is_run(source):
         if request.truth == truths.REPORTED and request.label_options.split:
-            raise InputError("--split goes with labels that name a split, and class folders name none")
+            raise InputError("--split needs labels with a split, and class folders have none")
         labels = None if request.truth == truths.REPORTED else Path(request.truth or "")
         return [truths.of_run(read_run(source), labels, request.label_options)], source / "evaluation"
     if request.truth is not None:
-        raise InputError(f"--truth goes with a run's folder, and {printable(source)} is none")
+        raise InputError(f"--truth needs the folder of a run, and {printable(source)} is not one")
     if not source.is_dir() and _holds_predictions(source):
         return of_tables([source], request.label_options.rules, request.label_options.drop_duplicates), place
     ensemble = storage.load(request.ensemble or default_ensemble())
@@ -70,9 +70,7 @@ def _predictions(
 
 def _table(path: Path) -> Path:
     if path.is_dir() or not _holds_predictions(path):
-        raise InputError(
-            f"{printable(path)} is no CSV of predictions (with a column truth): only such are compared with another"
-        )
+        raise InputError(f"{printable(path)} is not a CSV of predictions: it has no column truth")
     return path
 
 

@@ -38,7 +38,7 @@ def in_the_way(out: Path, source: Path, overwrite: bool = False) -> list[Path]:
         return misplaced + ([] if a_run else tables)
     damaged, whose = _input_of(record)
     if whose and whose != printable(source.resolve()):
-        raise InputError(f"{printable(out)} holds the run of {whose}: choose another --out, or say --overwrite")
+        raise InputError(f"{printable(out)} holds the run of {whose}: choose another --out, or use --overwrite")
     return misplaced + ([record] if damaged else []) + ([] if whose else tables)
 
 

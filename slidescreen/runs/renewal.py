@@ -26,7 +26,7 @@ def renew_page(folder: Path, explain: Callable[[Run], Heat] | None = None) -> Ru
     run = read_run(folder)
     if is_archive(folder):
         if explain:
-            raise InputError("--explain needs the images, and those of an archive have gone")
+            raise InputError("--explain needs the images, and an archive has none")
         write_cells(folder / "cells.csv", run.slides, run.cell_types)
         write_differentials(folder / "differential.csv", run.slides)
         write_text(folder / "report.html", render_run(run, picture=lambda _: None))

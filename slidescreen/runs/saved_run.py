@@ -50,7 +50,7 @@ def read_run(folder: Path) -> Run:
     except OSError as error:
         raise InputError(f"cannot read {printable(path)}: {error.strerror}") from error
     except (DamagedError, ValueError, KeyError, TypeError, AttributeError) as error:
-        again = "move it away and classify again, which takes no time for what is finished"
+        again = "move it away and classify again; finished slides take no time"
         raise InputError(f"{printable(path)} is damaged ({error}): {again}") from error
     second = fallback_names(info)
     calls, types = open_calls(folder / second.get("cells.csv", "cells.csv"), reasons)
@@ -72,14 +72,14 @@ def _checked(info: Any) -> dict[str, Any]:
         ValueError, KeyError, TypeError, AttributeError: something is missing or of another kind.
     """
     if not isinstance(info, dict):
-        raise TypeError("it is no record of a run")
+        raise TypeError("it is not the record of a run")
     for name, kind in _KINDS.items():
         if not isinstance(info.get(name, None if name in _NEEDED else kind()), kind):
             raise TypeError(f"{name} is not what a run writes")
     if any(not isinstance(info["counts"].get(name), int) for name in ("slides", *Status)):
         raise ValueError("counts is not what a run writes")
     if any(not isinstance(text, str) for name in _SENTENCES for text in info.get(name, ())):
-        raise ValueError("a remark is no text")
+        raise ValueError("a remark is not text")
     contradictory_reports(info)  # raises what is wrong with its parts, and so does the next
     sentences(info.get("passed_over", {}), 1)
     return info

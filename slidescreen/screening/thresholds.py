@@ -91,7 +91,7 @@ def read_thresholds(path: Path) -> Thresholds:
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}") from error
     except ValueError as error:  # of TOML, or of UTF-8
-        raise InputError(f"{name} is no TOML file: {error}") from error
+        raise InputError(f"{name} is not a TOML file: {error}") from error
     try:
         found = Thresholds(**{**vars(default_thresholds()), **dict(_values(content))})
         for lower, upper in _ASCENDING:
@@ -106,10 +106,10 @@ def _values(content: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Field names and checked values of a file's content."""
     for table, entries in content.items():
         if table not in _KEYS or not isinstance(entries, Mapping):
-            raise InputError(f"{table} is no table of thresholds: known are {', '.join(f'[{name}]' for name in _KEYS)}")
+            raise InputError(f"{table} is not a table of thresholds: use {', '.join(f'[{name}]' for name in _KEYS)}")
         for key, value in entries.items():
             if key not in _KEYS[table]:
-                raise InputError(f"{table}.{key} is no threshold: [{table}] knows {', '.join(_KEYS[table])}")
+                raise InputError(f"{table}.{key} is not a threshold: [{table}] knows {', '.join(_KEYS[table])}")
             _check(f"{table}.{key}", value, _KEYS[table][key])
             yield _KEYS[table][key].field, value
 

@@ -13,7 +13,7 @@ from slidescreen.models.checkpoints import read_checkpoint
 from slidescreen.training.options import Recipe
 from slidescreen.training.state import read_notes
 
-_ANEW = "say --overwrite to start anew"
+_ANEW = "use --overwrite to start anew"
 
 
 @dataclass(frozen=True)
@@ -55,13 +55,13 @@ class TrainingFolder:
         if self.path.exists() and not self.path.is_dir():
             raise InputError(f"{out} is a file: choose a folder with --out")
         if (self.path / "run.json").exists():
-            raise InputError(f"{out} holds the results of classify, whose history.csv stays: choose another --out")
+            raise InputError(f"{out} holds results of classify, which are not overwritten: choose another --out")
         if resume and overwrite:
-            raise InputError("--resume goes on with a training and --overwrite starts anew: say one of them")
+            raise InputError("--resume continues a training and --overwrite starts a new one: use only one")
         if resume and not self.is_unfinished() and not self.checkpoint.is_file():
-            raise InputError(f"{out} holds no interrupted training to resume")
+            raise InputError(f"{out} has no interrupted training to resume")
         if not resume and not overwrite and self.is_taken():
-            raise InputError(f"{out} already holds a training: say --resume to go on, or --overwrite to start anew")
+            raise InputError(f"{out} already holds a training: use --resume to continue, or --overwrite to start anew")
 
     def forget_state(self) -> None:
         """Mark the training as finished.
@@ -88,7 +88,7 @@ class TrainingFolder:
         else:
             found = dict(read_checkpoint(self.checkpoint).provenance)
         if not isinstance(found, dict) or not {"options", "data_hash", "init"} <= found.keys():
-            raise InputError(f"{printable(self.path)} holds no training that could go on: {_ANEW}")
+            raise InputError(f"{printable(self.path)} has no training to resume: {_ANEW}")
         return found
 
 
@@ -109,9 +109,11 @@ def check_same_options(before: Mapping[str, Any], options: Recipe, init: str | N
     different = sorted(key for key in now if now[key] != had[key])
     if different:
         changed = ", ".join(f"{key} was {had[key]} and is {now[key]}" for key in different)
-        raise InputError(f"the training there had other options: {changed}; give the same, or {_ANEW}")
+        raise InputError(f"the interrupted training had other options: {changed}; use the same, or {_ANEW}")
     if init is not None and init != before["init"]:
-        raise InputError(f"the training there started from other weights than --init names: leave it out, or {_ANEW}")
+        raise InputError(
+            f"the interrupted training started from other weights than --init: leave --init out, or {_ANEW}"
+        )
 
 
 def check_same_data(before: Mapping[str, Any], data_hash: str) -> None:
@@ -121,7 +123,7 @@ def check_same_data(before: Mapping[str, Any], data_hash: str) -> None:
         InputError: they differ.
     """
     if data_hash != before["data_hash"]:
-        raise InputError(f"the labelled images have changed since the training there began: {_ANEW}")
+        raise InputError(f"the labelled images have changed since the training began: {_ANEW}")
 
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def read_initial_weights(path: Path, backbone: str, cell_types: Sequence[str], p
         partial: be content with those tensors that fit.
 
     Raises:
-        InputError: the file is no safetensors file, is of another network and not `partial`, or nothing in it fits.
+        InputError: the file is not a safetensors file, is of another network and not `partial`, or nothing in it fits.
     """
     weights = load_weights(path)
     checkpoint = read_checkpoint(path) if describes_itself(path) else None
@@ -78,12 +78,12 @@ def _check_whole(path: Path, backbone: str, checkpoint: Checkpoint | None, fitti
     if checkpoint is not None and checkpoint.backbone != backbone:
         what = f"is a checkpoint of {BACKBONES[checkpoint.backbone]}, not of {BACKBONES[backbone]}"
     elif fitting < needed:
-        what = f"is of another network than {BACKBONES[backbone]}"
+        what = f"belongs to another network than {BACKBONES[backbone]}"
     else:
         return
     raise InputError(
         f"{printable(path)} {what}: {fitting} of {needed} tensors fit; "
-        "choose another --init or --backbone, or say --init-partial to take those that fit"
+        "choose another --init or --backbone, or use --init-partial to take those that fit"
     )
 
 

@@ -107,7 +107,7 @@ class Trainer:
         """Train until the last epoch, or until `patience` epochs of the last stage have brought nothing better.
 
         Raises:
-            DivergedError: a loss or weights are no finite numbers any more.
+            DivergedError: a loss or weights are no longer finite numbers.
             OutputError: a file cannot be written; the state on the disk is then one from which it can go on.
         """
         with self._whole.guarding():
@@ -194,7 +194,7 @@ class Trainer:
         parts = [places[start : start + size] for start in range(0, len(places), size)]
         probabilities = np.concatenate([self.learner.predict(validation.batch(part)) for part in parts])
         if not (np.isfinite(probabilities).all() and self.learner.is_finite()):
-            self._diverged(" at", rate, "the network's weights are no finite numbers any more")
+            self._diverged(" at", rate, "the network's weights are no longer finite numbers")
         matrix = classification.confusion_matrix(self.truth, probabilities.argmax(1), len(self.recipe.cell_types))
         return EpochResult(
             epoch=self.epoch + 1,

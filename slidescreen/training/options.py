@@ -159,10 +159,10 @@ class Recipe:
         check_choice("--backbone", self.backbone, Backbone)
         _check(self)
         if sum(stage.epochs for stage in self.stages) > self.epochs:
-            raise InputError("the epochs of --progressive are more than --epochs")
+            raise InputError("--progressive has more epochs than --epochs")
         sizes = [stage.image_size for stage in self.stages]
         if any(not 32 <= size <= 2048 for size in sizes) or any(stage.epochs < 1 for stage in self.stages):
-            raise InputError("--progressive needs sizes between 32 and 2048 pixels, and one epoch or more each")
+            raise InputError("--progressive needs sizes between 32 and 2048 pixels, and at least one epoch each")
 
     def plan(self) -> tuple[Stage, ...]:
         """The image sizes in their order, and their epochs; stages that follow each other at one size are one."""

@@ -107,7 +107,7 @@ def _run(trainer: Trainer, display: TrainingObserver) -> None:
         display.note(f"stopped in epoch {trainer.epoch + 1}: {_way_on(trainer)}")
         raise
     except OutputError as error:
-        raise OutputError(f"{error}; when that is mended, {_way_on(trainer)}") from error
+        raise OutputError(f"{error}; when that is fixed, {_way_on(trainer)}") from error
     except (MemoryError, OSError, RuntimeError) as error:
         if not memory_ran_out(error):
             raise
@@ -118,7 +118,7 @@ def _run(trainer: Trainer, display: TrainingObserver) -> None:
 
 
 def _way_on(trainer: Trainer) -> str:
-    return "--resume goes on" if trainer.folder.is_unfinished() else "give the same command again"
+    return "--resume continues" if trainer.folder.is_unfinished() else "give the same command again"
 
 
 def _check_places(request: TrainingOptions) -> None:
@@ -128,7 +128,7 @@ def _check_places(request: TrainingOptions) -> None:
         if path and not path.is_file():
             raise InputError(f"{printable(path)} " + ("is no file" if path.exists() else "does not exist"))
     if request.init_partial and not request.init:
-        raise InputError("--init-partial says how --init is taken: name a file with --init")
+        raise InputError("--init-partial needs --init: name a file with --init")
     data, out = request.data.resolve(), request.out.resolve()
     if data.is_dir() and data in (out, *out.parents):
         raise InputError(
@@ -165,7 +165,7 @@ def _images(
     read = read_labelled(request.data, request.label_rules, display.note)
     images = [image for image in read if image.label in wanted]
     if len(images) < len(read):
-        display.note(f"{len(read) - len(images)} images are of types this network does not learn, and are left out")
+        display.note(f"{len(read) - len(images)} images left out: this network does not learn their types")
     images, split = with_split(images, request.recipe.seed)
     found = check_files(images, workers, display.reading)
     for path, reason in list(found.unreadable.items())[:5]:
@@ -204,7 +204,7 @@ def _check_support(
         raise InputError(f"training needs images of two cell types or more; all of the train split are {learnt.pop()}")
     absent = [name for name in options.cell_types if name not in learnt]
     if absent:
-        display.note(f"no training images of {', '.join(absent)}: the network will never name them")
+        display.note(f"no training images of {', '.join(absent)}: the network will never call them")
     unasked = [name for name in options.cell_types if name in learnt - asked]
     if unasked:
         display.note(f"no validation images of {', '.join(unasked)}: the best epoch is chosen without them")
@@ -232,7 +232,9 @@ def _begin(trainer: Trainer, initial: InitialWeights | None, resume: bool, displ
         changed = trainer.resume()
         display.note(f"resumed in epoch {trainer.epoch + 1}, batch {trainer.next_batch + 1}")
         if changed:
-            display.note(f"not as when it began, so figures may differ in their last digits: {', '.join(changed)}")
+            display.note(
+                f"changed since the training began, so figures may differ in their last digits: {', '.join(changed)}"
+            )
     elif initial:
         initial.put_into(trainer.learner.network)
         trainer.learner.start_average()

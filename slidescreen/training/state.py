@@ -38,17 +38,17 @@ def read_notes(path: Path) -> dict[str, Any]:
     """The plain values of a saved state.
 
     Raises:
-        InputError: the file is no state of an unfinished training, or another release wrote it.
+        InputError: the file is not the state of an unfinished training, or another release wrote it.
     """
     metadata = read_metadata(path)
     if _KEY not in metadata:
-        raise InputError(f"{printable(path)} is no state of an unfinished training")
+        raise InputError(f"{printable(path)} is not the state of an unfinished training")
     notes: dict[str, Any] = json.loads(metadata[_KEY])
     found = notes.get("format_version", 1)
     if found != FORMAT_VERSION:
         raise InputError(
             f"{printable(path)} was written by another release of slidescreen (its format is {found}, this release "
-            f"reads {FORMAT_VERSION}): go on with that release, or say --overwrite to start anew"
+            f"reads {FORMAT_VERSION}): go on with that release, or use --overwrite to start anew"
         )
     return notes
 
@@ -65,7 +65,7 @@ def restore_state(path: Path, networks: Mapping[str, nn.Module], optimizer: torc
             network.load_state_dict(_below(tensors, f"{name}/"))
     except (SafetensorError, OSError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{printable(path)} is damaged ({reason}): say --overwrite to start anew") from error
+        raise InputError(f"{printable(path)} is damaged ({reason}): use --overwrite to start anew") from error
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in _below(tensors, "optimizer/").items():

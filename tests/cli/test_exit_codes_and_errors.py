@@ -60,7 +60,7 @@ def test_the_exit_codes_are_the_documented_ones() -> None:
         ),
         (["train", "labels.csv", "--types", "some"], "'some' is not one of 'all', 'leukocytes'"),
         (["train", "labels.csv", "--progressive", "big"], "--progressive must look like 96:4,160:2"),
-        (["ensemble", "file.txt", "--data", "labels.csv", "--out", "e"], "file.txt is no safetensors file"),
+        (["ensemble", "file.txt", "--data", "labels.csv", "--out", "e"], "file.txt is not a safetensors file"),
         (["ensemble", "none.safetensors", "--data", "labels.csv", "--out", "e"], "cannot read none.safetensors"),
         (["ensemble", "a", "--data", "labels.csv", "--out", "e", "-w", "1", "-w", "2"], "2 weights were given for 1"),
     ],

@@ -102,7 +102,7 @@ def test_a_layout_in_doubt_is_in_the_summary_the_page_and_the_record(command: Co
     outcome = command("classify", night, "--out", "run")
     (remark,) = record()["layout"]  # type: ignore[misc]
     assert remark.startswith("BA: named like cells")
-    assert remark.endswith("(otherwise say --slide-depth 0)")
+    assert remark.endswith("(otherwise use --slide-depth 0)")
     assert remark in " ".join(outcome.out.split())
     assert remark in Path("run/report.html").read_text()
 

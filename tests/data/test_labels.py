@@ -84,7 +84,7 @@ def test_class_folders_hold_what_is_an_image_by_its_content_and_the_rest_is_name
             "1 files that do not exist, first .*none.jpg' in line 3",
         ),
         ("file,label,split\ncell_000.jpg,monocyte,exam\n", "line 2: split must be one of train, validation, test"),
-        ('file,label\ncell_000.jpg,"Blast, no lineage spec"\n', "gives no lineage: say --unspecified-blasts"),
+        ('file,label\ncell_000.jpg,"Blast, no lineage spec"\n', "gives no lineage: use --unspecified-blasts"),
         ("file,label\n", "no labelled images"),
     ],
 )
@@ -132,8 +132,8 @@ def test_absolute_and_roundabout_paths_are_found(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b'file,label,note\na.jpg,monocyte,"two\nlines"\nb.jpg,monocite,\n', "line 4: unknown cell type 'monocite'"),
-        (b"file;label\na.jpg;\n", "line 2: there is no label"),
-        (b"file;label\n;monocyte\n", "line 2: there is no file's name"),
+        (b"file;label\na.jpg;\n", "line 2: the label is missing"),
+        (b"file;label\n;monocyte\n", "line 2: the file name is missing"),
         (b"file,label\n" + b"x" * 9000 + b".jpg,monocyte\n", "do not exist, first '.*…x+.jpg' in line 2"),
         ("file,label\nä.jpg,monocyte\n".encode("cp1252"), r"in line 2 \(the table was read as Windows-1252\)"),
     ],

@@ -77,7 +77,7 @@ def test_a_run_says_which_images_show_no_cell_and_which_files_hold_more(command:
     said = " ".join(outcome.out.split())
     assert outcome.code == 0
     assert (
-        "2 images show no single cell, unidentified: S: blank.png (blank or nearly so: nothing stained in it)" in said
+        "2 images show no single cell, unidentified: S: blank.png (blank or nearly blank: nothing is stained)" in said
     )
     assert "1 file with several pages or frames, of which the first counts" in said
     with Path("out/cells.csv").open() as file:
@@ -98,4 +98,4 @@ def test_a_run_says_which_images_show_no_cell_and_which_files_hold_more(command:
     assert command("report", "out").code == 0
     assert Path("out/report.html").read_text() == page
     calls = {call.image: call.reason for slide in read_run(Path("out")).slides for call in slide.calls}
-    assert calls["blank.png"] == "blank or nearly so: nothing stained in it"
+    assert calls["blank.png"] == "blank or nearly blank: nothing is stained"

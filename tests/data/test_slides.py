@@ -135,14 +135,14 @@ def test_a_slide_named_like_cells_is_a_slide_beside_slides(tmp_path: Path, name:
     assert {image.reported_type for slide in found.slides for image in slide.images} == {""}
     (remark,) = found.remarks
     assert remark.startswith(f"{below}{name}: named like cells, unlike what lies beside")
-    assert remark.endswith(f"(otherwise say --slide-depth {below.count('/')})")
+    assert remark.endswith(f"(otherwise use --slide-depth {below.count('/')})")
 
 
 def test_codes_alone_may_be_initials_and_are_slides(tmp_path: Path) -> None:
     touch(tmp_path, "BA/a.jpg", "MO/a.jpg", "LY/a.jpg")
     assert list(layout(tmp_path)) == ["BA", "LY", "MO"]
     assert survey(tmp_path).remarks == (
-        "BA, LY, MO: named with codes of cell types, or with initials; taken as slides (otherwise say --slide-depth 0)",
+        "BA, LY, MO: named with codes of cell types, or with initials; taken as slides (otherwise use --slide-depth 0)",
     )
     assert list(layout(tmp_path, depth=0)) == [tmp_path.name]
 
@@ -185,7 +185,7 @@ def test_an_analysers_class_of_an_unknown_name_belongs_to_its_slide(tmp_path: Pa
     assert [(slide.name, len(slide.images)) for slide in found.slides] == [("S1", 4)]
     assert found.remarks == (
         f"S1/Signed slides/{unknown}: of unknown names among an analyser's class folders; taken as classes "
-        "(otherwise say --slide-depth 3)",
+        "(otherwise use --slide-depth 3)",
     )
 
 

@@ -43,7 +43,7 @@ def test_an_image_is_as_if_decoded_here(decoder: Decoder, tmp_path: Path) -> Non
 def test_what_cannot_be_read_says_why(decoder: Decoder, tmp_path: Path) -> None:
     (tmp_path / "bad.jpg").write_bytes(b"no image")
     assert decoder(tmp_path / "bad.jpg").reason == load(tmp_path / "bad.jpg", WANTED).reason != ""
-    assert decoder(tmp_path / "none.jpg").reason == "the file has gone or is no regular file"
+    assert decoder(tmp_path / "none.jpg").reason == "the file is gone or is not a regular file"
 
 
 def test_a_decoder_whose_parent_was_killed_ends_without_a_word(tmp_path: Path) -> None:

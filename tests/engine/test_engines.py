@@ -211,13 +211,13 @@ def test_a_precision_for_another_number_of_members_is_refused(ensemble_folder: P
         ({"kind": "onnx"}, "--engine must be one of auto, openvino, pytorch, not onnx"),
         ({"precision": "int4"}, "--precision must be one of auto, fp32, bf16, fp16, int8, not int4"),
         ({"precision": "fp32+int4"}, "--precision must be one of auto, fp32, bf16, fp16, int8, not int4"),
-        ({"precision": "int8"}, "this ensemble has no 8-bit networks; slidescreen ensemble --int8 makes them"),
+        ({"precision": "int8"}, "this ensemble has no 8-bit networks; make them with slidescreen ensemble --int8"),
         ({"precision": "fp32+int8"}, "this ensemble has no 8-bit networks"),
         ({"kind": "pytorch", "precision": "int8"}, "--precision int8 needs OpenVINO"),
-        ({"fast": True}, "--fast: this ensemble has no fast mode; slidescreen ensemble --int8 looks for one"),
+        ({"fast": True}, "--fast: this ensemble has no fast mode; make one with slidescreen ensemble --int8"),
         ({"kind": "pytorch", "fast": True}, "--fast needs OpenVINO"),
         ({"fast": True, "precision": "int8"}, "--precision is for the other cells"),
-        ({"precision": "auto+fp32"}, "--precision auto is for all members, not for one"),
+        ({"precision": "auto+fp32"}, "--precision auto applies to all members: do not give it for one"),
         ({"kind": "openvino", "precision": "fp16"}, "--precision fp16 needs a GPU"),
         ({"kind": "openvino", "precision": "fp32+fp16"}, "--precision fp16 needs a GPU"),
     ],
@@ -244,7 +244,7 @@ def test_8_bit_integers_that_change_too_much_are_refused_in_all_members_but_not_
 ) -> None:
     monkeypatch.setattr(openvino, "has_8_bit_products", lambda: True)
     known = ValidationResult(precisions={"int8": replace(HARMLESS, calls_changed=0.013), "fp32+int8": HARMLESS})
-    with pytest.raises(InputError, match=r"int8 is not offered: it changes 1.3% of this ensemble's calls"):
+    with pytest.raises(InputError, match=r"int8 is refused: it changes 1.3% of this ensemble's calls"):
         configure(EngineOptions(kind="openvino", precision="int8"), known)
     with pytest.raises(InputError, match="is not offered"):  # not measured by itself: judged by the whole
         configure(EngineOptions(kind="openvino", precision="int8+fp32"), known)

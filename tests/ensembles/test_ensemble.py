@@ -139,7 +139,7 @@ def test_a_damaged_description_is_one_clear_error(copy: Path, changes: dict[str,
     [
         ({"confusion_matrix": [[1, 2], [3, 4]]}, "confusion matrix is not of 16 types"),
         ({"confusion_matrix": np.full((16, 16), -1).tolist()}, "confusion matrix is not of 16 types"),
-        ({"sure_matrix": np.full((16, 16), 10_000).tolist()}, "more of its calls are sure than were made"),
+        ({"sure_matrix": np.full((16, 16), 10_000).tolist()}, "it counts more certain calls than calls"),
         ({"sure_matrix": "many"}, "damaged"),
         ({"offsets": [0.1] * 15}, "offsets must be a number for each of 16 types"),
         ({"offsets": [float("nan")] * 16}, "offsets must be a number for each of 16 types"),

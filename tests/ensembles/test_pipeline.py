@@ -69,7 +69,7 @@ def test_what_shows_no_cell_is_unidentified_however_sure_the_networks_are(tmp_pa
     first, blank, last = (found["S"][place] for place in (0, 2, 1))
     assert [(call.status, call.reason) for call in (first, last)] == [(Status.CLASSIFIED, "")] * 2
     assert (blank.status, blank.cell_type) == (Status.UNIDENTIFIED, "")
-    assert blank.reason == "blank or nearly so: nothing stained in it"
+    assert blank.reason == "blank or nearly blank: nothing is stained"
     assert blank.probability == pytest.approx(0.99)  # what the networks made of it stays on record
 
 

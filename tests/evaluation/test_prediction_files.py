@@ -82,9 +82,7 @@ def test_an_image_in_two_rows_is_refused_with_both_lines_or_counts_once(
         f"truth,cell_type,slide,image\nmonocyte,basophil,{first}\nbasophil,basophil,S,b\nmonocyte,basophil,{second}\n"
     )
     path = save(tmp_path / "p.csv", text)
-    with pytest.raises(
-        InputError, match=r"the same image stands in two rows: .* \(lines 2 and 4\); .*--drop-duplicates"
-    ):
+    with pytest.raises(InputError, match=r"the same image is in two rows: .* \(lines 2 and 4\); .*--drop-duplicates"):
         of_tables([path], RULES)
     (found,) = of_tables([path], RULES, drop_duplicates=True)
     assert found.truth.tolist() == [cells.CELL_TYPES.index(name) for name in ("monocyte", "basophil")]
@@ -95,7 +93,7 @@ def test_an_image_with_two_truths_goes_from_every_file(tmp_path: Path) -> None:
     header = "truth,cell_type,image\n"
     one = save(tmp_path / "one.csv", header + "monocyte,basophil,a\nbasophil,basophil,a\nmonocyte,monocyte,b\n")
     two = save(tmp_path / "two.csv", header + "monocyte,basophil,b\nmonocyte,basophil,a\n")
-    with pytest.raises(InputError, match="the same image has two truths: 'a'"):
+    with pytest.raises(InputError, match="the same image has two true types: 'a'"):
         of_tables([one, two], RULES)
     found = of_tables([one, two], RULES, drop_duplicates=True)
     assert [p.images for p in found] == [("b",), ("b",)]
@@ -128,7 +126,7 @@ def test_files_are_matched_by_the_columns_that_both_have(tmp_path: Path) -> None
             r"1 image \(S/c\) only in the former, 1 image \(S/a\) only in",
         ),
         ("basophil,basophil,S,b\n", r"not of the same cells: 0 images only in the former, 1 image \(S/a\) only in"),
-        ("basophil,monocyte,S,a\nbasophil,basophil,S,b\n", r"they name two truths of 'a' \(lines 2 and 2\)"),
+        ("basophil,monocyte,S,a\nbasophil,basophil,S,b\n", r"they give two true types to 'a' \(lines 2 and 2\)"),
     ],
 )
 def test_files_of_other_images_are_refused_by_name_even_with_the_same_truth(

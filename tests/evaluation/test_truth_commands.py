@@ -78,7 +78,7 @@ def test_every_command_refuses_an_image_that_is_listed_twice_and_names_the_lines
         assert (
             f"the same image is listed twice: {where}/cell_001.jpg and {where}/../Monocyte/cell_001.jpg" in refused.err
         )
-        assert "(lines 3 and 4); remove one, or say --drop-duplicates" in refused.err
+        assert "(lines 3 and 4); remove one, or use --drop-duplicates" in refused.err
     assert "two rows: '1' (lines 2 and 3)" in command("report", "predictions.csv").err
     report = command("report", "run", "--truth", "labels.csv", "--drop-duplicates", "--out", "e")
     assert report.code == 0, report.err

@@ -73,7 +73,7 @@ def test_a_record_that_was_cut_still_says_whose_run_it_is(command: Command, nigh
     before = {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()}
     outcome = command("classify", "other", "--out", "run")
     assert outcome.code == 2
-    assert f"run holds the run of {night.resolve()}: choose another --out, or say --overwrite" in outcome.err
+    assert f"run holds the run of {night.resolve()}: choose another --out, or use --overwrite" in outcome.err
     assert {path: path.read_bytes() for path in Path("run").rglob("*") if path.is_file()} == before
 
 

@@ -32,9 +32,9 @@ def test_what_a_file_leaves_out_stays_as_it_was(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[blast]\nacute = 20", r"lab.toml: blast is no table of thresholds: known are \[test\]"),
+        ("[blast]\nacute = 20", r"lab.toml: blast is not a table of thresholds: use \[test\]"),
         ("acute = 20", "acute is no table of thresholds"),
-        ("[blasts]\nfive = 5", "blasts.five is no threshold: .blasts. knows workup, acute"),
+        ("[blasts]\nfive = 5", "blasts.five is not a threshold: .blasts. knows workup, acute"),
         ("[blasts]\nacute = 'many'", "blasts.acute must be a number from 0 to 100, not 'many'"),
         ("[blasts]\nacute = 120", "blasts.acute must be a number from 0 to 100, not 120"),
         ("[blasts]\nalways_seen = 25", "blasts.always_seen must be a number from 0 to 20, not 25"),

@@ -98,7 +98,9 @@ def test_another_backbone_is_refused_and_taken_in_part_by_name_alone(tmp_path: P
 
 def test_bare_weights_of_another_network_are_refused_too(tmp_path: Path) -> None:
     save_file(build(B2, 4).state_dict(), tmp_path / "bare")
-    with pytest.raises(InputError, match=r"bare is of another network than EfficientNet-V1 B1: \d+ of \d+ tensors fit"):
+    with pytest.raises(
+        InputError, match=r"bare belongs to another network than EfficientNet-V1 B1: \d+ of \d+ tensors fit"
+    ):
         initialise(build(B1, 4), B1, cells.CELL_TYPES[:4], tmp_path / "bare")
 
 

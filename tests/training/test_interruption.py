@@ -154,8 +154,8 @@ def test_a_full_disk_at_any_write_costs_nothing(
     try:
         run_training(request(data, out, OPTIONS), display)
     except OutputError as error:
-        way_on = "give the same command again" if write == 1 else "--resume goes on"
-        assert str(error).endswith(f"{told}; when that is mended, {way_on}")  # noqa: PT017
+        way_on = "give the same command again" if write == 1 else "--resume continues"
+        assert str(error).endswith(f"{told}; when that is fixed, {way_on}")  # noqa: PT017
         finish(data, out)
     else:
         assert any(note.endswith(f"{told}; it is tried again later") for note in display.notes)
@@ -175,7 +175,7 @@ def test_a_table_that_can_never_be_written_is_an_error_in_the_end_and_costs_no_t
     with monkeypatch.context() as patched:
         patched.setattr(Path, "replace", refuse)
         with pytest.raises(
-            OutputError, match=r"history\.csv: Permission denied; when that is mended, --resume goes on"
+            OutputError, match=r"history\.csv: Permission denied; when that is fixed, --resume continues"
         ):
             run_training(request(data, out, OPTIONS), display)
     assert len(display.results) == OPTIONS.epochs
