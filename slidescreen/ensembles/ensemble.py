@@ -88,8 +88,8 @@ class Ensemble:
         for member in self.members[1:]:
             if member.checkpoint.cell_types != first.checkpoint.cell_types:
                 raise InputError(
-                    f"{printable(member.path)} and {printable(first.path)} list different cell types, or in a different order: "
-                    "the members of an ensemble must agree"
+                    f"{printable(member.path)} and {printable(first.path)} list different cell types, "
+                    "or in a different order: the members of an ensemble must agree"
                 )
         weights = [member.weight for member in self.members]
         if not all(math.isfinite(w) and w >= 0 for w in weights) or sum(weights) <= 0:

@@ -49,7 +49,7 @@ def test_the_exit_codes_are_the_documented_ones() -> None:
         (["classify"], "Missing argument"),
         (["paint"], "No such command 'paint'"),
         (["report", "missing"], "missing does not exist"),
-        (["report", "labels.csv", "--truth", "x"], "--truth goes with a run's folder"),
+        (["report", "labels.csv", "--truth", "x"], "--truth needs the folder of a run"),
         (["report", "labels.csv", "--split", "exam"], "'exam' is not one of 'train', 'validation', 'test'"),
         (["report", "nothing.csv"], "lacks the column file"),
         (["train", "nothing.csv"], "lacks the column file"),

@@ -129,12 +129,12 @@ def test_a_huge_value_is_read(tmp_path: Path) -> None:
         ("file,label,\na,Blast, no lineage spec\n", "line 2: ' no lineage spec' is in no column that line 1 names"),
         (
             "file,label\nä,m\n\nb\udce4,m\n".encode("utf-8", "surrogateescape"),
-            "line 4: .* 0xe4 is no letter of UTF-8",
+            "line 4: .* 0xe4 is not a character of UTF-8",
         ),
-        (b"file,label\nb,m\n\x81,m\n", "line 3: the byte 0x81 is no letter of Windows-1252"),
+        (b"file,label\nb,m\n\x81,m\n", "line 3: the byte 0x81 is not a character of Windows-1252"),
         (
             codecs.BOM_UTF16_LE + "file,label\na,m".encode("utf-16-le")[:-1],
-            "line 2: .* 0x6d is no letter of UTF-16",
+            "line 2: .* 0x6d is not a character of UTF-16",
         ),
     ],
 )

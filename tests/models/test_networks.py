@@ -72,7 +72,7 @@ def test_a_damaged_file_is_one_clear_error(tmp_path: Path, content: bytes) -> No
 
 def test_weights_without_a_description_are_refused(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors")
-    with pytest.raises(InputError, match="does not say what they are for"):
+    with pytest.raises(InputError, match="has weights without a description"):
         read_checkpoint(tmp_path / "w.safetensors")
 
 
