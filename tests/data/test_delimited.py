@@ -116,17 +116,17 @@ def test_a_huge_value_is_read(tmp_path: Path) -> None:
         ("", "t.csv is empty"),
         ("\ufeff \n\n", "t.csv is empty"),
         ("sep=;\n\n", "t.csv is empty"),
-        (b"PK\x03\x04\x14\0\0\0", r"t.csv is a workbook \(Excel, Calc\) or an archive, no text: save it as CSV"),
+        (b"PK\x03\x04\x14\0\0\0", r"t.csv is a workbook \(Excel, Calc\) or an archive, not text: save it as CSV"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old Excel workbook"),
-        (b"\xff\xd8\xff\xe0\0\x10JFIF\0\xc3\xa4", "is no text"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF\0\xc3\xa4", "is not text"),
         ("<html><table>", "is a web page or XML"),
         ("a.jpg,Monocyte\nb.jpg,Basophil\n", "lacks the column file, label: line 1, .* reads 'a.jpg, Monocyte'"),
         ("\nfile,kind\n", "lacks the column label: line 2, .* reads 'file, kind'"),
         ("file,label,Label\n", "line 1: two columns are named 'label'"),
         ('file,label\n"a,m\nb,m\n', "line 2: a quotation mark is opened and never closed"),
-        ('file,label\n"x\ny",m\n\n"a"b,m\n', "line 5: a quotation mark in the midst of a field"),
-        ("file,label\n\na,Blast, no lineage spec\n", "line 3: ' no lineage spec' is in no column that line 1 names"),
-        ("file,label,\na,Blast, no lineage spec\n", "line 2: ' no lineage spec' is in no column that line 1 names"),
+        ('file,label\n"x\ny",m\n\n"a"b,m\n', "line 5: a quotation mark inside a field"),
+        ("file,label\n\na,Blast, no lineage spec\n", "line 3: ' no lineage spec' has no column in the header"),
+        ("file,label,\na,Blast, no lineage spec\n", "line 2: ' no lineage spec' has no column in the header"),
         (
             "file,label\nä,m\n\nb\udce4,m\n".encode("utf-8", "surrogateescape"),
             "line 4: .* 0xe4 is not a character of UTF-8",
@@ -164,7 +164,7 @@ def test_a_number_may_have_a_decimal_comma(text: str, value: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "x", "nan", "inf", "1e999", "1.000,5", "1,000.5", "1_0", "50%", "٣"])
 def test_what_is_no_number_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="no number"):
+    with pytest.raises(ValueError, match="not a number"):
         number(text)
 
 

@@ -77,9 +77,9 @@ def test_a_run_says_which_images_show_no_cell_and_which_files_hold_more(command:
     said = " ".join(outcome.out.split())
     assert outcome.code == 0
     assert (
-        "2 images show no single cell, unidentified: S: blank.png (blank or nearly blank: nothing is stained)" in said
+        "2 images show no single cell and stay unidentified: S: blank.png (blank or nearly blank: nothing is stained)" in said
     )
-    assert "1 file with several pages or frames, of which the first counts" in said
+    assert "1 file with several pages or frames; only the first was used" in said
     with Path("out/cells.csv").open() as file:
         rows = {row["image"]: row for row in csv.DictReader(file)}
     for name in ("blank.png", "note.jpg"):

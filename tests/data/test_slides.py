@@ -304,7 +304,7 @@ def test_images_at_another_depth_than_said_are_slides_of_their_own(tmp_path: Pat
     names = [tmp_path.name, *(place.split("/")[0] for place in FOUR), "ward/26-0005", "ward/26-0006"]
     assert sorted(slide.name for slide in found.slides) == sorted(names)
     assert sum(len(slide.images) for slide in found.slides) == 7
-    assert any("images above the depth" in remark for remark in found.remarks)
+    assert any("images above the given slide depth" in remark for remark in found.remarks)
 
 
 @pytest.mark.parametrize(

@@ -123,8 +123,8 @@ def test_a_missing_member_is_refused(copy: Path) -> None:
         ({"rule": "loud"}, "voting rule must be one of soft, hard"),
         ({"members": "none"}, "damaged"),
         ({"members": []}, "at least one"),
-        ({"members": [{"file": "../x", "weight": 1, "sha256": ""}]}, "no plain file name"),
-        ({"cell_types": ["monocyte"]}, "other cell types"),
+        ({"members": [{"file": "../x", "weight": 1, "sha256": ""}]}, "not a plain file name"),
+        ({"cell_types": ["monocyte"]}, "different cell types"),
         ({"validation": {}}, "damaged: 'confusion_matrix' is missing"),
     ],
 )
@@ -189,7 +189,7 @@ def test_damaged_figures_of_a_precision_are_one_clear_error(copy: Path, entry: o
 
 
 def test_a_folder_without_an_ensemble_is_one_clear_error(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="is no ensemble folder"):
+    with pytest.raises(InputError, match="is not an ensemble"):
         storage.load(tmp_path)
 
 

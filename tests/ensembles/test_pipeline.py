@@ -190,7 +190,7 @@ def test_a_folder_that_no_longer_answers_costs_the_rest_of_its_slide_but_not_the
     assert time.monotonic() - started < 10
     assert found["A"] == found["C"] == [""] * 40
     assert found["B"][:8] == [""] * 5 + ["could not be read within 0.5 s"] * 3
-    assert set(found["B"][8:30] + found["B"][31:]) == {"not tried: 3 images before it could not be read in time"}
+    assert set(found["B"][8:30] + found["B"][31:]) == {"not tried: the 3 images before it could not be read in time"}
     assert "link" in found["B"][30]
 
 

@@ -51,7 +51,7 @@ def test_without_locks_a_folder_is_still_held_by_one(tmp_path: Path) -> None:
         ):
             pass
         assert time.monotonic() - before < 0.35  # it showed that it lives
-    assert notes[0].startswith(f"watching for 0 s whether process {os.getpid()} on ")
+    assert notes[0].startswith(f"checking for 0 s whether process {os.getpid()} on ")
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
     with locked(tmp_path, notes.append):
         assert len(notes) == 1

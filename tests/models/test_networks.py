@@ -59,14 +59,14 @@ def test_the_backbones_are_the_studys() -> None:
 def test_pickled_weights_are_never_loaded(tmp_path: Path) -> None:
     path = tmp_path / "w.safetensors"
     path.write_bytes(pickle.dumps({"a": 1}))
-    with pytest.raises(InputError, match="no safetensors file"):
+    with pytest.raises(InputError, match="not a safetensors file"):
         read_checkpoint(path)
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 7, b"\xff" * 64, b"\x08\x00\x00\x00\x00\x00\x00\x00not json"])
 def test_a_damaged_file_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "w").write_bytes(content)
-    with pytest.raises(InputError, match="no safetensors file"):
+    with pytest.raises(InputError, match="not a safetensors file"):
         read_checkpoint(tmp_path / "w")
 
 

@@ -33,7 +33,7 @@ def test_what_a_file_leaves_out_stays_as_it_was(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("[blast]\nacute = 20", r"lab.toml: blast is not a table of thresholds: use \[test\]"),
-        ("acute = 20", "acute is no table of thresholds"),
+        ("acute = 20", "acute is not a table of thresholds"),
         ("[blasts]\nfive = 5", "blasts.five is not a threshold: .blasts. knows workup, acute"),
         ("[blasts]\nacute = 'many'", "blasts.acute must be a number from 0 to 100, not 'many'"),
         ("[blasts]\nacute = 120", "blasts.acute must be a number from 0 to 100, not 120"),
@@ -42,7 +42,7 @@ def test_what_a_file_leaves_out_stays_as_it_was(tmp_path: Path) -> None:
         ("[blasts]\nacute = true", "blasts.acute must be a number"),
         ("[cells]\nleast_leukocytes = 10.5", "cells.least_leukocytes must be a whole number"),
         ("[blasts]\nworkup = 30", "blasts.workup must not be above blasts.acute"),
-        ("[blasts", "is no TOML file"),
+        ("[blasts", "is not a TOML file"),
     ],
 )
 def test_a_bad_file_is_refused_by_its_key(tmp_path: Path, text: str, message: str) -> None:
