@@ -77,7 +77,8 @@ def test_a_run_says_which_images_show_no_cell_and_which_files_hold_more(command:
     said = " ".join(outcome.out.split())
     assert outcome.code == 0
     assert (
-        "2 images show no single cell and stay unidentified: S: blank.png (blank or nearly blank: nothing is stained)" in said
+        "2 images show no single cell and stay unidentified: S: blank.png (blank or nearly blank: nothing is stained)"
+        in said
     )
     assert "1 file with several pages or frames; only the first was used" in said
     with Path("out/cells.csv").open() as file:
@@ -93,7 +94,7 @@ def test_a_run_says_which_images_show_no_cell_and_which_files_hold_more(command:
         assert info["remarks"] == {"the first of 2 pages": 1}
         assert info["failures"] == []
     page = Path("out/report.html").read_text()
-    assert page.count("No cell</strong> <span>blank or nearly so") == 1
+    assert page.count("No cell</strong> <span>blank or nearly blank") == 1
     assert "2 images show no single cell" in page
     assert command("report", "out").code == 0
     assert Path("out/report.html").read_text() == page
