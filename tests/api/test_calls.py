@@ -132,7 +132,7 @@ def test_what_is_wrong_goes_to_the_log(night: Path, caplog: pytest.LogCaptureFix
     ("options", "message"),
     [
         ({"path": "missing"}, "missing does not exist"),
-        ({"ensemble": "night"}, "night is no ensemble folder"),
+        ({"ensemble": "night"}, "night is not an ensemble"),
         ({"device": "tpu"}, "--device must be one of auto, cuda, cpu"),
         ({"out": "night/out"}, "--out must not lie inside night"),
         ({"thresholds": "none.toml"}, "cannot read none.toml"),

@@ -38,7 +38,7 @@ def test_the_exit_codes_are_the_documented_ones() -> None:
         (["classify", "missing"], "missing does not exist"),
         (["classify", "file.txt"], "file.txt is not a folder"),
         (["classify", "empty"], "empty holds no images"),
-        (["classify", "slides", "--ensemble", "empty"], "empty is no ensemble folder"),
+        (["classify", "slides", "--ensemble", "empty"], "empty is not an ensemble"),
         (["classify", "slides", "--out", "slides/out"], "--out must not lie inside slides"),
         (["classify", "slides", "--out", "file.txt"], "file.txt is a file; --out must be a folder"),
         (["classify", "slides", "--device", "tpu"], "'tpu' is not one of 'auto', 'cuda', 'cpu'"),

@@ -216,7 +216,7 @@ def test_a_precision_for_another_number_of_members_is_refused(ensemble_folder: P
         ({"kind": "pytorch", "precision": "int8"}, "--precision int8 needs OpenVINO"),
         ({"fast": True}, "--fast: this ensemble has no fast mode; make one with slidescreen ensemble --int8"),
         ({"kind": "pytorch", "fast": True}, "--fast needs OpenVINO"),
-        ({"fast": True, "precision": "int8"}, "--precision is for the other cells"),
+        ({"fast": True, "precision": "int8"}, "--precision applies to the other cells only"),
         ({"precision": "auto+fp32"}, "--precision auto applies to all members: do not give it for one"),
         ({"kind": "openvino", "precision": "fp16"}, "--precision fp16 needs a GPU"),
         ({"kind": "openvino", "precision": "fp32+fp16"}, "--precision fp16 needs a GPU"),
@@ -246,7 +246,7 @@ def test_8_bit_integers_that_change_too_much_are_refused_in_all_members_but_not_
     known = ValidationResult(precisions={"int8": replace(HARMLESS, calls_changed=0.013), "fp32+int8": HARMLESS})
     with pytest.raises(InputError, match=r"int8 is refused: it changes 1.3% of this ensemble's calls"):
         configure(EngineOptions(kind="openvino", precision="int8"), known)
-    with pytest.raises(InputError, match="is not offered"):  # not measured by itself: judged by the whole
+    with pytest.raises(InputError, match="is refused"):  # not measured by itself: judged by the whole
         configure(EngineOptions(kind="openvino", precision="int8+fp32"), known)
     some = configure(EngineOptions(kind="openvino", precision="fp32+int8"), known)
     assert some == EngineConfiguration("openvino", "cpu", "fp32+int8")

@@ -213,7 +213,7 @@ def test_prediction_files_of_other_cells_are_refused(tmp_path: Path) -> None:
     p = random_model(1)
     whole = write_predictions(tmp_path / "whole.csv", p, np.arange(400))
     part = write_predictions(tmp_path / "part.csv", p, np.arange(399), with_images=False)
-    with pytest.raises(InputError, match=r"part.csv and .*whole.csv are not of the same cells"):
+    with pytest.raises(InputError, match=r"part.csv and .*whole.csv do not hold the same cells"):
         of_tables([whole, part], LabelRules())
 
 
@@ -281,7 +281,7 @@ def test_sources_are_scored_apart() -> None:
 
 
 def test_predictions_of_other_cells_are_refused() -> None:
-    with pytest.raises(ValueError, match="other cells"):
+    with pytest.raises(ValueError, match="not for the same cells"):
         evaluate([random_model(1), random_model(1, count=300)])
 
 

@@ -40,8 +40,8 @@ def test_decimal_commas_and_a_spreadsheets_ways_are_read(tmp_path: Path, encodin
             'truth,cell_type,image\nmonocyte,monocyte,"a\nb"\nmonocite,monocyte,\n',
             "line 4: unknown cell type 'monocite'",
         ),
-        ("truth,cell_type,p_monocyte\nmonocyte,monocyte,\n", "line 2: p_monocyte is no number: ''"),
-        ("truth,cell_type,p_monocyte\nmonocyte,monocyte,50%\n", "line 2: p_monocyte is no number: '50%'"),
+        ("truth,cell_type,p_monocyte\nmonocyte,monocyte,\n", "line 2: p_monocyte is not a number: ''"),
+        ("truth,cell_type,p_monocyte\nmonocyte,monocyte,50%\n", "line 2: p_monocyte is not a number: '50%'"),
         ("truth,cell_type,p_monocyte\nmonocyte,monocyte,1.2\n", "line 2: the probabilities must lie between 0 and 1"),
         ("truth,cell_type,p_mono,p_monocyte\nmonocyte,monocyte,1,0\n", "two columns of probabilities of monocyte"),
         ("truth,cell_type,p_dog\nmonocyte,monocyte,1\n", "unknown cell types: p_dog"),
@@ -125,7 +125,10 @@ def test_files_are_matched_by_the_columns_that_both_have(tmp_path: Path) -> None
             "basophil,basophil,S,b\nmonocyte,monocyte,S,c\n",
             r"1 image \(S/c\) only in the former, 1 image \(S/a\) only in",
         ),
-        ("basophil,basophil,S,b\n", r"not of the same cells: 0 images only in the former, 1 image \(S/a\) only in"),
+        (
+            "basophil,basophil,S,b\n",
+            r"do not hold the same cells: 0 images only in the former, 1 image \(S/a\) only in",
+        ),
         ("basophil,monocyte,S,a\nbasophil,basophil,S,b\n", r"they give two true types to 'a' \(lines 2 and 2\)"),
     ],
 )

@@ -223,4 +223,4 @@ def test_heat_maps_of_an_archive_are_refused(command: Command, night: Path) -> N
     command("classify", night, "--out", "run", "--keep", "0")
     outcome = command("report", MONTH, "--explain")
     assert outcome.code == 2
-    assert "those of an archive have gone" in outcome.err
+    assert "an archive has none" in outcome.err

@@ -81,7 +81,9 @@ def test_weights_that_are_no_numbers_never_win(
 ) -> None:
     """They come with the last step of an epoch: no loss tells of them before the validation."""
     spoil(monkeypatch, 5, poison(kind))
-    with pytest.raises(DivergedError, match=r"epoch 2 at learning rate 0\.05: the network's weights are no finite"):
+    with pytest.raises(
+        DivergedError, match=r"epoch 2 at learning rate 0\.05: the network's weights are no longer finite"
+    ):
         run_training(request(data, tmp_path, SMALL), Silent())
     assert read_checkpoint(tmp_path / CHECKPOINT).provenance["epochs"] == 1
 
@@ -125,7 +127,9 @@ def test_weights_from_a_file_must_be_numbers(data: Path, tmp_path: Path, role: s
     path = tmp_path / "broken.safetensors"
     description = Checkpoint("efficientnet_b1", SMALL.cell_types, SMALL.preprocessing)
     save_checkpoint(path, network.state_dict(), description, half=True)
-    with pytest.raises(InputError, match=r"broken.safetensors holds weights that are no finite numbers"):
+    with pytest.raises(
+        InputError, match=r"broken.safetensors cannot be used: some of its weights are not finite numbers"
+    ):
         run_training(request(data, tmp_path / "out", SMALL, **{role: path}), Silent())
 
 

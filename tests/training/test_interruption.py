@@ -257,7 +257,7 @@ def test_initial_weights_need_not_be_named_again_but_must_not_change(data: Path,
         run_training(request(data, out, OPTIONS, resume=True, **changes), Silent())
     assert results(tmp_path / "whole") == results(tmp_path / "out")
     assert results(tmp_path / "whole") != results(started)
-    with pytest.raises(InputError, match="started from other weights than --init names"):
+    with pytest.raises(InputError, match="started from other weights than --init"):
         run_training(request(data, tmp_path / "out", OPTIONS, resume=True, init=other), Silent())
 
 
@@ -266,8 +266,8 @@ def test_initial_weights_need_not_be_named_again_but_must_not_change(data: Path,
     [
         (lambda content: content.replace(b'format_version\\": 2', b'format_version\\": 7'), "another release"),
         (lambda content: content[:-100], "is damaged .*--overwrite"),
-        (lambda content: content[:20], "no safetensors file"),
-        (lambda content: content[:0], "no safetensors file"),
+        (lambda content: content[:20], "not a safetensors file"),
+        (lambda content: content[:0], "not a safetensors file"),
     ],
 )
 def test_a_state_that_cannot_be_used_is_one_clear_error(
@@ -298,7 +298,7 @@ def test_restored_numbers_lie_in_memory_as_they_did(tmp_path: Path) -> None:
 
 def test_resume_and_overwrite_exclude_each_other(data: Path, tmp_path: Path) -> None:
     out = stopped(data, tmp_path / "out")
-    with pytest.raises(InputError, match="--resume goes on with a training and --overwrite starts anew"):
+    with pytest.raises(InputError, match="--resume continues a training and --overwrite starts a new one"):
         run_training(request(data, out, OPTIONS, resume=True, overwrite=True), Silent())
 
 

@@ -68,7 +68,7 @@ def test_types_that_the_validation_lacks_are_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ([(TYPES[0], "")], "a split cannot be drawn from so few"),
+        ([(TYPES[0], "")], "too few images or slides to draw a split"),
         ([(TYPES[0], "train")], "images in both the train and the validation split"),
         ([(TYPES[0], "train"), (TYPES[1], "train")], "images in both the train and the validation split"),
         ([(TYPES[0], "validation")], "images in both the train and the validation split"),

@@ -35,18 +35,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("--threads 1000000", "--threads"),
         ("--progressive 4096:1", "--progressive needs sizes between 32 and 2048 pixels"),
         ("--progressive 31:1", "--progressive needs sizes between 32 and 2048 pixels"),
-        ("--progressive 64:0", "--progressive needs sizes between 32 and 2048 pixels, and one epoch or more"),
+        ("--progressive 64:0", "--progressive needs sizes between 32 and 2048 pixels, and at least one epoch each"),
         ("--progressive 64:60", "--progressive has more epochs than --epochs"),
         ("--progressive 64", "--progressive must look like 96:4,160:2, not '64'"),
         ("--progressive 64:1,", "--progressive must look like 96:4,160:2"),
         ("--types some", "'some' is not one of 'all', 'leukocytes'"),
         ("--device tpu", "'tpu' is not one of 'auto', 'cuda', 'cpu'"),
-        ("--init-partial", "--init-partial says how --init is taken"),
+        ("--init-partial", "--init-partial needs --init"),
         ("--init {data}", "labels.csv is not a safetensors file"),
         ("--init {folder}", "cells is no file"),
         ("--teacher none.safetensors", "none.safetensors does not exist"),
-        ("--resume --overwrite", "say one of them"),
-        ("--resume", "holds no interrupted training to resume"),
+        ("--resume --overwrite", "use only one"),
+        ("--resume", "has no interrupted training to resume"),
         ("--out {data}", "labels.csv is a file: choose a folder with --out"),
     ],
 )
@@ -66,7 +66,7 @@ def test_the_results_of_a_night_are_not_mixed_with_a_trainings(command: Command,
     Path("night/history.csv").write_text("a night\n")
     outcome = command("train", data, "--out", "night", "--overwrite")
     assert outcome.code == 2
-    assert "night holds the results of classify" in outcome.err
+    assert "night holds results of classify" in outcome.err
     assert Path("night/history.csv").read_text() == "a night\n"
 
 
