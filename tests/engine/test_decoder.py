@@ -101,10 +101,10 @@ def test_any_name_reaches_the_decoder(decoder: Decoder, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
-        ("ctypes.string_at(0)", "the image decoder crashed (SIGSEGV) on it"),
-        ("os.abort()", "the image decoder crashed (SIGABRT) on it"),
-        ("os._exit(7)", "the image decoder ended with exit code 7 on it"),
-        ("os.kill(os.getpid(), 9)", "the image decoder was killed (SIGKILL) on it"),
+        ("ctypes.string_at(0)", "the image decoder crashed (SIGSEGV) while reading it"),
+        ("os.abort()", "the image decoder crashed (SIGABRT) while reading it"),
+        ("os._exit(7)", "the image decoder ended with exit code 7 while reading it"),
+        ("os.kill(os.getpid(), 9)", "the image decoder was killed (SIGKILL) while reading it"),
     ],
 )
 def test_an_image_that_the_decoder_does_not_survive_costs_that_image(
@@ -196,7 +196,7 @@ def test_what_a_decoder_prints_reaches_nobody(
     bad, good = write_cells(tmp_path, 2)
     sabotaged(bad.name, 'os.write(1, b"out\\n"); os.write(2, b"err\\n"); raise RuntimeError("a traceback")')
     decoder = Decoder(WANTED, 10.0)
-    assert decoder(bad).reason == "the image decoder ended with exit code 1 on it"
+    assert decoder(bad).reason == "the image decoder ended with exit code 1 while reading it"
     assert decoder(good).reason == ""
     decoder.stop()
     assert capfd.readouterr() == ("", "")
