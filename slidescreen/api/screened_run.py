@@ -55,7 +55,7 @@ class ScreenedSlide:
     @property
     def flags(self) -> tuple[str, ...]:
         """Codes of what was found; docs/reference/flags.md explains them."""
-        return self.result.finding.flags
+        return tuple(map(str, self.result.finding.flags))
 
     @property
     def reasons(self) -> tuple[str, ...]:

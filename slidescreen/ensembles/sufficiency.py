@@ -3,9 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from slidescreen import cells
-from slidescreen.data.labels import LabelledImage
+
+if TYPE_CHECKING:
+    from slidescreen.data.labels import LabelledImage
 
 # From how many validation cells on the verdict is worth what it says: docs/evidence/verdict.md, "With few validation
 # cells".
@@ -26,7 +29,7 @@ class MeasuredOn:
     slides: int | None = None
 
     @classmethod
-    def of(cls, images: Iterable[LabelledImage]) -> "MeasuredOn":
+    def of(cls, images: "Iterable[LabelledImage]") -> "MeasuredOn":
         """Count labelled images."""
         listed = list(images)
         names = {image.slide for image in listed}
