@@ -66,9 +66,10 @@ def run() -> None:
     """Run the command line; every way out goes through one exit code."""
     keep_libraries_in_cache()
     _received.clear()
-    for number in {signal.SIGINT, signal.SIGTERM, getattr(signal, "SIGBREAK", signal.SIGTERM)}:  # Windows's Ctrl-Break
-        if signal.getsignal(number) is not signal.SIG_IGN or number != signal.SIGINT:
-            signal.signal(number, _interrupt)
+    for number in {signal.SIGTERM, getattr(signal, "SIGBREAK", signal.SIGTERM)}:  # the latter is Windows's Ctrl-Break
+        signal.signal(number, _interrupt)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell has its background ignore Ctrl-C
+        signal.signal(signal.SIGINT, _interrupt)
     if sys.platform != "win32":
         signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away is no wish to end
     with output.unbreakable():

@@ -76,7 +76,7 @@ def classify(
         float,
         typer.Option(
             metavar="SECONDS",
-            help="Leave slides that changed so recently for the next run: their export may not be finished.",
+            help="Slides that changed within this time wait for the next run: they may still be exporting.",
             min=0,
             rich_help_panel=_NIGHT,
         ),

@@ -18,7 +18,7 @@ from slidescreen.data.label_options import LabelOptions, Split
 from slidescreen.errors import InputError
 from slidescreen.runs.options import ReportOptions
 
-_PAGE, _TRUTH = "Of a run", "Against the truth"
+_PAGE, _TRUTH = "For a run", "Against the truth"
 
 
 def report(
@@ -54,7 +54,7 @@ def report(
         bool,
         typer.Option(
             "--explain",
-            help="Show in the page where in each suspicious cell the networks looked.",
+            help="Show in the page where the networks looked in each suspicious cell.",
             rich_help_panel=_PAGE,
         ),
     ] = False,

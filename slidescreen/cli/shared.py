@@ -33,7 +33,9 @@ LeaveOutOption = Annotated[
 ]
 UnspecifiedBlastsOption = Annotated[
     Blast | None,
-    typer.Option("--unspecified-blasts", help="Count blasts of no stated lineage as this.", rich_help_panel=LABELS),
+    typer.Option(
+        "--unspecified-blasts", help="Count blasts without a stated lineage as this type.", rich_help_panel=LABELS
+    ),
 ]
 DropDuplicatesOption = Annotated[
     bool,

@@ -97,7 +97,10 @@ def train(
         typer.Option(metavar="N", help="Processor threads. \\[default: all]", min=1, max=1024, rich_help_panel=MACHINE),
     ] = TrainingOptions.threads,
     memory: Annotated[
-        float, typer.Option(metavar="GB", help="Keep this much of decoded images.", min=0, rich_help_panel=MACHINE)
+        float,
+        typer.Option(
+            metavar="GB", help="Keep up to this much of decoded images in memory.", min=0, rich_help_panel=MACHINE
+        ),
     ] = TrainingOptions.memory,
     image_size: Annotated[
         int,
