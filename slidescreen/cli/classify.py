@@ -22,144 +22,159 @@ def _precisions(incomplete: str) -> list[str]:
     return [begun + joint + each for each in Precision if each.startswith(last) and not (joint and each == "auto")]
 
 
+PathArgument = Annotated[
+    Path,
+    typer.Argument(metavar="PATH", help="One slide's folder of cell images, or a folder of slide folders."),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="FOLDER", help="Write the results here. \\[default: slidescreen-out/NAME]"),
+]
+ListOnlyOption = Annotated[
+    bool,
+    typer.Option("--list", help="Only list the slides and what is passed over. Nothing is classified or written."),
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace the run of another folder in --out.")]
+VerboseOption = Annotated[
+    bool,
+    typer.Option("--verbose", "-v", help="Show the reasons of each verdict, and bad images as they are found."),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress and no table.")]
+SlideDepthOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Slide folders lie this many levels below PATH; 0 means PATH is one slide. "
+        "\\[default: found by the layout]",
+        min=0,
+        rich_help_panel=_INPUT,
+    ),
+]
+ThresholdsOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="TOML file with your laboratory's limits. \\[default: the limits that ship]",
+        rich_help_panel=_INPUT,
+    ),
+]
+ImageTimeoutOption = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS",
+        help="Give up on an image that takes longer to read.",
+        min=0.1,
+        rich_help_panel=_INPUT,
+    ),
+]
+SettleOption = Annotated[
+    float,
+    typer.Option(
+        metavar="SECONDS",
+        help="Slides that changed within this time wait for the next run: they may still be exporting.",
+        min=0,
+        rich_help_panel=_NIGHT,
+    ),
+]
+ForceOption = Annotated[bool, typer.Option("--force", help="Classify finished slides again.", rich_help_panel=_NIGHT)]
+KeepOption = Annotated[
+    float,
+    typer.Option(
+        metavar="DAYS",
+        help="Move a slide to archive/ in --out this long after its images have gone.",
+        min=0,
+        rich_help_panel=_NIGHT,
+    ),
+]
+LogFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Append events to this file, one JSON object a line.",
+        readable=False,  # a log that cannot be written, or not be read, costs no night
+        rich_help_panel=_NIGHT,
+    ),
+]
+HistoryOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Keep each run's figures here, to notice a change of stain or camera. \\[default: history.csv in --out]",
+        readable=False,
+        rich_help_panel=_NIGHT,
+    ),
+]
+EngineOption = Annotated[
+    EngineKind,
+    typer.Option(help="auto is PyTorch on a GPU, else OpenVINO on the CPU.", rich_help_panel=MACHINE),
+]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        metavar="|".join(Precision),
+        help="auto takes bf16 where it was measured to give the same calls, else fp32; on a GPU half precision. "
+        "fp16 needs a GPU, int8 an ensemble with 8-bit networks. fp32+bf16 gives each member its own.",
+        autocompletion=_precisions,
+        rich_help_panel=MACHINE,
+    ),
+]
+FastOption = Annotated[
+    bool,
+    typer.Option(
+        "--fast",
+        help="Let one 8-bit network decide the clear cells alone. All networks see what may be a blast or "
+        "immature. The ensemble must have been measured for it.",
+        rich_help_panel=MACHINE,
+    ),
+]
+ThreadsOption = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Processor threads that classify. \\[default: all]", min=1, rich_help_panel=MACHINE),
+]
+BatchSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Images per batch, halved where memory runs out. \\[default: what suits the engine]",
+        min=1,
+        rich_help_panel=MACHINE,
+    ),
+]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Processes that decode images. \\[default: as many as threads, at most 8]",
+        min=1,
+        rich_help_panel=MACHINE,
+    ),
+]
+
+
 def classify(
-    path: Annotated[
-        Path,
-        typer.Argument(metavar="PATH", help="One slide's folder of cell images, or a folder of slide folders."),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option("--out", "-o", metavar="FOLDER", help="Write the results here. \\[default: slidescreen-out/NAME]"),
-    ] = None,
-    list_only: Annotated[
-        bool,
-        typer.Option("--list", help="Only list the slides and what is passed over. Nothing is classified or written."),
-    ] = False,
+    path: PathArgument,
+    out: OutOption = None,
+    list_only: ListOnlyOption = False,
     ensemble: EnsembleOption = None,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the run of another folder in --out.")
-    ] = ClassifyOptions.overwrite,
-    verbose: Annotated[
-        bool,
-        typer.Option("--verbose", "-v", help="Show the reasons of each verdict, and bad images as they are found."),
-    ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress and no table.")] = False,
+    overwrite: OverwriteOption = ClassifyOptions.overwrite,
+    verbose: VerboseOption = False,
+    quiet: QuietOption = False,
     output: FormatOption = Format.TEXT,
-    slide_depth: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Slide folders lie this many levels below PATH; 0 means PATH is one slide. "
-            "\\[default: found by the layout]",
-            min=0,
-            rich_help_panel=_INPUT,
-        ),
-    ] = ClassifyOptions.slide_depth,
-    thresholds: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="TOML file with your laboratory's limits. \\[default: the limits that ship]",
-            rich_help_panel=_INPUT,
-        ),
-    ] = None,
-    image_timeout: Annotated[
-        float,
-        typer.Option(
-            metavar="SECONDS",
-            help="Give up on an image that takes longer to read.",
-            min=0.1,
-            rich_help_panel=_INPUT,
-        ),
-    ] = ClassifyOptions.time_limit,
-    settle: Annotated[
-        float,
-        typer.Option(
-            metavar="SECONDS",
-            help="Slides that changed within this time wait for the next run: they may still be exporting.",
-            min=0,
-            rich_help_panel=_NIGHT,
-        ),
-    ] = ClassifyOptions.settle,
-    force: Annotated[
-        bool, typer.Option("--force", help="Classify finished slides again.", rich_help_panel=_NIGHT)
-    ] = ClassifyOptions.force,
-    keep: Annotated[
-        float,
-        typer.Option(
-            metavar="DAYS",
-            help="Move a slide to archive/ in --out this long after its images have gone.",
-            min=0,
-            rich_help_panel=_NIGHT,
-        ),
-    ] = ClassifyOptions.keep,
-    log_file: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Append events to this file, one JSON object a line.",
-            readable=False,  # a log that cannot be written, or not be read, costs no night
-            rich_help_panel=_NIGHT,
-        ),
-    ] = ClassifyOptions.log_file,
-    history: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Keep each run's figures here, to notice a change of stain or camera. "
-            "\\[default: history.csv in --out]",
-            readable=False,
-            rich_help_panel=_NIGHT,
-        ),
-    ] = ClassifyOptions.history,
+    slide_depth: SlideDepthOption = ClassifyOptions.slide_depth,
+    thresholds: ThresholdsOption = None,
+    image_timeout: ImageTimeoutOption = ClassifyOptions.time_limit,
+    settle: SettleOption = ClassifyOptions.settle,
+    force: ForceOption = ClassifyOptions.force,
+    keep: KeepOption = ClassifyOptions.keep,
+    log_file: LogFileOption = ClassifyOptions.log_file,
+    history: HistoryOption = ClassifyOptions.history,
     device: DeviceOption = EngineOptions.device,
-    engine: Annotated[
-        EngineKind,
-        typer.Option(help="auto is PyTorch on a GPU, else OpenVINO on the CPU.", rich_help_panel=MACHINE),
-    ] = EngineOptions.kind,
-    precision: Annotated[
-        str,
-        typer.Option(
-            metavar="|".join(Precision),
-            help="auto takes bf16 where it was measured to give the same calls, else fp32; on a GPU half precision. "
-            "fp16 needs a GPU, int8 an ensemble with 8-bit networks. fp32+bf16 gives each member its own.",
-            autocompletion=_precisions,
-            rich_help_panel=MACHINE,
-        ),
-    ] = EngineOptions.precision,
-    fast: Annotated[
-        bool,
-        typer.Option(
-            "--fast",
-            help="Let one 8-bit network decide the clear cells alone. All networks see what may be a blast or "
-            "immature. The ensemble must have been measured for it.",
-            rich_help_panel=MACHINE,
-        ),
-    ] = EngineOptions.fast,
-    threads: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", help="Processor threads that classify. \\[default: all]", min=1, rich_help_panel=MACHINE
-        ),
-    ] = EngineOptions.threads,
-    batch_size: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Images per batch, halved where memory runs out. \\[default: what suits the engine]",
-            min=1,
-            rich_help_panel=MACHINE,
-        ),
-    ] = ClassifyOptions.batch_size,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N",
-            help="Processes that decode images. \\[default: as many as threads, at most 8]",
-            min=1,
-            rich_help_panel=MACHINE,
-        ),
-    ] = ClassifyOptions.workers,
+    engine: EngineOption = EngineOptions.kind,
+    precision: PrecisionOption = EngineOptions.precision,
+    fast: FastOption = EngineOptions.fast,
+    threads: ThreadsOption = EngineOptions.threads,
+    batch_size: BatchSizeOption = ClassifyOptions.batch_size,
+    workers: WorkersOption = ClassifyOptions.workers,
 ) -> None:
     """Classify every cell image of every slide, and say which slides must be seen first.
 

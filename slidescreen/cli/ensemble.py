@@ -18,78 +18,89 @@ from slidescreen.ensembles.voting_rule import VotingRule
 _VOTE, _MEASURE = "Vote", "Measurement"
 
 
+CheckpointsArgument = Annotated[
+    list[Path], typer.Argument(metavar="CHECKPOINT", help="The members (.safetensors), as train writes them.")
+]
+OutOption = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Write the ensemble here.")]
+DataOption = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        metavar="DATA",
+        help="Labelled images, as for train. The validation split is measured; the test split is not touched.",
+    ),
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an ensemble in --out.")]
+Int8Option = Annotated[
+    bool,
+    typer.Option(
+        "--int8",
+        help="Also make 8-bit networks, for classify --fast and --precision int8. Needs the package nncf.",
+    ),
+]
+WeightOption = Annotated[
+    list[float] | None,
+    typer.Option(
+        "--weight",
+        "-w",
+        metavar="X",
+        help="A member's share of the vote. Give one for each, in order. "
+        "\\[default: 0.4 for EfficientNet-V1 B1 and 0.6 for V2 B2, as in the study; else equal shares]",
+        rich_help_panel=_VOTE,
+    ),
+]
+SearchOption = Annotated[
+    bool,
+    typer.Option(
+        "--search", help="Find the weights with the best macro F1 on the validation split.", rich_help_panel=_VOTE
+    ),
+]
+RuleOption = Annotated[
+    VotingRule,
+    typer.Option(help="soft averages the members' probabilities, hard their votes.", rich_help_panel=_VOTE),
+]
+TargetAccuracyOption = Annotated[
+    float,
+    typer.Option(
+        metavar="X",
+        help="Leave the least certain cells unidentified until the others reach this accuracy.",
+        min=0,
+        max=1,
+        rich_help_panel=_MEASURE,
+    ),
+]
+MostUnidentifiedOption = Annotated[
+    float,
+    typer.Option(
+        metavar="X",
+        help="Never leave more than this share of the cells unidentified.",
+        min=0,
+        max=0.5,
+        rich_help_panel=_MEASURE,
+    ),
+]
+AllowFewCellsOption = Annotated[
+    bool,
+    typer.Option(
+        "--allow-few-cells",
+        help="Accept a validation split with too few cells. Each verdict will say so.",
+        rich_help_panel=_MEASURE,
+    ),
+]
+
+
 def ensemble(
-    checkpoints: Annotated[
-        list[Path], typer.Argument(metavar="CHECKPOINT", help="The members (.safetensors), as train writes them.")
-    ],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Write the ensemble here.")],
-    data: Annotated[
-        Path,
-        typer.Option(
-            "--data",
-            metavar="DATA",
-            help="Labelled images, as for train. The validation split is measured; the test split is not touched.",
-        ),
-    ],
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace an ensemble in --out.")
-    ] = EnsembleOptions.overwrite,
-    int8: Annotated[
-        bool,
-        typer.Option(
-            "--int8",
-            help="Also make 8-bit networks, for classify --fast and --precision int8. Needs the package nncf.",
-        ),
-    ] = EnsembleOptions.int8,
-    weight: Annotated[
-        list[float] | None,
-        typer.Option(
-            "--weight",
-            "-w",
-            metavar="X",
-            help="A member's share of the vote. Give one for each, in order. "
-            "\\[default: 0.4 for EfficientNet-V1 B1 and 0.6 for V2 B2, as in the study; else equal shares]",
-            rich_help_panel=_VOTE,
-        ),
-    ] = None,
-    search: Annotated[
-        bool,
-        typer.Option(
-            "--search", help="Find the weights with the best macro F1 on the validation split.", rich_help_panel=_VOTE
-        ),
-    ] = EnsembleOptions.search,
-    rule: Annotated[
-        VotingRule,
-        typer.Option(help="soft averages the members' probabilities, hard their votes.", rich_help_panel=_VOTE),
-    ] = EnsembleOptions.rule,
-    target_accuracy: Annotated[
-        float,
-        typer.Option(
-            metavar="X",
-            help="Leave the least certain cells unidentified until the others reach this accuracy.",
-            min=0,
-            max=1,
-            rich_help_panel=_MEASURE,
-        ),
-    ] = RejectionTargets.accuracy,
-    most_unidentified: Annotated[
-        float,
-        typer.Option(
-            metavar="X",
-            help="Never leave more than this share of the cells unidentified.",
-            min=0,
-            max=0.5,
-            rich_help_panel=_MEASURE,
-        ),
-    ] = RejectionTargets.most_unidentified,
-    allow_few_cells: Annotated[
-        bool,
-        typer.Option(
-            "--allow-few-cells",
-            help="Accept a validation split with too few cells. Each verdict will say so.",
-            rich_help_panel=_MEASURE,
-        ),
-    ] = EnsembleOptions.allow_few_cells,
+    checkpoints: CheckpointsArgument,
+    out: OutOption,
+    data: DataOption,
+    overwrite: OverwriteOption = EnsembleOptions.overwrite,
+    int8: Int8Option = EnsembleOptions.int8,
+    weight: WeightOption = None,
+    search: SearchOption = EnsembleOptions.search,
+    rule: RuleOption = EnsembleOptions.rule,
+    target_accuracy: TargetAccuracyOption = RejectionTargets.accuracy,
+    most_unidentified: MostUnidentifiedOption = RejectionTargets.most_unidentified,
+    allow_few_cells: AllowFewCellsOption = EnsembleOptions.allow_few_cells,
     leave_out: LeaveOutOption = None,
     unspecified_blasts: UnspecifiedBlastsOption = None,
     drop_duplicates: DropDuplicatesOption = EnsembleOptions.drop_duplicates,

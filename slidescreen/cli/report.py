@@ -21,64 +21,73 @@ from slidescreen.runs.options import ReportOptions
 _PAGE, _TRUTH = "For a run", "Against the truth"
 
 
+SourcesArgument = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="SOURCE",
+        help="A run's folder. Or predictions: one CSV or several of the same cells, with columns truth,cell_type "
+        "(and slide,image,source,p_TYPE if known). Or labelled images, which are classified first: a CSV with "
+        "columns file,label, or a folder with one subfolder per cell type.",
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="FOLDER",
+        help="Write the evaluation here. \\[default: RUN/evaluation, or slidescreen-out/NAME-evaluation]",
+    ),
+]
+SlideOption = Annotated[
+    str | None,
+    typer.Option(
+        "--slide",
+        metavar="NAME",
+        help="Show this slide alone, with the reasons of its verdict.",
+        rich_help_panel=_PAGE,
+    ),
+]
+ExplainOption = Annotated[
+    bool,
+    typer.Option(
+        "--explain",
+        help="Show in the page where the networks looked in each suspicious cell.",
+        rich_help_panel=_PAGE,
+    ),
+]
+SpreadsheetOption = Annotated[
+    bool,
+    typer.Option(
+        "--spreadsheet",
+        help="Only copy the tables for spreadsheets that expect semicolons and decimal commas.",
+        rich_help_panel=_PAGE,
+    ),
+]
+TruthOption = Annotated[
+    str | None,
+    typer.Option(
+        "--truth",
+        "-t",
+        metavar="DATA|reported",
+        help="Compare a run with labelled images, or with the laboratory's own class folders (reported).",
+        rich_help_panel=_TRUTH,
+    ),
+]
+SplitOption = Annotated[
+    Split | None, typer.Option(help="Take only this split of the labelled images.", rich_help_panel=_TRUTH)
+]
+
+
 def report(
-    sources: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="SOURCE",
-            help="A run's folder. Or predictions: one CSV or several of the same cells, with columns truth,cell_type "
-            "(and slide,image,source,p_TYPE if known). Or labelled images, which are classified first: a CSV with "
-            "columns file,label, or a folder with one subfolder per cell type.",
-        ),
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FOLDER",
-            help="Write the evaluation here. \\[default: RUN/evaluation, or slidescreen-out/NAME-evaluation]",
-        ),
-    ] = ReportOptions.out,
+    sources: SourcesArgument,
+    out: OutOption = ReportOptions.out,
     ensemble: EnsembleOption = ReportOptions.ensemble,
-    slide: Annotated[
-        str | None,
-        typer.Option(
-            "--slide",
-            metavar="NAME",
-            help="Show this slide alone, with the reasons of its verdict.",
-            rich_help_panel=_PAGE,
-        ),
-    ] = None,
-    explain: Annotated[
-        bool,
-        typer.Option(
-            "--explain",
-            help="Show in the page where the networks looked in each suspicious cell.",
-            rich_help_panel=_PAGE,
-        ),
-    ] = False,
-    spreadsheet: Annotated[
-        bool,
-        typer.Option(
-            "--spreadsheet",
-            help="Only copy the tables for spreadsheets that expect semicolons and decimal commas.",
-            rich_help_panel=_PAGE,
-        ),
-    ] = False,
-    truth: Annotated[
-        str | None,
-        typer.Option(
-            "--truth",
-            "-t",
-            metavar="DATA|reported",
-            help="Compare a run with labelled images, or with the laboratory's own class folders (reported).",
-            rich_help_panel=_TRUTH,
-        ),
-    ] = ReportOptions.truth,
-    split: Annotated[
-        Split | None, typer.Option(help="Take only this split of the labelled images.", rich_help_panel=_TRUTH)
-    ] = LabelOptions.split,
+    slide: SlideOption = None,
+    explain: ExplainOption = False,
+    spreadsheet: SpreadsheetOption = False,
+    truth: TruthOption = ReportOptions.truth,
+    split: SplitOption = LabelOptions.split,
     leave_out: LeaveOutOption = None,
     unspecified_blasts: UnspecifiedBlastsOption = None,
     drop_duplicates: DropDuplicatesOption = LabelOptions.drop_duplicates,
