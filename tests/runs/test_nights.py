@@ -408,7 +408,7 @@ def test_what_systems_leave_in_shares_is_no_slide(night: Path) -> None:
     ("fault", "reason"),
     [
         ("ctypes.PyDLL(None).sleep(60)", "could not be read within 2 s"),
-        ("ctypes.string_at(0)", "the image decoder crashed (SIGSEGV) on it"),
+        ("ctypes.string_at(0)", "the image decoder crashed (SIGSEGV) while reading it"),
     ],
 )
 @pytest.mark.parametrize("workers", ["1", "3"])
