@@ -9,7 +9,6 @@ from slidescreen.errors import InputError
 from slidescreen.files.run_files import fallback_names
 from slidescreen.files.writing import printable
 from slidescreen.reporting import frames
-from slidescreen.runs import night
 from slidescreen.screening.differential import Share
 from slidescreen.screening.finding import Verdict
 from slidescreen.screening.results import Run, SlideResult
@@ -164,7 +163,7 @@ class ScreenedRun:
     @property
     def flawless(self) -> bool:
         """Whether all images and folders could be read and all files written: the command's exit code 0, not 3."""
-        return not (night.incomplete(self.result) or self.info.get("unwritten_files"))
+        return not self.result.has_failures()
 
     def slide(self, name: str) -> ScreenedSlide:
         """The slide of a name.

@@ -214,7 +214,7 @@ def classify(
         echo(json.dumps(run_to_dict(run)))
     elif not quiet:
         show_run(run, options.out, reasons=verbose)
-    if night.incomplete(run) or run.info["unwritten_files"]:
+    if run.has_failures():
         raise typer.Exit(ExitCode.SOME_UNREADABLE)
 
 

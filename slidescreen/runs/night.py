@@ -16,7 +16,6 @@ from slidescreen.runs.planning import Plan, outdated, recall
 from slidescreen.runs.preparation import choose_engine, find_slides, prepared_folder
 from slidescreen.runs.quality_control import add_to_history, compare_with_history
 from slidescreen.runs.record import RunSetup, describe, with_troubles, write_record, write_worklist
-from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, SlideResult, judge
 
 
@@ -84,8 +83,3 @@ def _require_classified(run: Run, options: ClassifyOptions) -> None:
     if not any(slide.differential.images for slide in run.slides):
         raise NothingClassifiedError(f"no slide in {where} holds an image; see run.json")
     raise NothingClassifiedError(f"none of the images in {where} could be read; see run.json")
-
-
-def incomplete(run: Run) -> bool:
-    """Whether an image or a folder of a run could not be read, or a slide had no images."""
-    return any(slide.failures or Flag.NO_IMAGES in slide.finding.flags for slide in run.slides)

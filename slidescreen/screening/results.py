@@ -79,6 +79,11 @@ class Run:
         """Whether it holds new slides and earlier ones."""
         return len({slide.new for slide in self.slides}) > 1
 
+    def has_failures(self) -> bool:
+        """Whether an image, a folder or a file of the run could not be read or written, or a slide had no images."""
+        unread = any(slide.failures or Flag.NO_IMAGES in slide.finding.flags for slide in self.slides)
+        return unread or bool(self.info.get("unwritten_files"))
+
 
 def judge(slide: Slide, calls: tuple[Call, ...], ensemble: Ensemble, thresholds: Thresholds) -> SlideResult:
     """Count one slide's calls and screen it. One without images is insufficient, and says what is there instead."""
