@@ -88,11 +88,11 @@ def load(folder: Path) -> Ensemble:
         InputError: no such folder, a damaged or foreign file, a hash that does not match.
     """
     path = folder / "ensemble.json"
-    if not path.is_file():
-        raise InputError(
-            f"{printable(folder)} is not an ensemble (it has no ensemble.json): make one with slidescreen ensemble"
-        )
     try:
+        if not path.is_file():
+            raise InputError(
+                f"{printable(folder)} is not an ensemble (it has no ensemble.json): make one with slidescreen ensemble"
+            )
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["format_version"] != FORMAT_VERSION:
             raise ValueError(f"format version {content['format_version']}, this release reads {FORMAT_VERSION}")
@@ -104,7 +104,7 @@ def load(folder: Path) -> Ensemble:
             )
         validation = _validation(content["validation"], len(ensemble.cell_types), len(members))
         return replace(ensemble, validation=validation)
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{printable(path)} is damaged: {reason}") from error
 

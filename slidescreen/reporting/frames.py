@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -46,21 +46,21 @@ def _frame(text: str) -> "pandas.DataFrame":
     import pandas
 
     header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)
-    columns: dict[str, Any] = {}
+    columns = {}
     for name, values in zip(header, zip(*rows, strict=True) if rows else [()] * len(header), strict=True):
-        convert, kind = _column(name)
-        columns[name] = pandas.Series([convert(value) for value in values], dtype=kind)
+        converted, kind = _converted(name, values)
+        columns[name] = pandas.Series(converted, dtype=kind)
     return pandas.DataFrame(columns)
 
 
-def _column(name: str) -> tuple[Callable[[str], Any], str]:
-    """How the texts of a column become values, and the type of the column."""
+def _converted(name: str, texts: Sequence[str]) -> tuple[list[Any], str]:
+    """A column's values, and their type in pandas."""
     if name in _FREE_TEXT:
-        return denature, "string"
+        return [denature(text) for text in texts], "string"
     if name in _MISSING:
-        return lambda text: text or None, "string"
+        return [text or None for text in texts], "string"
     if name in _TEXT:
-        return str, "string"
+        return list(texts), "string"
     if name in _WHOLE or name.endswith("_count"):
-        return int, "int64"
-    return lambda text: float(text) if text else float("nan"), "float64"
+        return [int(text) for text in texts], "int64"
+    return [float(text) if text else float("nan") for text in texts], "float64"

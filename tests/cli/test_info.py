@@ -69,7 +69,7 @@ def test_a_named_ensemble_comes_first(command: Command) -> None:
     ]
 
 
-@pytest.mark.parametrize("fault", ["weights", "json", "missing", "empty", "list"])
+@pytest.mark.parametrize("fault", ["weights", "json", "missing", "empty", "list", "deep"])
 def test_a_damaged_ensemble_is_told_and_not_a_crash(command: Command, ensemble_folder: Path, fault: str) -> None:
     broken = Path("broken")
     if fault not in ("missing", "empty"):
@@ -81,6 +81,8 @@ def test_a_damaged_ensemble_is_told_and_not_a_crash(command: Command, ensemble_f
         (broken / "ensemble.json").write_text('{"format_version": 2, "members"')
     elif fault == "list":
         (broken / "ensemble.json").write_text("[1, 2]")
+    elif fault == "deep":
+        (broken / "ensemble.json").write_text("[" * 100_000)
     elif fault == "empty":
         broken.mkdir()
     outcome = command("info", "--ensemble", "broken", "--json")
