@@ -47,7 +47,7 @@ def may_decide(alone: Probabilities, cell_types: Sequence[str]) -> NDArray[np.bo
 
 
 def decided_from(gate: float, alone: Probabilities, may: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which cells (N,), of those that a network may decide, it is as certain of as the gate demands."""
+    """Which of the cells (N,) that the network may decide reach the gate."""
     certain: NDArray[np.bool_] = alone.max(axis=1) >= gate
     return may & certain
 
@@ -61,13 +61,13 @@ def find_gate(differs: NDArray[np.bool_], alone: Probabilities, may: NDArray[np.
         may: (N,) which cells it may decide, see `may_decide`.
 
     Returns:
-        None where there is none: what it is surest of is wrong too often.
+        The gate, or None if even its surest calls differ too often.
     """
     certainty = np.where(may, alone.max(axis=1), -1.0)
     order = np.argsort(-certainty, kind="stable")
     changed = np.cumsum(differs[order] & (certainty[order] >= 0))
     allowed = np.flatnonzero((changed <= MOST_CALLS_CHANGED * len(differs)) & (certainty[order] >= 0))
-    # Cells as certain as the first one that is not allowed would come with it: the gate lies above them.
+    # The gate lies above the first cell that is not allowed, and so above all cells with the same probability.
     for last in allowed[::-1]:
         if last + 1 == len(order) or certainty[order[last + 1]] < certainty[order[last]]:
             return float(certainty[order[last]])

@@ -28,23 +28,25 @@ Probabilities = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """What was measured on the validation split; an ensemble works without it, and then screens with less.
+    """What was measured on the validation split. An ensemble works without it, but its verdicts then use less
+    information.
 
     Attributes:
         temperature: divides the logarithms of the probabilities; 1 leaves them.
-        offsets: one for each cell type, added to these logarithms: what training drew too often is called less.
+        offsets: one for each cell type, added to these logarithms; they correct for types that training drew too
+            often.
         rejection_threshold: a call less probable than this is `unidentified`.
         confusion_matrix: validation cells, rows true, columns called, in the order of the cell types; None if
             it was not measured.
         sure_matrix: of these, the cells whose calls were sure (`correction.SURE`); None if it was not measured.
         call_correlation: how the calls of one true type vary between slides: the intra-slide correlation of a
             Dirichlet-multinomial distribution, 0–1.
-        false_calls: how often cells of other types are called into a tested group (`blasts`, …), and how that
-            clusters on slides; a group that is absent is judged by the confusion matrix.
+        false_calls: how often cells of other types are called into a tested group (`blasts`, …), and how these calls
+            cluster on slides; for an absent group the confusion matrix is used.
         corrected: types and groups whose percentage the correction improves on validation slides, or leaves as near to
             the truth; None if it was not measured: then each is corrected whose errors are known.
-        usual: for figures of a night (see `drift.FIGURES`), between which values they lay on the validation images.
-        precisions: how the calls in other arithmetic than float32 agree with those in it.
+        usual: the range of a night's figures (see `drift.FIGURES`) on the validation images.
+        precisions: how calls in other precisions agree with those in float32.
         cascade: how one member alone may decide some of the cells; None where none may, or it was not measured.
         measured_on: the validation images; None if they were not counted apart from the confusion matrix.
         measured: further figures, for people.

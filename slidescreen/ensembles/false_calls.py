@@ -1,7 +1,7 @@
 """How often an ensemble calls a cell of another type a blast (or immature), and how that clusters on slides.
 
-Few false calls are certain ones. So a group's calls are tested from a certainty on, chosen on validation cells: the
-one at which few true blasts among many other cells stand out best.
+Few false calls are certain ones. So only calls above a certainty are tested. It is chosen on validation cells, so
+that a few true blasts among many other cells stand out best.
 """
 
 from collections.abc import Sequence
@@ -16,15 +16,15 @@ from slidescreen import cells
 LEAST_CORRELATION = 1e-4
 CERTAINTIES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
 _GREATEST_CORRELATION = 0.3
-_RARER = 0.5  # how probable an order of magnitude of the correlation is beside the one below, before anything is seen
-MOST_UNSEEN = 0.003  # of the cells of a type: no error that was not seen explains more
-_DOUBT = 20  # cells that are added to those of a type: what few have shown is believed the less the fewer they are
-_MANY = 0.05  # of the leukocytes: on such a slide cells of other types are often members by another name
+_RARER = 0.5  # prior odds of an order of magnitude of the correlation against the one below
+MOST_UNSEEN = 0.003  # upper bound of the rate of an error that was not seen on validation
+_DOUBT = 20  # pseudo-cells added to those of a type: rates from few cells are shrunk towards none
+_MANY = 0.05  # of the leukocytes: on such slides, cells with another label are often members
 _LEAST_CELLS = 20  # on a slide, to say anything of its own rate
 _LEAST_SLIDES = 3  # of such, to go by them alone
 _LEAST_SUPPORT = 50  # cells of a type, likewise
 _STEPS, _PROBABLY = 200, 2 / 3
-# What the certainty is chosen for: a share of true members that is to be found, at a rate of false alarms.
+# The certainty is chosen to find this share of true members at this rate of false alarms.
 _SLIDE, _SHARE, _ERROR_RATE = 200, 0.05, 0.01
 
 Counts = NDArray[np.int64]
@@ -52,9 +52,9 @@ class FalseCalls:
     def rates(self, positions: Sequence[int]) -> Floats:
         """How often a cell of each type at `positions` is counted, 0–1.
 
-        An error that was not seen is not impossible, so half a cell in one (Jeffreys) is added. But what nobody
-        measured is no explanation for blasts: this adds no more than `MOST_UNSEEN`, and what few cells have shown is
-        shrunk towards none. With many cells both vanish.
+        An unseen error is not impossible, so half a cell in one (Jeffreys) is added. But unmeasured errors must not
+        explain blasts away: this adds at most `MOST_UNSEEN`, and rates from few cells are shrunk towards none. With
+        many cells both vanish.
         """
         seen = self.counted[positions] / (self.called[positions] + _DOUBT)
         unseen = np.minimum(0.5 / (self.called[positions] + 1.0), MOST_UNSEEN)
@@ -83,12 +83,12 @@ def measure(
 ) -> FalseCalls:
     """Measure false calls into a group at the certainty that finds few true members best.
 
-    With fewer than fifty true members nobody knows how certain their calls are: then every call counts.
+    With fewer than fifty true members the certainty of their calls is unknown: then every call counts.
 
-    Slides with many true members tell nothing of false calls, as far as there are others enough: the test asks what is
-    called on slides without, and what was labelled otherwise among a patient's blasts is often one. Promyelocytes are
-    left out of the clustering of false blasts: they are called blasts on some slides and on others not, and would hide
-    blasts on all slides. A slide with many of them is urgent by itself, whatever its blasts.
+    Slides with many true members are left out, if enough others remain. The test concerns slides without true
+    members, and cells with another label among a patient's blasts are often blasts. Promyelocytes are
+    left out of the clustering of false blasts: they are called blasts on some slides and not on others, and would
+    hide blasts on all slides. A slide with many of them is urgent by itself, whatever its blasts.
 
     Args:
         truth, called: (N,) type indices of validation cells that were called.
@@ -124,7 +124,7 @@ def measure(
 def _on_slides_of_members(
     truth: Counts, slides: Sequence[str], inside: Sequence[int], leukocytes: Sequence[int]
 ) -> NDArray[np.bool_]:
-    """(N,) whether a cell is of a slide that has many true members; of cells of no known slide, False."""
+    """(N,) whether a cell's slide has many true members; False for cells of unknown slides."""
     names = np.asarray(slides)
     found = np.zeros(len(truth), bool)
     for name in set(names.tolist()) - {""}:
@@ -135,7 +135,7 @@ def _on_slides_of_members(
 
 
 def _large(slides: NDArray[np.str_]) -> list[str]:
-    """Names of the slides that have cells enough to say anything of their own rate."""
+    """Names of the slides with enough cells to show a rate of their own."""
     names, counts = np.unique(slides[slides != ""], return_counts=True)
     return [str(name) for name in names[counts >= _LEAST_CELLS]]
 
@@ -148,8 +148,8 @@ def power(
     Args:
         false_calls: measured at one certainty.
         inside, foreign: positions of the group's types, and of the other leukocytes; these are as on validation.
-        call_correlation: how the share of the true members that is found varies between slides, 0–1. What is found
-            on one slide and missed on the next is worth less than what is found on each in part.
+        call_correlation: how the share of the true members that is found varies between slides, 0–1. Members found on
+            one slide and missed on the next are worth less than members found in part on each.
     """
     total = false_calls.called
     weights = total[foreign] if total[foreign].any() else None
@@ -170,16 +170,16 @@ def power(
 def slide_correlation(false: NDArray[np.bool_], slides: NDArray[np.str_], rates: Floats) -> float:
     """How strongly false calls cluster on slides: the intra-slide correlation of a beta-binomial distribution.
 
-    It is the value that the true one is below with a probability of two thirds, each order of magnitude from 0.0001 to
-    0.3 being half as probable before as the one below. False calls are few, and so are slides: the most likely value
-    would be one of these ends as often as not, and half of the time too low. Where nothing is known it is 0.0022: what
-    nobody measured must not explain blasts.
+    The value that the true one does not exceed with a posterior probability of two thirds. The prior of each order of
+    magnitude from 0.0001 to 0.3 is half that of the one below. False calls and slides are few, so the most likely
+    value would often be one of these ends, and half of the time too low. Without data it is 0.0022:
+    unmeasured errors must not explain blasts away.
 
     Args:
         false: (N,) whether each validation cell was falsely called.
         slides: (N,) names, empty where unknown; such cells say nothing here.
-        rates: (N,) how often a cell of such a type is; a slide's mean is that of its own cells, by the number of
-            false calls that there were on all of them: those that might have been say nothing of clustering.
+        rates: (N,) the rate of false calls for a cell of such a type. A slide's mean is that of its own cells, scaled
+            to the observed number of false calls on all slides.
 
     Returns:
         From 0.0001 to 0.3; 0.0022 where no slide has enough cells, or none has a false call.

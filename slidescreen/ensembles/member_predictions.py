@@ -1,4 +1,4 @@
-"""What an ensemble's members make of labelled images, before any vote."""
+"""The members' predictions for labelled images, before any vote."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -19,8 +19,8 @@ from slidescreen.engine.readers import Readers, Task
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.voting import Vote
 
-_MOST_LATE = 3  # images of a slide, one after the other: as many seconds for each of the others would take all night
-_AHEAD = 2  # batches given to the engines before the first one's result is waited for: they never idle
+_MOST_LATE = 3  # images of a slide in a row that may time out: waiting for each of the others would take all night
+_AHEAD = 2  # batches in progress at once, so that the engines never idle
 
 
 @dataclass

@@ -66,7 +66,7 @@ def _others(folder: Path, ensemble: Ensemble) -> set[str]:
 
 
 def _free_name(path: Path, taken: set[str]) -> str:
-    """A name like the file's that is in nobody's way, nor its 8-bit network's, also where case makes no difference."""
+    """A name like the file's that is free, also for its 8-bit network and on file systems that ignore case."""
     stems = itertools.chain([path.stem], (f"{number}-{path.stem}" for number in itertools.count(2)))
     name = next(name for stem in stems if taken.isdisjoint(_both(name := legal_name(stem, ".safetensors"))))
     taken |= _both(name)

@@ -1,4 +1,4 @@
-"""How much an ensemble was measured on, and whether that is enough to know its errors."""
+"""The number of validation cells of an ensemble, and whether they suffice to know its error rates."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -36,7 +36,7 @@ class MeasuredOn:
         return cls(dict(Counter(image.label for image in listed)), None if "" in names else len(names))
 
     def shortfalls(self) -> tuple[str, ...]:
-        """What there is too little of, as in "20 of 500 cells"; nothing where there is enough."""
+        """What is missing, as in "20 of 500 cells"; empty if nothing is."""
         return tuple(f"{found} of {needed} {what}" for what, found, needed in self._tallies() if found < needed)
 
     def _tallies(self) -> Iterator[tuple[str, int, int]]:

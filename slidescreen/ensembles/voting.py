@@ -11,7 +11,7 @@ from slidescreen.ensembles.ensemble import Ensemble
 
 
 class Vote:
-    """An ensemble and the engines that run it. Where one engine classifies first, the others see only what it leaves.
+    """An ensemble and its engines. If one engine classifies first, the others see only the cells that it leaves.
 
     Attributes:
         preprocessings: in which images are wanted; members that prepare alike share the pixels.

@@ -1,4 +1,4 @@
-"""The composition a slide must have had for an imperfect classifier to call it as it did."""
+"""The composition of a slide, estimated from an imperfect classifier's calls."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
-SURE = 0.8  # a call at least so probable is seldom wrong; of the others the correction makes something else
+SURE = 0.8  # calls at least this probable are seldom wrong; the correction treats the others differently
 _PRIOR = 0.05  # pseudo-cells for each call of each true type: an error not seen on validation is not impossible
-_LEAST_SUPPORT = 50  # an error rate from fewer cells is known to no better than 14 points
-_LEAST_FOUND = 0.5  # a type mostly called something else is known from its calls least of all
-_LEAST_ON_SLIDE = 5  # cells of a type on a slide, to say anything of its own errors
+_LEAST_SUPPORT = 50  # with fewer cells, an error rate is uncertain by more than 14 points
+_LEAST_FOUND = 0.5  # the calls say too little about a type that is mostly called something else
+_LEAST_ON_SLIDE = 5  # cells of a type that a slide needs to show its own error rate
 _CORRELATIONS = (1e-4, 0.3)
 _DRAWS = 400
 _STEPS, _BETWEEN_CHECKS = 40, 10
@@ -29,8 +29,8 @@ class Composition:
         shares: (K,), adding up to 1.
         draws: (D, K), each adding up to 1; they carry the sampling of the slide's cells and what the validation
             cells leave open about the error rates.
-        supported: (K,), False for types with too few validation cells to know their errors; calls of those are
-            taken as they are.
+        supported: (K,), False for types with too few validation cells to know their error rates; their calls are not
+            corrected.
         rates: (K, K) how often each true type is called each type.
     """
 
@@ -40,14 +40,15 @@ class Composition:
     rates: Floats
 
     def identifies(self, positions: list[int]) -> bool:
-        """Whether it says something of the types at `positions` together: none of too few cells, none mostly missed."""
+        """Whether the error rates of all types at `positions` are known: enough cells, and not mostly missed."""
         if not positions or not self.supported[positions].all():
             return False
         return bool((self.rates[np.ix_(positions, positions)].sum(axis=1) >= _LEAST_FOUND).all())
 
 
 def graded(called: Counts, probability: Floats, types: int) -> Counts:
-    """Calls told apart by whether they are sure: (N,) columns, that of the type, `types` further on where it is not.
+    """Calls with sure and other calls in separate columns: (N,) the type's index, plus `types` if the call is not
+    sure.
 
     Args:
         called: (N,) type indices.
@@ -61,12 +62,12 @@ def unmix(calls: Counts, confusion: Counts, correlation: float = 0.0, seed: int 
     """Maximum-likelihood composition given the counts of calls and the classifier's confusion matrix.
 
     The calls are multinomial with probabilities shares @ rates, where rates are the rows of the confusion matrix;
-    the shares that make them most likely are found by expectation maximisation (Saerens, Latinne and Decaestecker
-    2002, on counts). Calls may be graded (C = 2K columns, see `graded`) or not (C = K): sure calls of a type and
-    others tell different things of what a slide is made of.
+    expectation maximisation finds the most likely shares (Saerens, Latinne and Decaestecker
+    2002, on counts). Calls may be graded (C = 2K columns, see `graded`) or not (C = K): sure calls and others have
+    different error rates.
 
-    The interval draws use a Dirichlet distribution for each row of the rates, as wide as what the validation cells
-    leave open and the variation between slides make it, and a multinomial resampling of the calls.
+    The interval draws use a multinomial resampling of the calls, and a Dirichlet distribution for each row of the
+    rates. Its width follows from the number of validation cells and the variation between slides.
 
     Args:
         calls: (C,) how many cells were called each type.
@@ -98,7 +99,7 @@ def unmix(calls: Counts, confusion: Counts, correlation: float = 0.0, seed: int 
 
 
 def call_correlation(truth: Counts, called: Counts, slides: Sequence[str], confusion: Counts) -> float:
-    """How the calls of one true type vary between slides, by maximum likelihood of a Dirichlet-multinomial.
+    """How calls of one true type vary between slides, by maximum likelihood of a Dirichlet-multinomial.
 
     Args:
         truth, called: (N,) type indices of validation cells that were called; the calls may be graded.

@@ -42,7 +42,7 @@ class Differential:
         per_100: each other object's number per 100 leukocytes; None where it is undefined or has no class.
         certain: for each of `cells.TESTED_GROUPS`, its calls that are certain enough to be tested; empty when read
             from a file.
-        look_like: of the unidentified cells, how many look most like each type; empty when read from a file.
+        look_like: the number of unidentified cells by their most probable type; empty when read from a file.
         composition: the estimate behind the corrected figures; None where there is none, or when read from a file.
     """
 
@@ -66,7 +66,7 @@ def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differ
     Args:
         slide: its name.
         calls: one for each image that was found.
-        ensemble: that made the calls; its validation confusion matrix makes the correction.
+        ensemble: made the calls; its validation confusion matrix gives the correction.
     """
     status = Counter(call.status for call in calls)
     called = Counter(call.cell_type for call in calls if call.status is Status.CLASSIFIED)
@@ -99,7 +99,7 @@ def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differ
 
 
 def _looks(calls: Sequence[Call], types: Sequence[str]) -> Mapping[str, int]:
-    """The most probable type of each cell that is unidentified for no other reason than that no type is certain."""
+    """How many cells of each most probable type are unidentified only because no type is certain."""
     unsure = [call for call in calls if call.status is Status.UNIDENTIFIED and call.probabilities and not call.reason]
     return Counter(types[int(np.argmax(call.probabilities))] for call in unsure)
 
@@ -114,13 +114,13 @@ def _counts(calls: Sequence[Call], types: Sequence[str], columns: int) -> NDArra
 
 
 def _is_corrected(name: str, ensemble: Ensemble) -> bool:
-    """Errors that were measured on too few cells correct nothing: they may be chance."""
+    """Whether to correct `name`. Error rates from too few cells may be chance, and correct nothing."""
     corrected = ensemble.validation.corrected
     return (corrected is None or name in corrected) and not ensemble.measured_on.shortfalls()
 
 
 def _certain(calls: Sequence[Call], group: str, ensemble: Ensemble) -> int:
-    """How many calls into a group are as certain as those whose errors were measured."""
+    """How many calls into a group reach the certainty at which false calls were measured."""
     members = cells.TESTED_GROUPS[group]
     inside = [call for call in calls if call.status is Status.CLASSIFIED and call.cell_type in members]
     measured = ensemble.validation.false_calls.get(group)
@@ -137,7 +137,8 @@ def members_of(name: str) -> tuple[str, ...]:
 
 
 def corrected_share(composition: Composition | None, members: Sequence[str], types: Sequence[str]) -> float | None:
-    """The most likely share of `members` among the leukocytes, 0–1; None where errors are not known well enough."""
+    """The most likely share of `members` among the leukocytes, 0–1; None if the error rates are not known well
+    enough."""
     positions = cells.indices(types, members)
     if composition is None or not composition.identifies(positions):
         return None
@@ -162,9 +163,9 @@ def _share(
     if composition is None or estimate is None:
         return raw
     low, high = np.quantile(corrected_draws(composition, members, types), (0.025, 0.975))
-    # The draws scatter about the estimate, but at a border they may leave it outside of their limits.
+    # The draws scatter around the estimate, but near 0 or 1 their limits may exclude it.
     low, high = min(low, estimate), max(high, estimate)
-    if count == 0:  # resampling calls that are none shows no spread: as many may have been missed as by counting alone
+    if count == 0:  # without calls, resampling has no spread: use the exact limit of the count
         high = max(high, limits.high)
     return Share(count, raw.percent, raw.low, raw.high, 100 * estimate, 100 * float(low), 100 * float(high))
 

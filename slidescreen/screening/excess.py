@@ -1,4 +1,4 @@
-"""A group's calls on a slide, tested against those that the ensemble's own errors would bring."""
+"""Test of a group's calls on a slide against the number expected from classifier error."""
 
 from dataclasses import dataclass
 
@@ -12,11 +12,11 @@ from slidescreen.screening.differential import Differential
 
 @dataclass(frozen=True)
 class ExcessTest:
-    """A group's calls against those that the ensemble's errors alone would bring.
+    """A group's calls compared with the number expected from classifier error.
 
-    `count` is of all calls, `certain` of those certain enough to be tested; `expected` is how many of the latter
-    errors alone would bring, `p_value` the probability of as many or more. Both are None where the ensemble's
-    errors were not measured.
+    `count` counts all calls, `certain` those certain enough for the test. `expected` is the number of certain calls
+    expected from classifier error, `p_value` the probability of at least `certain` calls. Both are None if the
+    ensemble's error rates were not measured.
     """
 
     count: int
@@ -25,18 +25,19 @@ class ExcessTest:
     p_value: float | None
 
     def significant(self, error_rate: float) -> bool:
-        """Whether errors alone are no explanation. Unmeasured errors explain nothing: any call counts then."""
+        """Whether classifier error does not explain the calls. Without measured error rates, any call is
+        significant."""
         return self.count > 0 and (self.p_value is None or self.p_value < error_rate)
 
 
 def excess_test(
     differential: Differential, ensemble: Ensemble, group: str, however_certain: bool = False
 ) -> ExcessTest:
-    """Test a group's calls against "no more than the ensemble's own errors explain".
+    """Test the null hypothesis that classifier error explains a group's calls.
 
-    Only calls from the certainty on that was chosen on validation cells are tested. The expected rate of false
-    ones is that of each other cell type on the validation split, weighed by the slide's own composition; around
-    it, slides scatter as a beta-binomial distribution with the correlation measured on validation slides.
+    Only calls above the certainty chosen on validation cells are tested. The expected rate of false calls is the mean
+    of the validation rates of the other cell types, weighted by the slide's own composition. The number of false
+    calls is beta-binomial, with the correlation measured on validation slides.
 
     Args:
         differential: of the slide.

@@ -1,4 +1,4 @@
-"""What screening says of a slide: its verdict, its flags and its reasons. Imports nothing heavy."""
+"""The result of screening a slide: verdict, flags and reasons. Imports nothing heavy."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -41,7 +41,7 @@ class Flag(StrEnum):
 class Finding:
     """The verdict on one slide, its flags and its reasons (sentences).
 
-    A flag is a `Flag`, or in the record of a run by another release a code that this one does not know.
+    A flag is a `Flag`. In records of another release it may be an unknown code.
     """
 
     verdict: Verdict

@@ -72,7 +72,7 @@ class Run:
     info: Mapping[str, Any]
 
     def worklist(self) -> list[SlideResult]:
-        """The slides, those to be seen first first: what is new before what earlier runs had."""
+        """The slides in the order in which to see them: new ones first, then by urgency."""
         return sorted(self.slides, key=lambda s: (not s.new, *urgency(s.differential, s.finding)))
 
     def mixed(self) -> bool:
@@ -86,7 +86,8 @@ class Run:
 
 
 def judge(slide: Slide, calls: tuple[Call, ...], ensemble: Ensemble, thresholds: Thresholds) -> SlideResult:
-    """Count one slide's calls and screen it. One without images is insufficient, and says what is there instead."""
+    """Count one slide's calls and screen it. A slide without images is insufficient; the reason says what its folder
+    holds."""
     differential = count_slide(slide.name, calls, ensemble)
     if not calls:
         missing = Finding(
@@ -97,7 +98,7 @@ def judge(slide: Slide, calls: tuple[Call, ...], ensemble: Ensemble, thresholds:
 
 
 def count_images(slides: Sequence[SlideResult]) -> dict[Status, int]:
-    """How many images came to what, over all slides."""
+    """The number of images with each status, over all slides."""
     found = [slide.differential for slide in slides]
     return {
         Status.CLASSIFIED: sum(each.classified for each in found),
@@ -108,16 +109,17 @@ def count_images(slides: Sequence[SlideResult]) -> dict[Status, int]:
 
 
 def reported_twice_in(slides: Sequence[SlideResult]) -> Iterator[dict[str, Any]]:
-    """Over all slides the pictures in folders of two cell types, as `run.json` tells them."""
+    """The images of all slides that are in folders of two cell types, as in `run.json`."""
     for slide in slides:
         for image, cell_type, copy, other_type in slide.reported_twice:
             yield {"slide": slide.name, "images": [image, copy], "types": [cell_type, other_type]}
 
 
 def reasons_in(slides: Sequence[SlideResult]) -> dict[str, Any]:
-    """Over all slides what stands in the way of images, and what is to be known of files, as `run.json` tells it.
+    """Reasons and remarks on images and files of all slides, as in `run.json`.
 
-    `failures` are unreadable, `not_cells` show no single cell; `remarks` has of how many files each is true.
+    `failures` are unreadable images, `not_cells` images without a single cell; `remarks` counts the files for each
+    remark.
     """
     remarks: Counter[str] = Counter()
     for slide in slides:

@@ -28,10 +28,11 @@ _NOT_KEPT = ("shares", "certain", "composition")  # of a differential: judging a
 
 @dataclass(frozen=True)
 class Provenance:
-    """By what a slide was called and judged, as hashes: while they are the same, so would be the outcome.
+    """Hashes of everything that determined a slide's calls and verdict. With equal hashes the result would be the
+    same.
 
-    `voted` is of the ensemble, `called` of the ensemble and the engine's settings, `judged` of the ensemble, what was
-    measured of it, the thresholds and the code that judges.
+    `voted` hashes the ensemble; `called` the ensemble and the engine's settings; `judged` the ensemble, its measured
+    errors, the thresholds and the code of the verdict.
     """
 
     voted: str
@@ -99,7 +100,7 @@ class FinishedSlide:
             raise self._damaged(error) from error
 
     def calls(self) -> "RecordedCalls":
-        """Its calls, which are read when they are asked for."""
+        """Its calls, read on first use."""
         return RecordedCalls(self)
 
     def is_whole(self) -> bool:
@@ -136,7 +137,7 @@ class RecordBody:
 
 
 class RecordedCalls(Sequence[Call]):
-    """Calls that stay in their record until they are asked for, and are let go of afterwards."""
+    """Calls that are read from their record on each use, and not kept in memory."""
 
     def __init__(self, finished: FinishedSlide) -> None:
         self._finished = finished
@@ -246,7 +247,7 @@ def read_all(run_folder: Path) -> Iterator[FinishedSlide]:
 
 
 def is_old(path: Path) -> bool:
-    """Whether a record is as the first release wrote it: one JSON object."""
+    """Whether a record has the first release's format: one JSON object."""
     try:
         with path.open("rb") as file:
             return file.read(1) == b"{"

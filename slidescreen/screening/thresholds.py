@@ -14,7 +14,7 @@ from slidescreen.files.writing import printable
 
 @dataclass(frozen=True)
 class Thresholds:
-    """What each means, and where it comes from, stands in `thresholds.toml`, under the table and key given here.
+    """`thresholds.toml` gives the meaning and source of each, under the table and key named here.
 
     Percentages are 0–100, shares 0–1.
     """
@@ -80,7 +80,7 @@ def default_thresholds() -> Thresholds:
 
 
 def read_thresholds(path: Path) -> Thresholds:
-    """A laboratory's own thresholds; what its file leaves out is as by default.
+    """A laboratory's own thresholds; defaults for what its file leaves out.
 
     Raises:
         InputError: the file cannot be read or is no TOML, or a key in it is unknown or has no usable value.

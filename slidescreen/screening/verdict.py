@@ -87,7 +87,8 @@ def _grade_blasts(
 
 
 def _lineage(differential: Differential, ensemble: Ensemble, thresholds: Thresholds) -> str:
-    """`myeloid` or `lymphoid` where the two blast types differ beyond their confusion, else nothing."""
+    """`myeloid` or `lymphoid` if one blast type exceeds the other by more than their confusion explains, else
+    empty."""
     composition = differential.composition
     members = [cells.indices(ensemble.cell_types, (name,)) for name in cells.BLASTS]
     if composition is None or not all(composition.identifies(positions) for positions in members):
@@ -136,7 +137,7 @@ def _grade_immature(
 def _grade_equivalents(
     differential: Differential, ensemble: Ensemble, thresholds: Thresholds, flags: list[Flag], reasons: list[str]
 ) -> None:
-    """Blasts and promyelocytes together, where they reach the acute range and blasts alone do not."""
+    """Flag blasts and promyelocytes that reach the acute range together, if blasts alone do not."""
     percent = group_percent(differential, cells.BLAST_EQUIVALENTS, ensemble)
     if percent >= thresholds.blasts_acute and Flag.BLASTS_20 not in flags:
         flags.append(Flag.BLAST_EQUIVALENTS)
@@ -178,7 +179,8 @@ def _heed_many(differential: Differential, thresholds: Thresholds, flags: list[F
 
 
 def _look_like(differential: Differential, members: Sequence[str]) -> tuple[int, float]:
-    """How many cells are called, or look most like, one of `members`, and their percentage of the leukocytes."""
+    """How many cells are called one of `members` or have it as most probable type, and their percentage of the
+    leukocytes."""
     unsure = differential.look_like
     count = sum(differential.shares[name].count + unsure.get(name, 0) for name in members)
     leukocytes = differential.leukocytes + sum(unsure.get(name, 0) for name in cells.LEUKOCYTES)
@@ -186,7 +188,7 @@ def _look_like(differential: Differential, members: Sequence[str]) -> tuple[int,
 
 
 def group_percent(differential: Differential, members: Sequence[str], ensemble: Ensemble) -> float:
-    """The percentage of several types together, as `graded_percent`."""
+    """The percentage of several types together, corrected by the rule of `graded_percent`."""
     counted = sum(differential.shares[name].percent or 0.0 for name in members)
     corrected = corrected_share(differential.composition, members, ensemble.cell_types)
     return _graded(counted, None if corrected is None else 100 * corrected, ensemble)
