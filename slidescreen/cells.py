@@ -39,7 +39,7 @@ IMMATURE_GRANULOCYTES: tuple[str, ...] = ("promyelocyte", "myelocyte", "metamyel
 GROUPS: dict[str, tuple[str, ...]] = {"blasts": BLASTS, "immature_granulocytes": IMMATURE_GRANULOCYTES}
 
 BLAST_EQUIVALENTS: tuple[str, ...] = (*BLASTS, "promyelocyte")
-"""Leukaemic promyelocytes (APL) and blasts are one continuum, which a classifier splits unevenly."""
+"""Leukaemic promyelocytes (APL) and blasts form a continuum, which a classifier splits unevenly."""
 TESTED_GROUPS: dict[str, tuple[str, ...]] = {**GROUPS, "blast_equivalents": BLAST_EQUIVALENTS}
 """Groups whose calls on a slide are tested against the classifier's own false calls."""
 

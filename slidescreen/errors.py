@@ -1,4 +1,4 @@
-"""What can go wrong through no defect of the program. Each message is one line that says what to do."""
+"""Expected errors, which are not defects of the program. Each message is one line that says what to do."""
 
 import errno
 
@@ -24,7 +24,7 @@ class InputError(SlidescreenError):
 
 
 class DivergedError(InputError):
-    """A training came to numbers that are none: its options do not suit its images."""
+    """A training diverged to values that are not finite: its options do not suit its images."""
 
 
 class OutputError(SlidescreenError):
@@ -40,7 +40,7 @@ class UnreadableImageError(SlidescreenError):
 
 
 def memory_ran_out(error: BaseException) -> bool:
-    """Whether an error is a want of memory, which libraries tell in many ways."""
+    """Whether an error means that memory ran out, which libraries report in many ways."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN)):
         return True
     return isinstance(error, RuntimeError | ImportError) and any(text in str(error) for text in _OUT_OF_MEMORY)

@@ -1,4 +1,4 @@
-"""Waits that end, though what is waited for may not: a network share that no longer answers holds whoever reads it."""
+"""Waits that can be interrupted, even if the awaited call hangs, as on a network share that no longer answers."""
 
 import threading
 from collections.abc import Callable

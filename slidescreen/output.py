@@ -1,4 +1,4 @@
-"""Standard output and error, which nothing breaks: no closed pipe, no full disk, no letter that a terminal lacks."""
+"""Robust standard output and error: they survive a closed pipe, a full disk and characters that a terminal lacks."""
 
 import codecs
 import contextlib

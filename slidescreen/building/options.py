@@ -1,4 +1,4 @@
-"""What the building of an ensemble can be told. Imports nothing heavy."""
+"""The options for building an ensemble. Imports nothing heavy."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from slidescreen.errors import InputError
 
 @dataclass(frozen=True)
 class RejectionTargets:
-    """What the rejection threshold is to reach: the accuracy of the kept cells, and how many may be given up."""
+    """The target of the rejection threshold: accuracy of the kept cells, and the largest share to reject."""
 
     accuracy: float = 0.95
     most_unidentified: float = 0.05

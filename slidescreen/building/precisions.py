@@ -1,4 +1,4 @@
-"""What an ensemble's calls become in other arithmetic than float32: measured on labelled images, member by member."""
+"""How an ensemble's calls change in other precisions than float32, measured on labelled images, member by member."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""How an image looks, whatever cell it shows: what changes when the stain, the lamp or the focus does."""
+"""The appearance of an image, whatever cell it shows: measures that change with the stain, the lamp or the focus."""
 
 import numpy as np
 from PIL import Image

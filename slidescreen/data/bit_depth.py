@@ -1,7 +1,7 @@
-"""Samples of any depth to 8 bits, by what the file really uses.
+"""Scaling of samples of any depth to 8 bits, by the range that the file really uses.
 
-A camera of 12 bits writes into a container of 16, and most files do not say so: cut to their upper 8 bits its images
-are black, and clipped at 255 they are white. The full scale is told from the image itself. Integers: the smallest of 8,
+A 12-bit camera writes 16-bit files, and most do not say so. Cut to their upper 8 bits such images are black; clipped
+at 255 they are white. The full scale is inferred from the image itself. Integers: the smallest of 8,
 10, 12, 14, 16, 18, … bits that holds the image's largest sample, of all colours together; a bright field always
 reaches the upper three quarters of its camera's range. Floating-point numbers: 1 if none is above, 255 or the next such
 scale otherwise.

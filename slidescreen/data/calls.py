@@ -1,4 +1,4 @@
-"""What was made of one image file: a row of `cells.csv`."""
+"""The outcome for one image file: a row of `cells.csv`."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -48,7 +48,7 @@ class Call:
 
 
 def counted_once(calls: Sequence[Call]) -> tuple[Call, ...]:
-    """A slide's calls with each picture counted under a name that the laboratory gave it, where it gave one.
+    """A slide's calls, with each image counted in a class folder if it is in one.
 
     Of byte-identical images the first in a class folder counts, or else the first: one in "All cells" is the
     duplicate of the same one in "Monocyte", whichever was read first.
@@ -80,7 +80,7 @@ Contradiction = tuple[str, str, str, str]
 
 
 def reported_twice(calls: Sequence[Call]) -> tuple[Contradiction, ...]:
-    """The pictures that the laboratory put into folders of two types."""
+    """The images that the laboratory put into the folders of two types."""
     by_name = {call.image: call for call in calls}
     pairs = [(by_name[call.copy_of], call) for call in calls if call.copy_of in by_name and call.reported_type]
     return tuple(

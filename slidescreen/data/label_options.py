@@ -1,4 +1,4 @@
-"""How labels are to be taken: what the user says of words that name no cell type, of splits and of copies."""
+"""Options for reading labels: unknown words, splits and copies."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Split(StrEnum):
 
 @dataclass(frozen=True)
 class LabelRules:
-    """How words that name no cell type of ours are taken.
+    """Rules for labels that are not cell types of ours.
 
     `left_out` are labels to pass over: a name of a cell type stands for every label that means it, another name for
     labels spelled so, whatever their letter case, separators and plural. `unspecified_blasts` is the type that a

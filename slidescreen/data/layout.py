@@ -1,4 +1,4 @@
-"""Which folders belong to the slide above them, and which are slides, told by their names and by what they hold.
+"""Which folders are slides, and which belong to the slide above them, judged by their names and contents.
 
 One rule decides: **a folder belongs to the slide above it only if every folder beside it that holds images does too**.
 What may belong is
@@ -11,8 +11,8 @@ What may belong is
   digits, if most of them are known: analysers are taught classes of their own. "Signed slides" and "Unsigned slides"
   side by side hold different slides. A container alone among slides stays with the folder that it is in.
 
-Every other folder with images in it is a slide, or a folder of slides. Folders without images decide nothing. So a
-layout that can be read in two ways is read as the more slides: it may be two patients, who are never blended.
+Every other folder with images in it is a slide, or a folder of slides. Folders without images decide nothing. If a
+layout can be read in two ways, the reading with more slides is used, so that two patients are never mixed.
 """
 
 import unicodedata
@@ -30,7 +30,7 @@ def is_export_container(name: str) -> bool:
 
 
 def is_container(name: str) -> bool:
-    """Whether a folder of this name says nothing of what is in it but that it is cells."""
+    """Whether a folder's name says only that it holds cells."""
     return is_export_container(name) or _plain(name) in _PLAIN_CONTAINERS
 
 

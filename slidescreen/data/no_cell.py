@@ -1,7 +1,7 @@
-"""Pictures that show no single cell, told by their pixels alone: blank ones, pages, screenshots, overviews.
+"""Images without a single cell, recognised by their pixels: blank ones, pages, screenshots, overviews.
 
-A network names a type for whatever it is shown. What is caught here is nothing like a cell in brightness, so a few
-measures of a small grey copy suffice. Their bounds lie well outside of all the real cells of seven laboratories that
+A network names a cell type for any image. The images found here differ from cells in brightness, so a few measures of
+a small grey copy suffice. Their bounds lie well outside of all the real cells of seven laboratories that
 they were set by (one of 23,628, an artefact of many small things, is refused); `benchmarks.no_cell` measures both.
 """
 

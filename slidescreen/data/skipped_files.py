@@ -1,4 +1,4 @@
-"""What no command takes for a cell image or a slide, and the account of it: nothing is passed over unsaid."""
+"""Files and folders that no command reads, and the account of them: nothing is passed over silently."""
 
 import re
 import unicodedata

@@ -1,4 +1,4 @@
-"""Where slides lie below a folder, by its layout or by a depth that is said, and what was in doubt."""
+"""Where slides lie below a folder, by its layout or a given depth, and what was in doubt."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

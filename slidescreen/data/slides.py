@@ -38,7 +38,7 @@ class CellImage:
 class SlideImages(Sequence[CellImage]):
     """A slide's images in the order of their names, made when they are asked for.
 
-    Of thousands of slides that have not changed since they were finished nobody asks for them.
+    Unchanged finished slides never need them.
     """
 
     def __init__(self, parts: Sequence["Part"]) -> None:
@@ -118,7 +118,8 @@ class Slide:
 
 @dataclass(frozen=True)
 class Survey:
-    """What was found in a folder: slides in the order of their names, remarks on doubts, and what is passed over."""
+    """The result of searching a folder: slides in the order of their names, remarks on doubts, and what is passed
+    over."""
 
     folder: Path
     slides: tuple[Slide, ...]

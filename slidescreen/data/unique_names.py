@@ -1,4 +1,4 @@
-"""Names that can be printed, each of which stands for one thing alone."""
+"""Printable and unique names."""
 
 import hashlib
 import os

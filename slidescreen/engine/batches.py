@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 class BatchRunner(Generic[T]):
-    """Computes batches. Where memory runs out for one, halves of it one at a time, and so from then on.
+    """Computes batches. If memory runs out, it computes halves, one at a time, from then on.
 
     Attributes:
         largest: how many items it takes at once; None while memory has never run out.

@@ -1,4 +1,4 @@
-"""What took long to make and can be made again: a folder of files by key, in the program's cache folder.
+"""Files that took long to make but can be made again: a folder of files by key, in the program's cache folder.
 
 Nothing here may stop a run: a cache that cannot be read or written is passed over. Nothing here touches a file that it
 did not write: it has a folder of its own, and knows its files by their names and their first bytes.

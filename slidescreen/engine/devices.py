@@ -1,4 +1,4 @@
-"""Which processors there are, and what of them may be used."""
+"""The available processors, and what may be used of them."""
 
 import ctypes
 import math

@@ -1,4 +1,4 @@
-"""How far calls made in other arithmetic depart from those in float32."""
+"""How calls in other precisions differ from those in float32."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,13 +10,13 @@ from slidescreen import cells
 from slidescreen.statistics import classification
 
 UNASKED = (0.005, 0.002)
-"""How much may change where another arithmetic is chosen unasked: share of the calls, and macro F1."""
+"""The largest change allowed for a default precision: share of the calls, and macro F1."""
 
 LEAST_IMAGES = 500
-"""On fewer, half a percent of the calls is no more than a call or two: they allow nothing that nobody asked for."""
+"""On fewer images, half a percent of the calls is only a call or two, so no other precision becomes the default."""
 
 ASKED = (0.01, 0.005)
-"""How much may change where the user asks for it."""
+"""The largest change allowed if the user asks for a precision."""
 
 
 @dataclass(frozen=True)

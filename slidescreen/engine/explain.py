@@ -1,4 +1,4 @@
-"""Where in an image a network found the type it called: a heat map for each image."""
+"""Heat maps: which parts of an image led a network to its call."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ _LAYER = 4  # of the stages in `blocks`: the deepest at a sixteenth of the image
 
 
 class Explainer:
-    """One checkpoint's network, asked for its reasons. Works on the CPU or a GPU, in float32."""
+    """One checkpoint's network with heat maps for its calls. Works on the CPU or a GPU, in float32."""
 
     def __init__(self, checkpoint: Path, device: torch.device) -> None:
         """Load a checkpoint.

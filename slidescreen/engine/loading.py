@@ -1,4 +1,4 @@
-"""One image file to all that the pipeline needs of it."""
+"""Reads one image file into everything that the pipeline needs."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ OUT_OF_MEMORY = "memory ran out while it was being read"
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """A file after reading: its content hash, and its pixels for each preprocessing or why there are none.
+    """A file after reading: its content hash, and its pixels for each preprocessing, or the reason why there are none.
 
     `no_cell` says why what it shows is no single cell; empty where it may be one. `remarks` are of how it was read.
     """

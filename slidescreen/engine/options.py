@@ -1,4 +1,4 @@
-"""What can be asked of an engine: the processor, the library and the arithmetic. Imports nothing heavy."""
+"""The options of an engine: processor, library and precision. Imports nothing heavy."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Threads that read ahead, each with a decoder of its own, none of which can hold up the others for long."""
+"""Threads that read ahead, each with its own decoder; none can delay the others for long."""
 
 import contextlib
 import queue

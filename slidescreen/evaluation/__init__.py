@@ -1,4 +1,4 @@
-"""Predictions against the truth: how good a model is, how sure that is, and whether another is better."""
+"""Predictions compared with labels: a model's scores, their limits, and tests between models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,9 +44,9 @@ class Evaluation:
 def evaluate(predictions: Sequence[Predictions], resamples: int = 2000, seed: int = 0) -> Evaluation:
     """Score models on the same cells; the first is compared with each of the others.
 
-    Limits are 95%. Where slides are known they and the tests between models allow for cells of one slide erring
-    together, and there are none with fewer than three (see `statistics.clusters`). Where none is known they are
-    Wilson's of proportions, DeLong's of AUROC, bootstrap percentiles of the rest.
+    Limits are 95%. If slides are known, limits and tests allow for correlated errors within a slide; with fewer than
+    three slides there are none (see `statistics.clusters`). Otherwise limits are Wilson's for proportions, DeLong's
+    for AUROC and bootstrap percentiles for the rest.
 
     Args:
         predictions: one for each model, the same cells in the same order.

@@ -1,4 +1,4 @@
-"""Whether a model is better than another on the same cells, or only seems so."""
+"""Tests of whether one model is better than another on the same cells."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""95% limits of one model's scores: over slides where they are known, else over cells as if each came singly."""
+"""95% limits of one model's scores: over slides if they are known, else over cells taken as independent."""
 
 from collections.abc import Sequence
 from typing import Protocol

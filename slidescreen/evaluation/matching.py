@@ -1,8 +1,8 @@
-"""Which image of a run a label is of: told by slide and path, and never guessed.
+"""Matching of labels to the images of a run, by slide and path, never by a guess.
 
-A label's file is looked for at its place on the disk first. Run and labels may lie elsewhere by then; so a path counts
-too that holds the slide's name and the whole path within the slide, and one within the slide that the label names.
-What fits several images is given to none.
+A label's file is first looked for at its place on the disk. Run and labels may have moved since, so a path also
+matches if it holds the slide's name and the whole path within the slide, or if it lies within the slide that the
+label names. A label that matches several images is not used.
 """
 
 import filecmp
@@ -70,7 +70,7 @@ class LabelMatcher:
         self._indices: dict[tuple[_Key, _Form], _Index] = {}
 
     def find(self, label: LabelledImage) -> RunImage | str:
-        """The image that a label is of, or why there is none: a key of `WHY_UNSCORED`.
+        """The image that a label belongs to, or why there is none: a key of `WHY_UNSCORED`.
 
         A byte-identical copy within a slide is counted once there, so a label of a copy is one of the counted image.
         """

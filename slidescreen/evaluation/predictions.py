@@ -1,4 +1,4 @@
-"""What a model made of cells whose truth is known."""
+"""A model's predictions for labelled cells."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Unscored:
-    """Cells, or truths, that are in no figure: why (a key of `WHY_UNSCORED`), how many, and the first few by name."""
+    """Cells or labels that were not evaluated: why (a key of `WHY_UNSCORED`), how many, and the first few names."""
 
     why: str
     count: int
@@ -41,7 +41,7 @@ def unscored(names: Mapping[str, Sequence[str]]) -> tuple[Unscored, ...]:
 
 @dataclass(frozen=True)
 class Predictions:
-    """What one model made of N cells whose truth is known.
+    """One model's predictions for N labelled cells.
 
     Attributes:
         model: its name, for people.

@@ -47,7 +47,7 @@ class TypeScores:
 
 @dataclass(frozen=True)
 class ProbabilityCalibration:
-    """How far probabilities can be believed; every cell called. Curves are (x, y) pairs."""
+    """Calibration of the probabilities, with every cell called. Curves are (x, y) pairs."""
 
     expected_error: float
     brier: float

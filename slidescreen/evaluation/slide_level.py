@@ -1,4 +1,4 @@
-"""The slide's differential by the model against the one by truth: how far they agree, and what would be missed."""
+"""Agreement between a slide's differential by the model and by labels, and the slides that would be missed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Where predictions with a known truth come from: a run and its labels, or labelled images."""
+"""Predictions with labels, from a run and its labels or from labelled images."""
 
 import os
 from collections import defaultdict

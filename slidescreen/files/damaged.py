@@ -1,4 +1,4 @@
-"""Files that something has damaged: they are set aside under another name. Nothing is lost, and work goes on."""
+"""Damaged files: they are set aside under another name, so nothing is lost and work goes on."""
 
 import itertools
 import json
@@ -11,7 +11,7 @@ from slidescreen.files.writing import printable
 
 
 class DamagedError(Exception):
-    """A file is not what it should be; the message says why, without the file's name."""
+    """A file is damaged; the message says why, without the file's name."""
 
 
 def read_json(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""`cells.csv` read where it lies: of thousands of slides, those that are asked for."""
+"""`cells.csv` read in place: of thousands of slides only those that are used."""
 
 import csv
 import io
@@ -23,7 +23,7 @@ class _Part:
 
 
 class TableCalls(Sequence[Call]):
-    """The calls of a slide, which are read from the table whenever they are asked for, and let go of afterwards."""
+    """The calls of a slide, read from the table on each use and not kept in memory."""
 
     def __init__(self, path: Path, columns: Sequence[str], parts: Sequence[_Part], reasons: Mapping[str, str]) -> None:
         """Set up; `reasons`: why its images are unreadable or no cells, which no table tells."""

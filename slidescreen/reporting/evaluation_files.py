@@ -29,7 +29,7 @@ _NAMES = (
 
 
 def check_place(folder: Path, sources: Iterable[Path]) -> None:
-    """Refuse to replace files that are of no evaluation, or that one is made from.
+    """Refuse to replace files that are not from an evaluation, or from which one is made.
 
     Args:
         folder: where an evaluation is to be written; it need not exist.

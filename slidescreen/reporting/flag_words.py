@@ -1,4 +1,4 @@
-"""Flags in words: whole ones for the page, few for the terminal's list."""
+"""Flags in words: in full for the page, in short for lists."""
 
 from slidescreen.screening.finding import Flag
 
@@ -25,7 +25,7 @@ MEANINGS: dict[str, str] = {
 """What each flag means, as the page and docs/reference/flags.md say it."""
 
 _GRADES = {Flag.BLASTS_20: "≥20%", Flag.BLASTS_5: "≥5%"}
-"""Flags that the list tells with the flag of blasts, the highest first."""
+"""Grades that the list shows with the flag of blasts, the highest first."""
 
 _SHORT: dict[str, str] = {
     Flag.BLASTS: "blasts",

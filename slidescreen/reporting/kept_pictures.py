@@ -1,4 +1,4 @@
-"""The pictures of a slide's cells, drawn once and kept beside its record: they outlive the images."""
+"""The pictures of a slide's cells, drawn once and kept with its record, so that they outlive the images."""
 
 import contextlib
 import json

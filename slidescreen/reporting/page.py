@@ -22,8 +22,8 @@ Heat = Mapping[tuple[str, str], str]
 """Heat maps as data URIs, by slide and image."""
 
 MOST_PICTURES = 24
-MOST_SECTIONS = 200  # slides shown with their evidence: with more, no browser would open the page in seconds
-MOST_EARLIER = 100  # earlier slides take no more of these places: they are read and drawn again every night
+MOST_SECTIONS = 200  # slides shown with their cells: with more, browsers take too long to open the page
+MOST_EARLIER = 100  # limit for earlier slides among these: they are read and drawn again every night
 _MOST_NAMES = 20  # of what is passed over, of each kind
 
 

@@ -1,4 +1,4 @@
-"""What a run remarks on its input, in words, on the terminal and on the page alike."""
+"""Remarks on a run's input, in words, for the terminal and the page."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""A run while it goes, on the terminal; and as JSON at its end."""
+"""The progress of a run on the terminal, and its result as JSON."""
 
 import time
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ class RunDisplay(ProgressDisplay):
         self.console.print(escape(text))
 
     def warn(self, text: str) -> None:
-        """Something is wrong, and the run goes on: told at once, or at the end of a quiet run."""
+        """Warn, while the run goes on: at once, or at the end of a quiet run."""
         if self._quiet:
             self._unsaid.append(text)
         else:

@@ -31,7 +31,8 @@ def in_time(each: float = 10.0, in_all: float = math.inf) -> Callable[[Path], st
     """`thumbnail`, until one takes too long or all have taken too long: the rest get none.
 
     Args:
-        each: seconds. Longer, and the folder lies on a share that no longer answers: it is not to hold up the page.
+        each: seconds. Beyond that, the folder is taken to be on a share that no longer answers; it must not delay the
+            page.
         in_all: seconds from now.
     """
     deadline = time.monotonic() + in_all

@@ -1,4 +1,4 @@
-"""A run's worklist on the terminal: a line for each slide, and the reasons of those asked for."""
+"""A run's worklist on the terminal: a line for each slide, and reasons on request."""
 
 from pathlib import Path
 
@@ -33,7 +33,7 @@ _LEAST_FLAGS = 9  # columns of the terminal that the flags keep where names are 
 
 
 def show_run(run: Run, out: Path, reasons: bool = False) -> None:
-    """Print what matters of a run, its worklist, and where its page is.
+    """Print a run's counts and remarks, its worklist, and where its page is.
 
     Args:
         run: to be shown.
@@ -76,7 +76,7 @@ def show_slide(run: Run, name: str) -> None:
 
 
 def _show_counts(console: Console, run: Run) -> None:
-    """How many slides of each verdict, and how many images came to what."""
+    """The number of slides with each verdict, and of images with each status."""
     counts = run.info["counts"]
     verdicts = [slide.finding.verdict for slide in run.slides]
     of_each = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in Verdict if verdict in verdicts)
@@ -88,7 +88,7 @@ def _show_counts(console: Console, run: Run) -> None:
 
 
 def _show_remarks(console: Console, run: Run) -> None:
-    """What is to be known before the list is believed."""
+    """Remarks to read before the list."""
     for remark in reading_remarks(run.info):
         console.print(escape(remark))
     for remark in run.info["drift"]:
@@ -103,7 +103,7 @@ def _show_remarks(console: Console, run: Run) -> None:
 
 
 def _table(slides: list[SlideResult], mixed: bool, width: int) -> Table:
-    """The worklist, a line for each slide where the terminal is 80 columns wide or more."""
+    """The worklist, one line a slide if the terminal has 80 columns or more."""
     rows = [_row(slide) for slide in slides]
     titles = ("verdict", "slide", "cells", "blasts %", "IG %", "flags")
     widths = [max(len(title), *(len(row[place]) for row in rows)) for place, title in enumerate(titles)]

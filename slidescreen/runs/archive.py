@@ -1,7 +1,7 @@
-"""Records that leave the worklist: of slides that have been gone for long, and of what others have taken the place of.
+"""Records that leave the worklist: of slides that are long gone, and of slides that others have replaced.
 
-They move, each by one renaming, into a folder for the month in which the slide was finished. Nothing is deleted, and at
-no moment is a record in two places or in none.
+Each moves, by one renaming, into a folder for the month in which the slide was finished. Nothing is deleted. A record
+is always in exactly one place.
 """
 
 import errno
@@ -53,7 +53,7 @@ def archived_stems(out: Path) -> frozenset[str]:
 def read_archive(folder: Path) -> Run:
     """The slides of a month, or of all, as a run. Their calls stay in their records until they are asked for.
 
-    Of several slides of one name all but the last have the time when they were finished behind it.
+    If several slides have one name, all but the last get their time of completion appended.
 
     Raises:
         InputError: a record is damaged.
@@ -106,7 +106,7 @@ def _finished_at(finished: FinishedSlide) -> datetime | None:
 
 
 def _free(folder: Path, stem: str, source: Path) -> Path:
-    """A name that nothing has; or that has what is to be moved, where a move to another disk was broken off."""
+    """A free name, or the name of the same record if an interrupted move to another disk left it."""
     names = (f"{stem}-{number}{SUFFIX}" if number else f"{stem}{SUFFIX}" for number in itertools.count())
     paths = (folder / name for name in names)
     return next(path for path in paths if not path.exists() or path.read_bytes() == source.read_bytes())

@@ -17,7 +17,7 @@ from slidescreen.runs.saved_run import is_run, read_run
 
 
 def is_plain_run(request: ReportOptions) -> bool:
-    """Whether a run's readable report is asked for, and no evaluation."""
+    """Whether the user asked for a run's page, not for an evaluation."""
     (source, *others) = request.sources
     return request.truth is None and not others and source.is_dir() and is_run(source)
 

@@ -1,9 +1,9 @@
-"""Is this night like the nights before: colours, sharpness, certainty, composition.
+"""Comparison of a night with earlier nights: colours, sharpness, certainty, composition.
 
-Each run that classified slides leaves a row in a history file. A later run is compared with the rows before it once
-there are enough of them, and until then with the images that the ensemble was measured on. A stain or a camera
-changes on all slides, a disease on its own: figures are medians, over images of how they look and over slides of the
-rest, and what the cells of a few slides decide is judged over enough of them.
+Each run that classified slides leaves a row in a history file. A later run is compared with the earlier rows once
+there are enough of them, and until then with the validation images. A change of stain or camera affects all slides, a
+disease only one. Therefore figures are medians: over images for their appearance, over slides for the rest. Figures
+that depend on the cells of a slide are judged over several slides.
 """
 
 import math
@@ -20,40 +20,40 @@ from slidescreen.screening.results import SlideResult
 
 LEAST_NIGHTS = 10
 LEAST_SLIDES = 10
-"""Over how many slides composition and certainty are judged at least; the nights before make up what one lacks.
+"""Composition and certainty are judged over at least this many slides; earlier nights are added if a night has fewer.
 
-In simulation (`benchmarks.nights`) nights of three slides, a fifth of the slides leukaemic, are then never said to
-depart, with five in 5% of them and with one in 15%; a change of every slide is told from ten slides on.
+In simulation (`benchmarks.nights`), nights of three slides, a fifth of them leukaemic, then never depart; judged over
+five slides 5% of them do, over one 15%. A change of every slide is reported from ten slides on.
 """
 CERTAINTY = ("mean_probability", "unidentified_percent")
 COMPOSITION = tuple(f"{name}_percent" for name in cells.LEUKOCYTES)
 FIGURES = (*MEASURES, *CERTAINTY, *COMPOSITION)
 _OVER_SLIDES = frozenset((*CERTAINTY, *COMPOSITION))
 _MOST_DEVIATIONS = 5.0
-# Nights that differ by less than this differ by nothing that matters: grey levels, percent of the range, probability,
+# Smaller differences do not matter: grey levels, percent of the range, probability,
 # percentage points.
 _LEAST_SPREAD = {**dict.fromkeys(MEASURES, 1.0), "sharpness": 0.1, "mean_probability": 0.01}
 _LEAST_SPREAD_PERCENT = 1.0
-# Standard deviations between slides of one camera, for other cells and another hand's stain: of 67 patients' slides in
-# one laboratory (`deepapl`). The background hardly varies, for the camera balances it.
+# Standard deviations between slides of one camera, due to other cells and another person's staining: 67 patients'
+# slides of one laboratory (`deepapl`). The background hardly varies, because the camera balances it.
 _BETWEEN_SLIDES = {**dict.fromkeys(MEASURES[3:6], 12.0), "sharpness": 0.3}
 _TO_DEVIATION = 1.4826  # from a median absolute deviation to a normal distribution's standard deviation
 
 
 @dataclass(frozen=True)
 class Profile:
-    """How a run's slides look: how many there are, and those of the `FIGURES` that there is something to go by."""
+    """The number of a run's slides, and their `FIGURES` as far as they are known."""
 
     slides: int
     figures: Mapping[str, float]
 
 
 def profile_of(slides: Sequence[SlideResult]) -> Profile:
-    """The figures of a run's slides: how images look as medians over images, the rest as medians over slides."""
+    """The figures of a run's slides: medians over images for appearance, medians over slides for the rest."""
     appearances: list[tuple[float, ...]] = []
     of_slides = []
     for slide in slides:
-        calls = tuple(slide.calls)  # those of an earlier run are read once, and let go of
+        calls = tuple(slide.calls)  # calls of an earlier run are read once and not kept
         appearances += (call.appearance for call in calls if call.appearance)
         of_slides.append({**_certainty(calls), **_composition(calls)})
     looks = np.asarray(appearances)
@@ -76,19 +76,19 @@ def _certainty(calls: Sequence[Call]) -> dict[str, float]:
 
 
 def _composition(calls: Sequence[Call]) -> dict[str, float]:
-    """What percentage of a slide's leukocytes each type has."""
+    """The percentage of each type among a slide's leukocytes."""
     types = Counter(call.cell_type for call in calls if call.cell_type in cells.LEUKOCYTES)
     total = sum(types.values())
     return {f"{name}_percent": 100 * types[name] / total for name in cells.LEUKOCYTES} if total else {}
 
 
 def compare(tonight: Profile, past: Sequence[Profile], measured: Mapping[str, tuple[float, float]]) -> list[str]:
-    """In what a night departs from the past, in words.
+    """How a night departs from earlier nights, in words.
 
     Args:
         tonight: by `profile_of`.
-        past: earlier nights, oldest first; with fewer than `LEAST_NIGHTS` to go by, `measured` is asked instead.
-        measured: for some of `FIGURES`, between which values they lay where the ensemble was measured.
+        past: earlier nights, oldest first; with fewer than `LEAST_NIGHTS`, `measured` is used instead.
+        measured: for some of `FIGURES`, their range on the validation images.
     """
     remarks = []
     for figure in FIGURES:
@@ -116,7 +116,8 @@ def _judge(
 
 
 def _split(figure: str, tonight: Profile, past: Sequence[Profile], least: int) -> tuple[list[Profile], list[Profile]]:
-    """The latest nights that together have so many slides, tonight first, and those before them; none if too few."""
+    """The latest nights with at least `least` slides together, tonight first, and the nights before them; empty if
+    too few."""
     if figure not in tonight.figures:
         return [], []
     before = [each for each in past if figure in each.figures]

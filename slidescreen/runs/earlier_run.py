@@ -1,4 +1,4 @@
-"""The run that an output folder already holds: of which input it is, and which slides it had."""
+"""The run that an output folder already holds: its input and its slides."""
 
 import contextlib
 import json
@@ -15,17 +15,18 @@ _INPUT = re.compile(r'"input":\s*("(?:[^"\\]|\\.)*")')
 
 
 def in_the_way(out: Path, source: Path, overwrite: bool = False) -> list[Path]:
-    """What a run of `source` would replace in its folder though it may be of no such run: it is to be set aside.
+    """Files in the run's folder that a run of `source` would replace, but that may not be from such a run: to be set
+    aside.
 
-    That is a record which is damaged, tables that nothing shows to be of an earlier run, and folders named like files.
+    These are a damaged record, tables without sign of an earlier run, and folders with the names of files.
 
     Args:
         out: the run's folder; it need not exist.
         source: the folder to be classified.
-        overwrite: whatever is there may be replaced, where that can be done.
+        overwrite: whether everything there may be replaced.
 
     Raises:
-        InputError: there is the run of another input, which may not be replaced.
+        InputError: the folder holds the run of another input, which may not be replaced.
     """
     misplaced = [out / name for name in (*TABLES, RECORD, STATUS) if (out / name).is_dir()]
     misplaced += [out / FINISHED] if (out / FINISHED).is_file() else []
@@ -63,7 +64,7 @@ def earlier_slides(out: Path) -> frozenset[str]:
 
 
 def _input_of(record: Path) -> tuple[bool, str]:
-    """Whether a record is damaged, and of which input it is, as far as it can be told."""
+    """Whether a record is damaged, and its input as far as known."""
     try:
         content: Any = read_json(record)
         return (False, str(content["input"])) if isinstance(content["slides"], list) else (True, "")

@@ -1,7 +1,7 @@
-"""Is a slide still being exported? Told by when what it holds arrived, and by whether that changes between two looks.
+"""Whether a slide is still being exported, judged by when its files arrived and whether they change between two looks.
 
-Times of change alone do not tell: a copy brings them along (`cp -p`, `rsync -a`, robocopy). When a file came to lie
-where it lies the system itself keeps, on Unix as the time of the inode's change, on Windows as that of creation.
+Modification times do not suffice: a copy keeps those of the original (`cp -p`, `rsync -a`, robocopy). The system
+    records when a file arrived: on Unix as the time of the inode's change, on Windows as the time of creation.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ from slidescreen.files.writing import write_text
 from slidescreen.interruptible import interruptibly
 
 _MEMORY = ".waiting.json"
-_ABANDONED = 24 * 3600.0  # seconds after which a copy is no longer believed to go on
+_ABANDONED = 24 * 3600.0  # seconds after which a copy counts as abandoned
 # Names that programs give to what they are still writing: browsers, WinSCP, rclone, FTP servers, Syncthing, rsync.
 _COPYING = re.compile(
     r".*\.(part|partial|filepart|crdownload|download|opdownload|tmp|temp|incomplete|inprogress|uploading|aria2)(\.?\d+)?"
@@ -34,7 +34,7 @@ _COPYING = re.compile(
 
 @dataclass(frozen=True)
 class FolderState:
-    """What the folders of a slide hold at one moment.
+    """The content of a slide's folders at one moment.
 
     Attributes:
         content: a hash of all names, sizes and times of change.
@@ -49,7 +49,7 @@ class FolderState:
     def is_fresh(self, now: float, settle: float) -> bool:
         """Whether something arrived within so many seconds, or is still being written.
 
-        A time further ahead than that is of a wrong clock: its slides are not to wait for ever.
+        A time further in the future comes from a wrong clock; such slides must not wait for ever.
         """
         return _any_within(self.times, now, settle) or _any_within(self.copies, now, max(settle, _ABANDONED))
 
@@ -63,7 +63,7 @@ class ExportWatch:
         Args:
             settle: seconds; 0 lets no slide wait.
             out: the run's folder, where what was seen is kept.
-            slides: all that there are; what belongs to one is not looked at for another.
+            slides: all slides; files of one slide do not count for another.
         """
         self._settle = settle
         self._path = out / _MEMORY
@@ -84,12 +84,14 @@ class ExportWatch:
         return waiting
 
     def has_changed(self, slide: Slide) -> bool:
-        """Whether a slide's folders hold other things than when this run first looked: it was not whole then."""
+        """Whether a slide's folders have changed since this run first looked, so that the slide was not complete
+        then."""
         first = self._looks.get(slide.folder)
         return first is not None and interruptibly(lambda: self._look(slide)).content != first.content
 
     def _waits(self, slide: Slide, before: "_Seen | None", now: float) -> bool:
-        """The surest sign are two looks: far enough apart, nothing has changed; near to each other, something has."""
+        """Whether to wait. Two looks are the surest sign: far apart without a change it is complete, close together
+        with one it is not."""
         look = self._looks[slide.folder]
         if before is not None and not look.copies:
             if before.content == look.content and now - before.since >= self._settle:
@@ -117,7 +119,7 @@ class ExportWatch:
         return FolderState(content, tuple(times), tuple(copies))
 
     def _held(self, slide: Slide) -> Iterator[tuple[Path, bool, os.stat_result]]:
-        """A slide's folder and all in it that may be its own; what cannot be looked at is left out."""
+        """A slide's folder and everything in it that may belong to it; unreadable entries are left out."""
         with contextlib.suppress(OSError):
             yield slide.folder, True, slide.folder.stat()
         folders = [slide.folder]

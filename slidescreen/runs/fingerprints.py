@@ -1,4 +1,4 @@
-"""Is a slide what it was: told by the names and states of its images, and where these changed by their content."""
+"""Whether a slide is unchanged: by the names and states of its images, and by their content if a state has changed."""
 
 import hashlib
 import os
@@ -38,7 +38,7 @@ def unread_of(slide: Slide, calls: Sequence[Call]) -> tuple[tuple[int, str], ...
 
 
 def is_same(image: CellImage, call: Call, before: str, now: str) -> bool:
-    """Whether an image is the one that was called, and would be called so again; by its state before and now."""
+    """Whether an image is unchanged, by its state before and now, and so would be called the same again."""
     if (image.name, image.reported_type) != (call.image, call.reported_type):
         return False
     if image.refusal:

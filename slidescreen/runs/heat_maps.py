@@ -1,4 +1,4 @@
-"""Heat maps for a run's suspicious cells: where its ensemble found what it called."""
+"""Heat maps for a run's suspicious cells: which parts of an image led to the call."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

@@ -1,6 +1,7 @@
-"""`history.csv`: a row for each night's slides, by which later nights are compared.
+"""`history.csv`: a row for each night's slides, with which later nights are compared.
 
-People open this file in spreadsheets, and disks damage it. What can be read is; what cannot is kept under another name.
+People open this file in spreadsheets, and disks may damage it. Readable rows are used; a damaged file is kept under
+another name.
 """
 
 import contextlib
@@ -33,9 +34,9 @@ class History:
     """The rows of a history file that can be read, oldest first, as text by column.
 
     Attributes:
-        rows: what stands in them, figures as this module writes them.
+        rows: their text, with figures in this module's format.
         remarks: what was odd about the file.
-        spoilt: it holds something that `rows` do not.
+        spoilt: whether the file holds something that `rows` do not.
     """
 
     rows: tuple[Mapping[str, str], ...] = ()
@@ -43,7 +44,7 @@ class History:
     spoilt: bool = False
 
     def profiles(self, but: str = "") -> list[Profile]:
-        """How each night looked, but for one of just this content."""
+        """The profile of each night, except for one with exactly this content."""
         return [_profile(row) for row in self.rows if not but or row["content"] != but]
 
     def counted(self) -> frozenset[str]:
@@ -52,9 +53,9 @@ class History:
 
 
 def content_of(slides: Sequence[SlideResult]) -> str:
-    """Slides by what their images hold, whatever their names: ten letters for each.
+    """Ten letters for each slide, made from the content of its images, not from its name.
 
-    Of more than a thousand slides as many stand for all, always the same ones.
+    If there are more than a thousand slides, a fixed choice of a thousand stands for all.
     """
     return " ".join(sorted(map(_content_of, slides))[:_MOST_SLIDES_NAMED])
 
@@ -64,10 +65,10 @@ def read_history(path: Path, named: bool = False) -> History:
 
     Args:
         path: the file, as this module or a spreadsheet has written it, or damaged.
-        named: by the user. A file that bears no sign of a history is none of ours then.
+        named: whether the user named it. A file without sign of a history is then not ours.
 
     Raises:
-        InputError: it cannot be read for now, or is none of ours.
+        InputError: it cannot be read at present, or is not ours.
     """
     name = printable(path)
     if path.is_dir():
@@ -94,10 +95,10 @@ def read_history(path: Path, named: bool = False) -> History:
 
 
 def add_night(path: Path, time: str, slides: Sequence[SlideResult], named: bool = False) -> Path | None:
-    """Add a row of those slides of a run that no row was made of yet; a row that was made of just these is renewed.
+    """Add a row for those slides of a run that are in no row yet; a row of exactly these slides is replaced.
 
     Returns:
-        Where the file is kept as it was, if not all of it could be read.
+        Where the old file is kept, if not all of it could be read.
 
     Raises:
         InputError: as `read_history`.
@@ -124,7 +125,7 @@ def _no_history(name: str, foreign: bool) -> History:
 
 
 def _readable(table: Table, whole: bool) -> tuple[dict[str, str], ...]:
-    """The rows whose values are those of a night; of a file that is not `whole` the last may have been cut off."""
+    """The rows with valid values. In a file that is not `whole` the last row may be cut off."""
     rows = []
     for row in table.rows:
         if whole or row is not table.rows[-1] or row[table.columns[-1]]:
@@ -137,7 +138,8 @@ def _tidy(row: Mapping[str, str]) -> dict[str, str]:
     """A row with its figures as this module writes them.
 
     Raises:
-        ValueError: one cannot be, as where a spreadsheet has taken a decimal point for one that marks thousands.
+        ValueError: a figure is invalid, for instance because a spreadsheet took a decimal point for a thousands
+            separator.
     """
     figures = {name: number(row[name]) for name in FIGURES if row.get(name)}
     if any(not 0 <= value <= _MOST.get(name, _MOST_PERCENT) for name, value in figures.items()):

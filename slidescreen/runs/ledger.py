@@ -1,4 +1,5 @@
-"""What earlier runs finished, kept slide by slide, so that a killed night resumes and nothing is done twice."""
+"""The slides that earlier runs finished, each with a record, so that a killed night resumes and nothing is done
+twice."""
 
 import contextlib
 import hashlib
@@ -38,9 +39,9 @@ class Ledger:
     """The finished slides, a record each in the run's folder.
 
     A slide counts as finished while its images and the ensemble are the same. An image is the same while its size
-    and time of change are, or else its content. What follows from the calls is computed anew only where the
-    thresholds, what was measured of the ensemble, or the code that judges have changed: of thousands of earlier
-    slides a night reads no more than the heads of their records.
+    and time of change are, or else its content. The verdict is computed again only if the thresholds, the ensemble's
+    measured errors or the code of the verdict have changed. So of thousands of earlier slides a night reads only the
+    heads of their records.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Ledger:
         self._provenance = provenance_of(ensemble, configuration, thresholds)
         self._states: dict[str, tuple[str, tuple[str, ...]]] = {}  # of images still to be read, before anyone read them
         self.damaged: list[str] = []
-        """Records that turned out to be damaged, by their slides' names where these are known; they are set aside."""
+        """Damaged records, by their slides' names if known; they are set aside."""
         sweep(self.folder)
         self._adopt_old_records()
 
@@ -86,7 +87,7 @@ class Ledger:
         return replace(result, kept=known)
 
     def _make_room(self, slide: Slide, images: Collection[str]) -> None:
-        """A slide takes the place of its own record, and sends one that holds other images too into the archive."""
+        """A slide replaces its own record; a record that also holds other images moves into the archive."""
         before = self._finished(slide)
         if before is not None and not _contents(before) <= {*images, ""}:
             put_away(before, self.folder.parent)
@@ -112,9 +113,9 @@ class Ledger:
         )
 
     def result(self, finished: FinishedSlide) -> SlideResult:
-        """What was found on a finished slide, judged anew where this ensemble called it and would judge otherwise.
+        """The result of a finished slide, judged again if this ensemble called it and its judgement has changed.
 
-        Its calls stay in its record until they are asked for. Of a damaged record its head alone is told.
+        Its calls are read on use. A damaged record gives only its head.
         """
         if not finished.is_whole():
             reasons = (*finished.finding.reasons, "its record is damaged: its cells are not listed")
@@ -131,14 +132,14 @@ class Ledger:
         return SlideResult(finished.differential, finished.finding, finished.calls(), finished.folder, kept=finished)
 
     def earlier(self, slide: Slide) -> SlideResult | None:
-        """A slide as it was when it was finished, whatever has become of it since; None if it never was."""
+        """A slide as it was when it was finished, whatever happened since; None if it never was."""
         finished = self._finished(slide)
         return None if finished is None else renamed(self.result(finished), slide.name)
 
     def remainder(self, slide: Slide) -> FinishedSlide | None:
-        """What was finished of a slide that holds nothing but some of its images of then; None if it is otherwise.
+        """The record of a slide that now holds only some of its former images; None otherwise.
 
-        Files that must not be opened are left out of account, on both sides.
+        Files that must not be opened are ignored on both sides.
         """
         finished = self._finished(slide)
         left = [image for image in slide.images if not image.refusal]
@@ -156,12 +157,12 @@ class Ledger:
         return None
 
     def archived(self, slides: Sequence[Slide]) -> list[Slide]:
-        """Those of the slides that were finished once, and have no record any more but in the archive."""
+        """The slides whose only record is in the archive."""
         stems = archived_stems(self.folder.parent) if slides else frozenset()
         return [s for s in slides if self._path(s.place).stem in stems and not self._path(s.place).exists()]
 
     def others(self, places: Collection[str]) -> Iterator[FinishedSlide]:
-        """What was finished of slides that do not lie at these places, by the names of their records."""
+        """The records of finished slides in other places, by their names."""
         known = {self._path(place).name for place in places}
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
             if path.name not in known:
@@ -199,14 +200,15 @@ class Ledger:
         return None
 
     def _path(self, place: str) -> Path:
-        """By the place, byte for byte: two slides never share a record, whatever their names look like."""
+        """The record's path, made from the slide's exact path: two slides never share a record, even if their names
+        look alike."""
         return self.folder / f"{hashlib.sha256(os.fsencode(place)).hexdigest()[:32]}{SUFFIX}"
 
     def _unchanged(self, finished: FinishedSlide, slide: Slide, fingerprint: str) -> FinishedSlide | None:
         """What was finished, if the slide's images are the same; else None.
 
-        Where they are so in content alone, their new states are kept: after a shift of all times, as of a restored
-        share, images are read in one night, and not every night.
+        If only the content is the same, the new states are kept. So after all times have shifted, as on a restored
+        share, images are read again in one night only.
         """
         if finished.fingerprint == fingerprint:
             if not all(is_still_unreadable(slide.images[place], reason) for place, reason in finished.unread):
@@ -234,13 +236,13 @@ class Ledger:
         return renewed
 
     def _write(self, finished: FinishedSlide, body: RecordBody) -> None:
-        """Renew a record, if that can be: if not, the next night does the same once more."""
+        """Renew a record if possible; otherwise the next night tries again."""
         with contextlib.suppress(OutputError):
             write_finished(finished, body, finished.rows())
 
 
 def _contents(finished: FinishedSlide) -> set[str]:
-    """The content hashes of a finished slide's images; of a damaged record what no image has."""
+    """The content hashes of a finished slide's images; for a damaged record, values that no image has."""
     try:
         return {call.digest for call in finished.body().calls}
     except InputError:

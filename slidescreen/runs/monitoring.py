@@ -1,6 +1,6 @@
-"""What a run leaves behind while it goes: a log of JSON lines, and a status file for monitoring.
+"""A run's log of JSON lines, and its status file for monitoring.
 
-Neither may cost the run anything: what cannot be written is told once, and the run goes on.
+Neither may stop the run: a failure to write is reported once, and the run goes on.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ class RunObserver(Protocol):
 
 
 class LogFile:
-    """A file that lines are added to, each at once: it may be moved away meanwhile, and is begun anew then."""
+    """A file to which lines are appended, each at once. If it is moved away, a new one is started."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -62,11 +62,10 @@ class LogFile:
 
 
 class Monitor:
-    """A display that writes down what it is told, and passes it on to another.
+    """A display that records what it is told, and passes it on to another display.
 
-    `warnings` are sentences for whoever looks after the run, `unwritten` the names of the files that could not be
-    written: histories, logs, whatever a night's tables and page can do without, and tables that had to be written
-    under second names.
+    `warnings` are sentences for the run's operator. `unwritten` names the files that could not be written: side files
+    such as histories and logs, and tables that were written under another name.
     """
 
     def __init__(self, display: RunObserver, log: LogFile | None = None) -> None:
@@ -112,7 +111,7 @@ class Monitor:
 
     @contextlib.contextmanager
     def side_file(self, path: Path) -> Iterator[None]:
-        """Whatever of the kind fails while a side file is written costs that file alone."""
+        """An error while a side file is written costs only that file."""
         try:
             yield
         except (InputError, OutputError) as error:
@@ -121,7 +120,7 @@ class Monitor:
             self.not_written(path, f"cannot write {printable(path)}: {error.strerror}")
 
     def not_written(self, path: Path, why: str) -> None:
-        """A file is not as the run would have it; said once."""
+        """Report once that a file could not be written."""
         name = printable(path)
         if name not in self.unwritten:
             self.unwritten.append(name)
@@ -159,7 +158,7 @@ class Monitor:
         self._update(at_once=True)
 
     def speed(self) -> float | None:
-        """Images per second since the beginning, reading and writing included; None if there were none."""
+        """Images per second since the start, reading and writing included; None without images."""
         done = self._status["images_done"]
         return round(done / max(time.monotonic() - self._begun, 1e-3), 1) if done else None
 

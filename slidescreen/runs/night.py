@@ -68,8 +68,8 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
 
 
 def _kept(slide: Slide, judged: SlideResult, plan: Plan, ledger: Ledger, monitor: Monitor) -> SlideResult:
-    """A slide's result, once it is in the ledger; one that cannot be written there counts all the same."""
-    if not slide.images:  # nothing to keep, and what an earlier run found there is not to be lost
+    """A slide's result, after it is stored in the ledger; a failure to store does not lose it."""
+    if not slide.images:  # nothing to keep, and an earlier run's record must not be lost
         return replace(judged, new=slide.name not in plan.earlier)
     with monitor.side_file(ledger.folder):
         return ledger.keep(slide, judged)

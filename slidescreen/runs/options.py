@@ -1,4 +1,4 @@
-"""What a run and its report can be told. Imports nothing heavy."""
+"""The options of a run and its report. Imports nothing heavy."""
 
 import math
 from dataclasses import dataclass, field

@@ -21,13 +21,13 @@ _CHANGING = "the slide has changed, and its export may not have finished"
 
 @dataclass(frozen=True)
 class Plan:
-    """What becomes of each slide.
+    """The plan for each slide.
 
     Attributes:
-        unchanged: how many an earlier run finished that are as they were.
-        known: what earlier runs found, by the slides' names: on those, on vanished ones, and on those that wait.
+        unchanged: how many slides are unchanged since an earlier run finished them.
+        known: the results of earlier runs, by slide name: of unchanged, vanished and waiting slides.
         vanished: the slides whose images have gone.
-        waiting: slides that seem to be still being exported, and are left to the next run.
+        waiting: slides whose export seems unfinished; they are left for the next run.
         remaining: those to be classified.
         found: the slides that there are; empty folders of slides that are in the archive count as skipped.
         earlier: names of the slides that the last complete run had.
@@ -43,9 +43,9 @@ class Plan:
 
 
 def recall(options: ClassifyOptions, found: Survey, ledger: Ledger, exports: ExportWatch, monitor: Monitor) -> Plan:
-    """Look at each slide that there is or was, and tell what is not to be classified.
+    """Look at each present and former slide, and decide which to classify.
 
-    What has been gone for long moves into the archive.
+    Slides that are long gone move into the archive.
     """
     plan = interruptibly(lambda: _plan(options, found, ledger, exports, monitor.note))
     if plan.unchanged:
@@ -91,7 +91,7 @@ def _plan(
 
 
 def outdated(ledger: Ledger, waiting: Sequence[Slide]) -> dict[str, SlideResult]:
-    """What an earlier run found on slides that are being exported once more: they stay in the worklist meanwhile."""
+    """Earlier results of slides that are being exported again; they stay in the worklist."""
     found = filter(None, map(ledger.earlier, waiting))
     return {each.name: replace(marked(each, Flag.CHANGING, _CHANGING), new=False) for each in found}
 

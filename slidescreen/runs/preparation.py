@@ -35,10 +35,10 @@ class PreparedFolder:
 
 
 def find_slides(options: ClassifyOptions) -> Survey:
-    """The slides of the input; none where an earlier run into the same folder had some. Nothing is written.
+    """The slides of the input. There may be none if an earlier run into the same folder had some. Nothing is written.
 
     Raises:
-        InputError: there are none, the input cannot be read, or the results must not go where they are to go.
+        InputError: there are no slides, the input cannot be read, or the output folder is not allowed.
     """
     found = interruptibly(lambda: survey(options.path, options.slide_depth))
     _check_places(options)
@@ -48,10 +48,10 @@ def find_slides(options: ClassifyOptions) -> Survey:
 
 
 def choose_engine(options: ClassifyOptions, ensemble: Ensemble) -> EngineConfiguration:
-    """What is to run on this machine, and in which arithmetic. Nothing is loaded.
+    """The engine and precision for this machine. Nothing is loaded.
 
     Raises:
-        InputError: what was asked for cannot be had here, or is for another number of members.
+        InputError: the options cannot be met on this machine, or are for another number of members.
     """
     configuration = configure(options.engine, ensemble.validation)
     for_each(configuration.precision, len(ensemble.members))
@@ -88,7 +88,7 @@ def _check_places(options: ClassifyOptions) -> None:
 
 
 def _clear_way(options: ClassifyOptions, monitor: Monitor) -> None:
-    """Set aside what the run would replace though it is damaged or nobody knows whose it is."""
+    """Set aside files that the run would replace but that are damaged or of unknown origin."""
     for path in in_the_way(options.out, options.path, options.overwrite):
         with monitor.side_file(path):
             kept = set_aside(path)

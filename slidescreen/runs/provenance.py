@@ -1,4 +1,4 @@
-"""By what slides are called and judged, as hashes: while they are the same, so is the outcome."""
+"""Hashes of everything that determines calls and verdicts. With equal hashes the result is the same."""
 
 import hashlib
 import json

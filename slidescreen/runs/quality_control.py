@@ -1,6 +1,6 @@
-"""A run beside those before it: what departs, and the row that it adds to their history.
+"""Comparison of a run with earlier runs, and its row in their history.
 
-Whatever becomes of the history's file, which may lie on a share that no longer answers, the run goes on.
+The run goes on whatever happens to the history file, which may be on a share that no longer answers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,7 +27,7 @@ def compare_with_history(
     measured: Mapping[str, tuple[float, float]],
     monitor: Monitor,
 ) -> list[str]:
-    """In what the new slides depart from those of earlier nights, or of where the ensemble was measured."""
+    """How the new slides depart from those of earlier nights, or from the validation images."""
     slides, history, path = _new(results), History(), _path(options)
     with monitor.side_file(path):
         history = _in_time(path, options.time_limit, lambda: read_history(path, options.history is not None))
@@ -57,13 +57,13 @@ def _path(options: ClassifyOptions) -> Path:
 
 
 def _new(results: Mapping[str, SlideResult]) -> Sequence[SlideResult]:
-    """The slides with images that no earlier night has told of; not those that were known, and have gone meanwhile."""
+    """The new slides with images; without known slides that have vanished."""
     shown = (result for result in results.values() if result.new and result.differential.images)
     return [result for result in shown if Flag.VANISHED not in result.finding.flags]
 
 
 def _in_time(path: Path, limit: float, function: Callable[[], T]) -> T:
-    """Call what reads or writes a file that may not answer."""
+    """Read or write a file that may not answer, with a time limit."""
     try:
         return interruptibly(function, limit)
     except TimeoutError as error:

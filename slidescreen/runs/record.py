@@ -1,4 +1,4 @@
-"""What a run writes down: its tables, its page, and the record of how it came about."""
+"""What a run writes: its tables, its page and its record."""
 
 import json
 import math
@@ -29,7 +29,7 @@ _HASTE = 3.0  # seconds
 
 @dataclass(frozen=True)
 class RunSetup:
-    """What a run set out to do, and with what.
+    """The options, ensemble and slides with which a run started.
 
     Attributes:
         options: the user's.
@@ -63,7 +63,7 @@ def describe(
         results: by the slides' names.
         waiting: names of the slides that are left to the next run.
         speed: images per second; None if there were none.
-        drift: in what the run departs from those before it.
+        drift: how the run departs from earlier ones.
     """
     slides = tuple(results[name] for name in sorted(results))
     missing = [slide.name for slide in setup.found.slides if slide.name not in results and slide.name not in waiting]
@@ -160,7 +160,8 @@ def write_worklist(run: Run, out: Path, monitor: Monitor, in_haste: bool = False
         run: by `describe`.
         out: its folder.
         monitor: told what was held.
-        in_haste: the page's pictures may take a few seconds and no more, as when the user waits for an interrupted run.
+        in_haste: limit the time for the page's pictures to a few seconds, because the user waits for an interrupted
+            run to end.
 
     Returns:
         The run; its record has the fallback names.
@@ -182,9 +183,10 @@ def write_worklist(run: Run, out: Path, monitor: Monitor, in_haste: bool = False
 
 
 def write_record(run: Run, out: Path, monitor: Monitor) -> None:
-    """Write `run.json`: the last of a run's files, it says that the others are of one run.
+    """Write `run.json`, the last of a run's files: it marks the others as belonging together.
 
-    What an earlier run wrote under fallback names goes then. A record that cannot be written costs the run nothing.
+    Files that an earlier run wrote under fallback names are then removed. A record that cannot be written does not
+    stop the run.
     """
     before = fallback_names_of(out)
     with monitor.side_file(out / RECORD):
@@ -193,5 +195,5 @@ def write_record(run: Run, out: Path, monitor: Monitor) -> None:
 
 
 def with_troubles(run: Run, monitor: Monitor) -> Run:
-    """A run whose record tells what went wrong beside its work: warnings, and files that could not be written."""
+    """The run with its warnings and unwritten files in its record."""
     return replace(run, info={**run.info, **monitor.troubles()})

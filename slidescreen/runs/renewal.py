@@ -17,7 +17,7 @@ from slidescreen.screening.results import Run
 def renew_page(folder: Path, explain: Callable[[Run], Heat] | None = None) -> Run:
     """Write a run's `report.html` anew from its other files, with the heat maps that `explain` makes.
 
-    Of an archive, which holds no more than the slides' records, the tables and `run.json` are written as well.
+    An archive holds only the slides' records, so its tables and `run.json` are written as well.
 
     Raises:
         InputError: the folder holds no such run; heat maps are asked for of an archive, whose images have gone.

@@ -1,4 +1,4 @@
-"""Since when each vanished slide has been gone: after a while it leaves the worklist for the archive."""
+"""How long each vanished slide has been gone; after a while it moves from the worklist into the archive."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ def archive_long_gone(
 ) -> list[VanishedSlide]:
     """Move the records of slides that have been gone for so many days into the archive. Returns the other slides.
 
-    A slide that cannot be read, or of which some images are left, is not gone. One whose record cannot be moved stays.
+    A slide that cannot be read, or that has images left, is not gone. If its record cannot be moved, it stays.
 
     Args:
         gone: the vanished slides.

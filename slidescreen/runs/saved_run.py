@@ -66,7 +66,7 @@ def read_run(folder: Path) -> Run:
 
 
 def _checked(info: Any) -> dict[str, Any]:
-    """What a page and a summary take from a record, as far as it is there at all.
+    """Check the parts of a record that the page and the summary use.
 
     Raises:
         ValueError, KeyError, TypeError, AttributeError: something is missing or of another kind.

@@ -1,7 +1,7 @@
-"""Slides that an earlier run finished and whose images have gone since: they stay in the worklist, marked.
+"""Slides that an earlier run finished and whose images are gone: they stay in the worklist, marked.
 
-It is the same whether a slide's folder was removed, with or without the folders above it, or emptied, or can no longer
-be read; and a slide of which some images are left, and nothing new is there, is not judged by the rest.
+It does not matter whether a slide's folder was removed, with or without its parents, emptied, or can no longer be
+read. A slide with only some of its images left, and no new ones, keeps its earlier result.
 """
 
 import os
@@ -21,7 +21,7 @@ from slidescreen.screening.slide_record import FinishedSlide
 
 @dataclass(frozen=True)
 class VanishedSlide:
-    """A finished slide, the name that it goes by, and in words what has become of its images.
+    """A finished slide, its present name, and what happened to its images, in words.
 
     `unread`: why a folder of it cannot be read, if so; `left`: how many of its images are still there.
     """
@@ -34,7 +34,7 @@ class VanishedSlide:
 
     @property
     def all_gone(self) -> bool:
-        """Whether none of its images is there, and none may be."""
+        """Whether all of its images are certainly gone."""
         return not (self.unread or self.left)
 
     def result(self, ledger: Ledger) -> SlideResult:
@@ -46,14 +46,14 @@ class VanishedSlide:
 
 
 def marked(found: SlideResult, flag: str, reason: str) -> SlideResult:
-    """A result that is not of this night, and says so."""
+    """An earlier result, marked with a flag and a reason."""
     flags = (*found.finding.flags, flag)
     reasons = (*found.finding.reasons, f"{reason}: the result is from an earlier run")
     return replace(found, finding=replace(found.finding, flags=flags, reasons=reasons))
 
 
 def without_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[VanishedSlide]:
-    """Those of the slides that have no image which may be opened, and had some when they were finished."""
+    """The slides without readable images that had images when they were finished."""
     for slide in slides:
         if not _left(slide):
             finished = ledger.remainder(slide)
@@ -62,7 +62,7 @@ def without_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[Vanished
 
 
 def with_fewer_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[VanishedSlide]:
-    """Those of the slides that hold nothing but some of the images that they had when they were finished."""
+    """The slides that hold only some of the images that they had when they were finished."""
     for slide in slides:
         finished = ledger.remainder(slide)
         if finished is not None:
@@ -70,9 +70,9 @@ def with_fewer_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[Vanis
 
 
 def no_longer_found(ledger: Ledger, slides: Sequence[Slide], root: Path) -> Iterator[VanishedSlide]:
-    """Finished slides below `root` of whose images none belongs to any of the slides that there are now.
+    """Finished slides below `root` none of whose images belongs to a present slide.
 
-    Where another slide bears the name of one today, it gets a name of its own.
+    If a present slide has the same name, the vanished one gets another.
     """
     names = {slide.name for slide in slides}
     places = {str(slide.folder): slide for slide in slides}

@@ -1,4 +1,4 @@
-"""Labelled images as batches of pixels: decoded once, kept in memory as far as it may go."""
+"""Labelled images as batches of pixels: decoded once, and kept in memory within a limit."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -89,7 +89,7 @@ class PixelStore:
 
 
 def group_weights(images: Sequence[LabelledImage], power: float) -> NDArray[np.float64]:
-    """How often each image is to be seen, relative to 1 on average.
+    """How often to show each image, relative to 1 on average.
 
     A group is one label within one source: rare types count more, and so does the rare source of a type, lest a
     type be told by its camera. A group of n images weighs n^(1 - power) in all.

@@ -1,4 +1,4 @@
-"""What the folder of a training holds, and whether a training may begin or go on there."""
+"""The folder of a training, and whether a training may start or resume there."""
 
 import json
 from collections.abc import Mapping
@@ -78,7 +78,7 @@ class TrainingFolder:
             ) from error
 
     def provenance(self) -> dict[str, Any]:
-        """Where the training here came from: as its state says, or once it is finished its checkpoint.
+        """The provenance of the training here, from its state or, once finished, from its checkpoint.
 
         Raises:
             InputError: neither says so.

@@ -1,4 +1,4 @@
-"""Signals that wait while something is done that must be done whole."""
+"""Delays signals while something must not be interrupted."""
 
 import signal
 import threading

@@ -1,4 +1,4 @@
-"""A network that learns: one step, and what it makes of images so far."""
+"""A network in training: one step, and its predictions so far."""
 
 from typing import Any
 

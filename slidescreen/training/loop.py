@@ -1,4 +1,4 @@
-"""The training loop, which can be stopped at any moment and goes on from there as if it had not been."""
+"""The training loop. It can be stopped at any moment and resumed with the same result."""
 
 import math
 import time
@@ -45,10 +45,10 @@ class EpochObserver(Protocol):
 
 @dataclass
 class Trainer:
-    """A training under way. `run` brings it to its end; a saved state lets a later one go on from there.
+    """A training in progress. `run` completes it; a saved state lets a later process resume it.
 
-    The state on the disk is one whole: it holds the best weights and the history too, and checkpoint, table and
-    curves are written from it, after it. So whenever a training is cut off, a resumed one writes what is missing.
+    The state on the disk is complete: it also holds the best weights and the history. Checkpoint, table and curves
+        are written from it, after it. So a resumed training writes whatever an interruption left out.
     """
 
     recipe: Recipe
@@ -87,7 +87,7 @@ class Trainer:
         """Take up the state that an interrupted training left.
 
         Returns:
-            What is different from then, for which figures may differ in their last digits.
+            What has changed since; figures may therefore differ in their last digits.
 
         Raises:
             InputError: the file is no such state.
@@ -223,7 +223,7 @@ class Trainer:
     def _publish(self, best: bool, watcher: EpochObserver) -> None:
         """Write the checkpoint, where the `best` weights are new, and history and curves.
 
-        These two need not be had before the end: a spreadsheet that holds the table stops no training.
+        History and curves may fail before the end: a spreadsheet that has the table open must not stop a training.
         """
         if best:
             # Without the time it took: the same training gives the same file. Its images are to be prepared at the

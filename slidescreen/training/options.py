@@ -1,4 +1,4 @@
-"""What a training can be told: its recipe, and what else the user asks for. Imports nothing heavy.
+"""The options of a training: its recipe, and the user's other choices. Imports nothing heavy.
 
 A field of the recipe carries its own description: the command line's help, default and limits come from here.
 """

@@ -1,4 +1,4 @@
-"""What the epochs so far decide: the image size of the next, its learning rate, which is best, when to stop."""
+"""Decisions from the epochs so far: next image size, learning rate, best epoch, when to stop."""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -100,7 +100,7 @@ def run_training(request: TrainingOptions, display: TrainingObserver) -> None:
 
 
 def _run(trainer: Trainer, display: TrainingObserver) -> None:
-    """Train; what stops it from outside is said with the way to go on."""
+    """Train; if something stops it, the message says how to resume."""
     try:
         trainer.run(display)
     except KeyboardInterrupt:
