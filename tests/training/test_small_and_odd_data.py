@@ -83,7 +83,7 @@ def test_too_little_to_learn_from_is_one_clear_error(tmp_path: Path, rows: list[
 
 
 def test_a_batch_of_one_is_refused() -> None:
-    with pytest.raises(InputError, match="--batch-size must be between 2 and"):
+    with pytest.raises(InputError, match="--batch-size must be 2 or more, not 1"):
         Recipe(batch_size=1)
 
 
