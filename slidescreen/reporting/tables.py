@@ -2,7 +2,6 @@
 
 import contextlib
 import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -216,6 +215,20 @@ def _number(value: float | None, decimals: int) -> str:
 
 def to_csv(rows: Iterable[Sequence[str]], separator: str = ",", line_end: str = "\n") -> str:
     """Rows as the text of a CSV file."""
-    text = io.StringIO()
-    csv.writer(text, delimiter=separator, lineterminator=line_end).writerows(rows)
-    return text.getvalue()
+    lines = _Lines(line_end)
+    csv.writer(lines, delimiter=separator, lineterminator=_LINE_END).writerows(rows)
+    return "".join(lines.found)
+
+
+_LINE_END = "\r\n"  # the writer quotes what holds a part of it, and readers take either part for the end of a row
+
+
+class _Lines:
+    """Takes rows from a CSV writer, and ends each as it is to end."""
+
+    def __init__(self, line_end: str) -> None:
+        self._line_end = line_end
+        self.found: list[str] = []
+
+    def write(self, row: str) -> None:
+        self.found.append(row.removesuffix(_LINE_END) + self._line_end)
