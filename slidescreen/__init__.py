@@ -9,10 +9,10 @@
 Nothing heavy is imported before one of these names is used.
 """
 
-from typing import TYPE_CHECKING, Any
-
 from slidescreen.telemetry import forbid_telemetry
 from slidescreen.version import __version__ as __version__
+
+TYPE_CHECKING = False  # type checkers know the name; importing typing would take longer than all else here
 
 if TYPE_CHECKING:
     from slidescreen.api import ScreenedRun, ScreenedSlide, classify, read_run
@@ -51,7 +51,7 @@ _PLACES = {
 
 if not TYPE_CHECKING:  # a type checker would believe in any name
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
         value = _imported(name)
         globals()[name] = value
         return value
@@ -60,7 +60,7 @@ if not TYPE_CHECKING:  # a type checker would believe in any name
         return sorted({*globals(), *__all__})
 
 
-def _imported(name: str) -> Any:
+def _imported(name: str) -> object:
     from importlib import import_module
 
     for module, names in _PLACES.items():
