@@ -92,7 +92,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     UNSPECIFIED_BLAST: ("blast no lineage spec", "blast no lineage specified", "blast cell", "unspecified blast"),
 }
 
-# Those that mean a part of their type: who leaves out giant platelets keeps the others.
+# Names for a part of their type: leaving out giant platelets keeps the other platelets.
 _NARROWER = (
     "lymphocyte reactive",
     "reactive lymphocyte",

@@ -1,4 +1,4 @@
-"""What this program leaves on its machine: its libraries write nowhere unasked."""
+"""The program's footprint on its machine: its libraries write nowhere unasked."""
 
 import atexit
 import contextlib

@@ -82,7 +82,7 @@ class _Sink(io.RawIOBase):
         return int(written)
 
     def _reader_is_gone(self, error: Exception) -> bool:
-        """Whether nobody listens any more, as with `| head -1`; a file on a full disk is another matter."""
+        """Whether the reader has gone, as with `| head -1`; a full disk is another matter."""
         if not isinstance(error, OSError):
             return True  # the stream was closed
         try:
@@ -151,7 +151,7 @@ def _guarded(stream: TextIO | None, name: str) -> TextIO:
 
 
 class _Console(Console):
-    """Spells what its encoding lacks before it lays out lines and columns."""
+    """Replaces characters that its encoding lacks before it lays out lines and columns."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(text.encode(self.encoding, _HANDLER).decode(self.encoding), **options)

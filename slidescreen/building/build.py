@@ -71,7 +71,7 @@ def build_ensemble(
             ensemble, members=tuple(replace(m, weight=w) for m, w in zip(ensemble.members, found, strict=True))
         )
     ensemble = calibrate(ensemble, exact, request.targets)
-    if configuration.kind == EngineKind.OPENVINO and has_bfloat16():  # elsewhere it would be float32 that is measured
+    if configuration.kind == EngineKind.OPENVINO and has_bfloat16():  # otherwise float32 would be measured
         ensemble = precisions.with_bf16(ensemble, exact, predictions(ensemble, Precision.BF16))
     with scratch_folder(make_folder(request.out)) as scratch:
         if request.int8:

@@ -39,15 +39,15 @@ def with_int8(ensemble: Ensemble, exact: MemberPredictions, coarse: MemberPredic
 def measure(
     ensemble: Ensemble, exact: MemberPredictions, other: MemberPredictions, name: str
 ) -> dict[str, PrecisionAgreement]:
-    """What another arithmetic would change in an ensemble's calls: in all members, and if that is too much, in some.
+    """What another precision would change in an ensemble's calls: in all members, or if that is too much, in some.
 
     Args:
         exact, other: of the same images in float32 and in the other arithmetic.
         name: the other one's.
 
     Returns:
-        By precision, as `joined` writes it: `name`, and if that is not harmless, of the mixtures that are harmless the
-        one with the most members in that arithmetic.
+        By precision, as `joined` writes it: `name`, and if that is not harmless, the harmless mixture with the most
+        members in that precision.
     """
     voted = ensemble.combine(exact.members)
 

@@ -1,4 +1,4 @@
-"""What an ensemble and its members make of labelled images, and what is learned from that about its errors."""
+"""Measurement of an ensemble's errors, from its members' predictions for labelled images."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 _WEIGHT_STEPS = 20
 _LEAST_CELLS, _LEAST_SLIDES = 50, 5  # to learn anything of how slides differ
 _PRIOR_CELLS = 2  # the weight of the prior that holds the temperature to 1
-_UNSEEN_CELLS = 2  # less certain than all others, which the validation cells may have missed
+_UNSEEN_CELLS = 2  # pseudo-cells less certain than all others, which the validation cells may have missed
 
 
 def search_weights(predictions: MemberPredictions, rule: str) -> tuple[float, ...]:
@@ -123,8 +123,8 @@ def corrected_names(
 ) -> frozenset[str] | None:
     """Types and groups whose percentage the correction brings nearer to the truth, or leaves as near.
 
-    Each slide is corrected by what is known of all other cells; the mean absolute error over the slides decides.
-    A slide's truth is that of all its cells: those that were not called are part of what it holds.
+    Each slide is corrected with the error rates of all other cells; the mean absolute error over the slides decides.
+    A slide's true composition includes the cells that were not called.
 
     Args:
         truth: (N,) type indices of validation cells.
@@ -162,14 +162,14 @@ def _counted(truth: NDArray[np.int64], outcomes: NDArray[np.int64], types: int) 
 
 
 def among_leukocytes(shares: NDArray[Any], types: Sequence[str]) -> Floats:
-    """From counts or shares (K,) of the types to the part of the leukocytes that each of `NAMES` has, 0–1."""
+    """The share of each of `NAMES` among the leukocytes, 0–1, from counts or shares (K,) of the types."""
     parts = [shares[cells.indices(types, members_of(name))].sum() for name in NAMES]
     whole = shares[cells.indices(types, cells.LEUKOCYTES)].sum()
     return np.asarray(parts, dtype=np.float64) / float(whole)
 
 
 def _usual_appearance(appearances: Sequence[tuple[float, ...]]) -> dict[str, tuple[float, float]]:
-    """Between which values of each measure 98% of the images lie; nothing where there are too few to tell."""
+    """The range of each measure that holds 98% of the images; empty if there are too few images."""
     if len(appearances) < _LEAST_CELLS:
         return {}
     lows, highs = np.percentile(np.asarray(appearances), (1, 99), axis=0).tolist()
@@ -179,9 +179,10 @@ def _usual_appearance(appearances: Sequence[tuple[float, ...]]) -> dict[str, tup
 def _usual_certainty(
     images: Sequence[LabelledImage], confidence: Floats, kept: NDArray[np.bool_]
 ) -> dict[str, tuple[float, float]]:
-    """How sure the ensemble may be of a night's cells: its mean on slides, three standard deviations either way.
+    """The usual range of the ensemble's certainty on a night: its mean over slides, plus or minus three standard
+    deviations.
 
-    Images of no known slide count as one slide of their source. There are no limits where there are too few slides.
+    Images without a slide count as one slide of their source. With too few slides there are no limits.
     """
     slides = np.asarray([f"{image.source}/{image.slide}" for image in images])
     large = [slides == name for name in sorted(set(slides.tolist())) if (slides == name).sum() >= _LEAST_CELLS]
@@ -201,10 +202,10 @@ def _leukocyte_f1(matrix: NDArray[np.int64], cell_types: Sequence[str]) -> float
 
 
 def _threshold(confidence: Floats, correct: NDArray[np.bool_], targets: RejectionTargets) -> float:
-    """The lowest that reaches the accuracy, but none that gives up more cells than allowed.
+    """The lowest threshold that reaches the accuracy without rejecting more cells than allowed.
 
-    A few cells say little of the least certain ones, so some that are less certain still are taken to be among them:
-    of fewer than forty cells none is given up.
+    A few cells say little about the least certain ones, so pseudo-cells of even less certainty are added. With fewer
+    than forty cells none is rejected.
     """
     found = calibrating.rejection_threshold(confidence, correct, targets.accuracy)
     most = float(np.quantile([0.0] * _UNSEEN_CELLS + confidence.tolist(), targets.most_unidentified))

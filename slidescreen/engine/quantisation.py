@@ -1,4 +1,4 @@
-"""A checkpoint to a network in 8-bit integers. Needs NNCF, which only the making of such networks needs."""
+"""Makes a network in 8-bit integers from a checkpoint. Only this needs NNCF."""
 
 import contextlib
 import io
@@ -45,7 +45,7 @@ def depthwise(graph: openvino.Model) -> list[str]:
 
 
 LEFT_ALONE = (gates, ends, depthwise)
-"""Layers that suffer in 8 bits and gain little: measured by benchmarks.int8."""
+"""Layers that lose accuracy in 8 bits and gain little speed, as measured by benchmarks.int8."""
 
 
 def quantised(checkpoint: Path, pixels: Pixels, left_alone: Sequence[Layers] = LEFT_ALONE) -> openvino.Model:

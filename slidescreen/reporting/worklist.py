@@ -29,7 +29,7 @@ _STYLES = {
 
 _MOST_ROWS = 100
 _MOST_NAMES = 3  # of what is passed over, of each kind
-_LEAST_FLAGS = 9  # columns of the terminal that the flags keep where names are long
+_LEAST_FLAGS = 12  # columns of the terminal that the flags keep if names are long: "blasts ≥20%" fits
 
 
 def show_run(run: Run, out: Path, reasons: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Do probabilities mean what they say: how far off they are, and when to abstain. `scaling` mends them."""
+"""Calibration of probabilities: how far off they are, and when to abstain. `scaling` corrects them."""
 
 from dataclasses import dataclass
 

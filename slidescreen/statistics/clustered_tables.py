@@ -1,4 +1,4 @@
-"""Accuracy, macro F1 and kappa of cells that come in slides: their limits, and those of the difference of two models.
+"""Accuracy, macro F1 and kappa of cells that come in slides: limits, and limits of the difference of two models.
 
 See `clusters` for the method.
 """
@@ -93,7 +93,7 @@ def paired_difference(
 ) -> PairedDifference:
     """Compare two models' accuracy, macro F1 or kappa on the same cells of the same slides (a - b).
 
-    The variance is never below that of cells that come singly.
+    The variance is never below that of independent cells.
 
     Args:
         true, predicted_a, predicted_b: type indices, shape (n,), n at least 1.
@@ -140,7 +140,7 @@ def _weights(tables: SlideTables, statistic: ScalarStatistic) -> Floats:
 
 
 def _worth(tables: SlideTables, statistic: ScalarStatistic) -> float:
-    """How many cells a statistic would be worth if each came singly."""
+    """The effective number of cells of a statistic."""
     cells = tables.whole.sum(axis=1)
     if statistic != "macro_f1":
         return float(cells.sum())
@@ -151,7 +151,7 @@ def _worth(tables: SlideTables, statistic: ScalarStatistic) -> float:
 def _variance_of_single_cells(
     true: ArrayLike, predicted: Sequence[ArrayLike], n_types: int, score: Callable[[Ints], Floats]
 ) -> float:
-    """The variance of a difference of two models' scores if each cell came singly, by its influence on them."""
+    """The variance of a difference of two models' scores for independent cells, by their influences."""
     rows = type_indices(true, n_types, "true")
     calls = [type_indices(each, n_types, "predicted") for each in predicted]
     kinds, cells = np.unique(np.stack([rows, *calls], axis=1), axis=0, return_counts=True)

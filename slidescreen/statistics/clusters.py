@@ -1,11 +1,11 @@
-"""Limits and tests where cells come in slides, of which there may be few.
+"""Limits and tests for cells that come in slides, also for few slides.
 
-Cells of one slide share a stain, a scanner and a patient: they err together, and limits that take each as if it came
-from elsewhere are too narrow. Resampling whole slides mends that where there are some dozens of them; of three it draws
-the same three too often. Here each slide is left out in turn: what that changes gives the variance (the jackknife over
-clusters), and Student's t allows for how few slides it was told by, counted as Kish does where they differ in size.
-Limits of what lies between two ends are exact binomial ones of as many cells as that variance is worth, so that they
-keep within these ends (Korn and Graubard). `benchmarks.few_slides` shows by simulation that limits and tests keep
+Cells of one slide share a stain, a scanner and a patient, so their errors are correlated. Limits that take them as
+independent are too narrow. Resampling whole slides corrects this with dozens of slides; of three it draws the same
+three too often. Here the jackknife over slides gives the variance. Student's t allows for the small number of slides,
+counted as effective slides (Kish) if they differ in size. Limits of bounded figures are exact binomial limits for the
+effective number of cells, so they stay within the bounds (Korn and Graubard). `benchmarks.few_slides` shows by
+simulation that limits and tests keep
 their level from three slides on.
 
 Sources: Bell and McCaffrey, Survey Methodology 2002; 28: 169-181 (the jackknife over clusters, and Student's t);
@@ -148,7 +148,7 @@ def auroc_difference(
 
 
 def no_limits(level: float) -> Interval[float]:
-    """What stands where limits would, of slides that are too few for any."""
+    """The result instead of limits, if there are too few slides."""
     return Interval(np.nan, np.nan, fraction(level, "level"), TOO_FEW)
 
 

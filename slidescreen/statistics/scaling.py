@@ -1,4 +1,4 @@
-"""Mends probabilities: made as sure as they are right, and freed of how often training showed each type.
+"""Corrects probabilities: their certainty, and the effect of how often training showed each type.
 
 softmax(log probabilities / T + offsets): temperature scaling and, with offsets, its bias-corrected form, of which
 Alexandari, Kundaje and Shrikumar (ICML 2020) found that it serves the estimate of a changed composition best.
@@ -81,8 +81,8 @@ def apply_temperature(probabilities: ArrayLike, temperature: float) -> Floats:
 def fit_offsets(probabilities: ArrayLike, true: ArrayLike) -> Floats:
     """What to add to the logarithms of probabilities so that the true types become most likely; held close to 0.
 
-    A network trained with rare types drawn more often than they come calls them too often. An offset for each type
-    mends that, as far as the cells show it beyond doubt: the penalty on its square is that of a normal distribution
+    A network trained with rare types drawn more often than they occur calls them too often. An offset for each type
+    corrects this, as far as the cells show it: the penalty on its square is that of a normal distribution
     around 0, whose spread shrinks the fewer cells there are. The problem is convex, so the answer is the only one.
 
     Args:
