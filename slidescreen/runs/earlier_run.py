@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from slidescreen.files.damaged import DamagedError, read_json
 from slidescreen.files.run_files import FINISHED, RECORD, STATUS, TABLES
 from slidescreen.files.writing import printable
 
+_IDENTITY = re.compile(r'^  "run": "([0-9a-f]{32})"', re.MULTILINE)
 _INPUT = re.compile(r'"input":\s*("(?:[^"\\]|\\.)*")')
 
 
@@ -61,6 +63,20 @@ def earlier_slides(out: Path) -> frozenset[str]:
         return frozenset(map(str, info.get("earlier_slides", ())))
     except (DamagedError, OSError, KeyError, TypeError, AttributeError):
         return frozenset()
+
+
+def identity_of(out: Path, source: Path) -> str:
+    """The identity of a folder's run, by which corrections find back to it: as its record says, or else a new one.
+
+    It stays over all runs of one input into one folder, also where the record is damaged. The run of another input is
+    another one.
+    """
+    record = out / RECORD
+    with contextlib.suppress(OSError):
+        found = _IDENTITY.search(record.read_bytes().decode("utf-8", "replace"))
+        if found and _input_of(record)[1] == printable(source.resolve()):
+            return found[1]
+    return uuid.uuid4().hex
 
 
 def _input_of(record: Path) -> tuple[bool, str]:

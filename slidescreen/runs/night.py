@@ -41,7 +41,14 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
         plan = recall(options, found, ledger, exports, monitor)
         classification = classify(plan.remaining, ensemble, configuration, options, monitor)
         setup = RunSetup(
-            options, ensemble, configuration, classification.engine, started, plan.found, folder.missing_features
+            options,
+            ensemble,
+            configuration,
+            classification.engine,
+            started,
+            plan.found,
+            folder.identity,
+            folder.missing_features,
         )
         results, waiting = dict(plan.known), [slide.name for slide in plan.waiting]
         try:

@@ -16,7 +16,7 @@ from slidescreen.files.locking import locked
 from slidescreen.files.run_files import STATUS
 from slidescreen.files.writing import make_folder, printable, sweep
 from slidescreen.interruptible import interruptibly
-from slidescreen.runs.earlier_run import had_slides_of, in_the_way
+from slidescreen.runs.earlier_run import had_slides_of, identity_of, in_the_way
 from slidescreen.runs.monitoring import Monitor, RunObserver, monitored
 from slidescreen.runs.options import ClassifyOptions
 
@@ -27,10 +27,12 @@ class PreparedFolder:
 
     Attributes:
         monitor: writes its log and its status, and tells the display.
+        identity: of the run, by `identity_of`.
         missing_features: of its file system, by `missing_features`.
     """
 
     monitor: Monitor
+    identity: str
     missing_features: tuple[str, ...]
 
 
@@ -72,9 +74,10 @@ def prepared_folder(options: ClassifyOptions, display: RunObserver) -> Iterator[
         missing = missing_features(options.out, locks)
         if missing:
             monitor.note(in_words(printable(options.out), missing))
+        identity = identity_of(options.out, options.path)
         _clear_way(options, monitor)
         monitor.follow(options.out / STATUS)
-        yield PreparedFolder(monitor, tuple(missing))
+        yield PreparedFolder(monitor, identity, tuple(missing))
 
 
 def _check_places(options: ClassifyOptions) -> None:

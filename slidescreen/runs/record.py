@@ -37,6 +37,7 @@ class RunSetup:
         engine: the same in words.
         started: when (UTC).
         found: the slides that there are, and what was skipped.
+        identity: of the run, by `identity_of`.
         missing_features: of the file system of the run's folder.
     """
 
@@ -46,6 +47,7 @@ class RunSetup:
     engine: str
     started: datetime
     found: Survey
+    identity: str
     missing_features: Sequence[str] = ()
 
 
@@ -69,6 +71,7 @@ def describe(
     missing = [slide.name for slide in setup.found.slides if slide.name not in results and slide.name not in waiting]
     finished = datetime.now(UTC)
     info: dict[str, Any] = {
+        "run": setup.identity,
         "complete": not missing,
         "started": setup.started.isoformat(timespec="seconds"),
         "finished": finished.isoformat(timespec="seconds"),

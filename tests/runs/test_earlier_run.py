@@ -130,3 +130,27 @@ def test_what_is_set_aside_gets_a_name_that_nothing_has(tmp_path: Path) -> None:
         path.write_text(str(number))
         assert set_aside(path) == tmp_path / f"run.set-aside-{number}.json"
     assert [(tmp_path / f"run.set-aside-{n}.json").read_text() for n in (1, 2, 3)] == ["1", "2", "3"]
+
+
+def identity() -> str:
+    return str(json.loads(Path("run/run.json").read_text())["run"])
+
+
+def test_a_run_keeps_its_identity_night_after_night(command: Command, night: Path) -> None:
+    assert command("classify", night, "--out", "run").code == 0
+    first = identity()
+    assert len(first) == 32
+    write_cells(night / "S2", 2, first_seed=90)
+    assert command("classify", night, "--out", "run", "--overwrite").code == 0
+    assert identity() == first
+    cut(Path("run/run.json"), 0.7)
+    assert command("classify", night, "--out", "run").code == 0
+    assert identity() == first
+
+
+def test_the_run_of_another_input_has_another_identity(command: Command, night: Path) -> None:
+    assert command("classify", night, "--out", "run").code == 0
+    first = identity()
+    night.rename("another")
+    assert command("classify", "another", "--out", "run", "--overwrite").code == 0
+    assert identity() != first
