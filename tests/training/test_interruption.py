@@ -50,8 +50,8 @@ def undisturbed(data: Path, tmp_path: Path) -> dict[str, bytes]:
 
 
 def finish(data: Path, out: Path) -> None:
-    """Give the command again, with --resume where there is something to resume."""
-    begun = (out / "training-state.safetensors").is_file()
+    """Give the command again, with --resume where a training began: one that has finished stays as it is."""
+    begun = (out / "training-state.safetensors").is_file() or (out / "efficientnet_b1.safetensors").is_file()
     run_training(request(data, out, OPTIONS, resume=begun), Silent())
 
 
