@@ -1,7 +1,11 @@
 """Names for files and folders that every system takes: Linux, Windows, macOS, and shares between them."""
 
 import hashlib
+import itertools
 import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
 
 LONGEST = 100  # characters, and bytes; Windows takes 260 characters for a whole path, others 255 bytes for a name
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
@@ -25,10 +29,38 @@ def legal_name(text: str, suffix: str = "") -> str:
         name = f"_{name}"
     if name == text and _fits(name + suffix):
         return name + suffix
-    ending = f"-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}{suffix}"
+    ending = f"-{_digest(text)}{suffix}"
     while not _fits(name + ending):
         name = name[:-1]
     return name + ending
+
+
+def distinct_names(texts: Sequence[str], suffix: str) -> list[str]:
+    """A legal name for each of some texts, no two alike, also where a file system tells no capitals from others.
+
+    Of texts that differ in that alone, those with capitals get some of their digest.
+    """
+    names = [legal_name(text, suffix) for text in texts]
+    looks = Counter(map(_look, names))
+    taken: set[str] = set()
+    for place, text in enumerate(texts):
+        if looks[_look(names[place])] > 1 and text != _look(text):
+            names[place] = legal_name(text, f"-{_digest(text)}{suffix}")
+        for number in itertools.count(2):
+            if _look(names[place]) not in taken:
+                break
+            names[place] = legal_name(f"{text}-{number}", suffix)
+        taken.add(_look(names[place]))
+    return names
+
+
+def _look(name: str) -> str:
+    """What a file system may take a name for: composed accents and no capitals."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def _fits(name: str) -> bool:

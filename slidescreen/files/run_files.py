@@ -18,6 +18,7 @@ FALLBACK_NAMES = "written_beside"
 TABLES = ("cells.csv", "differential.csv", "report.html")
 RECORD, STATUS = "run.json", "status.json"
 FINISHED = ".finished"  # a folder with a record of each finished slide
+EXPORT = "export"  # a folder with files for the laboratory's system
 
 
 def fallback_names_of(folder: Path) -> dict[str, str]:

@@ -1,0 +1,228 @@
+"""What is told of a slide, before it has a format: the same in HL7 v2 and in FHIR."""
+
+import hashlib
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from slidescreen import cells
+from slidescreen.errors import InputError
+from slidescreen.exchange.addition import added_up
+from slidescreen.exchange.codes import DETAILS, FRACTION, NUMBER, PER_100, TALLIES, Codes
+from slidescreen.exchange.orders import Order
+from slidescreen.exchange.result_status import ResultStatus
+from slidescreen.files.writing import printable
+from slidescreen.research_use import RESEARCH_USE
+from slidescreen.screening.differential import NAMES, Differential, Share
+from slidescreen.screening.finding import Flag, Verdict
+from slidescreen.screening.results import Run, SlideResult
+
+LONGEST_IDENTIFIER = 199  # characters, of HL7 v2.5.1's type EI
+_NAMESPACE = uuid.UUID("cae0d1a9-77ba-5a1c-b892-a4831a62b66f")
+_ABNORMAL: dict[str, tuple[str, ...]] = {
+    "blasts": (Flag.BLASTS, Flag.MANY_BLASTS, Flag.BLAST_EQUIVALENTS),
+    "immature_granulocytes": (Flag.IG, Flag.LEFT_SHIFT),
+    "promyelocyte": (Flag.APL, Flag.BLAST_EQUIVALENTS),
+    "basophil": (Flag.CML,),
+    "monocyte": (Flag.MONOCYTES,),
+    "myeloblast": (Flag.LINEAGE_MYELOID,),
+    "lymphoblast": (Flag.LINEAGE_LYMPHOID,),
+}
+"""The flags by which a percentage is abnormal. None is ever called normal."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One result.
+
+    Attributes:
+        name: our own code, a column of `differential.csv`.
+        words: what it is.
+        value: a number as text, with three decimals at most, or words; None where it is undefined.
+        unit: by UCUM; None where the value is words.
+        abnormal: whether the slide was flagged for it.
+        details: what stands with it, such as its limits.
+    """
+
+    name: str
+    words: str
+    value: str | None
+    unit: str | None = None
+    abnormal: bool = False
+    details: tuple["Measurement", ...] = ()
+
+    @property
+    def status(self) -> ResultStatus:
+        """An undefined result was not obtained; no other is more than preliminary."""
+        return ResultStatus.NOT_OBTAINED if self.value is None else ResultStatus.MEASURED
+
+
+@dataclass(frozen=True)
+class Software:
+    """What found the results: its version, and the SHA-256 of each of the ensemble's weights by the file's name."""
+
+    version: str
+    weights: tuple[tuple[str, str], ...]
+
+    @property
+    def digest(self) -> str:
+        """One SHA-256 of all weights."""
+        return hashlib.sha256(" ".join(digest for _, digest in self.weights).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class LaboratoryReport:
+    """All that is told of a slide, or of the slides of one accession number.
+
+    Attributes:
+        order: what it belongs to.
+        slides: their names: they identify the specimens.
+        time: when the last of them was classified.
+        software: that found it.
+        verdict: of the slide that is to be seen first.
+        flags: of all slides.
+        measurements: in the order in which they are to be shown.
+        remarks: the verdict's reasons in sentences; the last says what the results are not.
+    """
+
+    order: Order
+    slides: tuple[str, ...]
+    time: datetime
+    software: Software
+    verdict: Verdict
+    flags: tuple[str, ...]
+    measurements: tuple[Measurement, ...]
+    remarks: tuple[str, ...]
+
+    def identifier(self, role: str) -> uuid.UUID:
+        """The same for the same classification of the same slides, whatever was judged of it."""
+        return uuid.uuid5(_NAMESPACE, repr((self.order.accession, self.slides, self.time.isoformat(), role)))
+
+    def content_identifier(self) -> uuid.UUID:
+        """Another wherever anything that is told is another."""
+        return uuid.uuid5(_NAMESPACE, repr(self))
+
+
+def times_of(info: Mapping[str, Any]) -> dict[str, str]:
+    """When each slide was classified, by its name, as far as a run's record tells it."""
+    entries = info.get("slides") or ()
+    return {str(entry.get("slide")): str(entry["finished"]) for entry in entries if entry.get("finished")}
+
+
+def report_of(
+    slides: Sequence[SlideResult], order: Order, run: Run, codes: Codes, times: Mapping[str, str]
+) -> LaboratoryReport:
+    """What is told of one slide, or of several added up. `times`: by `times_of`.
+
+    Raises:
+        InputError: the run does not say when a slide was classified.
+    """
+    first = min(slides, key=lambda slide: list(Verdict).index(slide.finding.verdict))
+    flags = tuple(dict.fromkeys(flag for slide in slides for flag in slide.finding.flags))
+    types = [slide.kept.cell_types if slide.kept else run.cell_types for slide in slides]
+    known = frozenset.intersection(*map(frozenset, types))
+    found = added_up([slide.differential for slide in slides])
+    return LaboratoryReport(
+        order=Order(*map(identifier, (order.accession, order.placer, order.patient))),
+        slides=tuple(identifier(slide.name) for slide in slides),
+        time=max(_time_of(slide, times, run.info) for slide in slides),
+        software=_software(run.info, slides),
+        verdict=first.finding.verdict,
+        flags=flags,
+        measurements=tuple(_measurements(found, first.finding.verdict, flags, known, codes)),
+        remarks=(*_remarks(slides, first.finding.verdict), *_drift(slides, run.info), RESEARCH_USE),
+    )
+
+
+def identifier(text: str) -> str:
+    """A name as an identifier: printable, and no longer than HL7 v2 allows; what is cut off leaves a digest."""
+    shown = printable(text)
+    if len(shown) <= LONGEST_IDENTIFIER:
+        return shown
+    digest = hashlib.sha256(shown.encode()).hexdigest()[:16]
+    return f"{shown[: LONGEST_IDENTIFIER - len(digest) - 1]}-{digest}"
+
+
+def _measurements(
+    found: Differential, verdict: Verdict, flags: Sequence[str], known: frozenset[str], codes: Codes
+) -> list[Measurement]:
+    """The verdict first, then the percentages, then what else was counted."""
+    result = [Measurement("verdict", "Verdict", str(verdict), abnormal=verdict in (Verdict.URGENT, Verdict.REVIEW))]
+    if flags:
+        result.append(Measurement("flags", "Flags", ";".join(flags)))
+    result += [_percentage(name, found.shares[name], flags, codes.unit(name)) for name in NAMES]
+    for name in cells.OTHER_OBJECTS:
+        if name in known:
+            words = f"{cells.DISPLAY_NAMES[name]}s per 100 leukocytes"
+            result.append(Measurement(f"{name}_per_100", words, _number(found.per_100[name]), PER_100))
+    tallies = {"leukocytes": "Leukocytes counted", **TALLIES}
+    return result + [Measurement(name, words, str(getattr(found, name)), NUMBER) for name, words in tallies.items()]
+
+
+def _percentage(name: str, share: Share, flags: Sequence[str], unit: str) -> Measurement:
+    """A share of the leukocytes as counted, with its count, limits and corrected figures; undefined, it has none."""
+    words, value = cells.DISPLAY_NAMES[name], _number(share.percent, unit)
+    if value is None:
+        return Measurement(f"{name}_percent", words, None, unit)
+    details = []
+    for part, meaning in DETAILS.items():
+        figure = getattr(share, part)
+        text, its_unit = (str(figure), NUMBER) if part == "count" else (_number(figure, unit), unit)
+        if text is not None:
+            details.append(Measurement(f"{name}_{part}", f"{words}, {meaning}", text, its_unit))
+    abnormal = any(flag in flags for flag in _ABNORMAL.get(name, ()))
+    return Measurement(f"{name}_percent", words, value, unit, abnormal, tuple(details))
+
+
+def _number(value: float | None, unit: str = "") -> str | None:
+    """A number as `differential.csv` has it, without zeros that say nothing."""
+    if value is None:
+        return None
+    number = Decimal(f"{value:.3f}")
+    if unit == FRACTION:
+        number /= 100
+    text = f"{abs(number) if number == 0 else number:f}"  # no minus before a zero
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _remarks(slides: Sequence[SlideResult], verdict: Verdict) -> list[str]:
+    if len(slides) == 1:
+        return [f"Verdict: {verdict}", *slides[0].finding.reasons]
+    told = [f"Verdict: {verdict}, of {len(slides)} slides added up; corrected percentages are of single slides alone"]
+    for slide in slides:
+        told.append(f"{printable(slide.name)}: {slide.finding.verdict}")
+        told += [f"{printable(slide.name)}: {reason}" for reason in slide.finding.reasons]
+    return told
+
+
+def _software(info: Mapping[str, Any], slides: Sequence[SlideResult]) -> Software:
+    """By a run's record, or for an archive, which has none, by the slides' own records."""
+    versions, ensemble = info.get("versions") or {}, info.get("ensemble") or {}
+    try:
+        weights = [(str(each["file"]), str(each["sha256"])) for each in ensemble.get("members", ())]
+    except (TypeError, KeyError) as error:
+        raise InputError("run.json does not tell the weights: classify again, which takes no time") from error
+    if not weights:
+        voted = sorted({slide.kept.provenance.voted for slide in slides if slide.kept})
+        weights = [("ensemble", digest) for digest in voted]
+    return Software(str(versions.get("slidescreen", "unknown")), tuple(weights))
+
+
+def _drift(slides: Sequence[SlideResult], info: Mapping[str, Any]) -> list[str]:
+    """In what the run departs from those before it, where a slide is new in it."""
+    if not any(slide.new for slide in slides):
+        return []
+    return [f"Check stain and camera before you trust this run: {remark}" for remark in info.get("drift") or ()]
+
+
+def _time_of(slide: SlideResult, times: Mapping[str, str], info: Mapping[str, Any]) -> datetime:
+    """When a slide was classified; of a run that does not tell it of each slide, when the run ended."""
+    told = times.get(slide.name) or (slide.kept and slide.kept.time) or info.get("finished") or info.get("started")
+    try:
+        time = datetime.fromisoformat(str(told))
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC).replace(microsecond=0)
+    except (ValueError, OverflowError) as error:
+        raise InputError(f"run.json does not say when {printable(slide.name)} was classified") from error

@@ -1,0 +1,70 @@
+"""In which formats results are exported, and how slides are joined to orders. Imports nothing heavy."""
+
+import importlib.util
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from slidescreen.choices import check_choice
+from slidescreen.errors import InputError
+
+ACCESSION = "accession"
+
+
+class ExportFormat(StrEnum):
+    """What a laboratory's system reads."""
+
+    FHIR = "fhir"
+    HL7 = "hl7"
+
+
+def export_formats(text: str) -> tuple[ExportFormat, ...]:
+    """The formats that `--export` names, with commas between them; each once.
+
+    Raises:
+        InputError: one is unknown.
+    """
+    names = (name.strip() for name in text.split(","))
+    return tuple(dict.fromkeys(check_choice("--export", name, ExportFormat) for name in names))
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What the user asked for.
+
+    `order_pattern`: a regular expression that finds the accession number in a slide's name, as its group `accession`.
+    `orders`: a table that joins slides to orders. `codes`: a file with the laboratory's own codes. `sum_accessions`:
+    add up slides of one accession number; else they are refused.
+
+    Raises:
+        InputError: the pattern is none, or a format needs a package that is not installed.
+    """
+
+    formats: tuple[ExportFormat, ...]
+    order_pattern: str | None = None
+    orders: Path | None = None
+    codes: Path | None = None
+    sum_accessions: bool = False
+
+    def __post_init__(self) -> None:
+        if self.order_pattern is not None:
+            _check_pattern(self.order_pattern)
+        if ExportFormat.FHIR in self.formats and not _is_installed("fhir.resources"):
+            raise InputError("--export fhir needs the package fhir.resources: pip install 'slidescreen[exchange]'")
+
+
+def _check_pattern(pattern: str) -> None:
+    try:
+        groups = re.compile(pattern).groupindex
+    except re.error as error:
+        raise InputError(f"--order-pattern is no regular expression ({error}): {pattern}") from error
+    if ACCESSION not in groups:
+        raise InputError(f"--order-pattern needs a group (?P<{ACCESSION}>…), and {pattern} has none")
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # the package that it lies in
+        return False

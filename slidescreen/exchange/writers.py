@@ -1,0 +1,161 @@
+"""The writers of exported results, one a format; and what each file is to hold."""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from slidescreen import cells
+from slidescreen.exchange import fhir, hl7
+from slidescreen.exchange.codes import TALLIES, Codes, default_codes, read_codes
+from slidescreen.exchange.laboratory_report import LaboratoryReport, report_of, times_of
+from slidescreen.exchange.options import ExportFormat, ExportOptions
+from slidescreen.exchange.orders import Order, OrderBook, read_orders
+from slidescreen.files.legal_names import distinct_names
+from slidescreen.files.writing import printable
+from slidescreen.screening.differential import NAMES, Differential
+from slidescreen.screening.finding import Flag
+from slidescreen.screening.results import Run, SlideResult
+
+_NAMED = 5  # slides in a warning
+
+
+@dataclass(frozen=True)
+class FormatWriter:
+    """What a format's files end with, and what makes the content of one."""
+
+    suffix: str
+    content: Callable[[LaboratoryReport, Codes], bytes]
+
+
+WRITERS: Mapping[ExportFormat, FormatWriter] = {
+    ExportFormat.FHIR: FormatWriter(fhir.SUFFIX, fhir.bundle_file),
+    ExportFormat.HL7: FormatWriter(hl7.SUFFIX, hl7.oru_message),
+}
+
+
+@dataclass(frozen=True)
+class ExportedFile:
+    """A file that is to be written.
+
+    Attributes:
+        name: legal on every system, and no other file's.
+        outcome: a digest of what a receiver acts on: figures, verdict, flags and order.
+        outdated: whether an earlier run found it, and the slide has gone or is changing since.
+        content: makes the file's bytes; raises OutputError, or InputError where the run's record is damaged.
+    """
+
+    name: str
+    outcome: str
+    outdated: bool
+    content: Callable[[], bytes]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Files that must not be written, and why."""
+
+    names: tuple[str, ...]
+    why: str
+
+
+class Exporter:
+    """Turns runs into files, as the user's options say.
+
+    Raises:
+        InputError: the table of orders or the file of codes cannot be used.
+    """
+
+    def __init__(self, options: ExportOptions) -> None:
+        self.options = options
+        self._codes = read_codes(options.codes) if options.codes else default_codes()
+        pattern = re.compile(options.order_pattern) if options.order_pattern else None
+        self._orders = OrderBook(pattern, read_orders(options.orders) if options.orders else None)
+
+    def files(self, run: Run) -> Iterator[ExportedFile | Refusal]:
+        """A file for each slide and format, or for each accession number whose slides are added up; refusals first."""
+        together = self._by_accession(run.slides)
+        for order, slides in together:
+            why = self._conflict(order, slides)
+            if why:
+                yield Refusal(tuple(self._names([slide.name for slide in slides])), why)
+        good = [(order, slides) for order, slides in together if not self._conflict(order, slides)]
+        texts = ["+".join(slide.name for slide in slides) for _, slides in good]
+        times = times_of(run.info)
+        for kind in self.options.formats:
+            names = distinct_names(texts, WRITERS[kind].suffix)
+            for name, (order, slides) in zip(names, good, strict=True):
+                yield self._file(name, kind, order, slides, run, times)
+
+    def warnings(self, slides: Sequence[SlideResult]) -> Iterator[str]:
+        """What whoever looks after the run should know of the slides' orders."""
+        without = [slide.name for slide in slides if self._orders.lacks(slide.name)]
+        if without:
+            yield f"exported without placer's order and patient, for --orders has no line of: {_listed(without)}"
+        unmatched = [slide.name for slide in slides if self._orders.misses(slide.name)]
+        if unmatched:
+            yield f"exported under their own names, which --order-pattern does not match: {_listed(unmatched)}"
+
+    def _file(
+        self,
+        name: str,
+        kind: ExportFormat,
+        order: Order,
+        slides: Sequence[SlideResult],
+        run: Run,
+        times: Mapping[str, str],
+    ) -> ExportedFile:
+        def content() -> bytes:
+            return WRITERS[kind].content(report_of(slides, order, run, self._codes, times), self._codes)
+
+        outdated = any({Flag.VANISHED, Flag.CHANGING} & set(slide.finding.flags) for slide in slides)
+        return ExportedFile(name, _outcome(order, slides), outdated, content)
+
+    def _by_accession(self, slides: Sequence[SlideResult]) -> list[tuple[Order, list[SlideResult]]]:
+        """The slides of each accession number, with the first one's order."""
+        found: dict[str, list[SlideResult]] = defaultdict(list)
+        for slide in slides:
+            found[self._orders.order_of(slide.name).accession].append(slide)
+        return [(self._orders.order_of(those[0].name), those) for those in found.values()]
+
+    def _conflict(self, order: Order, slides: Sequence[SlideResult]) -> str:
+        """Why slides of one accession number cannot be written; empty if they can."""
+        if len(slides) == 1:
+            return ""
+        what = f"not exported, for they have one accession number ({printable(order.accession)})"
+        names = _listed([slide.name for slide in slides])
+        if not self.options.sum_accessions:
+            return f"{what}: {names}; --sum-accessions adds them up"
+        if any(self._orders.order_of(slide.name) != order for slide in slides):
+            return f"{what} and different orders or patients: {names}"
+        return ""
+
+    def _names(self, texts: Sequence[str]) -> Iterator[str]:
+        for kind in self.options.formats:
+            yield from distinct_names(texts, WRITERS[kind].suffix)
+
+
+def _outcome(order: Order, slides: Sequence[SlideResult]) -> str:
+    told = [order, *((slide.name, *_acted_on(slide)) for slide in slides)]
+    return hashlib.sha256(repr(told).encode("utf-8", "backslashreplace")).hexdigest()
+
+
+def _acted_on(slide: SlideResult) -> tuple[object, ...]:
+    """Of a slide; that its images have gone meanwhile does not count."""
+    found, finding = slide.differential, slide.finding
+    flags = tuple(str(flag) for flag in finding.flags if flag not in (Flag.VANISHED, Flag.CHANGING))
+    return str(finding.verdict), flags, _figures(found)
+
+
+def _figures(found: Differential) -> tuple[str, ...]:
+    shares = (found.shares[name] for name in NAMES)
+    numbers = [figure for share in shares for figure in vars(share).values()]
+    numbers += [found.per_100[name] for name in cells.OTHER_OBJECTS]
+    numbers += [getattr(found, name) for name in ("leukocytes", *TALLIES)]
+    return tuple("" if number is None else f"{number:.3f}" for number in numbers)
+
+
+def _listed(names: Sequence[str]) -> str:
+    others = len(names) - _NAMED
+    return ", ".join(map(printable, names[:_NAMED])) + (f" and {others} more" if others > 0 else "")

@@ -1,0 +1,106 @@
+"""A run's results in the files that a laboratory's system takes, one a slide.
+
+A night exports what is new or has changed, and remembers what it exported: an interface engine takes files away, and must
+not get them again every night.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from slidescreen.errors import InputError, OutputError
+from slidescreen.exchange.options import ExportOptions
+from slidescreen.exchange.writers import ExportedFile, Exporter, Refusal
+from slidescreen.files.damaged import DamagedError, read_json
+from slidescreen.files.run_files import EXPORT
+from slidescreen.files.writing import make_folder, printable, sweep, write_text, write_whole
+from slidescreen.interruptible import interruptibly
+from slidescreen.runs.monitoring import Monitor
+from slidescreen.runs.saved_run import read_run
+from slidescreen.screening.results import Run
+
+_MEMORY = ".exported.json"
+
+
+def export_night(run: Run, exporter: Exporter | None, out: Path, monitor: Monitor) -> None:
+    """Write what no night has exported yet into `export/` in a run's folder. What cannot be written costs nothing else."""
+    if exporter is None:
+        return
+    folder = out / EXPORT
+    with monitor.side_file(folder):
+        make_folder(folder)
+        sweep(folder)
+        memory = _read_memory(folder / _MEMORY)
+        wanted = [each for each in exporter.files(run) if isinstance(each, Refusal) or _is_due(each, memory)]
+        for text in exporter.warnings(run.slides):
+            monitor.warn(text)
+        done = dict(memory)
+        try:
+            for each in _written(wanted, folder, monitor):
+                done[each.name] = each.outcome
+        finally:
+            if done != memory:
+                write_text(folder / _MEMORY, json.dumps(done, indent=1) + "\n")
+
+
+def export_run(folder: Path, options: ExportOptions, out: Path | None, monitor: Monitor) -> tuple[Path, int]:
+    """Write all results of a run, or of an archive.
+
+    Args:
+        folder: the run's.
+        options: the user's.
+        out: where the files go; None for `export/` in the run's folder.
+        monitor: told what could not be written.
+
+    Returns:
+        Where they went, and how many were written.
+
+    Raises:
+        InputError: the folder holds no run, the options cannot be used, or `out` lies in the input.
+        OutputError: the folder cannot be made or written to.
+    """
+    exporter = Exporter(options)
+    run, place = read_run(folder), out or folder / EXPORT
+    _check_place(place, run)
+    make_folder(place)
+    for text in exporter.warnings(run.slides):
+        monitor.warn(text)
+    return place, sum(1 for _ in _written(exporter.files(run), place, monitor))
+
+
+def _written(files: Iterable[ExportedFile | Refusal], folder: Path, monitor: Monitor) -> Iterator[ExportedFile]:
+    """Write files, and give those that were."""
+    for each in files:
+        if isinstance(each, Refusal):
+            for name in each.names:
+                monitor.not_written(folder / name, each.why)
+            continue
+        path = folder / each.name
+        with monitor.side_file(path):
+            content = each.content()
+            write_whole(path, lambda temporary, content=content: temporary.write_bytes(content))
+            yield each
+
+
+def _is_due(file: ExportedFile, memory: Mapping[str, str]) -> bool:
+    """Whether a file is not what was exported; what is outdated was right then, and is no news."""
+    return file.name not in memory or (memory[file.name] != file.outcome and not file.outdated)
+
+
+def _read_memory(path: Path) -> dict[str, str]:
+    """What was exported, by the files' names; nothing where that is not known: it is exported again then."""
+    with contextlib.suppress(OSError, DamagedError):
+        content = read_json(path)
+        if isinstance(content, Mapping):
+            return {str(name): str(outcome) for name, outcome in content.items()}
+    return {}
+
+
+def _check_place(place: Path, run: Run) -> None:
+    told = [run.info.get("input"), *(entry.get("folder") for entry in run.info.get("slides") or ())]
+    for folder in map(Path, filter(None, told)):
+        if place.resolve().is_relative_to(folder.resolve()):
+            raise InputError(f"--out must not lie inside {printable(folder)}: the input is never written to")
+    if place.exists() and not place.is_dir():
+        raise InputError(f"{printable(place)} is a file; --out must be a folder")
