@@ -14,6 +14,7 @@ ROOMS = (
     "building",
     "runs",
     "reporting",
+    "exchange",
     "training",
     "evaluation",
     "screening",

@@ -11,6 +11,7 @@ from slidescreen.choices import check_choice
 from slidescreen.engine.options import Device, EngineKind, EngineOptions
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.location import default_ensemble
+from slidescreen.exchange.options import ExportOptions, export_options
 from slidescreen.reporting.terminal import RunDisplay
 from slidescreen.runs import night, saved_run
 from slidescreen.runs.monitoring import RunObserver
@@ -45,6 +46,11 @@ def classify(
     image_timeout: float = ClassifyOptions.time_limit,
     log_file: StrPath | None = None,
     history: StrPath | None = None,
+    export: str | None = ClassifyOptions.export,
+    orders: StrPath | None = ExportOptions.orders,
+    order_pattern: str | None = ExportOptions.order_pattern,
+    sum_accessions: bool = ExportOptions.sum_accessions,
+    codes: StrPath | None = ExportOptions.codes,
     progress: Progress = False,
 ) -> ScreenedRun:
     """Classify every cell image of every slide in a folder, and write the run's files, as `slidescreen classify` does.
@@ -72,6 +78,11 @@ def classify(
         image_timeout: seconds that reading one image may take.
         log_file: file to append lines of JSON to.
         history: file with the figures of each run; None for `history.csv` in `out`.
+        export: `fhir`, `hl7` or `fhir,hl7`: write files for the laboratory's system; None writes none.
+        orders: table that joins slides to orders.
+        order_pattern: regular expression that finds the accession number in a slide's name.
+        sum_accessions: add up slides of one accession number.
+        codes: TOML file with the laboratory's own codes.
         progress: True for a bar on standard error; or a function, called with how many images are done and how many
             there are; or an object with the methods of `RunObserver`.
 
@@ -104,6 +115,13 @@ def classify(
         log_file=None if log_file is None else Path(log_file),
         history=None if history is None else Path(history),
         thresholds=default_thresholds() if thresholds is None else read_thresholds(Path(thresholds)),
+        export=export_options(
+            export,
+            None if orders is None else Path(orders),
+            order_pattern,
+            sum_accessions,
+            None if codes is None else Path(codes),
+        ),
     )
     with _observer(progress) as observer:
         run = night.classify_folder(options, storage.load(options.ensemble), observer)

@@ -7,9 +7,17 @@ from typing import Annotated
 import typer
 
 from slidescreen.cli.exit_codes import ExitCode
+from slidescreen.cli.export_options import (
+    CodesOption,
+    ExportOption,
+    OrderPatternOption,
+    OrdersOption,
+    SumAccessionsOption,
+)
 from slidescreen.cli.shared import MACHINE, DeviceOption, EnsembleOption, Format, FormatOption
 from slidescreen.engine.options import EngineKind, EngineOptions, Precision
 from slidescreen.ensembles.location import default_ensemble
+from slidescreen.exchange.options import ExportOptions, export_options
 from slidescreen.runs.options import ClassifyOptions, default_out
 from slidescreen.screening.thresholds import default_thresholds, read_thresholds
 
@@ -168,6 +176,11 @@ def classify(
     keep: KeepOption = ClassifyOptions.keep,
     log_file: LogFileOption = ClassifyOptions.log_file,
     history: HistoryOption = ClassifyOptions.history,
+    export: ExportOption = None,
+    orders: OrdersOption = ExportOptions.orders,
+    order_pattern: OrderPatternOption = ExportOptions.order_pattern,
+    sum_accessions: SumAccessionsOption = ExportOptions.sum_accessions,
+    codes: CodesOption = ExportOptions.codes,
     device: DeviceOption = EngineOptions.device,
     engine: EngineOption = EngineOptions.kind,
     precision: PrecisionOption = EngineOptions.precision,
@@ -201,6 +214,7 @@ def classify(
         log_file=log_file,
         history=history,
         thresholds=read_thresholds(thresholds) if thresholds else default_thresholds(),
+        export=export_options(export, orders, order_pattern, sum_accessions, codes),
     )
     from slidescreen.ensembles import storage
     from slidescreen.output import echo

@@ -6,6 +6,14 @@ from typing import Annotated
 
 import typer
 
+from slidescreen.cli.exit_codes import ExitCode
+from slidescreen.cli.export_options import (
+    CodesOption,
+    ExportOption,
+    OrderPatternOption,
+    OrdersOption,
+    SumAccessionsOption,
+)
 from slidescreen.cli.shared import (
     DeviceOption,
     DropDuplicatesOption,
@@ -16,6 +24,7 @@ from slidescreen.cli.shared import (
 )
 from slidescreen.data.label_options import LabelOptions, Split
 from slidescreen.errors import InputError
+from slidescreen.exchange.options import ExportOptions, export_options
 from slidescreen.runs.options import ReportOptions
 
 _PAGE, _TRUTH = "For a run", "Against the truth"
@@ -36,7 +45,8 @@ OutOption = Annotated[
         "--out",
         "-o",
         metavar="FOLDER",
-        help="Write the evaluation here. \\[default: RUN/evaluation, or slidescreen-out/NAME-evaluation]",
+        help="Write the evaluation or the exported files here. "
+        "\\[default: RUN/evaluation, slidescreen-out/NAME-evaluation, or RUN/export]",
     ),
 ]
 SlideOption = Annotated[
@@ -86,6 +96,11 @@ def report(
     slide: SlideOption = None,
     explain: ExplainOption = False,
     spreadsheet: SpreadsheetOption = False,
+    export: ExportOption = None,
+    orders: OrdersOption = ExportOptions.orders,
+    order_pattern: OrderPatternOption = ExportOptions.order_pattern,
+    sum_accessions: SumAccessionsOption = ExportOptions.sum_accessions,
+    codes: CodesOption = ExportOptions.codes,
     truth: TruthOption = ReportOptions.truth,
     split: SplitOption = LabelOptions.split,
     leave_out: LeaveOutOption = None,
@@ -104,7 +119,12 @@ def report(
         out=out,
         ensemble=ensemble,
         device=device,
+        export=export_options(export, orders, order_pattern, sum_accessions, codes),
     )
+    of_page = {"--explain": explain, "--spreadsheet": spreadsheet, "--slide": slide}
+    if request.export:
+        _export(request, request.export, [name for name, wanted in of_page.items() if wanted])
+        return
     if explain and spreadsheet:
         raise InputError("--explain renews the page of a run and --spreadsheet copies its tables: say one of them")
     from slidescreen.ensembles.location import default_ensemble
@@ -130,7 +150,7 @@ def report(
         else:
             show_slide(run, slide)
         return
-    for name, wanted in (("--explain", explain), ("--spreadsheet", spreadsheet), ("--slide", slide)):
+    for name, wanted in of_page.items():
         if wanted:
             raise InputError(f"{name} goes with the page of a run: give a run's folder, without --truth")
     from slidescreen.reporting.evaluation_page import show_evaluation
@@ -140,3 +160,21 @@ def report(
             request, default_ensemble, partial(display.progress, "classifying")
         )
     show_evaluation(evaluation, folder)
+
+
+def _export(request: ReportOptions, options: ExportOptions, others: list[str]) -> None:
+    """Write a run's results for the laboratory's system, and nothing else."""
+    from slidescreen.reporting.terminal import RunDisplay, show_files
+    from slidescreen.runs import assessment, result_export
+    from slidescreen.runs.monitoring import Monitor
+
+    if others:
+        raise InputError(f"--export writes files for the laboratory's system alone: leave out {others[0]}")
+    if not assessment.is_plain_run(request):
+        raise InputError("--export goes with a run: give a run's folder, without --truth")
+    with RunDisplay() as display:
+        monitor = Monitor(display)
+        folder, count = result_export.export_run(request.sources[0], options, request.out, monitor)
+    show_files(f"exported {count} files to", [folder])
+    if monitor.unwritten:
+        raise typer.Exit(ExitCode.SOME_UNREADABLE)

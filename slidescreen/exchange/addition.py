@@ -8,7 +8,7 @@ from slidescreen.statistics.intervals import clopper_pearson
 
 
 def added_up(found: Sequence[Differential]) -> Differential:
-    """One differential of all cells of several; of one, itself. Corrected figures are of single slides, and left out."""
+    """One differential of all cells of several; of one, itself. Corrected figures are of one slide, and left out."""
     if len(found) == 1:
         return found[0]
     leukocytes = sum(each.leukocytes for each in found)

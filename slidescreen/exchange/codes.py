@@ -59,7 +59,7 @@ class Code:
 
 
 @dataclass(frozen=True)
-class Codes:
+class CodeTable:
     """The code of each result, by the result's name; `own` is the system of our own codes."""
 
     own: System
@@ -82,12 +82,12 @@ def names() -> Iterator[str]:
 
 
 @cache
-def default_codes() -> Codes:
+def default_codes() -> CodeTable:
     """Those of `codes.toml`."""
     return _codes(_shipped())
 
 
-def read_codes(path: Path) -> Codes:
+def read_codes(path: Path) -> CodeTable:
     """A laboratory's own codes; what its file leaves out is as by default.
 
     Raises:
@@ -117,13 +117,13 @@ def _shipped() -> dict[str, Any]:
     return tomllib.loads(files("slidescreen.exchange").joinpath("codes.toml").read_text(encoding="utf-8"))
 
 
-def _codes(content: Mapping[str, Mapping[str, Any]]) -> Codes:
+def _codes(content: Mapping[str, Mapping[str, Any]]) -> CodeTable:
     systems = {name: _system(name, entry) for name, entry in content["systems"].items()}
     known = frozenset(names())
     for name in content["codes"]:
         if name not in known:
             raise InputError(f"codes.{name} is no result: results are called as the columns of differential.csv are")
-    return Codes(systems[OWN], {name: _code(name, entry, systems) for name, entry in content["codes"].items()})
+    return CodeTable(systems[OWN], {name: _code(name, entry, systems) for name, entry in content["codes"].items()})
 
 
 def _system(name: str, entry: Any) -> System:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from slidescreen.exchange.codes import PANEL, Codes
+from slidescreen.exchange.codes import PANEL, CodeTable
 from slidescreen.exchange.fault_checks import bundle_faults, invalid
 from slidescreen.exchange.laboratory_report import LaboratoryReport, Measurement
 from slidescreen.exchange.result_status import ResultStatus
@@ -19,7 +19,7 @@ _NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")  # what a FHI
 Resource = dict[str, Any]
 
 
-def bundle_file(report: LaboratoryReport, codes: Codes) -> bytes:
+def bundle_file(report: LaboratoryReport, codes: CodeTable) -> bytes:
     """A bundle as JSON in UTF-8, checked by `fhir.resources` and by what that overlooks.
 
     Raises:
@@ -30,7 +30,7 @@ def bundle_file(report: LaboratoryReport, codes: Codes) -> bytes:
     return (json.dumps(bundle, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
 
 
-def bundle_of(report: LaboratoryReport, codes: Codes) -> Resource:
+def bundle_of(report: LaboratoryReport, codes: CodeTable) -> Resource:
     """The resources of a report, in a bundle of type `collection`."""
     writer = _BundleWriter(report, codes)
     return {
@@ -59,7 +59,7 @@ def _check(bundle: Resource) -> None:
 class _BundleWriter:
     """Makes a report's resources; each has a role, by which the others refer to it."""
 
-    def __init__(self, report: LaboratoryReport, codes: Codes) -> None:
+    def __init__(self, report: LaboratoryReport, codes: CodeTable) -> None:
         self._report, self._codes = report, codes
 
     def url(self, role: str) -> str:

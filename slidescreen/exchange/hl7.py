@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
-from slidescreen.exchange.codes import PANEL, Codes
+from slidescreen.exchange.codes import PANEL, CodeTable
 from slidescreen.exchange.fault_checks import invalid, message_faults
 from slidescreen.exchange.laboratory_report import LaboratoryReport, Measurement
 from slidescreen.exchange.result_status import ResultStatus
@@ -33,7 +33,7 @@ def _bytes_of(character: str) -> str:
     return f"\\X{character.encode('utf-8', 'surrogatepass').hex().upper()}\\"
 
 
-def oru_message(report: LaboratoryReport, codes: Codes) -> bytes:
+def oru_message(report: LaboratoryReport, codes: CodeTable) -> bytes:
     """A message in UTF-8; each segment ends with a carriage return.
 
     Raises:
@@ -46,7 +46,7 @@ def oru_message(report: LaboratoryReport, codes: Codes) -> bytes:
     return message.encode()
 
 
-def _segments(report: LaboratoryReport, codes: Codes) -> Iterator[str]:
+def _segments(report: LaboratoryReport, codes: CodeTable) -> Iterator[str]:
     time = _time(report.time)
     yield _header(report, time)
     yield _segment("SFT", _software(report))
@@ -88,7 +88,7 @@ def _software(report: LaboratoryReport) -> Fields:
     }
 
 
-def _order(report: LaboratoryReport, codes: Codes, time: str) -> Fields:
+def _order(report: LaboratoryReport, codes: CodeTable, time: str) -> Fields:
     return {
         1: "1",
         2: escaped(report.order.placer),
@@ -100,7 +100,7 @@ def _order(report: LaboratoryReport, codes: Codes, time: str) -> Fields:
     }
 
 
-def _observation(measurement: Measurement, codes: Codes) -> Fields:
+def _observation(measurement: Measurement, codes: CodeTable) -> Fields:
     return {
         2: "TX" if measurement.unit is None else "NM",
         3: _coded(measurement.name, measurement.words, codes),
@@ -119,7 +119,7 @@ def _numbered(measurements: Sequence[Measurement]) -> Iterator[tuple[str, Measur
             yield f"{number}.{place}", detail
 
 
-def _coded(name: str, words: str, codes: Codes) -> str:
+def _coded(name: str, words: str, codes: CodeTable) -> str:
     """The code of a result, and ours beside it; the words are ours, for those of LOINC change between releases."""
     own = f"{escaped(name)}^{escaped(words)}^{escaped(codes.own.hl7)}"
     code = codes.by_name.get(name)

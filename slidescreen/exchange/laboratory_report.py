@@ -11,7 +11,7 @@ from typing import Any
 from slidescreen import cells
 from slidescreen.errors import InputError
 from slidescreen.exchange.addition import added_up
-from slidescreen.exchange.codes import DETAILS, FRACTION, NUMBER, PER_100, TALLIES, Codes
+from slidescreen.exchange.codes import DETAILS, FRACTION, NUMBER, PER_100, TALLIES, CodeTable
 from slidescreen.exchange.orders import Order
 from slidescreen.exchange.result_status import ResultStatus
 from slidescreen.files.writing import printable
@@ -113,7 +113,7 @@ def times_of(info: Mapping[str, Any]) -> dict[str, str]:
 
 
 def report_of(
-    slides: Sequence[SlideResult], order: Order, run: Run, codes: Codes, times: Mapping[str, str]
+    slides: Sequence[SlideResult], order: Order, run: Run, codes: CodeTable, times: Mapping[str, str]
 ) -> LaboratoryReport:
     """What is told of one slide, or of several added up. `times`: by `times_of`.
 
@@ -147,7 +147,7 @@ def identifier(text: str) -> str:
 
 
 def _measurements(
-    found: Differential, verdict: Verdict, flags: Sequence[str], known: frozenset[str], codes: Codes
+    found: Differential, verdict: Verdict, flags: Sequence[str], known: frozenset[str], codes: CodeTable
 ) -> list[Measurement]:
     """The verdict first, then the percentages, then what else was counted."""
     result = [Measurement("verdict", "Verdict", str(verdict), abnormal=verdict in (Verdict.URGENT, Verdict.REVIEW))]

@@ -54,6 +54,23 @@ class ExportOptions:
             raise InputError("--export fhir needs the package fhir.resources: pip install 'slidescreen[exchange]'")
 
 
+def export_options(
+    export: str | None, orders: Path | None, order_pattern: str | None, sum_accessions: bool, codes: Path | None
+) -> ExportOptions | None:
+    """What the user's options ask for; None if nothing is to be exported.
+
+    Raises:
+        InputError: a value cannot be used, or --export is missing.
+    """
+    if export is not None:
+        return ExportOptions(export_formats(export), order_pattern, orders, codes, sum_accessions)
+    given = {"orders": orders, "order-pattern": order_pattern, "sum-accessions": sum_accessions, "codes": codes}
+    for option, value in given.items():
+        if value:
+            raise InputError(f"--{option} needs --export fhir or --export hl7")
+    return None
+
+
 def _check_pattern(pattern: str) -> None:
     try:
         groups = re.compile(pattern).groupindex

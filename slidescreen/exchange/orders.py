@@ -1,4 +1,4 @@
-"""Which order of the laboratory each slide belongs to. A patient is never guessed: a table of orders names him, or nobody."""
+"""Which order of the laboratory each slide belongs to. A patient is never guessed: a table of orders names one."""
 
 import re
 from collections.abc import Mapping

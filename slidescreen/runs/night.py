@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from slidescreen.data.slides import Slide
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import NothingClassifiedError
+from slidescreen.exchange.formats import Exporter
 from slidescreen.files.writing import printable
 from slidescreen.runs.classification import classify
 from slidescreen.runs.export_watch import ExportWatch
@@ -16,6 +17,7 @@ from slidescreen.runs.planning import Plan, outdated, recall
 from slidescreen.runs.preparation import choose_engine, find_slides, prepared_folder
 from slidescreen.runs.quality_control import add_to_history, compare_with_history
 from slidescreen.runs.record import RunSetup, describe, with_troubles, write_record, write_worklist
+from slidescreen.runs.result_export import export_night
 from slidescreen.screening.results import Run, SlideResult, judge
 
 
@@ -32,6 +34,7 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
         KeyboardInterrupt: as it came, after the files were written.
     """
     started, out = datetime.now(UTC), options.out
+    exporter = Exporter(options.export) if options.export else None
     found = find_slides(options)
     configuration = choose_engine(options, ensemble)
     with prepared_folder(options, display) as folder:
@@ -63,6 +66,7 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
                 monitor.slide(results[slide.name])
             drift = compare_with_history(options, results, ensemble.validation.usual, monitor)
             run = write_worklist(describe(setup, results, waiting, monitor.speed(), drift), out, monitor)
+            export_night(run, exporter, out, monitor)
         except KeyboardInterrupt:
             run = write_worklist(describe(setup, results, waiting, monitor.speed()), out, monitor, in_haste=True)
             write_record(run, out, monitor)

@@ -8,6 +8,7 @@ from pathlib import Path
 from slidescreen.data.label_options import LabelOptions
 from slidescreen.engine.options import Device, EngineOptions
 from slidescreen.errors import InputError
+from slidescreen.exchange.options import ExportOptions
 from slidescreen.files.legal_names import legal_name
 from slidescreen.screening.thresholds import Thresholds, default_thresholds
 
@@ -39,6 +40,7 @@ class ClassifyOptions:
     log_file: Path | None = None
     history: Path | None = None
     thresholds: Thresholds = field(default_factory=default_thresholds)
+    export: ExportOptions | None = None
 
     def __post_init__(self) -> None:
         _check_whole("threads", self.engine.threads, 1)
@@ -74,6 +76,7 @@ class ReportOptions:
     out: Path | None = None
     ensemble: Path | None = None
     device: Device = Device.AUTO
+    export: ExportOptions | None = None
 
 
 def default_out(path: Path) -> Path:

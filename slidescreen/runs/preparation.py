@@ -13,7 +13,7 @@ from slidescreen.errors import InputError
 from slidescreen.files.damaged import set_aside
 from slidescreen.files.file_system import in_words, missing_features
 from slidescreen.files.locking import locked
-from slidescreen.files.run_files import STATUS
+from slidescreen.files.run_files import EXPORT, STATUS
 from slidescreen.files.writing import make_folder, printable, sweep
 from slidescreen.interruptible import interruptibly
 from slidescreen.runs.earlier_run import had_slides_of, identity_of, in_the_way
@@ -82,7 +82,9 @@ def prepared_folder(options: ClassifyOptions, display: RunObserver) -> Iterator[
 
 def _check_places(options: ClassifyOptions) -> None:
     path, out = options.path.resolve(), options.out.resolve()
-    for option, place in (("out", out), ("log-file", options.log_file), ("history", options.history)):
+    exported = options.out / EXPORT if options.export else None
+    named = (("out", out), ("log-file", options.log_file), ("history", options.history), ("export", exported))
+    for option, place in named:
         if place is not None and place.resolve().is_relative_to(path):
             raise InputError(f"--{option} must not lie inside {printable(options.path)}: the input is never written to")
     if out.exists() and not out.is_dir():

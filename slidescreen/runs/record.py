@@ -88,7 +88,7 @@ def describe(
         "drift": list(drift),
         "share_lacks": list(setup.missing_features),
         **setup.found.to_record(),
-        **_slides_record(slides),
+        **_slides_record(slides, finished),
     }
     return Run(slides, setup.ensemble.cell_types, info)
 
@@ -105,6 +105,7 @@ def _options_record(options: ClassifyOptions) -> dict[str, Any]:
         "settle": options.settle,
         "keep": options.keep,
         "image_timeout": options.time_limit,
+        "export": list(options.export.formats) if options.export else [],
         "thresholds": asdict(options.thresholds),
     }
 
@@ -137,14 +138,21 @@ def _ensemble_record(ensemble: Ensemble, folder: Path) -> dict[str, Any]:
     }
 
 
-def _slides_record(slides: Sequence[SlideResult]) -> dict[str, Any]:
+def _slides_record(slides: Sequence[SlideResult], finished: datetime) -> dict[str, Any]:
+    """What a record tells of slides; those that no record of their own tells of are as old as the run."""
+    now = finished.isoformat(timespec="seconds")
     return {
         "earlier_slides": [slide.name for slide in slides if not slide.new],
         "vanished_slides": [slide.name for slide in slides if Flag.VANISHED in slide.finding.flags],
         **reasons_in(slides),
         "reported_twice": list(reported_twice_in(slides)),
         "slides": [
-            {"slide": slide.name, "folder": os.fsencode(slide.folder).decode("utf-8", "replace")} for slide in slides
+            {
+                "slide": slide.name,
+                "folder": os.fsencode(slide.folder).decode("utf-8", "replace"),
+                "finished": slide.kept.time if slide.kept else now,
+            }
+            for slide in slides
         ],
     }
 

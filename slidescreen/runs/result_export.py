@@ -1,30 +1,31 @@
 """A run's results in the files that a laboratory's system takes, one a slide.
 
-A night exports what is new or has changed, and remembers what it exported: an interface engine takes files away, and must
-not get them again every night.
+A night exports what is new or has changed, and remembers what it exported: an interface engine takes files away, and
+must not get them again every night.
 """
 
 import contextlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
-from slidescreen.errors import InputError, OutputError
+from slidescreen.errors import InputError
+from slidescreen.exchange.formats import ExportedFile, Exporter, Refusal
 from slidescreen.exchange.options import ExportOptions
-from slidescreen.exchange.writers import ExportedFile, Exporter, Refusal
 from slidescreen.files.damaged import DamagedError, read_json
 from slidescreen.files.run_files import EXPORT
 from slidescreen.files.writing import make_folder, printable, sweep, write_text, write_whole
-from slidescreen.interruptible import interruptibly
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.saved_run import read_run
 from slidescreen.screening.results import Run
+from slidescreen.screening.verdict import number_of
 
 _MEMORY = ".exported.json"
 
 
 def export_night(run: Run, exporter: Exporter | None, out: Path, monitor: Monitor) -> None:
-    """Write what no night has exported yet into `export/` in a run's folder. What cannot be written costs nothing else."""
+    """Write what no night has exported yet into `export/` in a run's folder. What fails costs that file alone."""
     if exporter is None:
         return
     folder = out / EXPORT
@@ -35,13 +36,15 @@ def export_night(run: Run, exporter: Exporter | None, out: Path, monitor: Monito
         wanted = [each for each in exporter.files(run) if isinstance(each, Refusal) or _is_due(each, memory)]
         for text in exporter.warnings(run.slides):
             monitor.warn(text)
-        done = dict(memory)
+        done: dict[str, str] = {}
         try:
             for each in _written(wanted, folder, monitor):
                 done[each.name] = each.outcome
         finally:
-            if done != memory:
-                write_text(folder / _MEMORY, json.dumps(done, indent=1) + "\n")
+            if done:
+                write_text(folder / _MEMORY, json.dumps(memory | done, indent=1) + "\n")
+        if wanted:
+            monitor.note(f"exported to {printable(folder)}: {number_of(len(done), 'file')}")
 
 
 def export_run(folder: Path, options: ExportOptions, out: Path | None, monitor: Monitor) -> tuple[Path, int]:
@@ -78,9 +81,12 @@ def _written(files: Iterable[ExportedFile | Refusal], folder: Path, monitor: Mon
             continue
         path = folder / each.name
         with monitor.side_file(path):
-            content = each.content()
-            write_whole(path, lambda temporary, content=content: temporary.write_bytes(content))
+            write_whole(path, partial(_fill, content=each.content()))
             yield each
+
+
+def _fill(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
 
 
 def _is_due(file: ExportedFile, memory: Mapping[str, str]) -> bool:

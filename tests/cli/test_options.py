@@ -17,6 +17,7 @@ from slidescreen.cli.shared import Format
 from slidescreen.data.label_options import LabelOptions, LabelRules, Split
 from slidescreen.engine.options import Device, EngineKind, EngineOptions, Precision
 from slidescreen.ensembles.voting_rule import VotingRule
+from slidescreen.exchange.options import ExportFormat, ExportOptions
 from slidescreen.models.backbones import Backbone
 from slidescreen.runs.options import ClassifyOptions, ReportOptions
 from slidescreen.training.options import (
@@ -42,8 +43,11 @@ LABELS = {
     "drop_duplicates": (LabelOptions(), ""),
 }
 CLASSIFY, TRAINING, RECIPE = ClassifyOptions(PATH, PATH, PATH), TrainingOptions(PATH, PATH), Recipe()
+EXPORT = dict.fromkeys(("orders", "order_pattern", "sum_accessions", "codes"), (ExportOptions(()), ""))
 DEFAULTS: dict[str, dict[str, tuple[object, str]]] = {
     "classify": {
+        **EXPORT,
+        "export": (CLASSIFY, ""),
         **dict.fromkeys(("slide_depth", "overwrite", "force", "settle", "keep"), (CLASSIFY, "")),
         **dict.fromkeys(("log_file", "history", "batch_size", "workers"), (CLASSIFY, "")),
         "image_timeout": (CLASSIFY, "time_limit"),
@@ -52,6 +56,8 @@ DEFAULTS: dict[str, dict[str, tuple[object, str]]] = {
     },
     "report": {
         **LABELS,
+        **EXPORT,
+        "export": (ReportOptions((PATH,)), ""),
         **dict.fromkeys(("truth", "out", "ensemble", "device"), (ReportOptions((PATH,)), "")),
         "split": (LabelOptions(), ""),
     },
@@ -101,6 +107,8 @@ CHOICES: list[tuple[str, str, type[StrEnum]]] = [
     ("classify", "engine", EngineKind),
     ("classify", "precision", Precision),
     ("classify", "output", Format),
+    ("classify", "export", ExportFormat),
+    ("report", "export", ExportFormat),
     ("report", "device", Device),
     ("report", "split", Split),
     ("report", "unspecified_blasts", Blast),

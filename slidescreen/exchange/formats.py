@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from slidescreen import cells
 from slidescreen.exchange import fhir, hl7
-from slidescreen.exchange.codes import TALLIES, Codes, default_codes, read_codes
+from slidescreen.exchange.codes import TALLIES, CodeTable, default_codes, read_codes
 from slidescreen.exchange.laboratory_report import LaboratoryReport, report_of, times_of
 from slidescreen.exchange.options import ExportFormat, ExportOptions
 from slidescreen.exchange.orders import Order, OrderBook, read_orders
@@ -26,7 +26,7 @@ class FormatWriter:
     """What a format's files end with, and what makes the content of one."""
 
     suffix: str
-    content: Callable[[LaboratoryReport, Codes], bytes]
+    content: Callable[[LaboratoryReport, CodeTable], bytes]
 
 
 WRITERS: Mapping[ExportFormat, FormatWriter] = {
