@@ -121,7 +121,7 @@ def report_of(
         InputError: the run does not say when a slide was classified.
     """
     first = min(slides, key=lambda slide: list(Verdict).index(slide.finding.verdict))
-    flags = tuple(dict.fromkeys(flag for slide in slides for flag in slide.finding.flags))
+    flags = tuple(dict.fromkeys(str(flag) for slide in slides for flag in slide.finding.flags))
     types = [slide.kept.cell_types if slide.kept else run.cell_types for slide in slides]
     known = frozenset.intersection(*map(frozenset, types))
     found = added_up([slide.differential for slide in slides])
@@ -190,12 +190,17 @@ def _number(value: float | None, unit: str = "") -> str | None:
 
 def _remarks(slides: Sequence[SlideResult], verdict: Verdict) -> list[str]:
     if len(slides) == 1:
-        return [f"Verdict: {verdict}", *slides[0].finding.reasons]
+        return [f"Verdict: {verdict}", *_sentences(slides[0])]
     told = [f"Verdict: {verdict}, of {len(slides)} slides added up; corrected percentages are of single slides alone"]
     for slide in slides:
         told.append(f"{printable(slide.name)}: {slide.finding.verdict}")
-        told += [f"{printable(slide.name)}: {reason}" for reason in slide.finding.reasons]
+        told += [f"{printable(slide.name)}: {reason}" for reason in _sentences(slide)]
     return told
+
+
+def _sentences(slide: SlideResult) -> list[str]:
+    """A verdict's reasons, divided as `differential.csv` divides them: so all ways to a report lead to the same."""
+    return [sentence for sentence in "; ".join(slide.finding.reasons).split("; ") if sentence]
 
 
 def _software(info: Mapping[str, Any], slides: Sequence[SlideResult]) -> Software:
