@@ -1,3 +1,4 @@
 """What every result says of itself, in whatever form it leaves."""
 
-RESEARCH_USE = "For research use only. Not a medical device. It makes no diagnosis."
+FOR_RESEARCH = "For research use only."
+RESEARCH_USE = f"{FOR_RESEARCH} Not a medical device. It makes no diagnosis."

@@ -121,12 +121,12 @@ def test_names_that_are_alike_are_found() -> None:
 
 def test_the_steps_of_a_night_are_described_in_their_order() -> None:
     """The list in CONTRIBUTING.md names what `classify_folder` calls, from top to bottom."""
-    described = re.findall(r"^\d\. `(\w+)`(?: and `(\w+)`)?:", CONTRIBUTING.read_text(encoding="utf-8"), re.MULTILINE)
+    described = re.findall(r"^\d+\. `(\w+)`(?: and `(\w+)`)?:", CONTRIBUTING.read_text(encoding="utf-8"), re.MULTILINE)
     steps = [step for line in described for step in line if step]
     tree = ast.parse((PACKAGE / "runs" / "night.py").read_text(encoding="utf-8"))
     (night,) = (node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "classify_folder")
     calls = (node for node in ast.walk(night) if isinstance(node, ast.Call))
     named = sorted((call.lineno, call.func.id) for call in calls if isinstance(call.func, ast.Name))
     last = {name: line for line, name in named}
-    assert len(steps) == 10
+    assert len(steps) == 11
     assert steps == sorted(steps, key=lambda step: last[step])

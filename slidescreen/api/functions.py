@@ -46,7 +46,7 @@ def classify(
     image_timeout: float = ClassifyOptions.time_limit,
     log_file: StrPath | None = None,
     history: StrPath | None = None,
-    export: str | None = ClassifyOptions.export,
+    export: str | None = None,
     orders: StrPath | None = ExportOptions.orders,
     order_pattern: str | None = ExportOptions.order_pattern,
     sum_accessions: bool = ExportOptions.sum_accessions,

@@ -13,6 +13,7 @@ from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
 from slidescreen.reporting.symbols import SYMBOLS
 from slidescreen.reporting.templating import template
 from slidescreen.reporting.thumbnails import in_time
+from slidescreen.research_use import RESEARCH_USE
 from slidescreen.screening.differential import NAMES, Share
 from slidescreen.screening.finding import Finding, Flag, Verdict
 from slidescreen.screening.results import Run, SlideResult
@@ -79,6 +80,7 @@ def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture | N
         "run.html.j2", percent=_percent, number_of=number_of, capitalised=_capitalised, in_short=short_flags
     )
     return page.render(
+        research_use=RESEARCH_USE,
         info=run.info,
         remarks=reading_remarks(run.info),
         worklist=worklist,

@@ -15,6 +15,7 @@ from slidescreen.files.writing import printable
 from slidescreen.reporting.flag_words import short_flags
 from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
 from slidescreen.reporting.symbols import SYMBOLS
+from slidescreen.research_use import FOR_RESEARCH
 from slidescreen.screening.differential import Share
 from slidescreen.screening.finding import Verdict
 from slidescreen.screening.results import Run, SlideResult
@@ -57,7 +58,7 @@ def show_run(run: Run, out: Path, reasons: bool = False) -> None:
         console.print(f"{len(worklist) - _MOST_ROWS} more slides: see the report")
     page = out / fallback_names(run.info).get("report.html", "report.html")
     console.print(f"\nreport: {escape(printable(page))}", soft_wrap=True)
-    console.print("For research use only. Brackets: 95% limits. Reasons: see report or --verbose.")
+    console.print(f"{FOR_RESEARCH} Brackets: 95% limits. Reasons: see report or --verbose.")
 
 
 def show_slide(run: Run, name: str) -> None:

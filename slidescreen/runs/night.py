@@ -66,13 +66,15 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
                 monitor.slide(results[slide.name])
             drift = compare_with_history(options, results, ensemble.validation.usual, monitor)
             run = write_worklist(describe(setup, results, waiting, monitor.speed(), drift), out, monitor)
-            export_night(run, exporter, out, monitor)
         except KeyboardInterrupt:
             run = write_worklist(describe(setup, results, waiting, monitor.speed()), out, monitor, in_haste=True)
             write_record(run, out, monitor)
             raise
         add_to_history(options, started, results, monitor)
         write_record(run, out, monitor)
+        if exporter:
+            export_night(run, exporter, out, monitor)
+            write_record(run, out, monitor)  # anew: it tells what could not be exported
         if not waiting:
             _require_classified(run, options)
     return with_troubles(run, monitor)

@@ -24,10 +24,8 @@ from slidescreen.screening.verdict import number_of
 _MEMORY = ".exported.json"
 
 
-def export_night(run: Run, exporter: Exporter | None, out: Path, monitor: Monitor) -> None:
+def export_night(run: Run, exporter: Exporter, out: Path, monitor: Monitor) -> None:
     """Write what no night has exported yet into `export/` in a run's folder. What fails costs that file alone."""
-    if exporter is None:
-        return
     folder = out / EXPORT
     with monitor.side_file(folder):
         make_folder(folder)
