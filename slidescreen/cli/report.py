@@ -74,6 +74,14 @@ SpreadsheetOption = Annotated[
         rich_help_panel=_PAGE,
     ),
 ]
+CorrectionsOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="FILE",
+        help="Recount with these corrections, and keep them with the run. May be given more than once.",
+        rich_help_panel=_PAGE,
+    ),
+]
 TruthOption = Annotated[
     str | None,
     typer.Option(
@@ -96,6 +104,7 @@ def report(
     slide: SlideOption = None,
     explain: ExplainOption = False,
     spreadsheet: SpreadsheetOption = False,
+    corrections: CorrectionsOption = None,
     export: ExportOption = None,
     orders: OrdersOption = ExportOptions.orders,
     order_pattern: OrderPatternOption = ExportOptions.order_pattern,
@@ -121,7 +130,7 @@ def report(
         device=device,
         export=export_options(export, orders, order_pattern, sum_accessions, codes),
     )
-    of_page = {"--explain": explain, "--spreadsheet": spreadsheet, "--slide": slide}
+    of_page = {"--explain": explain, "--spreadsheet": spreadsheet, "--slide": slide, "--corrections": corrections}
     if request.export:
         _export(request, request.export, [name for name, wanted in of_page.items() if wanted])
         return
@@ -132,9 +141,16 @@ def report(
     from slidescreen.runs import assessment, renewal
 
     if assessment.is_plain_run(request):
+        from slidescreen.output import say
         from slidescreen.reporting.terminal import show_files
         from slidescreen.reporting.worklist import show_run, show_slide
 
+        if corrections:
+            if explain or spreadsheet:
+                raise InputError("--corrections recounts a run: give --explain or --spreadsheet afterwards")
+            run = renewal.correct(sources[0], corrections, partial(say, "warning"))
+            show_run(run, sources[0]) if slide is None else show_slide(run, slide)
+            return
         if spreadsheet:
             show_files("for spreadsheets", renewal.copy_for_spreadsheets(sources[0]))
             return

@@ -14,10 +14,10 @@ from slidescreen.screening.results import SlideResult
 if TYPE_CHECKING:
     import pandas
 
-_MISSING = {"cell_type", "reported_type"}
-"""Text columns that may say nothing of an image."""
+_MISSING = {"cell_type", "reported_type", "reviewed_type", "reviewer", "reviewed_by", "reviewed_at"}
+"""Text columns that may say nothing of an image or a slide."""
 _TEXT = {"slide", "image", "status", "verdict", "flags", "reasons", *_MISSING}
-_FREE_TEXT = {"slide", "image", "reasons"}
+_FREE_TEXT = {"slide", "image", "reasons", "reviewer", "reviewed_by", "reviewed_at"}
 """Those that stand in a file so that no spreadsheet runs them as a formula."""
 _WHOLE = {"images", "classified", "unidentified", "unreadable", "duplicates", "leukocytes"}
 
@@ -56,11 +56,13 @@ def _frame(text: str) -> "pandas.DataFrame":
 def _converted(name: str, texts: Sequence[str]) -> tuple[list[Any], str]:
     """A column's values, and their type in pandas."""
     if name in _FREE_TEXT:
-        return [denature(text) for text in texts], "string"
+        texts = [denature(text) for text in texts]
     if name in _MISSING:
         return [text or None for text in texts], "string"
     if name in _TEXT:
         return list(texts), "string"
+    if name.endswith("_reviewed_count"):
+        return [int(text) if text else None for text in texts], "Int64"
     if name in _WHOLE or name.endswith("_count"):
         return [int(text) for text in texts], "int64"
     return [float(text) if text else float("nan") for text in texts], "float64"

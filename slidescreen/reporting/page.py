@@ -9,14 +9,15 @@ from slidescreen.data.calls import Call, Status
 from slidescreen.data.skipped_files import sentences
 from slidescreen.reporting.flag_words import MEANINGS, short_flags
 from slidescreen.reporting.kept_pictures import KeptPictures, Picture
-from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
+from slidescreen.reporting.remarks import contradictory_reports, reading_remarks, review_remark, reviewed_by
 from slidescreen.reporting.symbols import SYMBOLS
 from slidescreen.reporting.templating import template
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.research_use import RESEARCH_USE
 from slidescreen.screening.differential import NAMES, Share
-from slidescreen.screening.finding import Finding, Flag, Verdict
+from slidescreen.screening.finding import Flag, Verdict
 from slidescreen.screening.results import Run, SlideResult
+from slidescreen.screening.review import CellReview, ReviewedShare
 from slidescreen.screening.verdict import number_of
 
 Heat = Mapping[tuple[str, str], str]
@@ -35,6 +36,7 @@ class _Bar:
     name: str
     share: Share
     group: bool
+    reviewed: ReviewedShare | None
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,8 @@ class _Picture:
     reason: str
     reported: str
     disagrees: bool
+    reviewed: str
+    reviewer: str
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,8 @@ def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture | N
         symbols=SYMBOLS,
         flags=MEANINGS,
         names=cells.DISPLAY_NAMES,
+        reviewed=review_remark(worklist),
+        reviewed_by=reviewed_by,
         contradictory=contradictory_reports(run.info),
         explained=bool(heat),
         passed_over=sentences(run.info.get("passed_over", {}), _MOST_NAMES),
@@ -110,19 +116,21 @@ def _totals(slides: Sequence[SlideResult], verdict: Verdict) -> tuple[int, int]:
 
 def suspicious(slide: SlideResult) -> list[tuple[str, list[Call]]]:
     """The cells that the page shows of a slide, under their titles: the most certain first, not too many of each."""
-    return [(title, found[:MOST_PICTURES]) for title, found in _suspicious(slide.calls, slide.finding)]
+    return [(title, found[:MOST_PICTURES]) for title, found in _suspicious(slide.calls, slide)]
 
 
-def _suspicious(calls: Sequence[Call], finding: Finding) -> list[tuple[str, list[Call]]]:
+def _suspicious(calls: Sequence[Call], slide: SlideResult) -> list[tuple[str, list[Call]]]:
     calls = tuple(calls)  # those of an earlier slide are read once
+    changed = slide.review.changed if slide.review is not None else ()
 
     def of(members: Sequence[str]) -> list[Call]:
         return [call for call in calls if call.cell_type in members]
 
     found = [
+        ("Changed by a reviewer", [call for call in calls if call.image in changed]),
         ("Blasts", of(cells.BLASTS)),
         ("Immature granulocytes", of(cells.IMMATURE_GRANULOCYTES)),
-        ("Monocytes", of(("monocyte",)) if Flag.MONOCYTES in finding.flags else []),
+        ("Monocytes", of(("monocyte",)) if Flag.MONOCYTES in slide.finding.flags else []),
         ("Unidentified", [call for call in calls if call.status is Status.UNIDENTIFIED]),
     ]
     return [(title, sorted(those, key=lambda c: -(c.probability or 0.0))) for title, those in found if those]
@@ -134,19 +142,30 @@ def _section(number: int, slide: SlideResult, cell_types: Sequence[str], heat: H
     pictures = KeptPictures(slide, picture)
 
     def shown(calls: Sequence[Call]) -> tuple[_Picture, ...]:
-        return tuple(_picture(call, types, pictures, heat.get((slide.name, call.image))) for call in calls)
+        return tuple(_picture(call, types, pictures, heat.get((slide.name, call.image)), said) for call in calls)
 
-    bars = tuple(_Bar(cells.DISPLAY_NAMES[name], shares[name], name in cells.GROUPS) for name in NAMES)
+    review = slide.review if slide.review is not None and slide.review.counts else None
+    said = review.cells if review else {}
+    bars = tuple(
+        _Bar(cells.DISPLAY_NAMES[name], shares[name], name in cells.GROUPS, review.shares[name] if review else None)
+        for name in NAMES
+    )
     galleries = tuple(
         _Gallery(title, shown(calls[:MOST_PICTURES]), max(0, len(calls) - MOST_PICTURES))
-        for title, calls in _suspicious(all_calls, slide.finding)
+        for title, calls in _suspicious(all_calls, slide)
     )
     pictures.keep()
     unreadable = tuple(call for call in all_calls if call.status is Status.UNREADABLE)
     return _Section(number, slide, bars, galleries, unreadable)
 
 
-def _picture(call: Call, cell_types: Sequence[str], pictures: KeptPictures, heat: str | None) -> _Picture:
+def _picture(
+    call: Call,
+    cell_types: Sequence[str],
+    pictures: KeptPictures,
+    heat: str | None,
+    said: Mapping[str, CellReview],
+) -> _Picture:
     ranked = sorted(zip(call.probabilities, cell_types, strict=True), reverse=True)
     called = call.cell_type or "unidentified"
     others = [(cells.DISPLAY_NAMES[name], p) for p, name in ranked if name != call.cell_type]
@@ -154,13 +173,19 @@ def _picture(call: Call, cell_types: Sequence[str], pictures: KeptPictures, heat
         source=pictures(call.image),
         heat=heat,
         image=call.image,
-        called=cells.DISPLAY_NAMES.get(called, "Unidentified"),
+        called=_display(called),
         probability=call.probability or 0.0,
         next_types=tuple(others[:2]),
         reason=call.reason,
         reported=cells.DISPLAY_NAMES.get(call.reported_type, ""),
         disagrees=_disagree(call),
+        reviewed=_display(said[call.image].cell_type) if call.image in said else "",
+        reviewer=said[call.image].reviewer if call.image in said else "",
     )
+
+
+def _display(cell_type: str) -> str:
+    return cells.DISPLAY_NAMES.get(cell_type, "Unidentified")
 
 
 def _disagree(call: Call) -> bool:

@@ -1,10 +1,13 @@
 """Remarks on a run's input, in words, for the terminal and the page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from slidescreen import cells
 from slidescreen.data.images import FIRST_OF
+from slidescreen.files.writing import printable
+from slidescreen.screening.results import SlideResult, is_reviewed
+from slidescreen.screening.review import SlideReview
 from slidescreen.screening.verdict import number_of
 
 _NAMED = 3
@@ -37,6 +40,41 @@ def reading_remarks(info: Mapping[str, Any]) -> list[str]:
     if several:
         said.append(f"{number_of(several, 'file')} with several pages or frames; only the first was used: see run.json")
     return said
+
+
+def review_remark(slides: Sequence[SlideResult]) -> str:
+    """How many slides people have signed, and how many cells they changed; empty if nobody has reviewed any."""
+    if not is_reviewed(slides):
+        return ""
+    reviews = [slide.review for slide in slides if slide.review is not None and slide.review.counts]
+    signed, changed = sum(each.signed for each in reviews), sum(len(each.changed) for each in reviews)
+    said = f"{signed} of {number_of(len(slides), 'slide')} signed, {number_of(changed, 'cell')} changed"
+    if len(reviews) > signed:
+        said += f"; {number_of(len(reviews) - signed, 'slide')} reviewed and not signed"
+    return said
+
+
+def reviewed_by(review: SlideReview | None) -> list[str]:
+    """Who reviewed a slide, in sentences."""
+    if review is None:
+        return []
+    said = []
+    if review.counts:
+        when = f", {printable(review.time)}" if review.time else ""
+        how = "signed" if review.signed else "reviewed and not signed"
+        said.append(
+            f"{how} by {printable(review.by)}{when}: {number_of(len(review.changed), 'cell')} changed; reviewed: "
+            f"blasts {_percent(review, 'blasts')}, IG {_percent(review, 'immature_granulocytes')}"
+        )
+    if review.outdated:
+        names = ", ".join(map(printable, review.outdated))
+        said.append(f"{names} signed a slide of this name that had other images: this signature does not count")
+    return said
+
+
+def _percent(review: SlideReview, name: str) -> str:
+    percent = review.shares[name].percent
+    return "–" if percent is None else f"{percent:.1f}%"
 
 
 def _display(cell_type: str) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,11 +13,14 @@ from slidescreen.errors import InputError
 from slidescreen.files.writing import denature, neutralise, printable, write_text, write_whole
 from slidescreen.screening.differential import NAMES, Differential, Share
 from slidescreen.screening.finding import Finding, Verdict
-from slidescreen.screening.results import SlideResult
+from slidescreen.screening.results import SlideResult, is_reviewed
 
 CELL_COLUMNS = ("slide", "image", "status", "cell_type", "probability", "reported_type")
 _TALLIES = ("images", "classified", "unidentified", "unreadable", "duplicates", "leukocytes")
 _COUNTED = ("count", "percent", "low", "high")
+REVIEW_COLUMNS = ("reviewed_type", "reviewer")
+"""At the end of the `cells.csv` of a reviewed run."""
+_REVIEWED = ("count", "percent")
 _CORRECTED = ("corrected_percent", "corrected_low", "corrected_high")
 
 
@@ -36,9 +40,23 @@ def write_cells(path: Path, slides: Iterable[SlideResult], cell_types: Sequence[
 
 def cell_table(slides: Iterable[SlideResult], cell_types: Sequence[str]) -> Iterator[str]:
     """The text of `cells.csv` in parts: its header, then the rows of one slide after the other."""
-    yield to_csv([[*CELL_COLUMNS, *(f"p_{name}" for name in cell_types)]])
+    slides = tuple(slides)
+    reviewed = is_reviewed(slides)
+    yield to_csv([[*CELL_COLUMNS, *(f"p_{name}" for name in cell_types), *(REVIEW_COLUMNS if reviewed else ())]])
     for slide in slides:
-        yield _rows_of(slide, tuple(cell_types))
+        rows = _rows_of(slide, tuple(cell_types))
+        yield _with_review(rows, slide) if reviewed else rows
+
+
+def _with_review(rows: str, slide: SlideResult) -> str:
+    """A slide's rows with what was said of its cells at their ends."""
+    said = slide.review.cells if slide.review is not None else {}
+
+    def review(row: Sequence[str]) -> list[str]:
+        found = said.get(denature(row[CELL_COLUMNS.index("image")]))
+        return [found.cell_type, neutralise(found.reviewer)] if found else [""] * len(REVIEW_COLUMNS)
+
+    return to_csv([*row, *review(row)] for row in csv.reader(io.StringIO(rows, newline=""), strict=True))
 
 
 def cell_rows(slide: str, calls: Iterable[Call], types: Sequence[str], columns: Sequence[str] | None = None) -> str:
@@ -92,7 +110,23 @@ def write_differentials(path: Path, slides: Iterable[SlideResult], or_beside: bo
 
 def differential_table(slides: Iterable[SlideResult]) -> str:
     """The text of `differential.csv`."""
-    return to_csv([_differential_header(), *(_differential_row(slide) for slide in slides)])
+    slides = tuple(slides)
+    if not is_reviewed(slides):
+        return to_csv([_differential_header(), *(_differential_row(slide) for slide in slides)])
+    header = [*_differential_header(), "reviewed_by", "reviewed_at"]
+    header += [f"{name}_reviewed_{part}" for name in NAMES for part in _REVIEWED]
+    return to_csv([header, *([*_differential_row(slide), *_review_row(slide)] for slide in slides)])
+
+
+def _review_row(slide: SlideResult) -> list[str]:
+    """Who reviewed a slide, when, and what it came to; empty where nobody did."""
+    review = slide.review
+    if review is None or not review.counts:
+        return [""] * (2 + len(_REVIEWED) * len(NAMES))
+    row = [neutralise(review.by), neutralise(review.time)]
+    for share in (review.shares[name] for name in NAMES):
+        row += [str(share.count), _number(share.percent, 3)]
+    return row
 
 
 def read_calls(path: Path) -> tuple[dict[str, list[Call]], tuple[str, ...]]:

@@ -15,6 +15,7 @@ from slidescreen.errors import OutputError
 from slidescreen.files.writing import printable
 from slidescreen.reporting.progress import ProgressDisplay
 from slidescreen.screening.results import Run, SlideResult
+from slidescreen.screening.review import SlideReview
 
 
 class RunDisplay(ProgressDisplay):
@@ -104,4 +105,16 @@ def _slide_to_dict(slide: SlideResult) -> dict[str, Any]:
         "leukocytes": found.leukocytes,
         "differential": {name: asdict(share) for name, share in found.shares.items()},
         "per_100_leukocytes": dict(found.per_100),
+        **_review_to_dict(slide.review),
+    }
+
+
+def _review_to_dict(review: SlideReview | None) -> dict[str, Any]:
+    if review is None or not review.counts:
+        return {}
+    return {
+        "reviewed_by": list(review.reviewers),
+        "reviewed_at": review.time,
+        "signed": review.signed,
+        "reviewed_differential": {name: asdict(share) for name, share in review.shares.items()},
     }

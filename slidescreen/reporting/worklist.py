@@ -13,7 +13,7 @@ from slidescreen.errors import InputError
 from slidescreen.files.run_files import fallback_names
 from slidescreen.files.writing import printable
 from slidescreen.reporting.flag_words import short_flags
-from slidescreen.reporting.remarks import contradictory_reports, reading_remarks
+from slidescreen.reporting.remarks import contradictory_reports, reading_remarks, review_remark, reviewed_by
 from slidescreen.reporting.symbols import SYMBOLS
 from slidescreen.research_use import FOR_RESEARCH
 from slidescreen.screening.differential import Share
@@ -90,6 +90,8 @@ def _show_counts(console: Console, run: Run) -> None:
 
 def _show_remarks(console: Console, run: Run) -> None:
     """Remarks to read before the list."""
+    if review_remark(run.slides):
+        console.print(f"reviewed: {review_remark(run.slides)}")
     for remark in reading_remarks(run.info):
         console.print(escape(remark))
     for remark in run.info["drift"]:
@@ -108,21 +110,24 @@ def _table(slides: list[SlideResult], mixed: bool, width: int) -> Table:
     rows = [_row(slide) for slide in slides]
     titles = ("verdict", "slide", "cells", "blasts %", "IG %", "flags")
     widths = [max(len(title), *(len(row[place]) for row in rows)) for place, title in enumerate(titles)]
-    others = widths[0] + sum(widths[2:5]) + 10 + (5 if mixed else 0)  # two spaces between columns
+    states = [_state(slide, mixed) for slide in slides]
+    state = max(map(len, states))
+    others = widths[0] + sum(widths[2:5]) + 10 + (state + 2 if state else 0)  # two spaces between columns
     widths[1] = min(widths[1], max(8, width - others - _LEAST_FLAGS))
     widths[5] = max(_LEAST_FLAGS, width - others - widths[1])
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=False)
     table.add_column(titles[0], no_wrap=True, width=widths[0])
     table.add_column(titles[1], overflow="fold", width=widths[1])
-    if mixed:
-        table.add_column("", no_wrap=True, width=3)
+    if state:
+        table.add_column("", no_wrap=True, width=state)
     for place in (2, 3, 4):
         table.add_column(titles[place], justify="right", no_wrap=True, width=widths[place])
     table.add_column(titles[5], no_wrap=True, overflow="ellipsis", max_width=widths[5])
-    for slide, (verdict, name, cells, blasts, immature, flags) in zip(slides, rows, strict=True):
+    for slide, shown, (verdict, name, cells, blasts, immature, flags) in zip(slides, states, rows, strict=True):
         style = _STYLES[slide.finding.verdict]
-        new = [("new" if slide.new else "")] if mixed else []
-        table.add_row(f"[{style}]{verdict}[/]", escape(name), *new, cells, blasts, immature, escape(flags))
+        table.add_row(
+            f"[{style}]{verdict}[/]", escape(name), *([shown] if state else []), cells, blasts, immature, escape(flags)
+        )
     return table
 
 
@@ -138,9 +143,16 @@ def _row(slide: SlideResult) -> tuple[str, str, str, str, str, str]:
     )
 
 
+def _state(slide: SlideResult, mixed: bool) -> str:
+    """Whether a slide is new among earlier ones, or somebody signed it or began to review it."""
+    if slide.review is not None and slide.review.counts:
+        return "signed" if slide.review.signed else "begun"
+    return "new" if mixed and slide.new else ""
+
+
 def _show_reasons(console: Console, slide: SlideResult) -> None:
     reasons = Table.grid(padding=(0, 1, 0, 0))
-    for reason in slide.finding.reasons:
+    for reason in (*reviewed_by(slide.review), *slide.finding.reasons):
         reasons.add_row("  -", escape(reason))
     console.print(reasons)
 

@@ -72,11 +72,17 @@ def identity_of(out: Path, source: Path) -> str:
     another one.
     """
     record = out / RECORD
-    with contextlib.suppress(OSError):
+    found = identity_in(record)
+    return found if found and _input_of(record)[1] == printable(source.resolve()) else uuid.uuid4().hex
+
+
+def identity_in(record: Path) -> str:
+    """The identity that a record says, whole or damaged; empty if it says none."""
+    try:
         found = _IDENTITY.search(record.read_bytes().decode("utf-8", "replace"))
-        if found and _input_of(record)[1] == printable(source.resolve()):
-            return found[1]
-    return uuid.uuid4().hex
+    except OSError:
+        return ""
+    return found[1] if found else ""
 
 
 def _input_of(record: Path) -> tuple[bool, str]:

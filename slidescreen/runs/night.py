@@ -51,6 +51,7 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
             started,
             plan.found,
             folder.identity,
+            folder.reviews,
             folder.missing_features,
         )
         results, waiting = dict(plan.known), [slide.name for slide in plan.waiting]

@@ -1,9 +1,11 @@
 """A run's first steps: its slides are found, its engine is chosen, and its folder is made ready for it alone."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
+from slidescreen.data.corrections import Correction
 from slidescreen.data.slides import Survey, no_slides, survey
 from slidescreen.engine.configuration import configure
 from slidescreen.engine.interface import EngineConfiguration
@@ -19,6 +21,7 @@ from slidescreen.interruptible import interruptibly
 from slidescreen.runs.earlier_run import had_slides_of, identity_of, in_the_way
 from slidescreen.runs.monitoring import Monitor, RunObserver, monitored
 from slidescreen.runs.options import ClassifyOptions
+from slidescreen.runs.reviews import REVIEWS, read_reviews
 
 
 @dataclass(frozen=True)
@@ -28,11 +31,13 @@ class PreparedFolder:
     Attributes:
         monitor: writes its log and its status, and tells the display.
         identity: of the run, by `identity_of`.
+        reviews: what people said of its cells.
         missing_features: of its file system, by `missing_features`.
     """
 
     monitor: Monitor
     identity: str
+    reviews: Sequence[Correction]
     missing_features: tuple[str, ...]
 
 
@@ -77,7 +82,17 @@ def prepared_folder(options: ClassifyOptions, display: RunObserver) -> Iterator[
         identity = identity_of(options.out, options.path)
         _clear_way(options, monitor)
         monitor.follow(options.out / STATUS)
-        yield PreparedFolder(monitor, identity, tuple(missing))
+        yield PreparedFolder(monitor, identity, _reviews(options.out, monitor), tuple(missing))
+
+
+def _reviews(out: Path, monitor: Monitor) -> list[Correction]:
+    """What people said of the run's cells. A damaged file is set aside: no night is lost for it."""
+    try:
+        return read_reviews(out)
+    except InputError as error:
+        with monitor.side_file(out / REVIEWS):
+            monitor.warn(f"{error}; kept as {set_aside(out / REVIEWS).name}, reviews in it do not count")
+        return []
 
 
 def _check_places(options: ClassifyOptions) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slidescreen import __version__
+from slidescreen.data.corrections import Correction
 from slidescreen.data.slides import Survey
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles.ensemble import Ensemble
@@ -21,8 +22,9 @@ from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
+from slidescreen.runs.reviews import with_reviews
 from slidescreen.screening.finding import Flag
-from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in
+from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in, reviews_in
 
 _HASTE = 3.0  # seconds
 
@@ -38,6 +40,7 @@ class RunSetup:
         started: when (UTC).
         found: the slides that there are, and what was skipped.
         identity: of the run, by `identity_of`.
+        reviews: what people said of the cells of earlier runs into the same folder.
         missing_features: of the file system of the run's folder.
     """
 
@@ -48,6 +51,7 @@ class RunSetup:
     started: datetime
     found: Survey
     identity: str
+    reviews: Sequence[Correction] = ()
     missing_features: Sequence[str] = ()
 
 
@@ -67,7 +71,7 @@ def describe(
         speed: images per second; None if there were none.
         drift: how the run departs from earlier ones.
     """
-    slides = tuple(results[name] for name in sorted(results))
+    slides = with_reviews([results[name] for name in sorted(results)], setup.reviews)
     missing = [slide.name for slide in setup.found.slides if slide.name not in results and slide.name not in waiting]
     finished = datetime.now(UTC)
     info: dict[str, Any] = {
@@ -145,6 +149,7 @@ def _slides_record(slides: Sequence[SlideResult], finished: datetime) -> dict[st
         "earlier_slides": [slide.name for slide in slides if not slide.new],
         "vanished_slides": [slide.name for slide in slides if Flag.VANISHED in slide.finding.flags],
         **reasons_in(slides),
+        **reviews_in(slides),
         "reported_twice": list(reported_twice_in(slides)),
         "slides": [
             {

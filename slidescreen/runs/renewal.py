@@ -1,15 +1,20 @@
-"""A run's page and tables, written anew from its other files."""
+"""A run's page and tables, written anew from its other files, and with corrections."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from slidescreen.data.corrections import merged
 from slidescreen.errors import InputError
+from slidescreen.files.locking import locked
+from slidescreen.files.run_files import FALLBACK_NAMES, RECORD, fallback_names_of, remove_unused
 from slidescreen.files.writing import write_text
 from slidescreen.reporting.page import Heat, render_run
 from slidescreen.reporting.spreadsheet import write_spreadsheets
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.runs.archive import is_archive
+from slidescreen.runs.correcting import checked_corrections
+from slidescreen.runs.reviews import home_of, read_reviews, reviewed_run, write_reviews
 from slidescreen.runs.saved_run import read_run
 from slidescreen.screening.results import Run
 
@@ -27,12 +32,42 @@ def renew_page(folder: Path, explain: Callable[[Run], Heat] | None = None) -> Ru
     if is_archive(folder):
         if explain:
             raise InputError("--explain needs the images, and an archive has none")
-        write_cells(folder / "cells.csv", run.slides, run.cell_types)
-        write_differentials(folder / "differential.csv", run.slides)
-        write_text(folder / "report.html", render_run(run, picture=lambda _: None))
-        write_text(folder / "run.json", json.dumps(run.info, indent=2) + "\n")
-        return run
+        return _write_all(run, folder)
     write_text(folder / "report.html", render_run(run, explain(run)) if explain else render_run(run))
+    return run
+
+
+def correct(folder: Path, corrections: Sequence[Path], note: Callable[[str], None]) -> Run:
+    """Store corrections with a run, and write its tables, its page and `run.json` anew. All of them count, or none.
+
+    `note` is told what the reviewers should look at again. After a failure to write, the same call completes the rest.
+
+    Raises:
+        InputError: a correction cannot be used, reviewers differ, or a run is at work in the folder. Nothing has
+            changed.
+        OutputError: a file cannot be written.
+    """
+    read_run(folder)  # before a lock is laid into what is no run
+    with locked(home_of(folder)):
+        run = read_run(folder)
+        reviews = merged(read_reviews(folder), checked_corrections(run, corrections, note))
+        run = reviewed_run(run, reviews)
+        write_reviews(folder, reviews)
+        _write_all(run, folder)
+        return read_run(folder)  # calls are read in place, and the table is another one now
+
+
+def _write_all(run: Run, folder: Path) -> Run:
+    """Write a run's tables, its page and its record."""
+    archived = is_archive(folder)
+    page = render_run(run, picture=lambda _: None) if archived else render_run(run)
+    info = run.info if archived else {**run.info, FALLBACK_NAMES: {}}
+    before = fallback_names_of(folder)
+    write_cells(folder / "cells.csv", run.slides, run.cell_types)
+    write_differentials(folder / "differential.csv", run.slides)
+    write_text(folder / "report.html", page)
+    write_text(folder / RECORD, json.dumps(info, indent=2) + "\n")
+    remove_unused(folder, before, {})
     return run
 
 

@@ -1,5 +1,6 @@
 """Reading a run back from its folder."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from slidescreen.reporting.cell_table import open_calls
 from slidescreen.reporting.remarks import contradictory_reports
 from slidescreen.reporting.tables import read_differentials
 from slidescreen.runs.archive import is_archive, read_archive
+from slidescreen.runs.earlier_run import identity_in
+from slidescreen.runs.reviews import home_of, read_reviews, reviewed_run
 from slidescreen.screening.differential import Differential
 from slidescreen.screening.results import Run, SlideResult
 from slidescreen.screening.slide_record import read_all
@@ -38,7 +41,10 @@ def read_run(folder: Path) -> Run:
         InputError: a file is missing or is not what `classify` writes.
     """
     if is_archive(folder):
-        return read_archive(folder)
+        archive = read_archive(folder)
+        identity = identity_in(home_of(folder) / RECORD)
+        archive = replace(archive, info={"run": identity, **archive.info} if identity else archive.info)
+        return reviewed_run(archive, read_reviews(folder))
     path = folder / RECORD
     reasons: dict[str, dict[str, str]] = {}
     try:
@@ -62,7 +68,7 @@ def read_run(folder: Path) -> Run:
         known, place = calls.get(name, ()), folders.get(name, Path(name))
         kept = records.get(_key(name, differential))
         slides.append(SlideResult(differential, finding, known, place, name not in earlier, kept))
-    return Run(tuple(slides), types, info)
+    return reviewed_run(Run(tuple(slides), types, info), read_reviews(folder))
 
 
 def _checked(info: Any) -> dict[str, Any]:

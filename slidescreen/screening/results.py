@@ -11,6 +11,7 @@ from slidescreen.data.slides import Slide
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.screening.differential import Differential, count_slide
 from slidescreen.screening.finding import Finding, Flag, Verdict
+from slidescreen.screening.review import SlideReview
 from slidescreen.screening.slide_record import FinishedSlide
 from slidescreen.screening.thresholds import Thresholds
 from slidescreen.screening.verdict import screen, urgency
@@ -22,7 +23,7 @@ class SlideResult:
 
     `folder` is where its images lay; `calls` stand in the order of `cells.csv`, and those of an earlier run are read
     from its record whenever they are asked for; `new` slides are those that the last complete run into the same folder
-    did not have, or not as they are; `kept` is its record, once it has one.
+    did not have, or not as they are; `kept` is its record, once it has one; `review` what a person made of it.
     """
 
     differential: Differential
@@ -31,6 +32,7 @@ class SlideResult:
     folder: Path
     new: bool = True
     kept: FinishedSlide | None = None
+    review: SlideReview | None = None
 
     @property
     def name(self) -> str:
@@ -113,6 +115,27 @@ def reported_twice_in(slides: Sequence[SlideResult]) -> Iterator[dict[str, Any]]
     for slide in slides:
         for image, cell_type, copy, other_type in slide.reported_twice:
             yield {"slide": slide.name, "images": [image, copy], "types": [cell_type, other_type]}
+
+
+def is_reviewed(slides: Iterable[SlideResult]) -> bool:
+    """Whether a person has reviewed one of the slides, or a cell."""
+    return any(slide.review is not None and slide.review.counts for slide in slides)
+
+
+def reviews_in(slides: Sequence[SlideResult]) -> dict[str, Any]:
+    """Who reviewed which slide, as in `run.json`; nothing where nobody has."""
+    found = [
+        {
+            "slide": slide.name,
+            "reviewed_by": list(slide.review.reviewers),
+            "reviewed_at": slide.review.time,
+            "signed": slide.review.signed,
+            "changed_cells": len(slide.review.changed),
+        }
+        for slide in slides
+        if slide.review is not None and slide.review.counts
+    ]
+    return {"reviewed_slides": found} if found else {}
 
 
 def reasons_in(slides: Sequence[SlideResult]) -> dict[str, Any]:

@@ -1,0 +1,113 @@
+"""Corrections of a run: each is checked and finds its image, before any of them counts."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TypeVar
+
+from slidescreen.data.calls import Call, Status
+from slidescreen.data.corrections import Correction, read_corrections
+from slidescreen.data.delimited import excerpt
+from slidescreen.data.file_finder import folded
+from slidescreen.files.writing import denature, printable
+from slidescreen.runs.reviews import contents_of_slide, signed_content
+from slidescreen.screening.results import Run, SlideResult
+from slidescreen.screening.review import call_in_words
+from slidescreen.screening.verdict import number_of
+
+_Note = Callable[[str], None]
+_T = TypeVar("_T")
+
+
+def checked_corrections(run: Run, paths: Sequence[Path], note: _Note) -> list[Correction]:
+    """The corrections in files, each with the slide's and image's name as the run has it, and the picture's content.
+
+    `note` is told where the run's calls are no longer those that the reviewer saw.
+
+    Raises:
+        InputError: one is of another run, or of a slide or an image that is not there or could not be read.
+    """
+    finder = _ImageFinder(run)
+    found = [finder.find(each) for path in paths for each in read_corrections(path)]
+    others = sum(each.previous_type not in ("", seen) for each, seen in found if each.image)
+    if others:
+        note(f"{number_of(others, 'cell')} called otherwise by the run than previous_type says: look at them again")
+    return [each for each, _ in found]
+
+
+class _ImageFinder:
+    """Finds the slides and images of a run by the names in corrections."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._slides = _by_spelling({slide.name: slide for slide in run.slides})
+        self._inside: dict[str, tuple[dict[tuple[int, str], list[Call]], dict[str, str]]] = {}
+
+    def find(self, each: Correction) -> tuple[Correction, str]:
+        """A correction with the run's own names and the picture's content, and what the run calls the cell."""
+        identity = str(self._run.info.get("run", ""))
+        if each.run and each.run != identity:
+            raise each.problem(f"it is of another run ({excerpt(each.run)}; this one is {excerpt(identity)})")
+        slide = self._slide(each)
+        images, contents = self._of(slide)
+        if each.signs:
+            return replace(each, slide=slide.name, content=signed_content(contents)), ""
+        call = self._counted(each, self._call(each, images), slide, contents)
+        return replace(each, slide=slide.name, image=call.image, content=contents[call.image]), call_in_words(call)
+
+    def _slide(self, each: Correction) -> SlideResult:
+        found = _spelled(self._slides, each.slide)
+        if len(found) == 1:
+            return found[0]
+        near = get_close_matches(each.slide, [slide.name for slide in self._run.slides], n=1)
+        hint = f" (did you mean {excerpt(near[0])}?)" if near else ""
+        raise each.problem(f"the run has no slide {excerpt(each.slide)}{hint}")
+
+    def _of(self, slide: SlideResult) -> tuple[dict[tuple[int, str], list[Call]], dict[str, str]]:
+        if slide.name not in self._inside:
+            calls = {call.image: call for call in slide.calls}
+            self._inside[slide.name] = _by_spelling(calls), contents_of_slide(slide)
+        return self._inside[slide.name]
+
+    @staticmethod
+    def _call(each: Correction, images: dict[tuple[int, str], list[Call]]) -> Call:
+        found = _spelled(images, each.image)
+        if len(found) == 1:
+            return found[0]
+        raise each.problem(f"the slide {excerpt(each.slide)} has no image {excerpt(each.image)}")
+
+    @staticmethod
+    def _counted(each: Correction, call: Call, slide: SlideResult, contents: dict[str, str]) -> Call:
+        """The image itself, or the one that a copy is counted as."""
+        if call.status is Status.UNREADABLE:
+            raise each.problem(f"{printable(call.image)} could not be read, so it has no cell type")
+        if call.status is not Status.DUPLICATE:
+            return call
+        body = slide.kept.body().calls if slide.kept is not None else tuple(slide.calls)
+        copy = next((one for one in body if one.image == call.image), call)
+        counted = next((one for one in slide.calls if one.image == copy.copy_of and one.image in contents), None)
+        if counted is None:
+            raise each.problem(f"{printable(call.image)} is a copy of another image: name that one")
+        return counted
+
+
+def _by_spelling(known: dict[str, _T]) -> dict[tuple[int, str], list[_T]]:
+    """Values by ever looser spellings of their names."""
+    found: dict[tuple[int, str], list[_T]] = defaultdict(list)
+    for name, value in known.items():
+        for looseness, spelling in enumerate((name, denature(name), _plain(name))):
+            found[looseness, spelling].append(value)
+    return found
+
+
+def _spelled(known: dict[tuple[int, str], list[_T]], name: str) -> list[_T]:
+    """The values of a name, in the first spelling in which there are any."""
+    spellings = enumerate((name, name, _plain(name)))
+    return next((known[key] for key in spellings if key in known), [])
+
+
+def _plain(name: str) -> str:
+    """A name without what systems write differently: slashes, letter case, accents, spaces around it."""
+    return folded(printable(name).replace("\\", "/").strip())

@@ -1,0 +1,84 @@
+"""What a person made of a slide: reviewed cell types, and the differential by them."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from slidescreen import cells
+from slidescreen.data.calls import Call, Status
+from slidescreen.data.corrections import UNIDENTIFIED
+from slidescreen.screening.differential import NAMES, members_of
+
+
+@dataclass(frozen=True)
+class CellReview:
+    """What a reviewer says of one cell. `cell_type` may be `UNIDENTIFIED`."""
+
+    cell_type: str
+    reviewer: str
+
+
+@dataclass(frozen=True)
+class ReviewedShare:
+    """A cell type's or group's count, and its percentage of the leukocytes (0–100; None without leukocytes)."""
+
+    count: int
+    percent: float | None
+
+
+@dataclass(frozen=True)
+class SlideReview:
+    """The review of one slide.
+
+    Attributes:
+        cells: what was said of cells, by image; on a signed slide of every cell that was called.
+        changed: the images whose type differs from the call.
+        reviewers: who said it; the signers alone where the slide is signed.
+        time: the latest, as it was written; empty where none is known.
+        signed: whether the slide is signed, with the images that it has now.
+        outdated: who signed a slide of this name that had other images.
+        shares: for each of `differential.NAMES`, by the reviewed types, and by the calls where there are none.
+    """
+
+    cells: Mapping[str, CellReview]
+    changed: tuple[str, ...]
+    reviewers: tuple[str, ...]
+    time: str
+    signed: bool
+    outdated: tuple[str, ...]
+    shares: Mapping[str, ReviewedShare]
+
+    @property
+    def counts(self) -> bool:
+        """Whether anything was said of the slide as it is now."""
+        return self.signed or bool(self.cells)
+
+    @property
+    def by(self) -> str:
+        """The reviewers in one text."""
+        return "; ".join(self.reviewers)
+
+
+def call_in_words(call: Call) -> str:
+    """The type that a cell was called, or that it has none."""
+    return call.cell_type or UNIDENTIFIED
+
+
+def is_looked_at(call: Call) -> bool:
+    """Whether the ensemble looked at an image, and it counts."""
+    return call.status in (Status.CLASSIFIED, Status.UNIDENTIFIED)
+
+
+def reviewed_shares(calls: Iterable[Call], reviewed: Mapping[str, CellReview]) -> dict[str, ReviewedShare]:
+    """The differential by the reviewed types, and by the calls of cells that nobody reviewed."""
+    counts: Counter[str] = Counter()
+    for call in filter(is_looked_at, calls):
+        review = reviewed.get(call.image)
+        counts[review.cell_type if review else call_in_words(call)] += 1
+    leukocytes = sum(counts[name] for name in cells.LEUKOCYTES)
+
+    def share(name: str) -> ReviewedShare:
+        count = sum(counts[member] for member in members_of(name))
+        return ReviewedShare(count, 100 * count / leukocytes if leukocytes else None)
+
+    return {name: share(name) for name in NAMES}
