@@ -7,7 +7,7 @@ from slidescreen import cells
 from slidescreen.data.images import FIRST_OF
 from slidescreen.files.writing import printable
 from slidescreen.screening.results import SlideResult, is_reviewed
-from slidescreen.screening.review import SlideReview
+from slidescreen.screening.slide_review import SlideReview
 from slidescreen.screening.verdict import number_of
 
 _NAMED = 3

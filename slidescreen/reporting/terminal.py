@@ -15,7 +15,7 @@ from slidescreen.errors import OutputError
 from slidescreen.files.writing import printable
 from slidescreen.reporting.progress import ProgressDisplay
 from slidescreen.screening.results import Run, SlideResult
-from slidescreen.screening.review import SlideReview
+from slidescreen.screening.slide_review import SlideReview
 
 
 class RunDisplay(ProgressDisplay):

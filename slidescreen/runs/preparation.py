@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from slidescreen.data.corrections import Correction
+from slidescreen.data.correction_table import Correction
 from slidescreen.data.slides import Survey, no_slides, survey
 from slidescreen.engine.configuration import configure
 from slidescreen.engine.interface import EngineConfiguration
@@ -21,7 +21,7 @@ from slidescreen.interruptible import interruptibly
 from slidescreen.runs.earlier_run import had_slides_of, identity_of, in_the_way
 from slidescreen.runs.monitoring import Monitor, RunObserver, monitored
 from slidescreen.runs.options import ClassifyOptions
-from slidescreen.runs.reviews import REVIEWS, read_reviews
+from slidescreen.runs.review_store import REVIEWS, read_reviews
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from slidescreen import __version__
-from slidescreen.data.corrections import Correction
+from slidescreen.data.correction_table import Correction
 from slidescreen.data.slides import Survey
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles.ensemble import Ensemble
@@ -22,7 +22,7 @@ from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
-from slidescreen.runs.reviews import with_reviews
+from slidescreen.runs.review_store import with_reviews
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in, reviews_in
 

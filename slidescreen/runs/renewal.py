@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from slidescreen.data.corrections import merged
+from slidescreen.data.correction_table import merged
 from slidescreen.errors import InputError
 from slidescreen.files.locking import locked
 from slidescreen.files.run_files import FALLBACK_NAMES, RECORD, fallback_names_of, remove_unused
@@ -13,8 +13,8 @@ from slidescreen.reporting.page import Heat, render_run
 from slidescreen.reporting.spreadsheet import write_spreadsheets
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.runs.archive import is_archive
-from slidescreen.runs.correcting import checked_corrections
-from slidescreen.runs.reviews import home_of, read_reviews, reviewed_run, write_reviews
+from slidescreen.runs.corrected_images import checked_corrections
+from slidescreen.runs.review_store import home_of, read_reviews, reviewed_run, write_reviews
 from slidescreen.runs.saved_run import read_run
 from slidescreen.screening.results import Run
 

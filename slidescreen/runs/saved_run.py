@@ -15,7 +15,7 @@ from slidescreen.reporting.remarks import contradictory_reports
 from slidescreen.reporting.tables import read_differentials
 from slidescreen.runs.archive import is_archive, read_archive
 from slidescreen.runs.earlier_run import identity_in
-from slidescreen.runs.reviews import home_of, read_reviews, reviewed_run
+from slidescreen.runs.review_store import home_of, read_reviews, reviewed_run
 from slidescreen.screening.differential import Differential
 from slidescreen.screening.results import Run, SlideResult
 from slidescreen.screening.slide_record import read_all

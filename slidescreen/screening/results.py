@@ -11,8 +11,8 @@ from slidescreen.data.slides import Slide
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.screening.differential import Differential, count_slide
 from slidescreen.screening.finding import Finding, Flag, Verdict
-from slidescreen.screening.review import SlideReview
 from slidescreen.screening.slide_record import FinishedSlide
+from slidescreen.screening.slide_review import SlideReview
 from slidescreen.screening.thresholds import Thresholds
 from slidescreen.screening.verdict import screen, urgency
 

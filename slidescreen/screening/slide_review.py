@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
-from slidescreen.data.corrections import UNIDENTIFIED
+from slidescreen.data.correction_table import UNIDENTIFIED
 from slidescreen.screening.differential import NAMES, members_of
 
 

@@ -11,13 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from slidescreen.data.calls import Call, Status
-from slidescreen.data.corrections import COLUMNS, Correction, by_slide, read_corrections
+from slidescreen.data.correction_table import COLUMNS, Correction, by_slide, read_corrections
 from slidescreen.errors import InputError
 from slidescreen.files.writing import neutralise, sha256_of, write_text
 from slidescreen.reporting.tables import to_csv
 from slidescreen.runs.archive import FOLDER, is_archive
 from slidescreen.screening.results import Run, SlideResult, reviews_in
-from slidescreen.screening.review import CellReview, SlideReview, call_in_words, is_looked_at, reviewed_shares
+from slidescreen.screening.slide_review import CellReview, SlideReview, call_in_words, is_looked_at, reviewed_shares
 
 REVIEWS = "reviews.csv"
 

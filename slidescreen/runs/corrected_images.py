@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from slidescreen.data.calls import Call, Status
-from slidescreen.data.corrections import Correction, read_corrections
+from slidescreen.data.correction_table import Correction, read_corrections
 from slidescreen.data.delimited import excerpt
 from slidescreen.data.file_finder import folded
 from slidescreen.files.writing import denature, printable
-from slidescreen.runs.reviews import contents_of_slide, signed_content
+from slidescreen.runs.review_store import contents_of_slide, signed_content
 from slidescreen.screening.results import Run, SlideResult
-from slidescreen.screening.review import call_in_words
+from slidescreen.screening.slide_review import call_in_words
 from slidescreen.screening.verdict import number_of
 
 _Note = Callable[[str], None]
