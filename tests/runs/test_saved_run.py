@@ -88,6 +88,6 @@ def test_a_damaged_record_says_what_to_do(command: Command, folder: Path) -> Non
     outcome = command("report", "run")
     assert outcome.code == 2
     assert outcome.err == (
-        "error: run/run.json is damaged (it is not the record of a run): move it away and classify again, "
-        "which takes no time for what is finished\n"
+        "error: run/run.json is damaged (it is not the record of a run): move it away and classify again; "
+        "finished slides take no time\n"
     )
