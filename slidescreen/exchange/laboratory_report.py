@@ -139,11 +139,16 @@ def report_of(
 
 def identifier(text: str) -> str:
     """A name as an identifier: printable, and no longer than HL7 v2 allows; what is cut off leaves a digest."""
-    shown = printable(text)
-    if len(shown) <= LONGEST_IDENTIFIER:
-        return shown
-    digest = hashlib.sha256(shown.encode()).hexdigest()[:16]
-    return f"{shown[: LONGEST_IDENTIFIER - len(digest) - 1]}-{digest}"
+    name = shown = printable(text)
+    while _length(name) > LONGEST_IDENTIFIER:
+        shown = shown[:-1]
+        name = f"{shown}-{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:16]}"
+    return name
+
+
+def _length(text: str) -> int:
+    """How many characters a text has in HL7 v2, where a delimiter takes three."""
+    return len(text) + 2 * sum(text.count(delimiter) for delimiter in "|^~\\&")
 
 
 def _measurements(

@@ -21,7 +21,7 @@ from drawn_slides import (
 from hl7apy.consts import VALIDATION_LEVEL
 from hl7apy.parser import parse_message
 from hl7apy.validation import Validator
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from test_screening import NORMAL
 
@@ -120,8 +120,7 @@ def test_any_text_comes_back_from_a_field(text: str) -> None:
 def test_any_name_comes_back_from_a_message(name: str) -> None:
     """By python-hl7, and by the reader of these tests."""
     text = message(run_of(renamed(SLIDE, name)))
-    expected = printable(name) if len(printable(name)) < 200 else identifier(name)
-    assert len(expected) < 200
+    expected = printable(name) if len(escaped(printable(name))) < 200 else identifier(name)
     parsed = hl7.parse(text)
     assert parsed.unescape(str(parsed.segment("OBR")[3])) == expected
     assert parsed.unescape(str(parsed.segment("SPM")[2][0][1])) == expected
@@ -129,12 +128,28 @@ def test_any_name_comes_back_from_a_message(name: str) -> None:
     assert len(parsed.segments("OBX")) == len(segments(URGENT, "OBX"))
 
 
+@given(names=st.tuples(st.text(min_size=50, max_size=300), st.text(min_size=50, max_size=300)))
+def test_names_are_as_long_as_the_standard_allows_and_differ(names: tuple[str, str]) -> None:
+    first, second = names
+    assert len(escaped(identifier(first))) < 200
+    assert len(escaped(identifier("&" * 100 + first))) < 200
+    assert (identifier(first) == identifier(second)) == (printable(first) == printable(second))
+
+
 @settings(max_examples=30)
+@example(name="&" * 150)
 @given(name=NAMES)
 def test_hl7apy_finds_no_fault_whatever_a_slide_is_called(name: str) -> None:
     """In the segments that have names; it takes half a second over all others."""
     lines = message(run_of(renamed(SLIDE, name))).split("\r")
     validate("\r".join(line for line in lines if not re.match(r"OBX\|\d\d", line)))
+
+
+def test_python_hl7_finds_a_name_that_was_not_escaped() -> None:
+    planted = message(run_of(renamed(SLIDE, "a|b"))).replace("a\\F\\b", "a|b")
+    order = hl7.parse(planted).segment("OBR")
+    assert str(order[3]) != "a|b"
+    assert str(order[25]) != "R"
 
 
 def test_counted_percentages_are_the_values_and_the_rest_stands_with_them() -> None:
