@@ -92,10 +92,10 @@ class Exporter:
         """What whoever looks after the run should know of the slides' orders."""
         without = [slide.name for slide in slides if self._orders.lacks(slide.name)]
         if without:
-            yield f"exported without placer's order and patient, for --orders has no line of: {_listed(without)}"
+            yield f"--orders has no line for {_listed(without)}: exported without placer's order number and patient"
         unmatched = [slide.name for slide in slides if self._orders.misses(slide.name)]
         if unmatched:
-            yield f"exported under their own names, which --order-pattern does not match: {_listed(unmatched)}"
+            yield f"--order-pattern does not match {_listed(unmatched)}: exported with the name as accession number"
 
     def _file(
         self,
