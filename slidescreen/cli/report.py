@@ -87,8 +87,9 @@ TruthOption = Annotated[
     typer.Option(
         "--truth",
         "-t",
-        metavar="DATA|reported",
-        help="Compare a run with labelled images, or with the laboratory's own class folders (reported).",
+        metavar="DATA|reported|reviewed",
+        help="Compare a run with labelled images or corrections, with the laboratory's own class folders (reported), "
+        "or with the cells that were reviewed (reviewed).",
         rich_help_panel=_TRUTH,
     ),
 ]

@@ -23,7 +23,7 @@ class Correction:
     `cell_type` and `previous_type` are cell types of ours or `UNIDENTIFIED`, empty where a slide is signed or nothing
     is said; `time` is as it was written; `run` is a run's identity, or empty. `content` is the SHA-256 of the picture,
     or of the slide's pictures, by which a stored correction is told from that of another picture of its name; empty
-    where it is not known. `place` says in which file and line it stands.
+    where it is not known. `place` says in which file and line it stands, `line` in which line.
     """
 
     slide: str
@@ -36,6 +36,7 @@ class Correction:
     run: str
     content: str = ""
     place: str = ""
+    line: int = 0
 
     @property
     def signs(self) -> bool:
@@ -144,7 +145,7 @@ def _correction(table: Table, row: Row) -> Correction:
     elif values["cell_type"]:
         raise InputError("the image is missing: only a row that signs a slide has none, and it has no cell type")
     values["previous_type"] = _known(values["previous_type"]) if values["previous_type"] else ""
-    return Correction(**values, place=f"{printable(table.path)}, line {row.line}")
+    return Correction(**values, place=f"{printable(table.path)}, line {row.line}", line=row.line)
 
 
 def _known(name: str) -> str:

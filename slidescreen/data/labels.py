@@ -10,6 +10,7 @@ from slidescreen.data.class_folders import class_folders
 from slidescreen.data.delimited import Row, Table, excerpt, read_table
 from slidescreen.data.file_finder import FileFinder
 from slidescreen.data.label_options import LabelRules, Split
+from slidescreen.data.reviewed_labels import holds_reviewed_cells, read_reviewed_cells
 from slidescreen.data.skipped_files import SkippedEntry, sentences, to_record
 from slidescreen.errors import InputError
 from slidescreen.files.encoding import WINDOWS, spoken
@@ -52,12 +53,17 @@ class Labels:
 def read_labels(source: Path, rules: LabelRules = LabelRules()) -> Labels:
     """Read a table with columns file,label[,slide,split,source], or a folder with one subfolder per cell type.
 
+    Corrections in a run's folder, or that folder itself, give the cells that people reviewed there.
+
     The files that a table names need not exist: each path is as written, below the table's folder.
 
     Raises:
-        InputError: no such file, a missing column, an unknown type or split, a name to leave out that is no label.
+        InputError: no such file, a missing column, a run that nobody reviewed, an unknown type or split, a name to
+            leave out that is no label.
     """
-    if source.is_dir():
+    if holds_reviewed_cells(source):
+        labels = _from_reviewed_cells(source, rules)
+    elif source.is_dir():
         labels = _from_folder(source, rules)
     elif source.exists():
         labels = _from_table(read_table(source, ("file", "label")), rules)
@@ -124,6 +130,14 @@ def _labelled(folder: Path, row: Row) -> LabelledImage:
         raise InputError(f"split must be one of {listed(Split)}, not {excerpt(split)}")
     slide, source = (row.get(name, "").strip() for name in ("slide", "source"))
     return LabelledImage(folder / row["file"], row["label"], slide, split.casefold(), source, row["file"], row.line)
+
+
+def _from_reviewed_cells(source: Path, rules: LabelRules) -> Labels:
+    found = read_reviewed_cells(source)
+    rules.check((each.cell_type for each in found), printable(source))
+    images = [LabelledImage(each.path, each.cell_type, each.slide, line=each.line) for each in found]
+    kept = tuple(image for image in images if not rules.leaves_out(image.label))
+    return Labels(kept, tuple(image for image in images if rules.leaves_out(image.label)))
 
 
 def _from_folder(source: Path, rules: LabelRules) -> Labels:

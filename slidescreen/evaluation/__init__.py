@@ -7,6 +7,7 @@ import numpy as np
 
 from slidescreen.evaluation.comparison import Comparison, TypeDifference, compare
 from slidescreen.evaluation.predictions import Predictions, Unscored
+from slidescreen.evaluation.review_summary import ReviewSummary
 from slidescreen.evaluation.scores import ModelScores, ProbabilityCalibration, TypeScores, score
 from slidescreen.evaluation.slide_level import SlideLevel, slide_level
 
@@ -26,7 +27,8 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything: the models' scores (the first is the one reported), by source, by slide, and their comparisons."""
+    """Everything: the models' scores (the first is the one reported), by source, by slide, and their comparisons;
+    `review` is what reviewers changed, where the truth is theirs."""
 
     cell_types: tuple[str, ...]
     models: tuple[ModelScores, ...]
@@ -34,6 +36,7 @@ class Evaluation:
     slide_level: SlideLevel | None
     comparisons: tuple[Comparison, ...]
     predictions: Predictions
+    review: ReviewSummary | None = None
 
     @property
     def unscored(self) -> tuple[Unscored, ...]:

@@ -25,6 +25,7 @@ WHY_UNSCORED: Mapping[str, str] = {
     "other_picture": "labels whose file differs from the run's image of that name",
     "not_classified": "labels of images that were not classified",
     "passed_over": "other files, links, hidden entries and folders of storage systems",
+    "no_type": "cells that the reviewer left unidentified",
     "left_out": "images left out because of their label",
     "other_split": "images of another split",
     "unknown_type": "images of cell types that the ensemble does not know",

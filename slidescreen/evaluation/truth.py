@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen.data.calls import Call, Status
+from slidescreen.data.correction_table import UNIDENTIFIED
 from slidescreen.data.duplicates import contents_of, deduplicate
 from slidescreen.data.label_options import LabelOptions, LabelRules
 from slidescreen.data.labels import LabelledImage, located, read_labels
@@ -23,28 +24,33 @@ from slidescreen.evaluation.scored_cells import ScoredCell, predictions_of
 from slidescreen.files.writing import printable
 from slidescreen.screening.results import Run
 
-REPORTED = "reported"
+REPORTED, REVIEWED = "reported", "reviewed"
+"""What a run may be compared with that needs no labels of its own."""
 _Names = dict[str, list[str]]  # of what is not scored, by the keys of `WHY_UNSCORED`
 _Pair = tuple[RunImage, LabelledImage]
 
 
-def of_run(run: Run, truth: Path | None, label_options: LabelOptions) -> Predictions:
+def of_run(run: Run, truth: Path | str, label_options: LabelOptions) -> Predictions:
     """A run's calls against labels.
 
     Args:
         run: as read from its folder.
-        truth: labelled images, found again by slide and path; None for the laboratory's own calls, from the export's
-            class folders.
+        truth: labelled images, found again by slide and path; `REPORTED` for the laboratory's own calls, from the
+            export's class folders; `REVIEWED` for the reviewed cells.
         label_options: how labels are taken.
 
     Raises:
         InputError: no cell of the run has a label, an image is listed more than once, or labels cannot be read.
     """
     names: _Names = defaultdict(list)
-    if truth is None:
+    if truth == REVIEWED:
+        pairs = _reviewed(run, label_options.rules, names)
+        missing = "nobody has reviewed a cell of this run: see report --corrections"
+    elif truth == REPORTED:
         pairs = _reported(run, label_options.rules, names)
         missing = "no image of this run lies in a folder named after a cell type"
     else:
+        truth = Path(truth)
         pairs = _labelled(run, truth, label_options, names)
         missing = f"no image of this run is labelled in {printable(truth)}"
     judged = []
@@ -136,6 +142,27 @@ def _reported(run: Run, rules: LabelRules, names: _Names) -> list[_Pair]:
                 pairs.append((image, LabelledImage(image.path, label, slide.name, written=written)))
             elif _looked_at(call):
                 names["left_out" if call.reported_type else "no_truth"].append(image.name)
+    return pairs
+
+
+def _reviewed(run: Run, rules: LabelRules, names: _Names) -> list[_Pair]:
+    """The run's images with their reviewed types."""
+    cells = {slide.name: slide.review.cells if slide.review is not None else {} for slide in run.slides}
+    rules.check({each.cell_type for found in cells.values() for each in found.values()}, "the run's reviews")
+    pairs: list[_Pair] = []
+    for slide in run.slides:
+        for image in (RunImage(slide, call) for call in slide.calls if _looked_at(call)):
+            review = cells[slide.name].get(image.call.image)
+            if review is None:
+                names["no_truth"].append(image.name)
+            elif review.cell_type == UNIDENTIFIED:
+                names["no_type"].append(image.name)
+            elif rules.leaves_out(review.cell_type):
+                names["left_out"].append(image.name)
+            elif review.cell_type not in run.cell_types:
+                names["unknown_type"].append(image.name)
+            else:
+                pairs.append((image, LabelledImage(image.path, review.cell_type, slide.name)))
     return pairs
 
 

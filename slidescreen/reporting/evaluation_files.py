@@ -82,6 +82,7 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
         "sources": {name: _model_to_dict(model) for name, model in evaluation.sources},
         "slide_level": None if evaluation.slide_level is None else _plain(asdict(evaluation.slide_level)),
         "comparisons": [_plain(asdict(comparison)) for comparison in evaluation.comparisons],
+        **({"review": asdict(evaluation.review)} if evaluation.review is not None else {}),
     }
 
 

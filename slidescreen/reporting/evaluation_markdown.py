@@ -9,6 +9,7 @@ from slidescreen.reporting.wording import (
     display_name,
     limits_sentence,
     model_name,
+    review_sentences,
     unscored_sentence,
     with_limits,
 )
@@ -30,6 +31,7 @@ def _lines(evaluation: Evaluation) -> Iterator[str]:
     yield from _table(header, _type_rows(first))
     if evaluation.slide_level:
         yield from _slides(evaluation.slide_level)
+    yield from (f"- {sentence}" for sentence in review_sentences(evaluation.review))
     yield from _comparisons(evaluation.comparisons)
     for left in evaluation.unscored:
         yield f"- Not evaluated: {unscored_sentence(left)}"

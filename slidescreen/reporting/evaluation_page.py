@@ -19,6 +19,7 @@ from slidescreen.reporting.wording import (
     limits_sentence,
     model_name,
     p_text,
+    review_sentences,
     unscored_sentence,
     with_limits,
 )
@@ -37,6 +38,8 @@ def show_evaluation(evaluation: Evaluation, folder: Path) -> None:
         console.print()
         console.print(_slides_table(evaluation.slide_level))
     console.print(f"\n{limits_sentence(evaluation)}")
+    for sentence in review_sentences(evaluation.review):
+        console.print(f"\n{escape(sentence)}")
     for comparison in evaluation.comparisons:
         console.print(f"\n{escape(comparison_sentence(comparison))}")
     if evaluation.unscored:
@@ -113,7 +116,7 @@ def render_evaluation(evaluation: Evaluation, folder: Path, pictures: Sequence[s
     return page.render(
         evaluation=evaluation,
         limits=limits_sentence(evaluation),
-        sentences=[comparison_sentence(c) for c in evaluation.comparisons],
+        sentences=[*review_sentences(evaluation.review), *(comparison_sentence(c) for c in evaluation.comparisons)],
         unscored=[unscored_sentence(left) for left in evaluation.unscored],
         pictures=encoded,
         version=__version__,

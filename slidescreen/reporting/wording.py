@@ -7,6 +7,7 @@ from typing import Protocol
 from slidescreen import cells
 from slidescreen.evaluation import Comparison, Evaluation, ModelScores, Unscored
 from slidescreen.evaluation.predictions import WHY_UNSCORED
+from slidescreen.evaluation.review_summary import ReviewSummary
 from slidescreen.models.backbones import BACKBONES
 from slidescreen.statistics.clusters import LEAST_SLIDES, TOO_FEW
 from slidescreen.statistics.intervals import Interval
@@ -106,6 +107,21 @@ def unscored_sentence(left: Unscored) -> str:
     if left.why in ("left_out", "other_split"):
         return said
     return f"{said} ({', '.join(left.first)}{', …' if left.count > len(left.first) else ''})"
+
+
+def review_sentences(review: ReviewSummary | None) -> list[str]:
+    """What reviewers changed, and the share of signed slides on which they changed nothing."""
+    if review is None:
+        return []
+    said = [
+        f"Reviewed: {review.signed} of {review.slides} slides signed. Nothing was changed on {review.unchanged} of them"
+        f"{f' ({100 * review.unchanged / review.signed:.0f}%)' if review.signed else ''}. "
+        f"{review.changed} of {review.cells} reviewed cells were changed."
+    ]
+    kept = ", ".join(f"{_plain_name(each.name)} {each.kept} of {each.cells}" for each in review.agreement)
+    said.append(f"Calls that reviewers kept: {kept}.")
+    changes = ", ".join(f"{_plain_name(e.called)} → {_plain_name(e.reviewed)} {e.cells}" for e in review.changes)
+    return [*said, f"Changed: {changes}."] if changes else said
 
 
 def _plain_name(name: str) -> str:

@@ -1,19 +1,25 @@
 """From whatever holds predictions and truth to a written evaluation."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from slidescreen.data.correction_table import is_of_corrections, merged
 from slidescreen.data.delimited import read_table
 from slidescreen.ensembles import storage
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Evaluation, Predictions, evaluate
 from slidescreen.evaluation import truth as truths
 from slidescreen.evaluation.prediction_files import of_tables
+from slidescreen.evaluation.review_summary import ReviewSummary, summarise
 from slidescreen.files.legal_names import legal_name
 from slidescreen.files.writing import make_folder, printable
 from slidescreen.reporting.evaluation_files import check_place, write_evaluation
+from slidescreen.runs.corrected_images import checked_corrections
 from slidescreen.runs.options import ReportOptions
+from slidescreen.runs.review_store import reviewed_run
 from slidescreen.runs.saved_run import is_run, read_run
+from slidescreen.screening.results import Run
 
 
 def is_plain_run(request: ReportOptions) -> bool:
@@ -36,17 +42,17 @@ def run_evaluation(
     read = [*request.sources, *([Path(request.truth)] if request.truth else [])]
     if request.out is not None:
         check_place(request.out, read)  # before hours of work
-    predictions, place = _predictions(request, default_ensemble, progress)
+    predictions, place, review = _predictions(request, default_ensemble, progress)
     check_place(request.out or place, read)
     folder = make_folder(request.out or place)
-    evaluation = evaluate(predictions)
+    evaluation = replace(evaluate(predictions), review=review)
     write_evaluation(evaluation, folder)
     return evaluation, folder
 
 
 def _predictions(
     request: ReportOptions, default_ensemble: Callable[[], Path], progress: Callable[[int, int], None]
-) -> tuple[list[Predictions], Path]:
+) -> tuple[list[Predictions], Path, ReviewSummary | None]:
     source, *others = request.sources
     place = Path("slidescreen-out") / legal_name(source.resolve().stem, "-evaluation")
     for path in request.sources:
@@ -54,18 +60,30 @@ def _predictions(
             raise InputError(f"{printable(path)} does not exist")
     if others:
         paths = [_table(path) for path in request.sources]
-        return of_tables(paths, request.label_options.rules, request.label_options.drop_duplicates), place
+        return of_tables(paths, request.label_options.rules, request.label_options.drop_duplicates), place, None
     if source.is_dir() and is_run(source):
-        if request.truth == truths.REPORTED and request.label_options.split:
-            raise InputError("--split needs labels with a split, and class folders have none")
-        labels = None if request.truth == truths.REPORTED else Path(request.truth or "")
-        return [truths.of_run(read_run(source), labels, request.label_options)], source / "evaluation"
+        run, truth = _truth_of(read_run(source), request.truth or "")
+        if truth in (truths.REPORTED, truths.REVIEWED) and request.label_options.split:
+            raise InputError("--split needs labels with a split, and class folders and reviews have none")
+        summary = summarise(run) if truth == truths.REVIEWED else None
+        return [truths.of_run(run, truth, request.label_options)], source / "evaluation", summary
     if request.truth is not None:
         raise InputError(f"--truth needs the folder of a run, and {printable(source)} is not one")
     if not source.is_dir() and _holds_predictions(source):
-        return of_tables([source], request.label_options.rules, request.label_options.drop_duplicates), place
+        return of_tables([source], request.label_options.rules, request.label_options.drop_duplicates), place, None
     ensemble = storage.load(request.ensemble or default_ensemble())
-    return truths.of_images(source, ensemble, request.label_options, request.device, progress), place
+    return truths.of_images(source, ensemble, request.label_options, request.device, progress), place, None
+
+
+def _truth_of(run: Run, truth: str) -> tuple[Run, str]:
+    """A run and what it is compared with; corrections make it a reviewed one."""
+    path = Path(truth)
+    if truth in (truths.REPORTED, truths.REVIEWED) or not path.is_file():
+        return run, truth
+    if not is_of_corrections(read_table(path).columns):
+        return run, truth
+    corrections = checked_corrections(run, [path], lambda _: None)
+    return reviewed_run(run, merged([], corrections)), truths.REVIEWED
 
 
 def _table(path: Path) -> Path:

@@ -66,8 +66,9 @@ def _check_finite(option: str, value: float, least: float) -> None:
 class ReportOptions:
     """What the user asked for.
 
-    `truth`: labelled images, or `reported` for the laboratory's own class folders; None for a run's page. `out`: None
-    for a folder named after the source. `ensemble`: None for the default one.
+    `truth`: labelled images or corrections, `reported` for the laboratory's own class folders, `reviewed` for the
+    reviewed cells; None for a run's page. `out`: None for a folder named after the source. `ensemble`: None for the
+    default one.
     """
 
     sources: tuple[Path, ...]

@@ -291,7 +291,7 @@ def test_everything_that_is_in_no_figure_is_counted_and_named(tmp_path: Path, ex
 
 def test_without_truth_in_class_folders_is_counted_too(export: Path) -> None:
     calls = (call("Monocyte/a.jpg", reported="monocyte"), call("Plasma cells/b.jpg"), call("x.jpg", Status.UNREADABLE))
-    found = of_run(run_of(export, {"A": calls}), None, LabelOptions())
+    found = of_run(run_of(export, {"A": calls}), "reported", LabelOptions())
     assert scored(found) == {"A/Monocyte/a.jpg": "monocyte"}
     assert left(found) == {"no_truth": (1, ("A/Plasma cells/b.jpg",))}
 
@@ -304,5 +304,5 @@ def test_one_picture_in_two_class_folders_has_two_labels(export: Path) -> None:
     )
     run = run_of(export, {"A": calls})
     with pytest.raises(InputError, match=r"two labels: A/Basophil/a.jpg and A/Monocyte/a.jpg; .*--drop-duplicates"):
-        of_run(run, None, LabelOptions())
-    assert scored(of_run(run, None, LabelOptions(drop_duplicates=True))) == {"A/Monocyte/b.jpg": "monocyte"}
+        of_run(run, "reported", LabelOptions())
+    assert scored(of_run(run, "reported", LabelOptions(drop_duplicates=True))) == {"A/Monocyte/b.jpg": "monocyte"}

@@ -1,0 +1,114 @@
+"""A run's reviewed cells as labelled images: a run's folder, or corrections that lie in it.
+
+Slides and images are those of the run. A signature labels every called cell of its slide that nobody changed.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from slidescreen.data.correction_table import UNIDENTIFIED, Correction, is_of_corrections, merged, read_corrections
+from slidescreen.data.delimited import Row, excerpt, read_table
+from slidescreen.errors import InputError
+from slidescreen.files.damaged import DamagedError, read_json
+from slidescreen.files.run_files import RECORD, fallback_names
+from slidescreen.files.writing import denature, printable
+
+_CELLS = "cells.csv"
+
+
+@dataclass(frozen=True)
+class ReviewedCell:
+    """One cell whose type a person changed or confirmed; `line` is where corrections say so, 0 in a run's folder."""
+
+    path: Path
+    slide: str
+    cell_type: str
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class _StoredRun:
+    """What is needed of a run: its identity, its slides' folders, its rows of `cells.csv` by slide and image."""
+
+    identity: str
+    folders: Mapping[str, Path]
+    rows: Mapping[str, Mapping[str, Row]]
+
+    def path(self, slide: str, image: str) -> Path:
+        """Where an image lay."""
+        return self.folders[slide] / image
+
+
+def holds_reviewed_cells(source: Path) -> bool:
+    """Whether a folder is a reviewed run's, or a table holds corrections."""
+    if source.is_dir():
+        return _is_run(source)
+    return source.is_file() and is_of_corrections(read_table(source).columns)
+
+
+def read_reviewed_cells(source: Path) -> list[ReviewedCell]:
+    """The reviewed cells of a run's folder, or of corrections in one; those left unidentified are not among them.
+
+    Raises:
+        InputError: nobody reviewed the run; corrections lie in no run's folder, or cannot be used.
+    """
+    if source.is_dir():
+        return list(_of_run(source))
+    if not _is_run(source.parent):
+        raise InputError(
+            f"{printable(source)} holds corrections, and their images are found by their run: "
+            "put the file into the run's folder"
+        )
+    return list(_of_corrections(_read_run(source.parent), merged([], read_corrections(source))))
+
+
+def _is_run(folder: Path) -> bool:
+    return (folder / RECORD).is_file() and (folder / _CELLS).is_file()
+
+
+def _read_run(folder: Path) -> _StoredRun:
+    path = folder / RECORD
+    try:
+        info = read_json(path)
+        folders = {str(entry["slide"]): Path(entry["folder"]) for entry in info["slides"]}
+        identity = str(info.get("run", ""))
+    except (OSError, DamagedError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{printable(path)} cannot be read or is damaged: {error}") from error
+    table = read_table(folder / fallback_names(info).get(_CELLS, _CELLS), ("slide", "image", "status", "cell_type"))
+    rows: dict[str, dict[str, Row]] = {}
+    for row in table.rows:
+        rows.setdefault(denature(row["slide"]), {})[denature(row["image"])] = row
+    return _StoredRun(identity, folders, rows)
+
+
+def _of_run(folder: Path) -> Iterator[ReviewedCell]:
+    run = _read_run(folder)
+    found = False
+    for slide, rows in run.rows.items():
+        for image, row in rows.items():
+            cell_type = row.get("reviewed_type", "")
+            if cell_type and cell_type != UNIDENTIFIED:
+                found = True
+                yield ReviewedCell(run.path(slide, image), slide, cell_type)
+    if not found:
+        raise InputError(f"nobody has reviewed the run in {printable(folder)}: see report --corrections")
+
+
+def _of_corrections(run: _StoredRun, corrections: list[Correction]) -> Iterator[ReviewedCell]:
+    said = {(each.slide, each.image): each for each in corrections}
+    for each in corrections:
+        if each.run and each.run != run.identity:
+            raise each.problem(f"it is of another run ({excerpt(each.run)}; this one is {excerpt(run.identity)})")
+        if each.slide not in run.rows or each.slide not in run.folders:
+            raise each.problem(f"the run has no slide {excerpt(each.slide)}")
+        if not each.signs and each.image not in run.rows[each.slide]:
+            raise each.problem(f"the slide {excerpt(each.slide)} has no image {excerpt(each.image)}")
+    for each in said.values():
+        if not each.signs:
+            if each.cell_type != UNIDENTIFIED:
+                yield ReviewedCell(run.path(each.slide, each.image), each.slide, each.cell_type, each.line)
+            continue
+        for image, row in run.rows[each.slide].items():
+            if row["status"] == "classified" and (each.slide, image) not in said:
+                yield ReviewedCell(run.path(each.slide, image), each.slide, row["cell_type"], each.line)
