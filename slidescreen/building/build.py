@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from slidescreen.building import precisions
+from slidescreen.building import home, precisions
 from slidescreen.building.options import EnsembleOptions
 from slidescreen.building.validation import calibrate, search_weights
 from slidescreen.data.duplicates import contents_of, deduplicate
@@ -22,6 +22,7 @@ from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.engine.options import EngineKind, EngineOptions, Precision
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble, default_weights
+from slidescreen.ensembles.familiarity import COARSE, EXACT
 from slidescreen.ensembles.member_predictions import MemberPredictions, decoded, predict
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
@@ -53,7 +54,7 @@ def build_ensemble(
     weights = request.weights or default_weights([member.checkpoint for member in members])
     weighted = tuple(replace(m, weight=w) for m, w in zip(members, weights, strict=True))
     ensemble = Ensemble(weighted, request.rule)
-    images, trained = _images(request, ensemble, note)
+    images, trained = images_of(request, ensemble, note)
     if not request.allow_few_cells:
         _check_enough(images, request.data)
     configuration = configure(EngineOptions(request.device))
@@ -62,7 +63,7 @@ def build_ensemble(
 
     def predictions(ensemble: Ensemble, precision: str) -> MemberPredictions:
         engines = load_engines(ensemble.members, replace(configuration, precision=precision))
-        return predict(ensemble, engines, images, partial(progress, f"measuring in {precision}"))
+        return predict(ensemble, engines, images, partial(progress, f"measuring in {precision}"), with_features=True)
 
     exact = predictions(ensemble, configuration.precision)
     if request.search:
@@ -74,10 +75,15 @@ def build_ensemble(
     if configuration.kind == EngineKind.OPENVINO and has_bfloat16():  # otherwise float32 would be measured
         ensemble = precisions.with_bf16(ensemble, exact, predictions(ensemble, Precision.BF16))
     with scratch_folder(make_folder(request.out)) as scratch:
+        measured = {EXACT: exact}
         if request.int8:
             both = _quantised(ensemble, trained, scratch, progress)
-            ensemble = precisions.with_int8(both, exact, predictions(both, Precision.INT8))
-        return storage.save(request.out, ensemble)
+            measured[COARSE] = predictions(both, Precision.INT8)
+            ensemble = precisions.with_int8(both, exact, measured[COARSE])
+        familiarity = home.measured_familiarity(ensemble, configuration, trained, measured, progress)
+        if familiarity is None:
+            note(home.TOO_FEW)
+        return storage.save(request.out, replace(ensemble, familiarity=familiarity))
 
 
 def _check_enough(images: Sequence[LabelledImage], data: Path) -> None:
@@ -115,7 +121,7 @@ def _quantised(
     return replace(ensemble, members=tuple(found))
 
 
-def _images(
+def images_of(
     request: EnsembleOptions, ensemble: Ensemble, note: Callable[[str], None]
 ) -> tuple[list[LabelledImage], list[LabelledImage]]:
     """The labelled images of the validation split and of the training split."""

@@ -32,6 +32,8 @@ class Call:
         appearance: how the image looks, by `appearance.measure`; empty where it was not measured.
         copy_of: the image of the slide that a duplicate is counted as; else empty.
         remarks: what else is to be known of how its file was read: that it holds further pages, say.
+        unfamiliarity: how unlike the cells that the ensemble was measured on, 1 at the cut; None where not known.
+        strangeness: the part of it that is of the cell and not of camera, stain and optics; likewise.
     """
 
     image: str
@@ -45,6 +47,13 @@ class Call:
     appearance: tuple[float, ...] = ()
     copy_of: str = ""
     remarks: tuple[str, ...] = ()
+    unfamiliarity: float | None = None
+    strangeness: float | None = None
+
+    @property
+    def unfamiliar(self) -> bool:
+        """Whether it is beyond the cut."""
+        return self.unfamiliarity is not None and self.unfamiliarity >= 1
 
 
 def counted_once(calls: Sequence[Call]) -> tuple[Call, ...]:

@@ -12,10 +12,24 @@ from slidescreen.engine.exactness import PrecisionAgreement
 from slidescreen.engine.options import Device, EngineKind
 
 
-class Engine(Protocol):
-    """One network, ready to classify prepared pixels (N, S, S, 3): probabilities (N, K), in order."""
+@dataclass(frozen=True)
+class NetworkOutputs:
+    """What a network makes of N images: probabilities (N, K), and features (N, F) as `models.features` has them."""
 
-    def probabilities(self, pixels: Pixels) -> NDArray[np.float64]: ...
+    probabilities: NDArray[np.float64]
+    features: NDArray[np.float32]
+
+
+class Engine(Protocol):
+    """One network, ready to classify prepared pixels (N, S, S, 3), in order."""
+
+    def probabilities(self, pixels: Pixels) -> NDArray[np.float64]:
+        """(N, K), rows adding up to 1."""
+        ...
+
+    def outputs(self, pixels: Pixels) -> NetworkOutputs:
+        """The probabilities, and the features beside them."""
+        ...
 
 
 class DecidesFirst(Protocol):
@@ -63,6 +77,7 @@ class MemberEngines:
         batch_size: images that an engine is best given at once.
         at_once: how many batches may be classified at the same time.
         first: the engine that classifies before all others; None where there is none.
+        arithmetics: of each member; empty where all compute in float32.
     """
 
     members: Sequence[Engine]
@@ -70,6 +85,7 @@ class MemberEngines:
     batch_size: int = 32
     at_once: int = 1
     first: Engine | None = None
+    arithmetics: Sequence[str] = ()
 
 
 NO_ENGINES = MemberEngines((), "")

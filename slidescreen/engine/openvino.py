@@ -19,7 +19,8 @@ from slidescreen.data.images import Pixels
 from slidescreen.engine import cache, devices
 from slidescreen.engine.devices import has_8_bit_products, threads_in_words
 from slidescreen.engine.exactness import PrecisionAgreement
-from slidescreen.engine.interface import EngineConfiguration, MemberEngines
+from slidescreen.engine.feature_outputs import with_features
+from slidescreen.engine.interface import EngineConfiguration, MemberEngines, NetworkOutputs
 from slidescreen.engine.openvino_core import core
 from slidescreen.engine.options import Precision, for_each, parts_of
 from slidescreen.errors import InputError, memory_ran_out
@@ -28,7 +29,7 @@ from slidescreen.models.member import Member, Quantised
 
 # What is not in 8-bit integers stays in float32.
 _HINTS: dict[str, str] = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
-_GRAPH = 1  # to be raised when the graph made from a checkpoint changes
+_GRAPH = 2  # to be raised when the graph made from a checkpoint changes
 # Images that a thread takes at once, up to an image size: measured in steps of a power of two at 96 to 355 pixels,
 # 1.3 to 1.7 times faster at 96 and 128 pixels than one by one, and slower from 224 on.
 _TOGETHER = ((128, 8), (199, 4))
@@ -44,7 +45,7 @@ class OpenVinoEngine:
         """Set up.
 
         Args:
-            compiled: from pixels (B, S, S, 3) to logits (B, K).
+            compiled: from pixels (B, S, S, 3) to logits (B, K) and features (B, F).
             pool: whose threads compute; members of an ensemble share one.
             threads: that compute at once; fewer where memory does not suffice.
 
@@ -57,7 +58,7 @@ class OpenVinoEngine:
         for request in _requests(compiled, threads):
             self._requests.put(request)
         # A first inference on two threads at once hung in some processes (OpenVINO 2026.4): this one is alone.
-        self._logits(np.zeros((self.together, *self._shape), np.uint8))
+        self._infer(np.zeros((self.together, *self._shape), np.uint8))
 
     def probabilities(self, pixels: Pixels) -> NDArray[np.float64]:
         """Classify a batch.
@@ -68,21 +69,27 @@ class OpenVinoEngine:
         Returns:
             (N, K), rows adding up to 1.
         """
-        parts = [pixels[start : start + self.together] for start in range(0, len(pixels), self.together)]
-        logits = np.concatenate(list(self._pool.map(self._logits, parts))).astype(np.float64)
-        return np.asarray(special.softmax(logits, axis=1))
+        return self.outputs(pixels).probabilities
 
-    def _logits(self, part: Pixels) -> NDArray[np.float32]:
+    def outputs(self, pixels: Pixels) -> NetworkOutputs:
+        """The probabilities of a batch, as `probabilities` has them, and its features (N, F)."""
+        parts = [pixels[start : start + self.together] for start in range(0, len(pixels), self.together)]
+        logits, features = zip(*self._pool.map(self._infer, parts), strict=True)
+        probabilities = special.softmax(np.concatenate(logits).astype(np.float64), axis=1)
+        return NetworkOutputs(np.asarray(probabilities), np.concatenate(features))
+
+    def _infer(self, part: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         whole = part
         if len(part) < self.together:  # the graph takes so many and no fewer
             whole = np.zeros((self.together, *self._shape), np.uint8)
             whole[: len(part)] = part
         request = self._requests.get()
         try:
-            result: NDArray[np.float32] = request.infer([whole], share_inputs=True)[0][: len(part)]
+            result = request.infer([whole], share_inputs=True)
+            logits, features = (result[place][: len(part)] for place in (0, 1))
         finally:
             self._requests.put(request)
-        return result
+        return logits, features
 
 
 def _requests(compiled: openvino.CompiledModel, wanted: int) -> list[openvino.InferRequest]:
@@ -183,7 +190,7 @@ def load(
         description += f", {told}"
     # Two batches at once, so that no thread idles while the last images of one are being classified.
     batch = max(_LEAST_BATCH if first is None else _FIRST_BATCH, threads * max(each.together for each in engines))
-    return MemberEngines(engines, description, batch, at_once=2, first=first)
+    return MemberEngines(engines, description, batch, at_once=2, first=first, arithmetics=precisions)
 
 
 def _engine(
@@ -228,10 +235,10 @@ def _graph(member: Member, precision: str, together: int) -> openvino.Model:
 
         graph = load_graph(_int8_of(member).path)
         graph.reshape([together, *tuple(graph.input(0).shape)[1:]])
-        return graph
+        return with_features(graph)
     from slidescreen.engine.conversion import to_openvino
 
-    return to_openvino(member.path, together)
+    return with_features(to_openvino(member.path, together))
 
 
 def _int8_of(member: Member) -> Quantised:

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from slidescreen.data.images import Pixels
 from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.devices import threads_in_words
-from slidescreen.engine.interface import MemberEngines
+from slidescreen.engine.interface import MemberEngines, NetworkOutputs
 from slidescreen.engine.options import Device, Precision, for_each, parts_of
 from slidescreen.errors import InputError
 from slidescreen.models.checkpoints import load_network
+from slidescreen.models.features import classify_with_features
 from slidescreen.models.member import Member
 
 _DTYPES: dict[str, torch.dtype] = {
@@ -43,7 +44,6 @@ class TorchEngine:
         pairs = zip(prepared.mean, prepared.std, strict=True)
         self._offset = torch.tensor([-m / s for m, s in pairs], device=device).view(1, 3, 1, 1)
 
-    @torch.inference_mode()
     def probabilities(self, pixels: Pixels) -> NDArray[np.float64]:
         """Classify a batch.
 
@@ -53,15 +53,19 @@ class TorchEngine:
         Returns:
             (N, K), rows adding up to 1.
         """
+        return self.outputs(pixels).probabilities
+
+    @torch.inference_mode()
+    def outputs(self, pixels: Pixels) -> NetworkOutputs:
+        """The probabilities of a batch, as `probabilities` has them, and its features (N, F)."""
         batch = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)  # already channels_last
         if self.device.type == "cuda":
             batch = batch.pin_memory().to(self.device, non_blocking=True)
         images = batch.float().mul_(self._scale).add_(self._offset)
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            logits = self._network(images)
-        result: NDArray[np.float64] = logits.double().softmax(dim=1).cpu().numpy()
-        return result
+            logits, features = classify_with_features(self._network, images)
+        return NetworkOutputs(logits.double().softmax(dim=1).cpu().numpy(), features.cpu().numpy())
 
 
 def choose_precision(asked: str, device: str) -> str:

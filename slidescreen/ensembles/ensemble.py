@@ -12,6 +12,7 @@ from slidescreen.choices import check_choice
 from slidescreen.engine.exactness import PrecisionAgreement
 from slidescreen.ensembles.cascade import Cascade
 from slidescreen.ensembles.false_calls import FalseCalls
+from slidescreen.ensembles.familiarity import Familiarity
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.ensembles.voting_rule import VotingRule
 from slidescreen.errors import InputError
@@ -76,11 +77,15 @@ class ValidationResult:
 
 @dataclass(frozen=True)
 class Ensemble:
-    """Members that share one ordered list of cell types."""
+    """Members that share one ordered list of cell types.
+
+    `familiarity` tells cells and slides unlike those it was measured on; None where that was not measured.
+    """
 
     members: tuple[Member, ...]
     rule: str = VotingRule.SOFT
     validation: ValidationResult = field(default_factory=ValidationResult)
+    familiarity: Familiarity | None = None
 
     def __post_init__(self) -> None:
         if not self.members:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,21 @@ from slidescreen.errors import InputError, UnreadableImageError
 from slidescreen.files.writing import printable
 
 Floats = NDArray[np.float64]
+Features = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class MemberPredictions:
-    """Each member's probabilities (N, K) for the same N labelled images, before any vote, and how the images look."""
+    """Each member's probabilities (N, K) for the same N labelled images, before any vote, and how the images look.
+
+    `features`: (N, F) of each member, where they were asked for.
+    """
 
     images: tuple[LabelledImage, ...]
     truth: NDArray[np.int64]
     members: tuple[Floats, ...]
     appearances: tuple[tuple[float, ...], ...] = ()
+    features: tuple[Features, ...] = ()
 
 
 def predict(
@@ -36,8 +41,16 @@ def predict(
     engines: MemberEngines,
     images: Sequence[LabelledImage],
     progress: Callable[[int, int], None],
+    with_features: bool = False,
 ) -> MemberPredictions:
     """Classify labelled images with each member.
+
+    Args:
+        ensemble: whose members are asked.
+        engines: one for each of them.
+        images: labelled with its types.
+        progress: told how many images are done, and of how many.
+        with_features: whether what each network sees is kept beside its probabilities.
 
     Raises:
         InputError: an image cannot be read (it is named), or its type is none of the ensemble's.
@@ -47,7 +60,7 @@ def predict(
     if foreign:
         raise InputError(f"the ensemble does not know {', '.join(foreign)}: exclude these labels with --leave-out")
     prepared = [member.checkpoint.preprocessing for member in ensemble.members]
-    classifiers = [BatchRunner(_of_stacked(engine)) for engine in engines.members]
+    classifiers = [BatchRunner(_of_stacked(engine, with_features)) for engine in engines.members]
     parts: list[list[Floats]] = [[] for _ in engines.members]
     appearances: list[tuple[float, ...]] = []
     done = 0
@@ -65,7 +78,13 @@ def predict(
             done += len(batch)
             progress(done, len(images))
     truth = np.asarray([types.index(image.label) for image in images], dtype=np.int64)
-    return MemberPredictions(tuple(images), truth, tuple(np.concatenate(p) for p in parts), tuple(appearances))
+    whole = [np.concatenate(part) for part in parts]
+    found = MemberPredictions(
+        tuple(images), truth, tuple(np.ascontiguousarray(rows[:, : len(types)]) for rows in whole), tuple(appearances)
+    )
+    if not with_features:
+        return found
+    return replace(found, features=tuple(rows[:, len(types) :].astype(np.float32) for rows in whole))
 
 
 def decoded(image: LabelledImage) -> Image.Image:
@@ -80,8 +99,16 @@ def decoded(image: LabelledImage) -> Image.Image:
         raise InputError(f"{printable(image.path)}: {error}") from error
 
 
-def _of_stacked(engine: Engine) -> Callable[[Sequence[Pixels]], Floats]:
-    return lambda images: engine.probabilities(np.stack(images))
+def _of_stacked(engine: Engine, with_features: bool) -> Callable[[Sequence[Pixels]], Floats]:
+    """From images to the probabilities, and the features behind them, of each."""
+
+    def classify(images: Sequence[Pixels]) -> Floats:
+        if not with_features:
+            return engine.probabilities(np.stack(images))
+        found = engine.outputs(np.stack(images))
+        return np.hstack([found.probabilities, found.features])
+
+    return classify
 
 
 def _batches(images: Sequence[LabelledImage], size: int) -> Iterator[Sequence[LabelledImage]]:

@@ -1,5 +1,6 @@
 """Slides in, calls out: decoding runs ahead of inference, batches fill across slides, order is kept."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen.data.calls import Call, Status, counted_once
-from slidescreen.data.slides import CellImage, Slide
+from slidescreen.data.slides import Slide
 from slidescreen.engine.batches import BatchRunner
 from slidescreen.engine.decoder import Decoder
 from slidescreen.engine.interface import MemberEngines
@@ -51,7 +52,7 @@ class _Pending:
     """A batch under way."""
 
     batch: list[_Waiting]
-    probabilities: Future[NDArray[np.float64]]
+    rows: Future[NDArray[np.float64]]
 
 
 class Pipeline:
@@ -169,16 +170,18 @@ class Pipeline:
     def _collect(self, pending: deque[_Pending], most: int) -> None:
         """Take the results of the first batches, until at most so many are still under way."""
         while len(pending) > most:
-            batch, rows = pending[0].batch, pending[0].probabilities.result()
+            batch, rows = pending[0].batch, pending[0].rows.result()
             pending.popleft()
-            for waiting, row, called in zip(batch, rows, self._ensemble.called(rows).tolist(), strict=True):
-                image = waiting.place.slide.images[waiting.position]
-                known = -1 if waiting.loaded.no_cell else called
-                waiting.place.calls[waiting.position] = self._call(image, row, known, waiting.loaded)
+            called = self._ensemble.called(rows[:, :-2]).tolist()
+            for waiting, row, each in zip(batch, rows, called, strict=True):
+                known = -1 if waiting.loaded.no_cell else each
+                waiting.place.calls[waiting.position] = self._call(waiting, row[:-2], known, row[-2:].tolist())
             self._progress(len(batch))
 
-    def _call(self, image: CellImage, probabilities: NDArray[np.float64], called: int, loaded: DecodedImage) -> Call:
-        """The call of an image; `called` as by `Ensemble.called`."""
+    def _call(self, waiting: _Waiting, probabilities: NDArray[np.float64], called: int, grades: list[float]) -> Call:
+        """The call of an image; `called` as by `Ensemble.called`, `grades` its unfamiliarity and strangeness."""
+        image, loaded = waiting.place.slide.images[waiting.position], waiting.loaded
+        unfamiliarity, strangeness = (None if math.isnan(grade) else grade for grade in grades)
         return Call(
             image=image.name,
             status=Status.UNIDENTIFIED if called < 0 else Status.CLASSIFIED,
@@ -190,6 +193,8 @@ class Pipeline:
             digest=loaded.digest,
             appearance=loaded.appearance,
             remarks=loaded.remarks,
+            unfamiliarity=unfamiliarity,
+            strangeness=strangeness,
         )
 
 
@@ -200,9 +205,10 @@ def _finished(unfinished: deque[_Open]) -> Iterator[tuple[Slide, tuple[Call, ...
 
 
 def _by_vote(vote: Vote) -> Callable[[Sequence[_Waiting]], NDArray[np.float64]]:
-    """From a batch to its probabilities (N, K)."""
+    """From a batch to its probabilities, unfamiliarity and strangeness (N, K + 2)."""
 
     def classify(batch: Sequence[_Waiting]) -> NDArray[np.float64]:
-        return vote([np.stack(pixels) for pixels in zip(*(w.loaded.pixels for w in batch), strict=True)])
+        found = vote([np.stack(pixels) for pixels in zip(*(w.loaded.pixels for w in batch), strict=True)])
+        return np.hstack([found.probabilities, found.unfamiliarity])
 
     return classify

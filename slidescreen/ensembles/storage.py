@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen.engine.exactness import PrecisionAgreement
+from slidescreen.ensembles import familiarity_file
 from slidescreen.ensembles.cascade import Cascade
 from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.ensembles.false_calls import FalseCalls
+from slidescreen.ensembles.familiarity import Familiarity
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
 from slidescreen.files.legal_names import legal_name
@@ -31,7 +33,7 @@ def save(folder: Path, ensemble: Ensemble) -> Ensemble:
     Replaces the files of an ensemble that is there; what else is there keeps its place.
 
     Returns:
-        The ensemble with its members' new places.
+        The ensemble with its files' new places.
     """
     make_folder(folder)
     members: list[Member] = []
@@ -48,7 +50,11 @@ def save(folder: Path, ensemble: Ensemble) -> Ensemble:
     contents = [(source.read_bytes(), target) for source, target in copies if source.resolve() != target.resolve()]
     for content, target in contents:  # all are read by now: a target may be where another member lay
         write_whole(target, partial(Path.write_bytes, data=content))
-    saved = Ensemble(tuple(members), ensemble.rule, ensemble.validation)
+    saved = replace(ensemble, members=tuple(members))
+    if ensemble.familiarity is not None:
+        path = folder / _free_name(Path(familiarity_file.NAME), taken)
+        familiarity_file.write_arrays(path, ensemble.familiarity)
+        saved = replace(saved, familiarity=replace(ensemble.familiarity, path=path, sha256=sha256_of(path)))
     write_text(folder / "ensemble.json", json.dumps(_to_dict(saved), indent=2) + "\n")
     return saved
 
@@ -58,8 +64,9 @@ def _others(folder: Path, ensemble: Ensemble) -> set[str]:
     files = [file for member in ensemble.members for file in (member.path, member.int8 and member.int8.path) if file]
     own = {file.resolve() for file in files}
     try:
-        entries = json.loads((folder / "ensemble.json").read_text(encoding="utf-8"))["members"]
-        replaced = {str(file["file"]).casefold() for entry in entries for file in (entry, entry.get("int8")) if file}
+        content = json.loads((folder / "ensemble.json").read_text(encoding="utf-8"))
+        parts = [part for entry in content["members"] for part in (entry, entry.get("int8"))]
+        replaced = {str(part["file"]).casefold() for part in (*parts, content.get("familiarity")) if part}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         replaced = set()
     return {path.name.casefold() for path in folder.iterdir() if path.resolve() not in own} - replaced
@@ -103,10 +110,15 @@ def load(folder: Path) -> Ensemble:
                 f"{printable(path)} and its checkpoints list different cell types, or in a different order"
             )
         validation = _validation(content["validation"], len(ensemble.cell_types), len(members))
-        return replace(ensemble, validation=validation)
+        return replace(ensemble, validation=validation, familiarity=_familiarity(folder, content, len(members)))
     except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise InputError(f"{printable(path)} is damaged: {reason}") from error
+
+
+def _familiarity(folder: Path, content: dict[str, Any], members: int) -> Familiarity | None:
+    entry = content.get("familiarity")  # ensembles of earlier releases have none
+    return None if entry is None else familiarity_file.read(*_measured_file(folder, entry), entry, members)
 
 
 def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
@@ -131,6 +143,15 @@ def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
             "measured_on": _measured_on_dict(ensemble),
             "measured": dict(validation.measured),
         },
+        **_familiarity_dict(ensemble.familiarity),
+    }
+
+
+def _familiarity_dict(found: Familiarity | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    return {
+        "familiarity": {"file": found.path.name, "sha256": found.sha256, **familiarity_file.figures(found)},
     }
 
 

@@ -1,13 +1,28 @@
-"""Prepared pixels in, an ensemble's probabilities out."""
+"""Prepared pixels in, an ensemble's probabilities out, and how unfamiliar each cell is."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen.data.images import Pixels
-from slidescreen.engine.interface import MemberEngines
+from slidescreen.engine.interface import Engine, MemberEngines
+from slidescreen.engine.options import Precision
 from slidescreen.ensembles.ensemble import Ensemble
+
+
+@dataclass(frozen=True)
+class Voted:
+    """What an ensemble makes of N images.
+
+    Attributes:
+        probabilities: (N, K), calibrated.
+        unfamiliarity: (N, 2) unfamiliarity and strangeness, by `familiarity.grades`; NaN where it cannot tell.
+    """
+
+    probabilities: NDArray[np.float64]
+    unfamiliarity: NDArray[np.float64]
 
 
 class Vote:
@@ -24,17 +39,37 @@ class Vote:
         self.preprocessings = tuple(dict.fromkeys(wanted))
         self._inputs = [self.preprocessings.index(p) for p in wanted]
 
-    def __call__(self, pixels: Sequence[Pixels]) -> NDArray[np.float64]:
-        """Classify images, given as (N, S, S, 3) for each of `preprocessings`: calibrated probabilities (N, K)."""
+    def __call__(self, pixels: Sequence[Pixels]) -> Voted:
+        """Classify images, given as (N, S, S, 3) for each of `preprocessings`."""
         cascade = self._ensemble.validation.cascade
         if self._engines.first is None or cascade is None:
             return self._by_all(pixels)
-        result = self._ensemble.alone(self._engines.first.probabilities(pixels[self._inputs[cascade.first]]))
-        left = ~cascade.decides(result, self._ensemble.cell_types)
+        result = self._by_one(self._engines.first, cascade.first, pixels[self._inputs[cascade.first]])
+        left = ~cascade.decides(result.probabilities, self._ensemble.cell_types)
         if left.any():
-            result[left] = self._by_all([each[left] for each in pixels])
+            by_all = self._by_all([each[left] for each in pixels])
+            result.probabilities[left] = by_all.probabilities
+            result.unfamiliarity[left] = by_all.unfamiliarity
         return result
 
-    def _by_all(self, pixels: Sequence[Pixels]) -> NDArray[np.float64]:
+    def _by_one(self, engine: Engine, member: int, pixels: Pixels) -> Voted:
+        familiarity = self._ensemble.familiarity
+        if familiarity is None:
+            return _unmeasured(self._ensemble.alone(engine.probabilities(pixels)))
+        seen = engine.outputs(pixels)
+        grades = familiarity.of_one(member, Precision.INT8, seen.features)
+        return Voted(self._ensemble.alone(seen.probabilities), grades)
+
+    def _by_all(self, pixels: Sequence[Pixels]) -> Voted:
+        familiarity = self._ensemble.familiarity
         pairs = zip(self._engines.members, self._inputs, strict=True)
-        return self._ensemble.combine([engine.probabilities(pixels[place]) for engine, place in pairs])
+        if familiarity is None:
+            return _unmeasured(self._ensemble.combine([engine.probabilities(pixels[place]) for engine, place in pairs]))
+        seen = [engine.outputs(pixels[place]) for engine, place in pairs]
+        arithmetics = self._engines.arithmetics or [Precision.FP32] * len(seen)
+        grades = familiarity.of_all(arithmetics, [each.features for each in seen])
+        return Voted(self._ensemble.combine([each.probabilities for each in seen]), grades)
+
+
+def _unmeasured(probabilities: NDArray[np.float64]) -> Voted:
+    return Voted(probabilities, np.full((len(probabilities), 2), np.nan))

@@ -19,6 +19,8 @@ MEANINGS: dict[str, str] = {
     Flag.NO_IMAGES: "no images in the folder",
     Flag.FEW_VALIDATION_CELLS: "too few validation data to know the classifier's error rates",
     Flag.UNRELIABLE: "too many images unidentified or unreadable",
+    Flag.UNFAMILIAR: "camera, stain or optics unlike any that this ensemble was measured on",
+    Flag.UNKNOWN_CELLS: "more cells unlike every known type than usual",
     Flag.VANISHED: "images no longer there: result of an earlier run",
     Flag.CHANGING: "changed since an earlier run: its export may not have finished",
 }
@@ -42,6 +44,8 @@ _SHORT: dict[str, str] = {
     Flag.NO_IMAGES: "no images",
     Flag.FEW_VALIDATION_CELLS: "few validation cells",
     Flag.UNRELIABLE: "unreliable",
+    Flag.UNFAMILIAR: "unfamiliar",
+    Flag.UNKNOWN_CELLS: "unknown cells",
     Flag.VANISHED: "vanished",
     Flag.CHANGING: "changing",
 }

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from slidescreen.files.writing import denature
-from slidescreen.reporting.tables import cell_table, differential_table
+from slidescreen.reporting.tables import UNFAMILIAR_COUNT, cell_table, differential_table
 from slidescreen.screening.differential import Share
 from slidescreen.screening.results import SlideResult
 
@@ -61,7 +61,7 @@ def _converted(name: str, texts: Sequence[str]) -> tuple[list[Any], str]:
         return [text or None for text in texts], "string"
     if name in _TEXT:
         return list(texts), "string"
-    if name.endswith("_reviewed_count"):
+    if name.endswith("_reviewed_count") or name == UNFAMILIAR_COUNT:
         return [int(text) if text else None for text in texts], "Int64"
     if name in _WHOLE or name.endswith("_count"):
         return [int(text) for text in texts], "int64"

@@ -133,7 +133,9 @@ def _suspicious(calls: Sequence[Call], slide: SlideResult) -> list[tuple[str, li
         ("Monocytes", of(("monocyte",)) if Flag.MONOCYTES in slide.finding.flags else []),
         ("Unidentified", [call for call in calls if call.status is Status.UNIDENTIFIED]),
     ]
-    return [(title, sorted(those, key=lambda c: -(c.probability or 0.0))) for title, those in found if those]
+    ranked = [(title, sorted(those, key=lambda c: -(c.probability or 0.0))) for title, those in found if those]
+    strange = sorted((call for call in calls if call.unfamiliar), key=lambda c: -(c.unfamiliarity or 0.0))
+    return [*ranked, ("Most unfamiliar", strange)] if strange else ranked
 
 
 def _section(number: int, slide: SlideResult, cell_types: Sequence[str], heat: Heat, picture: Picture) -> _Section:

@@ -6,6 +6,7 @@ from typing import Any
 from slidescreen import cells
 from slidescreen.data.images import FIRST_OF
 from slidescreen.files.writing import printable
+from slidescreen.screening.abroad import ADVICE
 from slidescreen.screening.results import SlideResult, is_reviewed
 from slidescreen.screening.slide_review import SlideReview
 from slidescreen.screening.verdict import number_of
@@ -29,7 +30,7 @@ def contradictory_reports(info: Mapping[str, Any]) -> str:
 
 def reading_remarks(info: Mapping[str, Any]) -> list[str]:
     """Which images show no single cell, and how many files hold more than the one image that was used."""
-    said = []
+    said = _unfamiliar(info)
     found = info.get("not_cells") or ()
     if found:
         named = "; ".join(f"{each['slide']}: {each['image']} ({each['reason']})" for each in found[:_NAMED])
@@ -75,6 +76,17 @@ def reviewed_by(review: SlideReview | None) -> list[str]:
 def _percent(review: SlideReview, name: str) -> str:
     percent = review.shares[name].percent
     return "–" if percent is None else f"{percent:.1f}%"
+
+
+def _unfamiliar(info: Mapping[str, Any]) -> list[str]:
+    """That most slides of a run are unfamiliar, or that its ensemble cannot tell."""
+    slides, unfamiliar = len(info.get("slides") or ()), len(info.get("unfamiliar_slides") or ())
+    if 2 * unfamiliar > slides and slides > 1:
+        return [f"{unfamiliar} of {slides} slides are unlike anything this ensemble was measured on: {ADVICE}"]
+    ensemble = info.get("ensemble") or {}
+    if "familiarity" in ensemble and ensemble["familiarity"] is None:
+        return ["this ensemble cannot tell an unfamiliar camera or stain: make it anew with slidescreen ensemble"]
+    return []
 
 
 def _display(cell_type: str) -> str:

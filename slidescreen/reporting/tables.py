@@ -4,7 +4,9 @@ import contextlib
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
@@ -14,6 +16,9 @@ from slidescreen.files.writing import denature, neutralise, printable, write_tex
 from slidescreen.screening.differential import NAMES, Differential, Share
 from slidescreen.screening.finding import Finding, Verdict
 from slidescreen.screening.results import SlideResult, is_reviewed
+
+UNFAMILIARITY = "unfamiliarity"
+"""The last column of `cells.csv`; tables of earlier releases lack it, as they lack those at the differential's end."""
 
 CELL_COLUMNS = ("slide", "image", "status", "cell_type", "probability", "reported_type")
 _TALLIES = ("images", "classified", "unidentified", "unreadable", "duplicates", "leukocytes")
@@ -42,7 +47,9 @@ def cell_table(slides: Iterable[SlideResult], cell_types: Sequence[str]) -> Iter
     """The text of `cells.csv` in parts: its header, then the rows of one slide after the other."""
     slides = tuple(slides)
     reviewed = is_reviewed(slides)
-    yield to_csv([[*CELL_COLUMNS, *(f"p_{name}" for name in cell_types), *(REVIEW_COLUMNS if reviewed else ())]])
+    yield to_csv(
+        [[*CELL_COLUMNS, *(f"p_{name}" for name in cell_types), UNFAMILIARITY, *(REVIEW_COLUMNS if reviewed else ())]]
+    )
     for slide in slides:
         rows = _rows_of(slide, tuple(cell_types))
         yield _with_review(rows, slide) if reviewed else rows
@@ -84,6 +91,7 @@ def cell_rows(slide: str, calls: Iterable[Call], types: Sequence[str], columns: 
             _number(call.probability, 6),
             call.reported_type,
             *(probabilities(call) if call.probabilities else empty),
+            _number(call.unfamiliarity, 3),
         ]
         for call in calls
     )
@@ -112,8 +120,8 @@ def differential_table(slides: Iterable[SlideResult]) -> str:
     """The text of `differential.csv`."""
     slides = tuple(slides)
     if not is_reviewed(slides):
-        return to_csv([_differential_header(), *(_differential_row(slide) for slide in slides)])
-    header = [*_differential_header(), "reviewed_by", "reviewed_at"]
+        return to_csv([[*_differential_header(), *_UNFAMILIAR], *(_differential_row(slide) for slide in slides)])
+    header = [*_differential_header(), *_UNFAMILIAR, "reviewed_by", "reviewed_at"]
     header += [f"{name}_reviewed_{part}" for name in NAMES for part in _REVIEWED]
     return to_csv([header, *([*_differential_row(slide), *_review_row(slide)] for slide in slides)])
 
@@ -180,6 +188,7 @@ def call_of_row(row: Mapping[str, str], types: Sequence[str]) -> Call:
         probability=_optional(row["probability"]),
         reported_type=row["reported_type"],
         probabilities=tuple(number(row[f"p_{name}"]) for name in types) if row["probability"] else (),
+        unfamiliarity=_optional(row.get(UNFAMILIARITY, "")),
     )
 
 
@@ -206,6 +215,7 @@ def read_differentials(path: Path) -> list[tuple[Differential, Finding]]:
                 shares=shares,
                 per_100=per_100,
             )
+            differential = replace(differential, **_read_unfamiliar(row))
             flags = tuple(row["flags"].split(";")) if row["flags"] else ()
             reasons = tuple(denature(row["reasons"]).split("; ")) if row["reasons"] else ()
             result.append((differential, Finding(Verdict(row["verdict"]), flags, reasons)))
@@ -222,6 +232,10 @@ def _differential_header() -> list[str]:
     return [*columns, "verdict", "flags", "reasons"]
 
 
+UNFAMILIAR_COUNT = "unfamiliar_count"
+_UNFAMILIAR = (UNFAMILIAR_COUNT, "unfamiliar_percent")
+
+
 def _differential_row(slide: SlideResult) -> list[str]:
     found = slide.differential
     row = [neutralise(found.slide), *(str(getattr(found, name)) for name in _TALLIES)]
@@ -231,7 +245,17 @@ def _differential_row(slide: SlideResult) -> list[str]:
     for name in NAMES:
         row += [_number(getattr(found.shares[name], part), 3) for part in _CORRECTED]
     row += [_number(found.per_100[name], 3) for name in cells.OTHER_OBJECTS]
-    return [*row, slide.finding.verdict, ";".join(slide.finding.flags), neutralise("; ".join(slide.finding.reasons))]
+    row += [slide.finding.verdict, ";".join(slide.finding.flags), neutralise("; ".join(slide.finding.reasons))]
+    return [*row, "" if found.unfamiliar is None else str(found.unfamiliar), _number(found.unfamiliar_percent, 3)]
+
+
+def _read_unfamiliar(row: Mapping[str, str]) -> dict[str, Any]:
+    """How many images were unfamiliar, and of how many, which follows from the percentage."""
+    count, percent = row.get(_UNFAMILIAR[0], ""), _optional(row.get(_UNFAMILIAR[1], ""))
+    if not count or percent is None:
+        return {}
+    compared = round(100 * int(count) / percent) if percent else int(row["classified"]) + int(row["unidentified"])
+    return {"unfamiliar": int(count), "compared": compared}
 
 
 def _read_share(row: Mapping[str, str], name: str) -> Share:

@@ -105,6 +105,8 @@ def _slide_to_dict(slide: SlideResult) -> dict[str, Any]:
         "leukocytes": found.leukocytes,
         "differential": {name: asdict(share) for name, share in found.shares.items()},
         "per_100_leukocytes": dict(found.per_100),
+        "unfamiliar": found.unfamiliar,
+        "unfamiliar_percent": found.unfamiliar_percent,
         **_review_to_dict(slide.review),
     }
 

@@ -223,8 +223,7 @@ class Ledger:
             return None
         unread = unread_of(slide, body.calls)
         renewed = replace(finished, folder=slide.folder, fingerprint=fingerprint, unread=unread)
-        self._write(renewed, replace(body, states=states))
-        return renewed
+        return self._rewritten(renewed, replace(body, states=states))
 
     def _judged_anew(self, finished: FinishedSlide) -> FinishedSlide:
         body = finished.body()
@@ -232,13 +231,14 @@ class Ledger:
         judged = judge(slide, body.calls, self._ensemble, self._thresholds)
         provenance = replace(finished.provenance, judged=self._provenance.judged)
         renewed = replace(finished, provenance=provenance, differential=judged.differential, finding=judged.finding)
-        self._write(renewed, body)
-        return renewed
+        return self._rewritten(renewed, body)
 
-    def _write(self, finished: FinishedSlide, body: RecordBody) -> None:
-        """Renew a record if possible; otherwise the next night tries again."""
+    def _rewritten(self, finished: FinishedSlide, body: RecordBody) -> FinishedSlide:
+        """What its record says once it is renewed, which the next night tries again where that is not possible."""
         with contextlib.suppress(OutputError):
             write_finished(finished, body, finished.rows())
+            return replace(finished, lacks_column=False)
+        return finished
 
 
 def _contents(finished: FinishedSlide) -> set[str]:

@@ -11,11 +11,11 @@ import numpy as np
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles import false_calls, sufficiency
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.screening import correction, differential, excess, verdict
+from slidescreen.screening import abroad, correction, differential, excess, verdict
 from slidescreen.screening.slide_record import Provenance
 from slidescreen.screening.thresholds import Thresholds
 
-_JUDGING = (differential, correction, false_calls, excess, sufficiency, verdict)
+_JUDGING = (abroad, differential, correction, false_calls, excess, sufficiency, verdict)
 
 
 def provenance_of(ensemble: Ensemble, configuration: EngineConfiguration, thresholds: Thresholds) -> Provenance:
@@ -23,11 +23,12 @@ def provenance_of(ensemble: Ensemble, configuration: EngineConfiguration, thresh
     vote = [(member.sha256, member.weight) for member in ensemble.members]
     validation = ensemble.validation
     told = [vote, ensemble.rule, validation.temperature, validation.offsets, validation.rejection_threshold]
+    known = [ensemble.familiarity.sha256] if ensemble.familiarity else []
     code = [hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest() for module in _JUDGING]
     return Provenance(
         voted=_hash(told),
-        called=_hash([*told, asdict(configuration)]),
-        judged=_hash([told, asdict(validation), asdict(thresholds), code]),
+        called=_hash([*told, *known, asdict(configuration)]),
+        judged=_hash([told, *known, asdict(validation), asdict(thresholds), code]),
     )
 
 

@@ -15,6 +15,7 @@ from slidescreen.data.correction_table import Correction
 from slidescreen.data.slides import Survey
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.familiarity_file import figures
 from slidescreen.files.run_files import FALLBACK_NAMES, RECORD, fallback_names_of, remove_unused
 from slidescreen.files.writing import printable, write_text
 from slidescreen.reporting.page import render_run
@@ -128,6 +129,7 @@ def _engine_record(setup: RunSetup) -> dict[str, Any]:
 
 
 def _ensemble_record(ensemble: Ensemble, folder: Path) -> dict[str, Any]:
+    known = ensemble.familiarity
     return {
         "folder": printable(folder),
         "rule": ensemble.rule,
@@ -135,6 +137,7 @@ def _ensemble_record(ensemble: Ensemble, folder: Path) -> dict[str, Any]:
         "offsets": list(ensemble.validation.offsets),
         "rejection_threshold": ensemble.validation.rejection_threshold,
         "too_little_measured_on": list(ensemble.measured_on.shortfalls()),
+        "familiarity": known and {"sha256": known.sha256, **figures(known)},
         "members": [
             {"file": m.path.name, "backbone": m.checkpoint.backbone, "weight": w, "sha256": m.sha256}
             for m, w in zip(ensemble.members, ensemble.weights, strict=True)
@@ -147,6 +150,7 @@ def _slides_record(slides: Sequence[SlideResult], finished: datetime) -> dict[st
     now = finished.isoformat(timespec="seconds")
     return {
         "earlier_slides": [slide.name for slide in slides if not slide.new],
+        "unfamiliar_slides": [slide.name for slide in slides if Flag.UNFAMILIAR in slide.finding.flags],
         "vanished_slides": [slide.name for slide in slides if Flag.VANISHED in slide.finding.flags],
         **reasons_in(slides),
         **reviews_in(slides),

@@ -44,6 +44,9 @@ class Differential:
             from a file.
         look_like: the number of unidentified cells by their most probable type; empty when read from a file.
         composition: the estimate behind the corrected figures; None where there is none, or when read from a file.
+        compared: images whose unfamiliarity is known.
+        unfamiliar: of these, those beyond the cut; None where the ensemble cannot tell.
+        strange: of these, those unlike every type; likewise, and when read from a table.
     """
 
     slide: str
@@ -58,6 +61,14 @@ class Differential:
     certain: Mapping[str, int] = field(default_factory=dict)
     look_like: Mapping[str, int] = field(default_factory=dict)
     composition: Composition | None = None
+    compared: int = 0
+    unfamiliar: int | None = None
+    strange: int | None = None
+
+    @property
+    def unfamiliar_percent(self) -> float | None:
+        """Of the images that were compared, 0–100; None where there are none."""
+        return None if self.unfamiliar is None or not self.compared else 100 * self.unfamiliar / self.compared
 
 
 def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differential:
@@ -95,7 +106,17 @@ def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differ
         certain={group: _certain(calls, group, ensemble) for group in cells.TESTED_GROUPS},
         look_like=_looks(calls, types),
         composition=composition,
+        **_familiarity(calls),
     )
+
+
+def _familiarity(calls: Sequence[Call]) -> dict[str, int]:
+    """How many images were compared with what the ensemble knows, and are unfamiliar; nothing where none was."""
+    known = [call for call in calls if call.unfamiliarity is not None]
+    if not known:
+        return {}
+    strange = sum((call.strangeness or 0.0) >= 1 for call in known)
+    return {"compared": len(known), "unfamiliar": sum(call.unfamiliar for call in known), "strange": strange}
 
 
 def _looks(calls: Sequence[Call], types: Sequence[str]) -> Mapping[str, int]:

@@ -33,6 +33,8 @@ class Flag(StrEnum):
     NO_IMAGES = "no_images"
     FEW_VALIDATION_CELLS = "few_validation_cells"
     UNRELIABLE = "unreliable"
+    UNFAMILIAR = "unfamiliar"
+    UNKNOWN_CELLS = "unknown_cells"
     VANISHED = "vanished"
     CHANGING = "changing"
 

@@ -4,6 +4,8 @@ The three stand on lines of their own in one JSON array, so that each is read wi
 appears whole or not at all. The first line holds a checksum of each, by which damage is told from what was written.
 """
 
+import csv
+import io
 import itertools
 import json
 import zlib
@@ -20,7 +22,8 @@ from slidescreen.screening.differential import Differential, Share
 from slidescreen.screening.finding import Finding, Verdict
 
 SUFFIX, PICTURES = ".json", ".pictures"
-_FORMAT = 3
+_FORMAT, _BEFORE = 4, 3
+"""The format, and the one before: its rows lack the column `unfamiliarity`."""
 _OPENING = b'["'
 _HEAD, _ROWS, _BODY = 1, 2, 3  # the lines, below that of their checksums
 _NOT_KEPT = ("shares", "certain", "composition")  # of a differential: judging alone needs the last two
@@ -57,6 +60,7 @@ class FinishedSlide:
         reported_twice: its pictures in folders of two cell types.
         not_cells: its images that show no single cell, and why.
         remarks: what is to be known of how its files were read, and of how many.
+        lacks_column: whether an earlier release wrote it, whose tables had no unfamiliarity.
     """
 
     path: Path
@@ -73,6 +77,7 @@ class FinishedSlide:
     reported_twice: tuple[Contradiction, ...] = ()
     not_cells: tuple[tuple[str, str], ...] = ()
     remarks: tuple[tuple[str, int], ...] = ()
+    lacks_column: bool = False
 
     @property
     def pictures(self) -> Path:
@@ -85,7 +90,8 @@ class FinishedSlide:
         Raises:
             InputError: the record has gone or is damaged.
         """
-        return str(json.loads(self._line(_ROWS)))
+        rows = str(json.loads(self._line(_ROWS)))
+        return _with_empty_column(rows) if self.lacks_column else rows
 
     def body(self) -> "RecordBody":
         """Its calls, and the states of its images when they were called.
@@ -192,7 +198,7 @@ def read_finished(path: Path) -> FinishedSlide | None:
         with path.open("rb") as file:
             line, sound = next(_lines(file), (b"", False))
         head = json.loads(line) if sound else {}
-        if head["format"] != _FORMAT:
+        if head["format"] not in (_FORMAT, _BEFORE):
             return None
         found = head["finding"]
         return FinishedSlide(
@@ -210,6 +216,7 @@ def read_finished(path: Path) -> FinishedSlide | None:
             reported_twice=tuple((str(a), str(b), str(c), str(d)) for a, b, c, d in head.get("reported_twice", ())),
             not_cells=tuple((str(image), str(reason)) for image, reason in head.get("not_cells", ())),
             remarks=tuple((str(remark), int(count)) for remark, count in head.get("remarks", ())),
+            lacks_column=head["format"] == _BEFORE,
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -223,6 +230,13 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
         for check in checks:
             line = file.readline().rstrip(b",\n")
             yield line, _checksum(line) == check
+
+
+def _with_empty_column(rows: str) -> str:
+    """Rows of a CSV file with one more column at the end, empty."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([*row, ""] for row in csv.reader(io.StringIO(rows, newline="")))
+    return text.getvalue()
 
 
 def _checksum(line: bytes) -> str:

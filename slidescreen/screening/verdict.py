@@ -6,6 +6,12 @@ import numpy as np
 
 from slidescreen import cells
 from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.screening.abroad import (
+    has_unknown_cells,
+    is_unfamiliar,
+    unfamiliar_sentence,
+    unknown_sentence,
+)
 from slidescreen.screening.differential import Differential, Share, corrected_draws, corrected_share
 from slidescreen.screening.excess import ExcessTest, excess_test
 from slidescreen.screening.finding import Finding, Flag, Verdict
@@ -28,20 +34,29 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
     blasts, immature, equivalents = (excess_test(differential, ensemble, group) for group in cells.TESTED_GROUPS)
     flags: list[Flag] = []
     reasons: list[str] = []
+    abroad = is_unfamiliar(differential, ensemble, thresholds.error_rate)
     many = _look_like(differential, cells.BLASTS)[1] >= thresholds.blasts_always_seen
     if many and not blasts.significant(thresholds.error_rate):
         blasts = excess_test(differential, ensemble, "blasts", however_certain=True)
     if blasts.significant(thresholds.error_rate):
         _grade_blasts(differential, ensemble, thresholds, blasts, flags, reasons)
+        if not abroad:  # there its types are not to be trusted so far
+            _grade_lineage(differential, ensemble, thresholds, flags, reasons)
     if immature.significant(thresholds.error_rate):
         _grade_immature(differential, ensemble, thresholds, immature, flags, reasons)
     if equivalents.significant(thresholds.error_rate):
         _grade_equivalents(differential, ensemble, thresholds, flags, reasons)
     _grade_monocytes(differential.shares["monocyte"], thresholds, flags, reasons)
     _heed_many(differential, thresholds, flags, reasons)
+    if not abroad and has_unknown_cells(differential, ensemble, thresholds.error_rate):
+        flags.append(Flag.UNKNOWN_CELLS)
+        reasons.append(unknown_sentence(differential, ensemble))
     urgent = bool({Flag.BLASTS, Flag.BLAST_EQUIVALENTS, Flag.APL} & set(flags))
     review = bool(flags)
     quality, remarks = _judge_quality(differential, thresholds)
+    if abroad:
+        quality.insert(0, Flag.UNFAMILIAR)
+        remarks.insert(0, unfamiliar_sentence(differential, ensemble))
     if urgent:
         verdict = Verdict.URGENT
     elif review:
@@ -80,6 +95,11 @@ def _grade_blasts(
         flags.append(Flag.BLASTS_5)
         reasons.append(f"blasts {thresholds.blasts_workup:g}% or more: work-up needed")
     reasons += _undecided("blasts", share, differential, (thresholds.blasts_workup, thresholds.blasts_acute))
+
+
+def _grade_lineage(
+    differential: Differential, ensemble: Ensemble, thresholds: Thresholds, flags: list[Flag], reasons: list[str]
+) -> None:
     lineage = _lineage(differential, ensemble, thresholds)
     if lineage:
         flags.append(_LINEAGES[lineage])

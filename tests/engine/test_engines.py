@@ -358,14 +358,14 @@ def test_a_kept_network_that_does_not_run_is_made_anew(ensemble_folder: Path, mo
     members = load(ensemble_folder).members[:1]
     load_engines(members, EXACT, 2)  # fills the cache
     faults = [RuntimeError("no such instruction")]
-    sound = openvino.OpenVinoEngine._logits
+    sound = openvino.OpenVinoEngine._infer
 
-    def logits(engine: openvino.OpenVinoEngine, part: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def infer(engine: openvino.OpenVinoEngine, part: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
         if faults:
             raise faults.pop()
         return sound(engine, part)
 
-    monkeypatch.setattr(openvino.OpenVinoEngine, "_logits", logits)
+    monkeypatch.setattr(openvino.OpenVinoEngine, "_infer", infer)
     notes: list[str] = []
     (engine,) = load_engines(members, EXACT, 2, notes.append).members
     assert engine.probabilities(np.zeros((1, 64, 64, 3), np.uint8)).shape == (1, 16)

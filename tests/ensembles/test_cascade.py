@@ -106,8 +106,8 @@ def test_the_ensemble_sees_only_the_cells_that_are_left_and_all_come_back_in_ord
     first = Reader(sure_of(["neutrophil", "myeloblast", "basophil", "monocyte"], [0.8, 0.95, 0.2, 0.9]))
     others = Reader(sure_of(["lymphocyte"] * 4, [0.9] * 4)), Reader(sure_of(["eosinophil"] * 4, [0.9] * 4))
     pixels = [pixels_of(4, 32), pixels_of(4, 48)]
-    found = voting(first, *others)(pixels)
-    whole = voting(None, *others)(pixels)
+    found = voting(first, *others)(pixels).probabilities
+    whole = voting(None, *others)(pixels).probabilities
     assert first.shown == [0, 1, 2, 3]
     assert [other.shown for other in others] == [[1, 2, 0, 1, 2, 3]] * 2
     assert [TYPES[k] for k in found.argmax(axis=1)] == ["neutrophil", "eosinophil", "eosinophil", "monocyte"]

@@ -11,9 +11,9 @@ from slidescreen.data.calls import Call, Status
 from slidescreen.errors import InputError
 from slidescreen.reporting import cell_table
 from slidescreen.reporting.cell_table import TableCalls, open_calls
-from slidescreen.reporting.tables import CELL_COLUMNS, cell_rows, read_calls, to_csv
+from slidescreen.reporting.tables import CELL_COLUMNS, UNFAMILIARITY, cell_rows, read_calls, to_csv
 
-HEADER = to_csv([[*CELL_COLUMNS, *(f"p_{name}" for name in cells.CELL_TYPES)]])
+HEADER = to_csv([[*CELL_COLUMNS, *(f"p_{name}" for name in cells.CELL_TYPES), UNFAMILIARITY]])
 names = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=12)
 
 

@@ -43,7 +43,7 @@ def slide_of(name: str, leukocytes: int = 1) -> SlideResult:
 def test_cells_are_as_in_the_file_and_typed() -> None:
     frame = frame_of_cells([slide_of("007")], TYPES)
     assert list(frame.columns[:6]) == ["slide", "image", "status", "cell_type", "probability", "reported_type"]
-    assert list(frame.columns[6:]) == ["p_neutrophil", "p_myeloblast"]
+    assert list(frame.columns[6:]) == ["p_neutrophil", "p_myeloblast", "unfamiliarity"]
     assert frame.slide.tolist() == ["007"] * 3  # no number
     assert frame.image.tolist() == ["a.jpg", "=b.jpg", "007"]
     assert frame.status.tolist() == ["classified", "unidentified", "unreadable"]
@@ -64,6 +64,7 @@ def test_differentials_are_as_in_the_file_and_typed(tmp_path: Path) -> None:
     assert frame.blasts_count.dtype == "int64"
     assert frame.blasts_percent.tolist()[0] == 100.0
     assert frame.blasts_percent.isna().tolist() == [False, True]
+    assert frame.unfamiliar_count.isna().all()  # it was not compared
     assert frame["flags"].tolist() == ["blasts;apl"] * 2
     assert frame.reasons.tolist() == ["=1 blast; few"] * 2
 

@@ -17,6 +17,7 @@ from slidescreen.screening.results import SlideResult, judge
 from slidescreen.screening.thresholds import default_thresholds
 
 LEADING = ("slide", "images", "classified", "unidentified", "unreadable", "duplicates", "leukocytes")
+ENDING = ("unfamiliar_count", "unfamiliar_percent")
 
 
 def result(calls: list[Call], name: str = "S1") -> SlideResult:
@@ -43,7 +44,7 @@ def test_the_columns_are_the_contracts(tmp_path: Path) -> None:
         for p in ("percent", "low", "high")
     ]
     others = [f"{n}_per_100" for n in cells.OTHER_OBJECTS]
-    assert header == [*LEADING, *counted, *corrected, *others, "verdict", "flags", "reasons"]
+    assert header == [*LEADING, *counted, *corrected, *others, "verdict", "flags", "reasons", *ENDING]
     header = (tmp_path / "c.csv").read_text().splitlines()[0].split(",")
     assert header == [
         "slide",
@@ -53,6 +54,7 @@ def test_the_columns_are_the_contracts(tmp_path: Path) -> None:
         "probability",
         "reported_type",
         *(f"p_{n}" for n in cells.CELL_TYPES),
+        "unfamiliarity",
     ]
 
 
@@ -65,6 +67,32 @@ def test_a_differential_comes_back(tmp_path: Path) -> None:
         assert differential.shares[name].count == share.count
         assert differential.shares[name].corrected_high == pytest.approx(share.corrected_high, abs=1e-3)
     assert differential.per_100 == pytest.approx(written.differential.per_100, abs=1e-3)
+
+
+def test_unfamiliarity_comes_back(tmp_path: Path) -> None:
+    calls = [
+        Call(f"{n}", Status.CLASSIFIED, "monocyte", 0.5, "", (0.5, *[0.5 / 15] * 15), unfamiliarity=u)
+        for n, u in enumerate((0.25, 1.0, 7.5, None))
+    ]
+    write_cells(tmp_path / "c.csv", [result(calls)], cells.CELL_TYPES)
+    write_differentials(tmp_path / "d.csv", [result(calls)])
+    assert [call.unfamiliarity for call in read_calls(tmp_path / "c.csv")[0]["S1"]] == [0.25, 1.0, 7.5, None]
+    ((differential, _),) = read_differentials(tmp_path / "d.csv")
+    assert (differential.unfamiliar, differential.compared) == (2, 3)
+    assert differential.unfamiliar_percent == pytest.approx(200 / 3)
+
+
+def test_tables_of_earlier_releases_have_no_unfamiliarity(tmp_path: Path) -> None:
+    calls = [Call("a", Status.CLASSIFIED, "monocyte", 0.5, "", (0.5, *[0.5 / 15] * 15), unfamiliarity=0.25)]
+    write_cells(tmp_path / "c.csv", [result(calls)], cells.CELL_TYPES)
+    write_differentials(tmp_path / "d.csv", [result(calls)])
+    for name, columns in (("c", 1), ("d", 2)):
+        path = tmp_path / f"{name}.csv"
+        rows = [row[:-columns] for row in csv.reader(path.open())]
+        with path.open("w", newline="") as file:
+            csv.writer(file).writerows(rows)
+    assert {call.unfamiliarity for call in read_calls(tmp_path / "c.csv")[0]["S1"]} == {None}
+    assert read_differentials(tmp_path / "d.csv")[0][0].unfamiliar_percent is None
 
 
 def test_an_empty_slide_has_empty_percentages(tmp_path: Path) -> None:

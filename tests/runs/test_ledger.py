@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import zlib
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -186,8 +187,8 @@ def test_the_rows_of_another_ensembles_types_are_written_under_this_ones(
     kept = keep(ledger(tmp_path, ensemble_folder), slide, ensemble_folder)
     write_cells_table(tmp_path / "cells.csv", [kept], ("artefact", "no_such_type"))
     lines = (tmp_path / "cells.csv").read_text().splitlines()
-    assert lines[0].endswith("reported_type,p_artefact,p_no_such_type")
-    assert lines[1] == "S1,cell_000.jpg,classified,monocyte,0.750000,,0.250000,0.000000"
+    assert lines[0].endswith("reported_type,p_artefact,p_no_such_type,unfamiliarity")
+    assert lines[1] == "S1,cell_000.jpg,classified,monocyte,0.750000,,0.250000,0.000000,"
 
 
 def test_the_pictures_of_a_slide_outlive_its_images_and_not_its_record(
@@ -243,3 +244,49 @@ def test_of_a_vanished_slide_with_a_damaged_record_the_verdict_stays(
     assert left.finding.verdict == kept.finding.verdict
     assert left.finding.reasons[-1] == "its record is damaged: its cells are not listed"
     assert list(left.calls) == []
+
+
+def older(record: Path) -> None:
+    """Turn a record into one of the release before: no unfamiliarity, neither in its rows nor in its calls."""
+    _, head, rows, body = record.read_text().split("\n")[:4]
+    told = json.loads(head.rstrip(",")) | {"format": 3}
+    for name in ("compared", "unfamiliar", "strange"):
+        del told["differential"][name]
+    content = json.loads(body)
+    for call in content["calls"]:
+        del call["unfamiliarity"], call["strangeness"]
+    text = json.loads(rows.rstrip(","))
+    lines = [json.dumps(part) for part in (told, "".join(f"{row[:-1]}\n" for row in text.splitlines()), content)]
+    checks = " ".join(f"{zlib.crc32(line.encode()):08x}" for line in lines)
+    record.write_text(",\n".join([f'["{checks}"', *lines]) + "\n]\n")
+
+
+@pytest.mark.parametrize("judged_anew", [False, True])
+def test_a_record_of_the_release_before_is_read_and_its_rows_get_the_new_column(
+    judged_anew: bool, slide: Slide, tmp_path: Path, ensemble_folder: Path
+) -> None:
+    keep(ledger(tmp_path, ensemble_folder), slide, ensemble_folder)
+    (record,) = (tmp_path / "out" / ".finished").glob("*.json")
+    older(record)
+    thresholds = replace(default_thresholds(), least_leukocytes=0) if judged_anew else None
+    for _ in range(2):
+        recalled = ledger(tmp_path, ensemble_folder, thresholds=thresholds).recall(slide)
+        assert recalled is not None
+        assert tuple(recalled.calls) == calls_of(slide)
+        assert recalled.differential.unfamiliar is None
+        path = write_cells_table(tmp_path / "cells.csv", [recalled], load(ensemble_folder).cell_types)
+        header, *rows = path.read_text().splitlines()
+        assert header.endswith(",unfamiliarity")
+        assert [row.count(",") for row in rows] == [header.count(",")] * 2
+
+
+def test_unfamiliarity_is_kept(slide: Slide, tmp_path: Path, ensemble_folder: Path) -> None:
+    first, second = calls_of(slide)
+    calls = (replace(first, unfamiliarity=1.5, strangeness=0.5), second)
+    book = ledger(tmp_path, ensemble_folder)
+    book.keep(slide, judge(slide, calls, load(ensemble_folder), default_thresholds()))
+    recalled = ledger(tmp_path, ensemble_folder).recall(slide)
+    assert recalled is not None
+    assert tuple(recalled.calls) == calls
+    found = recalled.differential
+    assert (found.compared, found.unfamiliar, found.strange, found.unfamiliar_percent) == (1, 1, 0, 100.0)

@@ -1,0 +1,214 @@
+"""From training and validation cells to what tells the unfamiliar."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import scipy  # its parts are imported when first used: they take most of a second
+from numpy.typing import NDArray
+
+from slidescreen.data.labels import LabelledImage
+from slidescreen.engine.configuration import load_engines
+from slidescreen.engine.interface import EngineConfiguration
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.familiarity import (
+    EXACT,
+    Familiarity,
+    Features,
+    Floats,
+    HomeFeatures,
+    UsualShare,
+    grades,
+    together,
+)
+from slidescreen.ensembles.member_predictions import MemberPredictions, predict
+from slidescreen.models.backbones import EARLY_FEATURES
+from slidescreen.statistics.distances import covariance, principal_components, whitening
+
+LEAST_CELLS = 200
+"""Of fewer training (or validation) cells nobody knows how they scatter."""
+
+MOST_OF_A_SOURCE = 2000
+"""Training cells of one source whose features are taken: more change nothing, and each takes its time."""
+
+_COMPONENTS = 64
+_LEAST_OF_A_CAMERA, _LEAST_OF_A_TYPE = 50, 5
+_AS_POOLED = 100  # cells of all cameras together that are added to those of one
+_BELOW = 0.975
+_MOST_AT_HOME, _MOST = 0.4, 0.8  # shares; no patient of the shipped ensemble's hospitals has more than the first
+_LEAST_OF_A_SLIDE, _LEAST_SLIDES, _UNSEEN_CORRELATION = 20, 5, 0.05
+_CORRELATIONS = (1e-4, 0.3)
+
+
+TOO_FEW = (
+    f"the ensemble will not tell unfamiliar slides: that takes {LEAST_CELLS} validation cells, and as many training "
+    "cells where there are any"
+)
+
+
+def measured_familiarity(
+    ensemble: Ensemble,
+    configuration: EngineConfiguration,
+    trained: Sequence[LabelledImage],
+    measured: dict[str, MemberPredictions],
+    progress: Callable[[str, int, int], None],
+) -> Familiarity | None:
+    """What tells cells and slides that an ensemble was not measured on; None where there are too few cells.
+
+    Args:
+        ensemble: its members have their 8-bit networks where `measured` has predictions of these.
+        configuration: in which the networks run.
+        trained: the training split; where it is empty, validation cells take its place.
+        measured: of the validation cells, by arithmetic, with features.
+        progress: told what is being done, how many images of it are done, and of how many.
+    """
+    chosen = drawn(trained)
+    if chosen and len(chosen) < LEAST_CELLS:
+        return None
+    if not all(member.int8 for member in ensemble.members):
+        measured = {EXACT: measured[EXACT]}
+    seen = {}
+    for arithmetic in measured if chosen else ():
+        precision = configuration.precision if arithmetic == EXACT else arithmetic
+        engines = load_engines(ensemble.members, replace(configuration, precision=precision))
+        what = partial(progress, f"looking at training cells in {precision}")
+        seen[arithmetic] = predict(ensemble, engines, chosen, what, with_features=True)
+    return measure(seen, measured)
+
+
+def drawn(images: Sequence[LabelledImage]) -> list[LabelledImage]:
+    """The training images whose features are taken: of each source so many at most, always the same ones."""
+    order = np.random.default_rng(0).permutation(len(images)).tolist()
+    taken: Counter[str] = Counter()
+    chosen = []
+    for place in order:
+        source = images[place].source
+        taken[source] += 1
+        if taken[source] <= MOST_OF_A_SOURCE:
+            chosen.append(place)
+    return [images[place] for place in sorted(chosen)]
+
+
+def measure(seen: dict[str, MemberPredictions], measured: dict[str, MemberPredictions]) -> Familiarity | None:
+    """What tells the unfamiliar, by the features of cells that the networks were trained on and of validation cells.
+
+    Args:
+        seen: of training cells, by arithmetic (`fp32` always, perhaps `int8`), with features; empty where there are
+            none: then each half of the validation cells is measured against the other.
+        measured: of validation cells, likewise.
+
+    Returns:
+        None where there are too few cells of either.
+    """
+    exact = measured[EXACT]
+    fitted = seen or measured
+    if min(len(fitted[EXACT].images), len(exact.images)) < LEAST_CELLS:
+        return None
+    networks: dict[tuple[int, str], HomeFeatures] = {}
+    ratios: dict[tuple[int, str], Floats] = {}
+    for arithmetic, predictions in measured.items():
+        for member, features in enumerate(predictions.features):
+            home = _fitted(fitted[arithmetic], member)
+            found = home.ratios(features) if seen else _by_halves(predictions, member)
+            cuts = np.quantile(found, _BELOW, axis=0).tolist()
+            networks[member, arithmetic] = replace(home, optics_cut=cuts[0], kind_cut=cuts[1])
+            ratios[member, arithmetic] = found / cuts
+    joint = together([ratios[member, EXACT] for member in range(len(exact.features))])
+    optics_cut, kind_cut = np.quantile(joint, _BELOW, axis=0).tolist()
+    beyond = grades(joint / (optics_cut, kind_cut)) >= 1
+    unfamiliar, unknown = (usual_share(beyond[:, place], exact.images) for place in (0, 1))
+    return Familiarity(
+        networks,
+        optics_cut,
+        kind_cut,
+        min(_MOST, max(_MOST_AT_HOME, _highest(unfamiliar))),
+        unknown,
+        (len(fitted[EXACT].images) if seen else 0, len(exact.images)),
+    )
+
+
+def fit(features: Features, sources: Sequence[str], truth: NDArray[np.int64]) -> HomeFeatures:
+    """Where features (N, F) lie, of cells of these sources and types (N,)."""
+    exact = features.astype(np.float64)
+    middle, scale = exact.mean(axis=0), exact.std(axis=0) + 1e-6
+    scaled = (exact - middle) / scale
+    early, last = scaled[:, :EARLY_FEATURES], scaled[:, EARLY_FEATURES:]
+    cameras = _cameras(sources)
+    names = sorted(set(cameras.tolist()))
+    centres = np.stack([early[cameras == name].mean(axis=0) for name in names])
+    residuals = [early[cameras == name] - centre for name, centre in zip(names, centres, strict=True)]
+    pooled = covariance(np.concatenate(residuals))
+    components = principal_components(last, min(_COMPONENTS, len(last) // 4))
+    projected = last @ components
+    types = [kind for kind, count in Counter(truth.tolist()).items() if count >= _LEAST_OF_A_TYPE]
+    means = np.stack([projected[truth == kind].mean(axis=0) for kind in sorted(types)])
+    about = [projected[truth == kind] - mean for kind, mean in zip(sorted(types), means, strict=True)]
+    return HomeFeatures(
+        middle,
+        scale,
+        centres,
+        np.stack([whitening(covariance(each, pooled, _AS_POOLED)) for each in residuals]),
+        components,
+        means,
+        whitening(covariance(np.concatenate(about))),
+        projected.std(axis=0),
+    )
+
+
+def usual_share(beyond: NDArray[np.bool_], images: Sequence[LabelledImage]) -> UsualShare:
+    """How many cells (N,) are beyond a cut, and how that clusters on slides: a beta-binomial, by maximum likelihood.
+
+    Images of no known slide say nothing of how slides differ; where too few slides are known, they differ as much as
+    the shipped ensemble's do.
+    """
+    rate = (float(beyond.sum()) + 0.5) / (len(beyond) + 1)
+    slides = np.asarray([image.slide for image in images])
+    sizes = [(int(beyond[slides == name].sum()), int((slides == name).sum())) for name in set(slides.tolist()) - {""}]
+    large = np.asarray([size for size in sizes if size[1] >= _LEAST_OF_A_SLIDE])
+    if len(large) < _LEAST_SLIDES:
+        return UsualShare(rate, _UNSEEN_CORRELATION)
+
+    def loss(log_correlation: float) -> float:
+        between = 1 / np.exp(log_correlation) - 1
+        return -float(
+            scipy.stats.betabinom.logpmf(large[:, 0], large[:, 1], rate * between, (1 - rate) * between).sum()
+        )
+
+    best = scipy.optimize.minimize_scalar(loss, bounds=np.log(_CORRELATIONS), method="bounded")
+    return UsualShare(rate, max(float(np.exp(best.x)), _UNSEEN_CORRELATION))
+
+
+def _highest(usual: UsualShare) -> float:
+    """The share that one slide in a hundred exceeds."""
+    between = 1 / usual.correlation - 1
+    return float(scipy.stats.beta.ppf(0.99, usual.rate * between, (1 - usual.rate) * between))
+
+
+def _fitted(predictions: MemberPredictions, member: int, chosen: NDArray[np.bool_] | None = None) -> HomeFeatures:
+    whole = np.ones(len(predictions.images), np.bool_) if chosen is None else chosen
+    sources = [image.source for image, here in zip(predictions.images, whole.tolist(), strict=True) if here]
+    return fit(predictions.features[member][whole], sources, predictions.truth[whole])
+
+
+def _by_halves(predictions: MemberPredictions, member: int) -> Floats:
+    """Ratios of cells by where the others lie: each half is measured against the other one, whole slides together."""
+    groups = [image.slide or str(number) for number, image in enumerate(predictions.images)]
+    order = {name: place for place, name in enumerate(sorted(set(groups)))}
+    first = np.asarray([order[name] % 2 == 0 for name in groups])
+    if min(first.sum(), (~first).sum()) < LEAST_CELLS // 4:
+        first = np.arange(len(groups)) % 2 == 0
+    found = np.empty((len(groups), 2))
+    for half in (first, ~first):
+        found[half] = _fitted(predictions, member, ~half).ratios(predictions.features[member][half])
+    return found
+
+
+def _cameras(sources: Sequence[str]) -> NDArray[np.str_]:
+    """A name for the camera of each cell: its source, where that has cells enough; the others go together."""
+    counts = Counter(sources)
+    large = {name for name, count in counts.items() if count >= _LEAST_OF_A_CAMERA}
+    rest = sum(count for name, count in counts.items() if name not in large)
+    other = "" if rest >= _LEAST_OF_A_CAMERA or not large else max(large, key=lambda name: (counts[name], name))
+    return np.asarray([name if name in large else other for name in sources])

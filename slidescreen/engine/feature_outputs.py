@@ -1,0 +1,47 @@
+"""A network's graph with its features (see `models.features`) as a second output.
+
+The layers are found by their names, which a network in 8-bit integers keeps. What is added computes in no time beside
+the network, and changes nothing in it.
+"""
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import openvino
+from openvino import opset13 as ops
+
+from slidescreen.models.backbones import LEAST_SPREAD
+
+_STEM = re.compile(r"\.bn1\.act/aten::silu_/Swish$")
+_FIRST_BLOCK = re.compile(r"\.blocks\.0\.\d+/aten::add/Add$")
+
+
+def with_features(graph: openvino.Model) -> openvino.Model:
+    """The graph from pixels (B, S, S, 3) to logits (B, K) and features (B, F), in single precision.
+
+    Raises:
+        ValueError: it is of no network that `conversion.to_openvino` made.
+    """
+    nodes = graph.get_ordered_ops()
+    products = [node for node in nodes if node.get_type_name() == "MatMul"]
+    stem, block = _named(nodes, _STEM)[:1], _named(nodes, _FIRST_BLOCK)[-1:]
+    if not (products and stem and block):
+        raise ValueError("its layers have other names than those of the two backbones")
+    parts = [part for node in (*stem, *block) for part in _response(node.output(0))]
+    features = ops.concat([*parts, products[-1].input_value(0)], axis=1)
+    logits = graph.get_results()[0].input_value(0)
+    return openvino.Model([ops.result(logits), ops.result(features)], graph.get_parameters(), "with_features")
+
+
+def _named(nodes: Sequence[openvino.Node], name: re.Pattern[str]) -> list[openvino.Node]:
+    return [node for node in nodes if name.search(node.get_friendly_name())]
+
+
+def _response(maps: openvino.Output) -> list[openvino.Node]:
+    """Of maps (B, C, H, W), for each channel the mean and the logarithm of the standard deviation, (B, C) each."""
+    where = ops.constant(np.array([2, 3], np.int64))
+    middle = ops.reduce_mean(maps, where, keep_dims=True)
+    variance = ops.reduce_mean(ops.power(ops.subtract(maps, middle), np.float32(2)), where, keep_dims=False)
+    spread = ops.log(ops.add(ops.sqrt(variance), np.float32(LEAST_SPREAD)))
+    return [ops.reduce_mean(maps, where, keep_dims=False), spread]

@@ -1,0 +1,86 @@
+"""What an ensemble needs to tell the unfamiliar, as one safetensors file, and the figures of it in `ensemble.json`."""
+
+import dataclasses
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+
+from slidescreen.ensembles.familiarity import Familiarity, HomeFeatures, UsualShare
+from slidescreen.errors import InputError
+from slidescreen.files.writing import printable, write_whole
+
+NAME = "familiarity.safetensors"
+_ARRAYS = tuple(field.name for field in dataclasses.fields(HomeFeatures) if not field.name.endswith("_cut"))
+_HALF = frozenset({"components"})  # by far the largest: half precision moves no distance by a hundredth
+
+
+def write_arrays(path: Path, found: Familiarity) -> None:
+    """Write the arrays of all networks."""
+    arrays = {
+        f"{member}.{arithmetic}.{name}": np.ascontiguousarray(
+            getattr(home, name), np.float16 if name in _HALF else np.float32
+        )
+        for (member, arithmetic), home in found.networks.items()
+        for name in _ARRAYS
+    }
+    content = save(arrays)
+    write_whole(path, lambda temporary: temporary.write_bytes(content))
+
+
+def figures(found: Familiarity) -> dict[str, Any]:
+    """What stands in `ensemble.json`, beside the file's name and hash."""
+    return {
+        "optics_cut": found.optics_cut,
+        "kind_cut": found.kind_cut,
+        "most_unfamiliar": found.most_unfamiliar,
+        "unknown": dataclasses.asdict(found.unknown),
+        "networks": [
+            {"member": member, "arithmetic": arithmetic, "optics_cut": home.optics_cut, "kind_cut": home.kind_cut}
+            for (member, arithmetic), home in found.networks.items()
+        ],
+        "measured_on": dict(zip(("training_cells", "validation_cells"), found.measured_on, strict=True)),
+    }
+
+
+def read(path: Path, sha256: str, entry: dict[str, Any], members: int) -> Familiarity:
+    """What `write_arrays` wrote, with its figures.
+
+    Raises:
+        InputError: the file is none of ours.
+        ValueError, KeyError, TypeError: the figures are not as `figures` has them.
+    """
+    try:
+        arrays = load(path.read_bytes())
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{printable(path)} is damaged: {error}") from error
+    networks = {}
+    for each in entry["networks"]:
+        member, arithmetic = int(each["member"]), str(each["arithmetic"])
+        parts = {name: arrays[f"{member}.{arithmetic}.{name}"].astype(np.float64) for name in _ARRAYS}
+        networks[member, arithmetic] = HomeFeatures(
+            **parts, optics_cut=_positive(each["optics_cut"]), kind_cut=_positive(each["kind_cut"])
+        )
+    if {member for member, _ in networks} != set(range(members)):
+        raise ValueError("it knows the features of other members")
+    unknown, counts = entry["unknown"], entry["measured_on"]
+    return Familiarity(
+        networks,
+        _positive(entry["optics_cut"]),
+        _positive(entry["kind_cut"]),
+        _positive(entry["most_unfamiliar"]),
+        UsualShare(_positive(unknown["rate"]), _positive(unknown["correlation"])),
+        (int(counts["training_cells"]), int(counts["validation_cells"])),
+        path,
+        sha256,
+    )
+
+
+def _positive(value: Any) -> float:
+    number = float(value)
+    if not (math.isfinite(number) and number > 0):
+        raise ValueError(f"{value} is no cut and no share")
+    return number

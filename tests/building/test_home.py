@@ -1,0 +1,125 @@
+"""From features of cells at home to what tells cells from abroad."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slidescreen.building.home import LEAST_CELLS, drawn, measure, usual_share
+from slidescreen.data.labels import LabelledImage
+from slidescreen.ensembles import familiarity_file
+from slidescreen.ensembles.familiarity import Familiarity
+from slidescreen.ensembles.member_predictions import MemberPredictions
+from slidescreen.errors import InputError
+from slidescreen.models.backbones import EARLY_FEATURES
+
+LATE, TYPES = 40, 3
+CENTRES = 6 * np.random.default_rng(9).normal(size=(TYPES, LATE))
+
+
+def cells(count: int, seed: int, optics: float = 0.0, kind: bool = False) -> MemberPredictions:
+    """Cells of three types and two members; from other optics, or of a kind between the types."""
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, TYPES, count)
+    features = []
+    for _ in range(2):
+        early = random.normal(size=(count, EARLY_FEATURES)) + optics
+        late = (CENTRES.mean(axis=0) if kind else CENTRES[truth]) + random.normal(size=(count, LATE))
+        features.append(np.hstack([early, late]).astype(np.float32))
+    images = tuple(LabelledImage(Path(f"{n}.png"), "monocyte", slide=f"S{n % 9}") for n in range(count))
+    return MemberPredictions(images, truth, (), (), tuple(features))
+
+
+@pytest.fixture(scope="module")
+def home() -> Familiarity:
+    found = measure({"fp32": cells(800, 1)}, {"fp32": cells(600, 2)})
+    assert found is not None
+    return found
+
+
+def grades(home: Familiarity, seen: MemberPredictions) -> np.ndarray:
+    return home.of_all(["fp32", "fp32"], seen.features)
+
+
+def test_one_cell_at_home_in_twenty_is_beyond_the_cut(home: Familiarity) -> None:
+    beyond = grades(home, cells(3000, 3)) >= 1
+    assert 0.03 < beyond[:, 0].mean() < 0.08
+    assert 0.01 < beyond[:, 1].mean() < 0.05
+
+
+def test_other_optics_are_told_and_are_no_other_kind(home: Familiarity) -> None:
+    beyond = grades(home, cells(500, 4, optics=1.5)) >= 1
+    assert beyond[:, 0].mean() > 0.95
+    assert beyond[:, 1].mean() < 0.08
+
+
+def test_another_kind_is_told(home: Familiarity) -> None:
+    assert (grades(home, cells(500, 5, kind=True))[:, 1] >= 1).mean() > 0.95
+
+
+def test_one_member_alone_tells_by_its_own_cut(home: Familiarity) -> None:
+    near, far = cells(3000, 6), cells(500, 7, optics=1.5)
+    assert 0.03 < (home.of_one(1, "int8", near.features[1])[:, 0] >= 1).mean() < 0.08
+    assert (home.of_one(1, "int8", far.features[1])[:, 0] >= 1).mean() > 0.95
+
+
+def test_without_training_cells_halves_of_the_validation_cells_tell_each_other() -> None:
+    found = measure({}, {"fp32": cells(600, 2)})
+    assert found is not None
+    assert found.measured_on == (0, 600)
+    assert 0.005 < (grades(found, cells(3000, 3))[:, 0] >= 1).mean() < 0.08  # half as many cells know less of home
+    assert (grades(found, cells(500, 4, optics=1.5))[:, 0] >= 1).mean() > 0.95
+
+
+def test_of_few_cells_nothing_is_made() -> None:
+    few, many = {"fp32": cells(LEAST_CELLS - 1, 1)}, {"fp32": cells(600, 2)}
+    assert measure(few, many) is None
+    assert measure(many, few) is None
+
+
+def test_it_comes_back_from_its_file(home: Familiarity, tmp_path: Path) -> None:
+    path = tmp_path / "familiarity.safetensors"
+    familiarity_file.write_arrays(path, home)
+    found = familiarity_file.read(path, "hash", familiarity_file.figures(home), 2)
+    seen = cells(50, 8)
+    assert np.allclose(grades(found, seen), grades(home, seen), rtol=0.02)
+    assert (found.most_unfamiliar, found.unknown, found.sha256) == (home.most_unfamiliar, home.unknown, "hash")
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [({"optics_cut": 0}, ValueError), ({"unknown": {}}, KeyError), ({"networks": []}, ValueError)],
+)
+def test_figures_that_cannot_be_are_refused(
+    change: dict[str, object], error: type[Exception], home: Familiarity, tmp_path: Path
+) -> None:
+    path = tmp_path / "familiarity.safetensors"
+    familiarity_file.write_arrays(path, home)
+    with pytest.raises(error):
+        familiarity_file.read(path, "", {**familiarity_file.figures(home), **change}, 2)
+
+
+def test_a_damaged_file_is_refused(home: Familiarity, tmp_path: Path) -> None:
+    (tmp_path / "x").write_bytes(b"nothing")
+    with pytest.raises(InputError, match="damaged"):
+        familiarity_file.read(tmp_path / "x", "", familiarity_file.figures(home), 2)
+
+
+def test_training_cells_are_drawn_from_each_source() -> None:
+    images = [LabelledImage(Path(f"{n}"), "monocyte", source="large" if n % 50 else "small") for n in range(5000)]
+    found = [image.source for image in drawn(images)]
+    assert (found.count("large"), found.count("small")) == (2000, 100)
+    assert drawn(images) == drawn(images)
+
+
+def test_a_usual_share_clusters_as_the_slides_do() -> None:
+    images = cells(900, 1).images
+    slides = np.asarray([image.slide for image in images])
+    on_one_slide, everywhere = slides == "S3", np.arange(900) % 9 == np.arange(900) // 9 % 9
+    clustered, even = usual_share(on_one_slide, images), usual_share(everywhere, images)
+    assert clustered.rate == pytest.approx(even.rate, abs=0.002)
+    assert clustered.correlation == pytest.approx(0.3, abs=0.01)
+    assert even.correlation == 0.05
+    nameless = [replace(image, slide="") for image in images]
+    assert usual_share(on_one_slide, nameless).correlation == 0.05
