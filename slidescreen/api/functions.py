@@ -12,6 +12,7 @@ from slidescreen.engine.options import Device, EngineKind, EngineOptions
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.location import default_ensemble
 from slidescreen.exchange.options import ExportOptions, export_options
+from slidescreen.reporting.page_cells import PageCells
 from slidescreen.reporting.terminal import RunDisplay
 from slidescreen.runs import night, saved_run
 from slidescreen.runs.monitoring import RunObserver
@@ -51,6 +52,7 @@ def classify(
     order_pattern: str | None = ExportOptions.order_pattern,
     sum_accessions: bool = ExportOptions.sum_accessions,
     codes: StrPath | None = ExportOptions.codes,
+    page_cells: str | None = ClassifyOptions.page_cells,
     progress: Progress = False,
 ) -> ScreenedRun:
     """Classify every cell image of every slide in a folder, and write the run's files, as `slidescreen classify` does.
@@ -83,6 +85,8 @@ def classify(
         order_pattern: regular expression that finds the accession number in a slide's name.
         sum_accessions: add up slides of one accession number.
         codes: TOML file with the laboratory's own codes.
+        page_cells: `suspicious` or `all`, shown as pictures in the page; None for as many as add at most 5% to the
+            time.
         progress: True for a bar on standard error; or a function, called with how many images are done and how many
             there are; or an object with the methods of `RunObserver`.
 
@@ -115,6 +119,7 @@ def classify(
         log_file=None if log_file is None else Path(log_file),
         history=None if history is None else Path(history),
         thresholds=default_thresholds() if thresholds is None else read_thresholds(Path(thresholds)),
+        page_cells=None if page_cells is None else check_choice("--page-cells", page_cells, PageCells),
         export=export_options(
             export,
             None if orders is None else Path(orders),

@@ -18,6 +18,7 @@ from slidescreen.cli.shared import MACHINE, DeviceOption, EnsembleOption, Format
 from slidescreen.engine.options import EngineKind, EngineOptions, Precision
 from slidescreen.ensembles.location import default_ensemble
 from slidescreen.exchange.options import ExportOptions, export_options
+from slidescreen.reporting.page_cells import PageCells
 from slidescreen.runs.options import ClassifyOptions, default_out
 from slidescreen.screening.thresholds import default_thresholds, read_thresholds
 
@@ -148,6 +149,13 @@ BatchSizeOption = Annotated[
         rich_help_panel=MACHINE,
     ),
 ]
+PageCellsOption = Annotated[
+    PageCells | None,
+    typer.Option(
+        help="Show these cells as pictures in report.html. \\[default: as many as add at most 5% to the run's time]",
+        rich_help_panel=_NIGHT,
+    ),
+]
 WorkersOption = Annotated[
     int | None,
     typer.Option(
@@ -188,6 +196,7 @@ def classify(
     threads: ThreadsOption = EngineOptions.threads,
     batch_size: BatchSizeOption = ClassifyOptions.batch_size,
     workers: WorkersOption = ClassifyOptions.workers,
+    page_cells: PageCellsOption = ClassifyOptions.page_cells,
 ) -> None:
     """Classify every cell image of every slide, and say which slides must be seen first.
 
@@ -215,6 +224,7 @@ def classify(
         history=history,
         thresholds=read_thresholds(thresholds) if thresholds else default_thresholds(),
         export=export_options(export, orders, order_pattern, sum_accessions, codes),
+        page_cells=page_cells,
     )
     from slidescreen.ensembles import storage
     from slidescreen.output import echo

@@ -25,6 +25,7 @@ from slidescreen.cli.shared import (
 from slidescreen.data.label_options import LabelOptions, Split
 from slidescreen.errors import InputError
 from slidescreen.exchange.options import ExportOptions, export_options
+from slidescreen.reporting.page_cells import PageCells
 from slidescreen.runs.options import ReportOptions
 
 _PAGE, _TRUTH = "For a run", "Against the truth"
@@ -66,6 +67,10 @@ ExplainOption = Annotated[
         rich_help_panel=_PAGE,
     ),
 ]
+PageCellsOption = Annotated[
+    PageCells,
+    typer.Option(help="Show these cells as pictures in the page.", rich_help_panel=_PAGE),
+]
 SpreadsheetOption = Annotated[
     bool,
     typer.Option(
@@ -104,6 +109,7 @@ def report(
     ensemble: EnsembleOption = ReportOptions.ensemble,
     slide: SlideOption = None,
     explain: ExplainOption = False,
+    page_cells: PageCellsOption = ReportOptions.page_cells,
     spreadsheet: SpreadsheetOption = False,
     corrections: CorrectionsOption = None,
     export: ExportOption = None,
@@ -130,8 +136,10 @@ def report(
         ensemble=ensemble,
         device=device,
         export=export_options(export, orders, order_pattern, sum_accessions, codes),
+        page_cells=page_cells,
     )
     of_page = {"--explain": explain, "--spreadsheet": spreadsheet, "--slide": slide, "--corrections": corrections}
+    of_page["--page-cells"] = page_cells is PageCells.SUSPICIOUS
     if request.export:
         _export(request, request.export, [name for name, wanted in of_page.items() if wanted])
         return
@@ -161,7 +169,7 @@ def report(
             maps = partial(
                 explain_run, ensemble_folder=ensemble, device=device, progress=partial(display.progress, "explaining")
             )
-            run = renewal.renew_page(sources[0], maps if explain else None)
+            run = renewal.renew_page(sources[0], maps if explain else None, request.page_cells)
         if slide is None:
             show_run(run, sources[0])
         else:

@@ -74,15 +74,20 @@ class Picture:
     remarks: tuple[str, ...] = ()
 
 
-def decode(content: bytes) -> Image.Image:
+def decode(content: bytes, least_side: int | None = None) -> Image.Image:
     """The image that `read_picture` makes of a file's content."""
-    return read_picture(content).image
+    return read_picture(content, least_side).image
 
 
-def read_picture(content: bytes) -> Picture:
+def read_picture(content: bytes, least_side: int | None = None) -> Picture:
     """The first page or frame of an encoded image, as 8-bit RGB, upright; transparency is shown on white.
 
     Samples of more than 8 bits are scaled by what the file uses of them (see `depth`).
+
+    Args:
+        content: of the file.
+        least_side: in pixels; a JPEG may then be decoded at a half or a quarter of its size, which is faster, as long
+            as no side becomes shorter than this. None: at its full size.
 
     Raises:
         UnreadableImageError: not an image of a known format, truncated, or of a size no cell image has.
@@ -95,7 +100,7 @@ def read_picture(content: bytes) -> Picture:
                 image, words = to_8_bits(deep)
                 several = _of_several(tiff.pages(content), "pages")
                 return Picture(_turned(image, deep.orientation), (words, *several))
-            return _by_pillow(content)
+            return _by_pillow(content, least_side)
     except UnreadableImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -108,9 +113,11 @@ def read_picture(content: bytes) -> Picture:
         raise UnreadableImageError(f"damaged: {str(error) or type(error).__name__}") from error
 
 
-def _by_pillow(content: bytes) -> Picture:
+def _by_pillow(content: bytes, least_side: int | None) -> Picture:
     with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
         _check_size(image.size)
+        if least_side is not None:
+            image.draft(None, (least_side, least_side))
         if image.format == "TIFF":
             several = _of_several(tiff.pages(content), "pages")
         else:

@@ -15,21 +15,21 @@ Picture = Callable[[Path], str | None]
 
 
 class KeptPictures:
-    """Gives the pictures of one slide's cells: those that are kept, and others as `draw` makes them."""
+    """Gives the pictures of one slide's cells: those that are kept, and others as they are drawn."""
 
-    def __init__(self, slide: SlideResult, draw: Picture) -> None:
-        self._slide, self._draw = slide, draw
+    def __init__(self, slide: SlideResult) -> None:
+        self._slide = slide
         self._path = None if slide.kept is None else slide.kept.pictures
         self._kept = _read(self._path)
         self._known = len(self._kept)
         # Its folder may hold other images now.
         self._others = bool({Flag.VANISHED, Flag.CHANGING} & set(slide.finding.flags))
 
-    def __call__(self, image: str) -> str | None:
-        """The picture of an image of the slide, by its name."""
+    def get(self, image: str, draw: Picture) -> str | None:
+        """The picture of an image of the slide, by its name; `draw` makes it if it is not kept."""
         source = self._kept.get(image)
         if source is None and not self._others:
-            source = self._draw(self._slide.folder / image)
+            source = draw(self._slide.folder / image)
         if source is not None:
             self._kept[image] = source
         return source

@@ -1,12 +1,14 @@
-"""`report.html`: one self-contained page of a run. It needs no network and carries no script."""
+"""`report.html`: one self-contained page of a run. It needs no network, and without scripts it can still be read."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.skipped_files import sentences
+from slidescreen.reporting.desk import BAR, bar_parts, cell_records, embedded, night_record, script, source_hash
 from slidescreen.reporting.flag_words import MEANINGS, short_flags
 from slidescreen.reporting.kept_pictures import KeptPictures, Picture
 from slidescreen.reporting.remarks import contradictory_reports, reading_remarks, review_remark, reviewed_by
@@ -26,6 +28,9 @@ Heat = Mapping[tuple[str, str], str]
 MOST_PICTURES = 24
 MOST_SECTIONS = 200  # slides shown with their cells: with more, browsers take too long to open the page
 MOST_EARLIER = 100  # limit for earlier slides among these: they are read and drawn again every night
+MOST_CELLS = 20_000  # shown beside the suspicious ones: with more, the page grows beyond 60 MB
+_SOURCE = 5  # where a cell's record has its picture
+_MOST_FIRST = 3  # pictures of a slide in the worklist
 _MOST_NAMES = 20  # of what is passed over, of each kind
 
 
@@ -67,21 +72,44 @@ class _Gallery:
 class _Section:
     number: int
     slide: SlideResult
+    calls: tuple[Call, ...]
     bars: tuple[_Bar, ...]
     galleries: tuple[_Gallery, ...]
     unreadable: tuple[Call, ...]
+    pictures: KeptPictures
+
+    def first(self) -> list[_Picture]:
+        """Its most suspicious cells that have a picture."""
+        return [each for gallery in self.galleries for each in gallery.pictures if each.source][:_MOST_FIRST]
 
 
-def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture | None = None) -> str:
+def render_run(
+    run: Run, heat: Heat = MappingProxyType({}), picture: Picture | None = None, others: Picture | None = None
+) -> str:
     """The page of a run: the worklist on top, then each slide with its evidence, and heat maps where there are any.
 
-    `picture` makes the cells' pictures, those of the slides to be seen first coming first.
+    Args:
+        run: whose page it is.
+        heat: maps of the suspicious cells.
+        picture: makes the pictures of the suspicious cells, those of the slides to be seen first coming first.
+        others: makes those of all other cells afterwards, in the same order; None: they have none.
     """
     worklist, picture = run.worklist(), picture or in_time()
     shown = enumerate(worklist[: _sections(worklist)], start=1)
     sections = [_section(number, slide, run.cell_types, heat, picture) for number, slide in shown]
+    left, desk = MOST_CELLS, []
+    for section in sections:
+        records = _records(section, run.cell_types, others, left)
+        left -= sum(bool(record[_SOURCE]) for record in records)
+        desk.append(embedded({"slide": section.slide.name, "cells": records}))
+    code = script()
     page = template(
-        "run.html.j2", percent=_percent, number_of=number_of, capitalised=_capitalised, in_short=short_flags
+        "run.html.j2",
+        percent=_percent,
+        number_of=number_of,
+        capitalised=_capitalised,
+        in_short=short_flags,
+        bar_parts=bar_parts,
     )
     return page.render(
         research_use=RESEARCH_USE,
@@ -90,6 +118,11 @@ def render_run(run: Run, heat: Heat = MappingProxyType({}), picture: Picture | N
         worklist=worklist,
         mixed=run.mixed(),
         sections=sections,
+        desk=desk,
+        night=embedded(night_record(run)),
+        script=code,
+        script_hash=source_hash(code),
+        bar=BAR,
         totals=[(verdict, *_totals(worklist, verdict)) for verdict in Verdict],
         symbols=SYMBOLS,
         flags=MEANINGS,
@@ -141,10 +174,13 @@ def _suspicious(calls: Sequence[Call], slide: SlideResult) -> list[tuple[str, li
 def _section(number: int, slide: SlideResult, cell_types: Sequence[str], heat: Heat, picture: Picture) -> _Section:
     shares, all_calls = slide.differential.shares, tuple(slide.calls)
     types = cell_types if slide.kept is None else slide.kept.cell_types
-    pictures = KeptPictures(slide, picture)
+    pictures = KeptPictures(slide)
 
     def shown(calls: Sequence[Call]) -> tuple[_Picture, ...]:
-        return tuple(_picture(call, types, pictures, heat.get((slide.name, call.image)), said) for call in calls)
+        return tuple(
+            _picture(call, types, pictures.get(call.image, picture), heat.get((slide.name, call.image)), said)
+            for call in calls
+        )
 
     review = slide.review if slide.review is not None and slide.review.counts else None
     said = review.cells if review else {}
@@ -158,13 +194,33 @@ def _section(number: int, slide: SlideResult, cell_types: Sequence[str], heat: H
     )
     pictures.keep()
     unreadable = tuple(call for call in all_calls if call.status is Status.UNREADABLE)
-    return _Section(number, slide, bars, galleries, unreadable)
+    return _Section(number, slide, all_calls, bars, galleries, unreadable, pictures)
+
+
+def _records(section: _Section, cell_types: Sequence[str], others: Picture | None, most: int) -> list[list[Any]]:
+    """A slide's cells for the desk; at most so many have a picture beside those that the page shows anyway."""
+    slide, left = section.slide, most
+
+    def source(image: str) -> str | None:
+        nonlocal left
+        if others is None or left <= 0:
+            return None
+        found = section.pictures.get(image, others)
+        left -= found is not None
+        return found
+
+    shown = {each.image for gallery in section.galleries for each in gallery.pictures}
+    types = cell_types if slide.kept is None else slide.kept.cell_types
+    said = slide.review.cells if slide.review is not None and slide.review.counts else {}
+    records = cell_records(section.calls, types, source, shown, said)
+    section.pictures.keep()
+    return records
 
 
 def _picture(
     call: Call,
     cell_types: Sequence[str],
-    pictures: KeptPictures,
+    source: str | None,
     heat: str | None,
     said: Mapping[str, CellReview],
 ) -> _Picture:
@@ -172,7 +228,7 @@ def _picture(
     called = call.cell_type or "unidentified"
     others = [(cells.DISPLAY_NAMES[name], p) for p, name in ranked if name != call.cell_type]
     return _Picture(
-        source=pictures(call.image),
+        source=source,
         heat=heat,
         image=call.image,
         called=_display(called),

@@ -66,9 +66,13 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
                 results[slide.name] = _kept(slide, results[slide.name], plan, ledger, monitor)
                 monitor.slide(results[slide.name])
             drift = compare_with_history(options, results, ensemble.validation.usual, monitor)
-            run = write_worklist(describe(setup, results, waiting, monitor.speed(), drift), out, monitor)
+            run = write_worklist(
+                describe(setup, results, waiting, monitor.speed(), drift), out, monitor, page_cells=options.page_cells
+            )
         except KeyboardInterrupt:
-            run = write_worklist(describe(setup, results, waiting, monitor.speed()), out, monitor, in_haste=True)
+            run = write_worklist(
+                describe(setup, results, waiting, monitor.speed()), out, monitor, True, options.page_cells
+            )
             write_record(run, out, monitor)
             raise
         add_to_history(options, started, results, monitor)

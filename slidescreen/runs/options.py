@@ -10,6 +10,7 @@ from slidescreen.engine.options import Device, EngineOptions
 from slidescreen.errors import InputError
 from slidescreen.exchange.options import ExportOptions
 from slidescreen.files.legal_names import legal_name
+from slidescreen.reporting.page_cells import PageCells
 from slidescreen.screening.thresholds import Thresholds, default_thresholds
 
 
@@ -20,6 +21,7 @@ class ClassifyOptions:
     `settle`: slides in which something arrived within so many seconds wait for the next run. `keep`: days after which
     a slide whose images have gone moves into the archive. `time_limit`: seconds that reading one image may take.
     `force`: classify finished slides again. `history`: of the nights before; None for `history.csv` in `out`.
+    `page_cells`: shown as pictures; None for as many as take no more than a twentieth of the run's time.
 
     Raises:
         InputError: a number is out of its range, or no number.
@@ -41,6 +43,7 @@ class ClassifyOptions:
     history: Path | None = None
     thresholds: Thresholds = field(default_factory=default_thresholds)
     export: ExportOptions | None = None
+    page_cells: PageCells | None = None
 
     def __post_init__(self) -> None:
         _check_whole("threads", self.engine.threads, 1)
@@ -68,7 +71,7 @@ class ReportOptions:
 
     `truth`: labelled images or corrections, `reported` for the laboratory's own class folders, `reviewed` for the
     reviewed cells; None for a run's page. `out`: None for a folder named after the source. `ensemble`: None for the
-    default one.
+    default one. `page_cells`: a page's, as pictures.
     """
 
     sources: tuple[Path, ...]
@@ -78,6 +81,7 @@ class ReportOptions:
     ensemble: Path | None = None
     device: Device = Device.AUTO
     export: ExportOptions | None = None
+    page_cells: PageCells = PageCells.ALL
 
 
 def default_out(path: Path) -> Path:

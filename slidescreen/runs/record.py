@@ -19,6 +19,7 @@ from slidescreen.ensembles.familiarity_file import figures
 from slidescreen.files.run_files import FALLBACK_NAMES, RECORD, fallback_names_of, remove_unused
 from slidescreen.files.writing import printable, write_text
 from slidescreen.reporting.page import render_run
+from slidescreen.reporting.page_cells import PageCells
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs.monitoring import Monitor
@@ -28,6 +29,8 @@ from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in, reviews_in
 
 _HASTE = 3.0  # seconds
+_LEAST_FOR_PICTURES = 1.0  # seconds
+_SHARE_FOR_PICTURES = 0.05  # of the run's time: the pictures of all cells must not hold up a night
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def _options_record(options: ClassifyOptions) -> dict[str, Any]:
         "keep": options.keep,
         "image_timeout": options.time_limit,
         "export": list(options.export.formats) if options.export else [],
+        "page_cells": options.page_cells,
         "thresholds": asdict(options.thresholds),
     }
 
@@ -173,7 +177,9 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}
 
 
-def write_worklist(run: Run, out: Path, monitor: Monitor, in_haste: bool = False) -> Run:
+def write_worklist(
+    run: Run, out: Path, monitor: Monitor, in_haste: bool = False, page_cells: PageCells | None = None
+) -> Run:
     """Write a run's tables and its page, each whole; one that another program holds gets a fallback name.
 
     Args:
@@ -182,6 +188,7 @@ def write_worklist(run: Run, out: Path, monitor: Monitor, in_haste: bool = False
         monitor: told what was held.
         in_haste: limit the time for the page's pictures to a few seconds, because the user waits for an interrupted
             run to end.
+        page_cells: shown as pictures; None: the suspicious ones, and others as long as the run's time allows.
 
     Returns:
         The run; its record has the fallback names.
@@ -190,16 +197,28 @@ def write_worklist(run: Run, out: Path, monitor: Monitor, in_haste: bool = False
         OutputError: a file cannot be written.
     """
     picture = in_time(in_all=_HASTE if in_haste else math.inf)
+    others = (
+        None if page_cells is PageCells.SUSPICIOUS else in_time(in_all=_time_for_pictures(run, in_haste, page_cells))
+    )
     written = {
         "cells.csv": write_cells(out / "cells.csv", run.slides, run.cell_types, or_beside=True),
         "differential.csv": write_differentials(out / "differential.csv", run.slides, or_beside=True),
-        "report.html": write_text(out / "report.html", render_run(run, picture=picture), or_beside=True),
+        "report.html": write_text(out / "report.html", render_run(run, picture=picture, others=others), or_beside=True),
     }
     other_names = {name: place.name for name, place in written.items() if place.name != name}
     for name, other in other_names.items():
         path = out / name
         monitor.not_written(path, f"{printable(path)} was not replaced: another program has it open; see {other}")
     return replace(run, info={**run.info, FALLBACK_NAMES: other_names})
+
+
+def _time_for_pictures(run: Run, in_haste: bool, page_cells: PageCells | None) -> float:
+    """Seconds for drawing the cells that are not suspicious. Those drawn in an earlier run take none."""
+    if in_haste:
+        return 0.0
+    if page_cells is PageCells.ALL:
+        return math.inf
+    return max(_LEAST_FOR_PICTURES, _SHARE_FOR_PICTURES * float(run.info["seconds"]))
 
 
 def write_record(run: Run, out: Path, monitor: Monitor) -> None:

@@ -9,9 +9,12 @@ from slidescreen.errors import InputError
 from slidescreen.files.locking import locked
 from slidescreen.files.run_files import FALLBACK_NAMES, RECORD, fallback_names_of, remove_unused
 from slidescreen.files.writing import write_text
+from slidescreen.reporting.kept_pictures import Picture
 from slidescreen.reporting.page import Heat, render_run
+from slidescreen.reporting.page_cells import PageCells
 from slidescreen.reporting.spreadsheet import write_spreadsheets
 from slidescreen.reporting.tables import write_cells, write_differentials
+from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs.archive import is_archive
 from slidescreen.runs.corrected_images import checked_corrections
 from slidescreen.runs.review_store import home_of, read_reviews, reviewed_run, write_reviews
@@ -19,7 +22,9 @@ from slidescreen.runs.saved_run import read_run
 from slidescreen.screening.results import Run
 
 
-def renew_page(folder: Path, explain: Callable[[Run], Heat] | None = None) -> Run:
+def renew_page(
+    folder: Path, explain: Callable[[Run], Heat] | None = None, page_cells: PageCells = PageCells.ALL
+) -> Run:
     """Write a run's `report.html` anew from its other files, with the heat maps that `explain` makes.
 
     An archive holds only the slides' records, so its tables and `run.json` are written as well.
@@ -32,8 +37,9 @@ def renew_page(folder: Path, explain: Callable[[Run], Heat] | None = None) -> Ru
     if is_archive(folder):
         if explain:
             raise InputError("--explain needs the images, and an archive has none")
-        return _write_all(run, folder)
-    write_text(folder / "report.html", render_run(run, explain(run)) if explain else render_run(run))
+        return _write_all(run, folder, page_cells)
+    heat = explain(run) if explain else {}
+    write_text(folder / "report.html", render_run(run, heat, others=_others(page_cells, in_time())))
     return run
 
 
@@ -57,10 +63,11 @@ def correct(folder: Path, corrections: Sequence[Path], note: Callable[[str], Non
         return read_run(folder)  # calls are read in place, and the table is another one now
 
 
-def _write_all(run: Run, folder: Path) -> Run:
+def _write_all(run: Run, folder: Path, page_cells: PageCells = PageCells.ALL) -> Run:
     """Write a run's tables, its page and its record."""
     archived = is_archive(folder)
-    page = render_run(run, picture=lambda _: None) if archived else render_run(run)
+    picture = _no_picture if archived else in_time()
+    page = render_run(run, picture=picture, others=_others(page_cells, picture))
     info = run.info if archived else {**run.info, FALLBACK_NAMES: {}}
     before = fallback_names_of(folder)
     write_cells(folder / "cells.csv", run.slides, run.cell_types)
@@ -69,6 +76,16 @@ def _write_all(run: Run, folder: Path) -> Run:
     write_text(folder / RECORD, json.dumps(info, indent=2) + "\n")
     remove_unused(folder, before, {})
     return run
+
+
+def _others(page_cells: PageCells, picture: Picture) -> Picture | None:
+    """What draws the cells that are not suspicious; None: they are not shown."""
+    return picture if page_cells is PageCells.ALL else None
+
+
+def _no_picture(_: Path) -> str | None:
+    """For an archive, which has no images: those that are kept are shown all the same."""
+    return None
 
 
 def copy_for_spreadsheets(folder: Path) -> list[Path]:

@@ -19,6 +19,7 @@ from slidescreen.engine.options import Device, EngineKind, EngineOptions, Precis
 from slidescreen.ensembles.voting_rule import VotingRule
 from slidescreen.exchange.options import ExportFormat, ExportOptions
 from slidescreen.models.backbones import Backbone
+from slidescreen.reporting.page_cells import PageCells
 from slidescreen.runs.options import ClassifyOptions, ReportOptions
 from slidescreen.training.options import (
     Balance,
@@ -49,7 +50,7 @@ DEFAULTS: dict[str, dict[str, tuple[object, str]]] = {
         **EXPORT,
         "export": (CLASSIFY, ""),
         **dict.fromkeys(("slide_depth", "overwrite", "force", "settle", "keep"), (CLASSIFY, "")),
-        **dict.fromkeys(("log_file", "history", "batch_size", "workers"), (CLASSIFY, "")),
+        **dict.fromkeys(("log_file", "history", "batch_size", "workers", "page_cells"), (CLASSIFY, "")),
         "image_timeout": (CLASSIFY, "time_limit"),
         **dict.fromkeys(("device", "precision", "threads", "fast"), (EngineOptions(), "")),
         "engine": (EngineOptions(), "kind"),
@@ -58,7 +59,7 @@ DEFAULTS: dict[str, dict[str, tuple[object, str]]] = {
         **LABELS,
         **EXPORT,
         "export": (ReportOptions((PATH,)), ""),
-        **dict.fromkeys(("truth", "out", "ensemble", "device"), (ReportOptions((PATH,)), "")),
+        **dict.fromkeys(("truth", "out", "ensemble", "device", "page_cells"), (ReportOptions((PATH,)), "")),
         "split": (LabelOptions(), ""),
     },
     "train": {
@@ -109,7 +110,9 @@ CHOICES: list[tuple[str, str, type[StrEnum]]] = [
     ("classify", "output", Format),
     ("classify", "export", ExportFormat),
     ("report", "export", ExportFormat),
+    ("classify", "page_cells", PageCells),
     ("report", "device", Device),
+    ("report", "page_cells", PageCells),
     ("report", "split", Split),
     ("report", "unspecified_blasts", Blast),
     ("train", "backbone", Backbone),

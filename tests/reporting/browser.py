@@ -14,6 +14,11 @@ FLAGS = (
     "--disable-component-update", "--disable-sync", "--hide-scrollbars", "--remote-debugging-pipe",
 )  # fmt: skip
 
+_CODES = {
+    "Tab": 9, "Enter": 13, "Escape": 27, "End": 35, "Home": 36,
+    "ArrowLeft": 37, "ArrowUp": 38, "ArrowRight": 39, "ArrowDown": 40,
+}  # fmt: skip
+
 
 class Browser:
     """One page of a running Chromium; commands and events are JSON ended by a zero byte."""
@@ -24,9 +29,10 @@ class Browser:
         self._buffer = b""
         self._session: str | None = None
         self.complaints: list[str] = []
+        self.requests: list[str] = []
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Runtime", "Log"):
+        for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -53,11 +59,18 @@ class Browser:
         """The value of a JavaScript expression. The page's own policy does not bind the debugger."""
         return self.send("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
 
-    def press(self, key: str) -> None:
-        codes = {"Tab": 9, "Enter": 13}
-        text = {"text": "\r"} if key == "Enter" else {}
-        self.send("Input.dispatchKeyEvent", type="keyDown", key=key, windowsVirtualKeyCode=codes[key], **text)
-        self.send("Input.dispatchKeyEvent", type="keyUp", key=key, windowsVirtualKeyCode=codes[key])
+    def press(self, *keys: str, shift: bool = False, control: bool = False) -> None:
+        """Press keys one after the other: names as in `KeyboardEvent.key`, or characters."""
+        for key in keys:
+            code = _CODES.get(key, ord(key.upper()[0]))
+            text = {"Enter": "\r"}.get(key, key if len(key) == 1 and not control else "")
+            held = {"key": key, "windowsVirtualKeyCode": code, "modifiers": 8 * shift + 2 * control}
+            self.send("Input.dispatchKeyEvent", type="keyDown", **held, **({"text": text} if text else {}))
+            self.send("Input.dispatchKeyEvent", type="keyUp", **held)
+
+    def write(self, text: str) -> None:
+        """Type a text into what has the focus."""
+        self.send("Input.insertText", text=text)
 
     def print(self) -> bytes:
         """The page as a PDF file."""
@@ -74,6 +87,10 @@ class Browser:
     def _note(self, event: dict[str, Any]) -> None:
         if event.get("method") == "Log.entryAdded":
             self.complaints.append(event["params"]["entry"]["text"])
+        elif event.get("method") == "Runtime.exceptionThrown":
+            self.complaints.append(str(event["params"]["exceptionDetails"]))
+        elif event.get("method") == "Network.requestWillBeSent":
+            self.requests.append(event["params"]["request"]["url"])
 
 
 @contextlib.contextmanager

@@ -202,10 +202,10 @@ def test_the_pictures_of_a_slide_outlive_its_images_and_not_its_record(
     judged = judge(slide, calls, load(ensemble_folder), default_thresholds())
     book = ledger(tmp_path, ensemble_folder)
     first = page_of(book.keep(slide, judged))
-    assert first.count("data:image/jpeg") == 1
+    assert first.count('class="cell" src="data:image/webp') == 1
     (other,) = book.others(())
     shutil.rmtree(slide.folder)
-    assert page_of(book.result(other)).count("data:image/jpeg") == 1
+    assert page_of(book.result(other)).count('class="cell" src="data:image/webp') == 1
     assert "picture not available" in page_of(book.keep(slide, judged))
 
 

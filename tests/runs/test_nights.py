@@ -249,7 +249,7 @@ def test_the_page_of_a_vanished_slide_keeps_its_pictures(command: Command, night
     """Of the networks' random calls some slide has suspicious ones."""
 
     def pictures() -> int:
-        return Path("run/report.html").read_text().count('src="data:image/jpeg')
+        return Path("run/report.html").read_text().count('src="data:image/webp')
 
     command("classify", night, "--out", "run")
     before = pictures()
@@ -372,7 +372,7 @@ def test_the_log_and_the_status_tell_what_happened(command: Command, night: Path
 
 
 def test_a_failure_is_in_the_log_too(command: Command, night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError("broken")
 
     monkeypatch.setattr("slidescreen.runs.night.write_worklist", fail)

@@ -1,0 +1,157 @@
+"""The data with which `report.html` becomes the desk at which a reviewer moves cells and signs slides."""
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any
+
+from markupsafe import Markup
+
+from slidescreen import cells
+from slidescreen.data.calls import Call, Status
+from slidescreen.data.correction_table import UNIDENTIFIED
+from slidescreen.screening.differential import NAMES
+from slidescreen.screening.results import Run
+from slidescreen.screening.slide_review import CellReview
+
+SCRIPTS = (
+    "elements.js",
+    "night.js",
+    "statistics.js",
+    "reviews.js",
+    "worklist.js",
+    "gallery.js",
+    "viewer.js",
+    "slide.js",
+    "corrections.js",
+    "keys.js",
+    "start.js",
+)
+"""Of `templates/desk/`, in the order in which the page holds them: together they are one JavaScript module."""
+
+KEYS = dict(zip((*cells.CELL_TYPES, UNIDENTIFIED), "1234567890ytrmpai", strict=True))
+"""The key that moves the chosen cells to each type."""
+
+_LEAST_SHOWN = 5  # per mille: less probable types are left out
+_SUSPECT = (*cells.BLASTS, *cells.IMMATURE_GRANULOCYTES)
+_ESCAPES = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
+
+
+def script() -> Markup:
+    """The page's JavaScript."""
+    folder = files("slidescreen.reporting") / "templates" / "desk"
+    parts = (folder.joinpath(name).read_text(encoding="utf-8") for name in SCRIPTS)
+    return Markup("\n" + "\n".join(parts))  # our own files
+
+
+def source_hash(text: str) -> str:
+    """By which a content-security policy allows this script alone."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
+
+
+def embedded(value: Any) -> Markup:
+    """A value as JSON for a data block of a page: nothing in it can end the block."""
+    text = json.dumps(value, separators=(",", ":"))
+    return Markup(text.translate(_ESCAPES))  # no character that HTML knows is left
+
+
+def night_record(run: Run) -> dict[str, Any]:
+    """What the desk must know of a run: its identity, the cell types, and how they are grouped and named."""
+    return {
+        "run": str(run.info.get("run") or ""),
+        "started": str(run.info.get("started") or ""),
+        "input": str(run.info.get("input") or ""),
+        "types": list(cells.CELL_TYPES),
+        "leukocytes": list(cells.LEUKOCYTES),
+        "groups": cells.GROUPS,
+        "rows": list(NAMES),
+        "names": {**cells.DISPLAY_NAMES, UNIDENTIFIED: "Unidentified"},
+        "keys": KEYS,
+    }
+
+
+def cell_records(
+    calls: Sequence[Call],
+    types: Sequence[str],
+    source: Callable[[str], str | None],
+    shown: set[str],
+    reviewed: Mapping[str, CellReview] = MappingProxyType({}),
+) -> list[list[Any]]:
+    """A slide's cells for the desk, the most suspicious first; duplicates and unreadable images are left out.
+
+    Each is a list: image, cell type or `unidentified`, reported type, type by a
+    review that was given back to the run (empty: none), reason, picture (a data URI; 0 where the
+    page shows it among the suspicious ones; empty where there is none), then the positions in `cells.CELL_TYPES` of
+    its most probable types, each followed by its probability per mille.
+
+    Args:
+        calls: of the slide.
+        types: in the order of the calls' probabilities.
+        source: from an image's name to its picture.
+        shown: the images that the page shows anyway.
+        reviewed: what a review said of cells, by image.
+    """
+    places = [cells.CELL_TYPES.index(name) for name in types]
+    suspects = cells.indices(types, _SUSPECT)
+    present = [_as_in_table(call) for call in calls if call.status in (Status.CLASSIFIED, Status.UNIDENTIFIED)]
+    present.sort(key=lambda call: _least_suspicious(call, suspects))
+    return [
+        [
+            call.image,
+            call.cell_type or UNIDENTIFIED,
+            call.reported_type,
+            reviewed[call.image].cell_type if call.image in reviewed else "",
+            call.reason,
+            0 if call.image in shown else source(call.image) or "",
+            *_ranked(call, places),
+        ]
+        for call in present
+    ]
+
+
+def _as_in_table(call: Call) -> Call:
+    """A call with as many digits as `cells.csv` has: a page that is made anew is the same."""
+    return replace(call, probabilities=tuple(round(each, 6) for each in call.probabilities))
+
+
+def _least_suspicious(call: Call, suspects: Sequence[int]) -> tuple[float, float]:
+    """A sort key: first by how probably the cell is a blast or immature, then by how uncertain its call is."""
+    if not call.probabilities:
+        return 0.0, 0.0
+    return -round(sum(call.probabilities[place] for place in suspects), 6), round(call.probability or 0.0, 6)
+
+
+def _ranked(call: Call, places: Sequence[int]) -> list[int]:
+    ranked = sorted(zip(call.probabilities, places, strict=False), key=lambda pair: (-pair[0], pair[1]))
+    found: list[int] = []
+    for probability, place in ranked:
+        if (permille := round(1000 * probability)) >= _LEAST_SHOWN:
+            found += [place, permille]
+    return found
+
+
+BAR = (
+    ("neutrophils", ("neutrophil", "band_neutrophil")),
+    ("eosinophils", ("eosinophil",)),
+    ("basophils", ("basophil",)),
+    ("monocytes", ("monocyte",)),
+    ("lymphocytes", ("lymphocyte", "variant_lymphocyte")),
+    ("immature granulocytes", cells.IMMATURE_GRANULOCYTES),
+    ("blasts", cells.BLASTS),
+)
+"""The parts of the worklist's small bar, from left to right."""
+
+
+def bar_parts(shares: Mapping[str, Any]) -> list[tuple[int, str, float, float]]:
+    """The parts of a differential's small bar that are not empty: number, name, start and width in percent."""
+    parts, start = [], 0.0
+    for number, (name, members) in enumerate(BAR, start=1):
+        width = sum(shares[member].percent or 0.0 for member in members)
+        if width:
+            parts.append((number, name, start, width))
+        start += width
+    return parts

@@ -1,0 +1,44 @@
+// Out: corrections.csv, which `slidescreen report --corrections` reads.
+
+const COLUMNS = ["slide", "image", "cell_type", "previous_type", "reviewer", "time", "comment", "run"];
+const FORMULA = /^\s*[=+\-@\t\r\n＝＋－＠]|^'/;
+
+/** Text that a spreadsheet shows and does not run, as the other tables of a run hold it. */
+const neutralised = (text) => (FORMULA.test(text) ? `'${text}` : text);
+const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+
+/** One row a changed or confirmed cell, one a signed slide. */
+function correctionRows() {
+  const found = [];
+  for (const [name, review] of Object.entries(reviews.slides)) {
+    const reviewer = review.signed?.reviewer ?? reviews.reviewer;
+    for (const [image, { type, previous, time }] of Object.entries(review.cells)) {
+      found.push([name, image, type, previous, reviewer, time, "", night.run]);
+    }
+    if (review.signed) {
+      found.push([name, "", "", "", review.signed.reviewer, review.signed.time, review.comment, night.run]);
+    }
+  }
+  return found;
+}
+
+function correctionsText() {
+  const lines = [COLUMNS, ...correctionRows()].map((row) => row.map((text) => quoted(neutralised(text))).join(","));
+  return `${lines.join("\n")}\n`;
+}
+
+function download() {
+  const note = find("#kept");
+  if (!correctionRows().length) {
+    note.textContent = "Nothing to download yet: no cell is changed and no slide is signed.";
+    return;
+  }
+  if (correctionRows().some((row) => !row[4])) {
+    note.textContent = "Please give your name first: it stands beside each correction.";
+    find("#reviewer").focus();
+    return;
+  }
+  const url = URL.createObjectURL(new Blob([correctionsText()], { type: "text/csv;charset=utf-8" }));
+  make("a", { href: url, download: "corrections.csv" }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+}

@@ -1,0 +1,128 @@
+// The galleries of a slide: one a cell type, each a list in which cells are chosen.
+
+/** Which cells are chosen, and from which one on a range is counted. */
+const choice = { slide: null, images: new Set(), anchor: null };
+
+function buildGalleries(slide, place) {
+  const review = reviewOf(slide.name);
+  const byType = new Map(galleryOrder.map((type) => [type, []]));
+  for (const cell of slide.cells) byType.get(typeNow(review, cell)).push(cell);
+  const galleries = [...byType].filter(([, cells]) => cells.length).map(([type, cells]) => galleryOf(review, type, cells));
+  place.replaceChildren(...galleries);
+}
+
+function galleryOf(review, type, cells) {
+  const moved = (cell) => typeNow(review, cell) !== cell.type;
+  const shown = cells.filter((cell) => cell.source || cell.suspicious || moved(cell));
+  const title = make("h3", {}, nameOf(type), " ", make("span", { class: "count" }, String(cells.length)));
+  const list = make("ul", {
+    class: "gallery", role: "listbox", "aria-multiselectable": "true",
+    "aria-label": `${nameOf(type)}, ${counted(cells.length, "cell")}`, "data-type": type,
+  }, ...shown.map((cell, place) => tileOf(review, cell, place === 0)));
+  const hidden = cells.length - shown.length;
+  const note = hidden ? make("p", { class: "more" }, `${hidden} more without a picture in this page`) : null;
+  return make("section", { class: "of-type", "aria-label": nameOf(type) }, title, list, note);
+}
+
+function tileOf(review, cell, first) {
+  const verdict = verdictOn(review, cell.image);
+  const now = typeNow(review, cell);
+  const lines = [make("strong", {}, probabilityText(cell))];
+  if (verdict || cell.given) lines.push(make("span", { class: "by-hand" }, now === cell.type ? "✓ confirmed" : `was ${nameOf(cell.type)}`));
+  if (disagrees(cell.reported, now)) lines.push(make("em", {}, `≠ laboratory: ${nameOf(cell.reported)}`));
+  return make("li", {
+    role: "option", "aria-selected": String(choice.images.has(cell.image)), tabindex: first ? "0" : "-1",
+    "aria-label": spokenOf(cell, verdict), "data-image": cell.image, title: cell.image,
+    class: [verdict && "touched", disagrees(cell.reported, now) && "disagrees"].filter(Boolean).join(" ") || null,
+  }, pictureOf(cell), ...lines);
+}
+
+function pictureOf(cell, kind = "cell") {
+  if (!cell.source) return make("span", { class: "missing" }, "picture not available");
+  return make("img", { src: cell.source, alt: "", class: kind, loading: "lazy", draggable: "false" });
+}
+
+function probabilityText(cell) {
+  if (cell.reason) return "No cell";
+  const [best] = cell.probabilities;
+  if (!best) return "";
+  return cell.type !== UNIDENTIFIED ? asPercent(best.permille) : `${nameOf(best.type)}? ${asPercent(best.permille)}`;
+}
+
+/** What a screen reader says of a cell. */
+function spokenOf(cell, verdict) {
+  const said = [`${nameOf(cell.type)} ${probabilityText(cell)}`, cell.image];
+  if (verdict) said.push(verdict.type === cell.type ? "confirmed" : `moved to ${nameOf(verdict.type)}`);
+  if (cell.reported) said.push(`laboratory: ${nameOf(cell.reported)}`);
+  return said.join(", ");
+}
+
+const tiles = () => findAll("section.slide.current .gallery li");
+const tileOfImage = (image) => tiles().find((tile) => tile.dataset.image === image);
+const focusedTile = () => document.activeElement?.closest?.(".gallery li") ?? null;
+
+/** The cells that an action is about: the chosen ones, or else the one with the focus. */
+function chosenCells() {
+  if (!choice.slide) return [];
+  const focused = focusedTile()?.dataset.image;
+  const images = choice.images.size ? [...choice.images] : focused ? [focused] : [];
+  return images.map((image) => choice.slide.byImage.get(image)).filter(Boolean);
+}
+
+function showChoice() {
+  for (const tile of tiles()) tile.setAttribute("aria-selected", String(choice.images.has(tile.dataset.image)));
+  find("#types").hidden = !choice.images.size;
+  find("#types .chosen").textContent = `${counted(choice.images.size, "cell")} chosen. Move to:`;
+}
+
+function chooseNone() {
+  choice.images.clear();
+  choice.anchor = null;
+  showChoice();
+}
+
+function toggleTile(tile) {
+  const { image } = tile.dataset;
+  if (!choice.images.delete(image)) choice.images.add(image);
+  choice.anchor = image;
+  showChoice();
+}
+
+/** Choose all tiles from the anchor to this one, in the order of the page. */
+function extendTo(tile) {
+  const all = tiles();
+  const start = all.findIndex((each) => each.dataset.image === choice.anchor);
+  const [from, to] = [start < 0 ? all.indexOf(tile) : start, all.indexOf(tile)].sort((a, b) => a - b);
+  for (const each of all.slice(from, to + 1)) choice.images.add(each.dataset.image);
+  choice.anchor ??= tile.dataset.image;
+  showChoice();
+}
+
+function chooseAllOf(gallery) {
+  for (const tile of findAll("li", gallery)) choice.images.add(tile.dataset.image);
+  showChoice();
+}
+
+/** Give a tile the focus; Tab comes back to it. */
+function goToTile(tile, scroll = true) {
+  if (!tile) return;
+  for (const each of findAll("li", tile.parentElement)) each.tabIndex = each === tile ? 0 : -1;
+  tile.focus({ preventScroll: true });
+  if (scroll) tile.scrollIntoView({ block: "nearest" });
+}
+
+/** The tile next to one in a direction: by the row's ends to the next row, up and down by place on the screen. */
+function tileAway(tile, key) {
+  const all = tiles();
+  const place = all.indexOf(tile);
+  if (key === "ArrowLeft" || key === "ArrowRight") return all[place + (key === "ArrowRight" ? 1 : -1)];
+  if (key === "Home") return tile.parentElement.firstElementChild;
+  if (key === "End") return tile.parentElement.lastElementChild;
+  const here = tile.getBoundingClientRect();
+  const away = (each) => (key === "ArrowDown" ? 1 : -1) * (each.getBoundingClientRect().top - here.top);
+  const beyond = all.filter((each) => away(each) > here.height / 2);
+  const nearest = Math.min(...beyond.map(away));
+  const line = beyond.filter((each) => away(each) < nearest + 2);
+  const aside = (each) => Math.abs(each.getBoundingClientRect().left - here.left);
+  return line.sort((a, b) => aside(a) - aside(b))[0];
+}

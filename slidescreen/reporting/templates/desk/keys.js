@@ -1,0 +1,108 @@
+// The keyboard: every action has a key.
+
+const typeOfKey = new Map(Object.entries(night.keys).map(([type, key]) => [key, type]));
+const isTyping = (target) => target.matches("input:not([type=range]), textarea, select");
+
+function showKeys() {
+  find("#keys").showModal();
+}
+
+const everywhere = {
+  j: () => (current ? goToSlide(1) : goToRow(rowAway(1))),
+  k: () => (current ? goToSlide(-1) : goToRow(rowAway(-1))),
+  "?": showKeys,
+  "/": () => {
+    openSlide(null);
+    history.replaceState(null, "", "#worklist");
+    find("#search").focus();
+  },
+};
+
+const atWorklist = {
+  Enter: (event) => {
+    if (document.activeElement.matches("a, button, summary")) return false;
+    const number = currentRow?.dataset.number;
+    if (!number) return false;
+    event.preventDefault();
+    location.hash = `#slide-${number}`;
+    return true;
+  },
+};
+
+const atSlide = {
+  w: () => { location.hash = "#worklist"; },
+  u: undoLast,
+  c: () => moveCells(chosenCells(), null),
+  s: () => find(".comment", sectionOf(current)).focus(),
+  g: () => goToTile(nextGalleryTile()),
+  Escape: () => (choice.images.size ? chooseNone() : (location.hash = "#worklist")),
+};
+
+const onTile = {
+  " ": (event, tile) => toggleTile(tile),
+  Enter: (event, tile) => enlarge(tile),
+  a: (event, tile) => {
+    if (!event.ctrlKey && !event.metaKey) return false;
+    chooseAllOf(tile.parentElement);
+    return true;
+  },
+};
+for (const key of ["ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "Home", "End"]) onTile[key] = arrow;
+
+function arrow(event, tile) {
+  const next = tileAway(tile, event.key);
+  if (event.shiftKey && next) {
+    choice.anchor ??= tile.dataset.image;
+    extendTo(next);
+  }
+  goToTile(next);
+}
+
+function nextGalleryTile() {
+  const galleries = findAll("section.slide.current .gallery");
+  const here = galleries.indexOf(focusedTile()?.parentElement);
+  return galleries[(here + 1) % galleries.length]?.firstElementChild;
+}
+
+/** What a key does in the larger view. */
+function inViewer(event) {
+  const steps = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+  if (steps) viewNext(steps);
+  else if (event.key === "u") undoLast();
+  else if (event.key === "c") moveCells([viewed], null);
+  else if (typeOfKey.has(event.key)) moveCells([viewed], typeOfKey.get(event.key));
+  else return false;
+  return true;
+}
+
+function atKey(event) {
+  if (event.altKey || isTyping(event.target)) return false;
+  const tile = focusedTile();
+  if (event.ctrlKey || event.metaKey) return event.key === "a" && tile ? onTile.a(event, tile) : false;
+  if (find("#keys").open) return false;
+  if (viewer.open) return inViewer(event);
+  const does = (tile && event.key !== "a" && onTile[event.key]) || everywhere[event.key] || (current ? atSlide : atWorklist)[event.key];
+  if (does) return does(event, tile);
+  if (!current || !typeOfKey.has(event.key)) return false;
+  return moveCells(chosenCells(), typeOfKey.get(event.key));
+}
+
+function setUpKeys() {
+  document.addEventListener("keydown", (event) => {
+    if (atKey(event) !== false) event.preventDefault();
+  });
+  const list = find("#type-keys");
+  for (const [type, key] of Object.entries(night.keys)) {
+    list.append(make("dt", {}, make("kbd", {}, key)), make("dd", {}, nameOf(type)));
+  }
+}
+
+/** The bar with a button for each type, shown while cells are chosen. */
+function setUpTypes() {
+  const buttons = Object.entries(night.keys).map(([type, key]) =>
+    make("button", { type: "button", onclick: () => moveCells(chosenCells(), type) }, make("kbd", {}, key), ` ${nameOf(type)}`));
+  const confirm = make("button", { type: "button", onclick: () => moveCells(chosenCells(), null) }, make("kbd", {}, "c"), " Confirm as they are");
+  const larger = make("button", { type: "button", onclick: () => enlarge(tileOfImage([...choice.images].at(-1))) }, "Larger");
+  const none = make("button", { type: "button", onclick: chooseNone }, make("kbd", {}, "Esc"), " None");
+  find("#types").append(make("span", { class: "chosen", role: "status" }), ...buttons, confirm, larger, none);
+}

@@ -1,0 +1,175 @@
+// One slide at the desk: its galleries, its differential before and after, its signature.
+
+let current = null;
+
+const sectionOf = (slide) => document.getElementById(`slide-${slide.number}`);
+
+/** Show a slide alone; null: the worklist. */
+function openSlide(slide) {
+  document.body.classList.toggle("at-slide", slide !== null);
+  findAll("section.slide.current").forEach((section) => section.classList.remove("current"));
+  current = choice.slide = slide;
+  chooseNone();
+  if (!slide) return;
+  const section = sectionOf(slide);
+  section.classList.add("current");
+  find("details", section).open = true;
+  if (!find(".desk", section)) setUpSlide(slide, section);
+  showSlide();
+  goToTile(tiles()[0], false);
+  window.scrollTo(0, 0);
+}
+
+/** Draw what a change may have changed. */
+function showSlide() {
+  const section = sectionOf(current);
+  buildGalleries(current, find(".galleries", section));
+  showRecount(current, section);
+  showSigning(current, section);
+  find(".undo", section).disabled = !reviewOf(current.name).log.length;
+}
+
+function setUpSlide(slide, section) {
+  const desk = find("#slide-desk").content.cloneNode(true);
+  const on = (selector, event, listener) => find(selector, desk).addEventListener(event, listener);
+  on(".next", "click", () => goToSlide(1));
+  on(".previous", "click", () => goToSlide(-1));
+  on(".undo", "click", undoLast);
+  on(".ask", "click", showKeys);
+  on(".slider", "input", ({ currentTarget }) => setSize(currentTarget.value));
+  on(".comment", "input", ({ currentTarget }) => setComment(slide, currentTarget.value));
+  on(".signing", "submit", (event) => {
+    event.preventDefault();
+    signSlide(slide, section);
+  });
+  on(".withdraw", "click", () => {
+    withdrawSignature(slide);
+    afterChange();
+  });
+  on(".galleries", "click", clickTile);
+  on(".galleries", "dblclick", ({ target }) => enlarge(target.closest(".gallery li")));
+  section.prepend(find(".moves", desk));
+  find("details", section).append(desk);
+  addReviewedColumns(section);
+  setSize(size);
+}
+
+function clickTile(event) {
+  const tile = event.target.closest(".gallery li");
+  if (!tile) return;
+  goToTile(tile);
+  if (event.shiftKey && choice.anchor) extendTo(tile);
+  else toggleTile(tile);
+}
+
+function enlarge(tile) {
+  if (!tile) return;
+  chooseNone();
+  showCell(current, current.byImage.get(tile.dataset.image));
+}
+
+/** Move cells to a type, or confirm them with null, and draw the slide anew; the focus goes to what came after them. */
+function moveCells(cells, type) {
+  if (!cells.length || !current) return;
+  const images = new Set(cells.map((cell) => cell.image));
+  const all = tiles();
+  const last = all.findLastIndex((tile) => images.has(tile.dataset.image));
+  const next = all.slice(last + 1).find((tile) => !images.has(tile.dataset.image)) ?? all[last];
+  const changed = giveType(current, cells, type);
+  chooseNone();
+  afterChange();
+  const done = type === null ? `${counted(changed, "cell")} confirmed.` : `${counted(changed, "cell")} moved to ${nameOf(type)}.`;
+  say(done);
+  if (viewer.open) showCell(current, viewed);
+  else goToTile(tileOfImage(next?.dataset.image) ?? tiles()[0]);
+}
+
+function undoLast() {
+  if (!current) return;
+  const images = undo(current);
+  if (!images.length) return;
+  afterChange();
+  say(`Undone: ${counted(images.length, "cell")}.`);
+  if (viewer.open) showCell(current, viewed);
+  else goToTile(tileOfImage(images[0]));
+}
+
+function afterChange() {
+  showSlide();
+  markReviewed();
+  applyFilter();
+}
+
+const say = (text) => { find(".changes", sectionOf(current)).textContent = text; };
+
+/** Three columns of the differential: what the reviewer's cells come to. */
+function addReviewedColumns(section) {
+  const table = find(".differential", section);
+  const column = Math.max(...findAll("thead tr", table).map((row) => row.cells.length)) - 1;
+  const add = (row, tag, words, kind) => {
+    const cell = make(tag, { class: kind }, words);
+    row.insertBefore(cell, row.cells[Math.min(column, row.cells.length - 1)]);
+  };
+  for (const row of findAll("thead tr", table)) {
+    add(row, "th", "95% limits", "n by-hand limits");
+    add(row, "th", "Reviewed", "n by-hand");
+  }
+  for (const row of findAll("tbody tr", table)) {
+    add(row, "td", "", "n by-hand limits reviewed-limits");
+    add(row, "td", "", "n by-hand reviewed-share");
+  }
+}
+
+function showRecount(slide, section) {
+  const review = reviewOf(slide.name);
+  const given = slide.cells.some((cell) => cell.given);
+  const changed = given || Object.keys(review.cells).length > 0 || review.signed !== null;
+  const now = differentialOf(slide.cells.map((cell) => typeNow(review, cell)));
+  const before = differentialOf(slide.cells.map((cell) => cell.type));
+  section.classList.toggle("has-review", changed);
+  findAll(".differential tbody tr", section).forEach((row, place) => {
+    const [share, old] = [now, before].map((found) => found.shares[night.rows[place]]);
+    find(".reviewed-share", row).textContent = `${share.count} · ${percentText(share.percent)}`;
+    find(".reviewed-limits", row).textContent = share.low === null ? "" : `${percentText(share.low)}–${percentText(share.high)}`;
+    row.classList.toggle("has-changed", share.count !== old.count || share.percent !== old.percent);
+  });
+}
+
+function showSigning(slide, section) {
+  const { signed, comment } = reviewOf(slide.name);
+  const [box, name] = [find(".comment", section), find(".signer", section)];
+  if (document.activeElement !== box) box.value = comment;
+  if (document.activeElement !== name) name.value = signed?.reviewer ?? reviews.reviewer;
+  find(".withdraw", section).hidden = signed === null;
+  find(".signed", section).textContent = signed
+    ? `✓ Signed by ${signed.reviewer}, ${new Date(signed.time).toLocaleString()}`
+    : "Not signed yet. A change after signing takes the signature back.";
+  section.classList.toggle("is-signed", signed !== null);
+}
+
+function signSlide(slide, section) {
+  const name = find(".signer", section).value.trim();
+  if (!name) {
+    find(".signed", section).textContent = "Please give your name.";
+    find(".signer", section).focus();
+    return;
+  }
+  setReviewer(name);
+  find("#reviewer").value = name;
+  sign(slide, name, find(".comment", section).value.trim());
+  afterChange();
+}
+
+function goToSlide(steps) {
+  const row = neighbour(current?.number, steps);
+  location.hash = row ? `#slide-${row.dataset.number}` : "#worklist";
+}
+
+let size = 112;
+
+/** How large the cells are shown, in pixels. */
+function setSize(pixels) {
+  size = Number(pixels);
+  document.documentElement.style.setProperty("--cell", `${size}px`);
+  findAll(".slider").forEach((slider) => { slider.value = size; });
+}

@@ -1,0 +1,33 @@
+// The page becomes the desk.
+
+function route() {
+  const number = Number(SECTION.exec(location.hash)?.[1]);
+  const left = current?.number;
+  viewer.close();
+  openSlide(number ? slideOf(number) : null);
+  if (!current && left) goToRow(rows.find((row) => row.dataset.number === String(left)));
+}
+
+function start() {
+  document.body.classList.add("with-desk");
+  load();
+  setUpWorklist();
+  setUpViewer();
+  setUpTypes();
+  setUpKeys();
+  showKept();
+  find("#reviewer").value = reviews.reviewer;
+  find("#reviewer").addEventListener("input", ({ currentTarget }) => setReviewer(currentTarget.value.trim()));
+  find("#download").addEventListener("click", download);
+  find("#tools .ask").addEventListener("click", showKeys);
+  window.addEventListener("hashchange", route);
+  window.addEventListener("storage", ({ key }) => {
+    if (key !== STORE) return; // another tab with this page has changed something
+    load();
+    markReviewed();
+    if (current) showSlide();
+  });
+  route();
+}
+
+start();

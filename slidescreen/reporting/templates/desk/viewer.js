@@ -1,0 +1,59 @@
+// One cell, larger: its probabilities, the laboratory's call, its heat map, and similar cells.
+
+const viewer = find("#viewer");
+const MOST_SIMILAR = 7;
+let viewed = null;
+
+function showCell(slide, cell) {
+  viewed = cell;
+  const review = reviewOf(slide.name);
+  const now = typeNow(review, cell);
+  find("#viewer-title").textContent = `${nameOf(now)} · ${cell.image}`;
+  const heat = cell.heat ? make("img", { src: cell.heat, alt: "heat map: brighter parts counted more", class: "large" }) : null;
+  const picture = pictureOf(cell, "large");
+  if (cell.source) picture.alt = `${nameOf(now)}, ${cell.image}`;
+  find(".views", viewer).replaceChildren(...[picture, heat].filter(Boolean));
+  find(".facts", viewer).replaceChildren(...factsOf(cell, now));
+  find("#viewer-type").value = now;
+  find(".similar", viewer).replaceChildren(...similarCells(slide, cell, MOST_SIMILAR).map((each) => similarOf(slide, each)));
+  if (!viewer.open) viewer.showModal();
+}
+
+function factsOf(cell, now) {
+  const facts = [];
+  if (now !== cell.type) facts.push(make("p", {}, `The classifier said: ${nameOf(cell.type)}`));
+  if (cell.reason) facts.push(make("p", {}, `No cell: ${cell.reason}`));
+  if (cell.reported) {
+    const differs = disagrees(cell.reported, now) ? " ≠" : "";
+    facts.push(make("p", { class: differs ? "differs" : null }, `Laboratory: ${nameOf(cell.reported)}${differs}`));
+  }
+  const lines = cell.probabilities.map(({ type, permille }) =>
+    make("li", {}, make("span", {}, nameOf(type)), make("meter", { min: 0, max: 1000, value: permille, "aria-hidden": "true" }),
+      make("b", {}, asPercent(permille))));
+  facts.push(make("ul", { class: "probabilities", "aria-label": "Probabilities" }, ...lines));
+  return facts;
+}
+
+function similarOf(slide, cell) {
+  const words = `${nameOf(typeNow(reviewOf(slide.name), cell))} ${probabilityText(cell)}`;
+  return make("button", { type: "button", title: cell.image, onclick: () => showCell(slide, cell) }, pictureOf(cell), words);
+}
+
+/** Show the next or previous cell of the galleries. */
+function viewNext(steps) {
+  const all = tiles();
+  const place = all.findIndex((tile) => tile.dataset.image === viewed.image);
+  const tile = all[place + steps];
+  if (tile) showCell(choice.slide, choice.slide.byImage.get(tile.dataset.image));
+}
+
+function setUpViewer() {
+  const select = find("#viewer-type");
+  select.append(...Object.keys(night.keys).map((type) => make("option", { value: type }, nameOf(type))));
+  select.addEventListener("change", () => moveCells([viewed], select.value));
+  for (const dialog of findAll("dialog")) {
+    find(".close", dialog).addEventListener("click", () => dialog.close());
+    dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
+  }
+  viewer.addEventListener("close", () => goToTile(tileOfImage(viewed.image)));
+}

@@ -1,0 +1,128 @@
+// The worklist: filter, search, sort, and what is left to review.
+
+const rows = findAll(".worklist tbody tr");
+const filter = { verdict: "", text: "", leftOnly: false };
+let currentRow = null;
+
+/** Whether a slide is signed here, or by a review that was given back to the run and that nothing was added to. */
+function isSigned(row) {
+  const review = reviewOf(row.dataset.slide);
+  return review.signed !== null || (row.dataset.signed !== undefined && !Object.keys(review.cells).length);
+}
+const shownRows = () => findAll(".worklist tbody tr").filter((row) => !row.hidden);
+
+function passes(row) {
+  if (filter.verdict && row.dataset.verdict !== filter.verdict) return false;
+  if (filter.leftOnly && isSigned(row)) return false;
+  return row.dataset.slide.toLocaleLowerCase().includes(filter.text);
+}
+
+function applyFilter() {
+  for (const row of rows) row.hidden = !passes(row);
+  showLeft();
+}
+
+function showLeft() {
+  const here = rows.filter((row) => row.dataset.number);
+  const left = here.filter((row) => !isSigned(row)).length;
+  const hidden = rows.filter((row) => row.hidden).length;
+  const said = left ? `${left} of ${counted(here.length, "slide")} left to review` : "All slides are reviewed";
+  find("#left").textContent = hidden ? `${said}; ${hidden} hidden by the filter` : said;
+}
+
+/** Tick off what is signed, and say what was changed. */
+function markReviewed() {
+  for (const row of rows) {
+    const review = reviewOf(row.dataset.slide);
+    const changes = Object.keys(review.cells).length;
+    const mark = find(".reviewed", row);
+    row.classList.toggle("is-reviewed", isSigned(row));
+    mark.hidden = review.signed === null && !changes;
+    const words = review.signed ? `✓ reviewed by ${review.signed.reviewer}` : "not yet signed";
+    mark.textContent = changes ? `${words}, ${counted(changes, "cell")} changed or confirmed` : words;
+  }
+  showLeft();
+}
+
+function sortBy(column, direction) {
+  const valueOf = (row) => row.cells[column].dataset.sort ?? row.cells[column].textContent.trim();
+  const compare = (a, b) => {
+    const [one, other] = [valueOf(a), valueOf(b)];
+    const [x, y] = [Number(one), Number(other)];
+    const numbers = one !== "" && other !== "" && !Number.isNaN(x) && !Number.isNaN(y);
+    return direction * (numbers ? x - y : one.localeCompare(other, undefined, { numeric: true }));
+  };
+  find(".worklist tbody").append(...[...rows].sort(compare));
+}
+
+/** Headings become buttons; each press turns the order round. */
+function makeSortable() {
+  findAll(".worklist thead th").forEach((heading, column) => {
+    if (!heading.dataset.sortable) return;
+    const button = make("button", { type: "button", class: "sort" }, heading.textContent);
+    button.addEventListener("click", () => {
+      const descends = heading.getAttribute("aria-sort") === "ascending"
+        || (heading.dataset.sortable === "number" && !heading.hasAttribute("aria-sort"));
+      findAll(".worklist thead th").forEach((each) => each.removeAttribute("aria-sort"));
+      heading.setAttribute("aria-sort", descends ? "descending" : "ascending");
+      sortBy(column, descends ? -1 : 1);
+    });
+    heading.replaceChildren(button);
+  });
+}
+
+/** Make a row the current one, and give it the focus. */
+function goToRow(row) {
+  if (!row) return;
+  currentRow?.removeAttribute("aria-current");
+  currentRow = row;
+  row.setAttribute("aria-current", "true");
+  const target = find("a", row) ?? row;
+  target.focus();
+  row.scrollIntoView({ block: "nearest" });
+}
+
+/** The row that is so many steps away among those that are shown. */
+function rowAway(steps) {
+  const shown = shownRows();
+  const place = shown.indexOf(currentRow);
+  if (place < 0) return shown[steps > 0 ? 0 : shown.length - 1];
+  return shown[Math.min(shown.length - 1, Math.max(0, place + steps))];
+}
+
+/** The row after or before the current one, in the order shown, that has a section of its own; null at the end. */
+function neighbour(number, steps) {
+  const shown = shownRows().filter((row) => row.dataset.number);
+  const place = shown.findIndex((row) => row.dataset.number === String(number));
+  return shown[place < 0 ? 0 : place + steps] ?? null;
+}
+
+function setUpWorklist() {
+  find("#tools").hidden = false;
+  makeSortable();
+  for (const button of findAll(".filters button[data-verdict]")) {
+    button.addEventListener("click", () => {
+      filter.verdict = button.dataset.verdict;
+      findAll(".filters button[data-verdict]").forEach((each) => press(each, each === button));
+      applyFilter();
+    });
+  }
+  find("#left-only").addEventListener("click", ({ currentTarget }) => {
+    filter.leftOnly = !filter.leftOnly;
+    press(currentTarget, filter.leftOnly);
+    applyFilter();
+  });
+  find("#search").addEventListener("input", ({ currentTarget }) => {
+    filter.text = currentTarget.value.trim().toLocaleLowerCase();
+    applyFilter();
+  });
+  for (const row of rows) {
+    row.tabIndex = -1;
+    row.addEventListener("focusin", () => {
+      currentRow?.removeAttribute("aria-current");
+      currentRow = row;
+      row.setAttribute("aria-current", "true");
+    });
+  }
+  markReviewed();
+}
