@@ -81,7 +81,7 @@ def classify(
         log_file: file to append lines of JSON to.
         history: file with the figures of each run; None for `history.csv` in `out`.
         export: `fhir`, `hl7` or `fhir,hl7`: write files for the laboratory's system; None writes none.
-        orders: table that joins slides to orders.
+        orders: table that joins slides to orders and says how many leukocytes the blood has.
         order_pattern: regular expression that finds the accession number in a slide's name.
         sum_accessions: add up slides of one accession number.
         codes: TOML file with the laboratory's own codes.
@@ -120,6 +120,7 @@ def classify(
         history=None if history is None else Path(history),
         thresholds=default_thresholds() if thresholds is None else read_thresholds(Path(thresholds)),
         page_cells=None if page_cells is None else check_choice("--page-cells", page_cells, PageCells),
+        orders=None if orders is None else Path(orders),
         export=export_options(
             export,
             None if orders is None else Path(orders),

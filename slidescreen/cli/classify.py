@@ -223,6 +223,7 @@ def classify(
         log_file=log_file,
         history=history,
         thresholds=read_thresholds(thresholds) if thresholds else default_thresholds(),
+        orders=orders,
         export=export_options(export, orders, order_pattern, sum_accessions, codes),
         page_cells=page_cells,
     )

@@ -138,10 +138,17 @@ def report(
         export=export_options(export, orders, order_pattern, sum_accessions, codes),
         page_cells=page_cells,
     )
-    of_page = {"--explain": explain, "--spreadsheet": spreadsheet, "--slide": slide, "--corrections": corrections}
-    of_page["--page-cells"] = page_cells is PageCells.SUSPICIOUS
+    of_page = {
+        "--explain": explain,
+        "--spreadsheet": spreadsheet,
+        "--slide": slide,
+        "--corrections": corrections,
+        "--orders": orders,
+        "--page-cells": page_cells is PageCells.SUSPICIOUS,
+    }
     if request.export:
-        _export(request, request.export, [name for name, wanted in of_page.items() if wanted])
+        others = [name for name, wanted in of_page.items() if wanted and name != "--orders"]
+        _export(request, request.export, others)
         return
     if explain and spreadsheet:
         raise InputError("--explain renews the page of a run and --spreadsheet copies its tables: say one of them")
@@ -154,10 +161,12 @@ def report(
         from slidescreen.reporting.terminal import show_files
         from slidescreen.reporting.worklist import show_run, show_slide
 
-        if corrections:
+        if corrections or orders:
             if explain or spreadsheet:
-                raise InputError("--corrections recounts a run: give --explain or --spreadsheet afterwards")
-            run = renewal.correct(sources[0], corrections, partial(say, "warning"))
+                raise InputError(
+                    "--corrections and --orders write tables anew: give --explain or --spreadsheet afterwards"
+                )
+            run = renewal.correct(sources[0], corrections or (), partial(say, "warning"), orders, request.page_cells)
             show_run(run, sources[0]) if slide is None else show_slide(run, slide)
             return
         if spreadsheet:

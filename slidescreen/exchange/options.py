@@ -64,7 +64,7 @@ def export_options(
     """
     if export is not None:
         return ExportOptions(export_formats(export), order_pattern, orders, codes, sum_accessions)
-    given = {"orders": orders, "order-pattern": order_pattern, "sum-accessions": sum_accessions, "codes": codes}
+    given = {"order-pattern": order_pattern, "sum-accessions": sum_accessions, "codes": codes}
     for option, value in given.items():
         if value:
             raise InputError(f"--{option} needs --export fhir or --export hl7")

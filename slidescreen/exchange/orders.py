@@ -5,11 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from slidescreen.data.delimited import excerpt, read_table
+from slidescreen.data.delimited import excerpt, number, read_table
 from slidescreen.exchange.options import ACCESSION
 from slidescreen.files.writing import denature
+from slidescreen.screening.blood_context import BloodContext
 
-_COLUMNS = (ACCESSION, "placer", "patient")
+_LEUKOCYTES = "leukocytes_per_nl"
+_COLUMNS = (ACCESSION, "placer", "patient", _LEUKOCYTES)
+_MOST_LEUKOCYTES = 1000.0  # per nl: no patient has more, and a count per µl looks like it
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ def read_orders(path: Path) -> dict[str, dict[str, str]]:
     """The rows of a table of orders, by slide; columns that are not known are left out.
 
     Raises:
-        InputError: it cannot be read, has no column `slide`, or says two things of one slide.
+        InputError: it cannot be read, has no column `slide`, says two things of one slide, or a count is none.
     """
     table = read_table(path, ("slide",))
     rows: dict[str, dict[str, str]] = {}
@@ -65,6 +68,36 @@ def read_orders(path: Path) -> dict[str, dict[str, str]]:
         values = {column: denature(row.get(column, "").strip()) for column in _COLUMNS}
         if not name.strip():
             raise table.problem(row, "no slide is named")
+        try:
+            _count(values[_LEUKOCYTES])
+        except ValueError as error:
+            raise table.problem(row, error) from error
         if rows.setdefault(name, values) != values:
             raise table.problem(row, f"another line says otherwise of the slide {excerpt(name)}")
     return rows
+
+
+def blood_contexts(path: Path) -> dict[str, BloodContext]:
+    """What a table of orders says of each slide's blood, by slide.
+
+    Raises:
+        InputError: as by `read_orders`.
+    """
+    rows = read_orders(path)
+    return {slide: BloodContext(row["patient"], _count(row[_LEUKOCYTES])) for slide, row in rows.items()}
+
+
+def _count(text: str) -> float | None:
+    """Leukocytes per nl; None where nothing is said.
+
+    Raises:
+        ValueError: it is no count, or one per µl.
+    """
+    if not text:
+        return None
+    count = number(text)
+    if count < 0:
+        raise ValueError(f"{_LEUKOCYTES} is below zero: {excerpt(text)}")
+    if count > _MOST_LEUKOCYTES:
+        raise ValueError(f"{_LEUKOCYTES} is {excerpt(text)}: is that per µl? A thousandth of it is per nl")
+    return count

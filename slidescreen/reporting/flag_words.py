@@ -21,6 +21,7 @@ MEANINGS: dict[str, str] = {
     Flag.UNRELIABLE: "too many images unidentified or unreadable",
     Flag.UNFAMILIAR: "camera, stain or optics unlike any that this ensemble was measured on",
     Flag.UNKNOWN_CELLS: "more cells unlike every known type than usual",
+    Flag.FEW_LEUKOCYTES: "few leukocytes in the blood: a clear verdict rules out little",
     Flag.VANISHED: "images no longer there: result of an earlier run",
     Flag.CHANGING: "changed since an earlier run: its export may not have finished",
 }
@@ -46,6 +47,7 @@ _SHORT: dict[str, str] = {
     Flag.UNRELIABLE: "unreliable",
     Flag.UNFAMILIAR: "unfamiliar",
     Flag.UNKNOWN_CELLS: "unknown cells",
+    Flag.FEW_LEUKOCYTES: "few in blood",
     Flag.VANISHED: "vanished",
     Flag.CHANGING: "changing",
 }

@@ -11,7 +11,13 @@ from slidescreen.data.skipped_files import sentences
 from slidescreen.reporting.desk import BAR, bar_parts, cell_records, embedded, night_record, script, source_hash
 from slidescreen.reporting.flag_words import MEANINGS, short_flags
 from slidescreen.reporting.kept_pictures import KeptPictures, Picture
-from slidescreen.reporting.remarks import contradictory_reports, reading_remarks, review_remark, reviewed_by
+from slidescreen.reporting.remarks import (
+    contradictory_reports,
+    patients_remark,
+    reading_remarks,
+    review_remark,
+    reviewed_by,
+)
 from slidescreen.reporting.symbols import SYMBOLS
 from slidescreen.reporting.templating import template
 from slidescreen.reporting.thumbnails import in_time
@@ -129,6 +135,7 @@ def render_run(
         names=cells.DISPLAY_NAMES,
         reviewed=review_remark(worklist),
         reviewed_by=reviewed_by,
+        of_one_patient=patients_remark(run.info),
         contradictory=contradictory_reports(run.info),
         explained=bool(heat),
         passed_over=sentences(run.info.get("passed_over", {}), _MOST_NAMES),

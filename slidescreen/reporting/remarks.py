@@ -55,6 +55,11 @@ def review_remark(slides: Sequence[SlideResult]) -> str:
     return said
 
 
+def patients_remark(info: Mapping[str, Any]) -> str:
+    """Which slides are of one patient; empty if no two are."""
+    return "; ".join(", ".join(map(printable, names)) for names in info.get("same_patient", ()))
+
+
 def reviewed_by(review: SlideReview | None) -> list[str]:
     """Who reviewed a slide, in sentences."""
     if review is None:

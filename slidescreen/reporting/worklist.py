@@ -13,7 +13,13 @@ from slidescreen.errors import InputError
 from slidescreen.files.run_files import fallback_names
 from slidescreen.files.writing import printable
 from slidescreen.reporting.flag_words import short_flags
-from slidescreen.reporting.remarks import contradictory_reports, reading_remarks, review_remark, reviewed_by
+from slidescreen.reporting.remarks import (
+    contradictory_reports,
+    patients_remark,
+    reading_remarks,
+    review_remark,
+    reviewed_by,
+)
 from slidescreen.reporting.symbols import SYMBOLS
 from slidescreen.research_use import FOR_RESEARCH
 from slidescreen.screening.differential import Share
@@ -92,6 +98,8 @@ def _show_remarks(console: Console, run: Run) -> None:
     """Remarks to read before the list."""
     if review_remark(run.slides):
         console.print(f"reviewed: {review_remark(run.slides)}")
+    if patients_remark(run.info):
+        console.print(f"of one patient: {escape(patients_remark(run.info))}", soft_wrap=True)
     for remark in reading_remarks(run.info):
         console.print(escape(remark))
     for remark in run.info["drift"]:

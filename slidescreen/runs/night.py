@@ -7,6 +7,7 @@ from slidescreen.data.slides import Slide
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import NothingClassifiedError
 from slidescreen.exchange.formats import Exporter
+from slidescreen.exchange.orders import blood_contexts
 from slidescreen.files.writing import printable
 from slidescreen.runs.classification import classify
 from slidescreen.runs.export_watch import ExportWatch
@@ -35,6 +36,7 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
     """
     started, out = datetime.now(UTC), options.out
     exporter = Exporter(options.export) if options.export else None
+    contexts = blood_contexts(options.orders) if options.orders else {}
     found = find_slides(options)
     configuration = choose_engine(options, ensemble)
     with prepared_folder(options, display) as folder:
@@ -52,6 +54,7 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
             plan.found,
             folder.identity,
             folder.reviews,
+            contexts,
             folder.missing_features,
         )
         results, waiting = dict(plan.known), [slide.name for slide in plan.waiting]

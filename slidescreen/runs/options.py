@@ -42,6 +42,7 @@ class ClassifyOptions:
     log_file: Path | None = None
     history: Path | None = None
     thresholds: Thresholds = field(default_factory=default_thresholds)
+    orders: Path | None = None
     export: ExportOptions | None = None
     page_cells: PageCells | None = None
 

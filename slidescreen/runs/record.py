@@ -5,7 +5,7 @@ import math
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.review_store import with_reviews
+from slidescreen.screening.blood_context import BloodContext, in_context, slides_of_one_patient
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in, reviews_in
 
@@ -45,6 +46,7 @@ class RunSetup:
         found: the slides that there are, and what was skipped.
         identity: of the run, by `identity_of`.
         reviews: what people said of the cells of earlier runs into the same folder.
+        contexts: what orders say of the slides' blood.
         missing_features: of the file system of the run's folder.
     """
 
@@ -56,6 +58,7 @@ class RunSetup:
     found: Survey
     identity: str
     reviews: Sequence[Correction] = ()
+    contexts: Mapping[str, BloodContext] = field(default_factory=dict)
     missing_features: Sequence[str] = ()
 
 
@@ -76,6 +79,7 @@ def describe(
         drift: how the run departs from earlier ones.
     """
     slides = with_reviews([results[name] for name in sorted(results)], setup.reviews)
+    slides = in_context(slides, setup.contexts) if setup.contexts else slides
     missing = [slide.name for slide in setup.found.slides if slide.name not in results and slide.name not in waiting]
     finished = datetime.now(UTC)
     info: dict[str, Any] = {
@@ -97,6 +101,7 @@ def describe(
         "share_lacks": list(setup.missing_features),
         **setup.found.to_record(),
         **_slides_record(slides, finished),
+        **patients_record(slides, setup.contexts),
     }
     return Run(slides, setup.ensemble.cell_types, info)
 
@@ -168,6 +173,12 @@ def _slides_record(slides: Sequence[SlideResult], finished: datetime) -> dict[st
             for slide in slides
         ],
     }
+
+
+def patients_record(slides: Sequence[SlideResult], contexts: Mapping[str, BloodContext]) -> dict[str, Any]:
+    """Which slides are of one patient, as in `run.json`; nothing where no two are. No patient is named."""
+    found = slides_of_one_patient(slides, contexts)
+    return {"same_patient": found} if found else {}
 
 
 def _versions() -> dict[str, str]:

@@ -1,11 +1,13 @@
 """A run's page and tables, written anew from its other files, and with corrections."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from slidescreen.data.correction_table import merged
 from slidescreen.errors import InputError
+from slidescreen.exchange.orders import blood_contexts
 from slidescreen.files.locking import locked
 from slidescreen.files.run_files import FALLBACK_NAMES, RECORD, fallback_names_of, remove_unused
 from slidescreen.files.writing import write_text
@@ -17,8 +19,10 @@ from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs.archive import is_archive
 from slidescreen.runs.corrected_images import checked_corrections
+from slidescreen.runs.record import patients_record
 from slidescreen.runs.review_store import home_of, read_reviews, reviewed_run, write_reviews
 from slidescreen.runs.saved_run import read_run
+from slidescreen.screening.blood_context import BloodContext, in_context
 from slidescreen.screening.results import Run
 
 
@@ -43,24 +47,39 @@ def renew_page(
     return run
 
 
-def correct(folder: Path, corrections: Sequence[Path], note: Callable[[str], None]) -> Run:
+def correct(
+    folder: Path,
+    corrections: Sequence[Path],
+    note: Callable[[str], None],
+    orders: Path | None = None,
+    page_cells: PageCells = PageCells.ALL,
+) -> Run:
     """Store corrections with a run, and write its tables, its page and `run.json` anew. All of them count, or none.
 
-    `note` is told what the reviewers should look at again. After a failure to write, the same call completes the rest.
+    `orders` says which slides are of one patient, and which blood has few leukocytes. `note` is told what the reviewers should look at again. After a failure to write, the same call completes the rest.
 
     Raises:
         InputError: a correction cannot be used, reviewers differ, or a run is at work in the folder. Nothing has
             changed.
         OutputError: a file cannot be written.
     """
+    contexts = blood_contexts(orders) if orders else {}
     read_run(folder)  # before a lock is laid into what is no run
     with locked(home_of(folder)):
         run = read_run(folder)
         reviews = merged(read_reviews(folder), checked_corrections(run, corrections, note))
         run = reviewed_run(run, reviews)
-        write_reviews(folder, reviews)
-        _write_all(run, folder)
+        run = _in_context(run, contexts) if orders else run
+        if corrections:
+            write_reviews(folder, reviews)
+        _write_all(run, folder, page_cells)
         return read_run(folder)  # calls are read in place, and the table is another one now
+
+
+def _in_context(run: Run, contexts: Mapping[str, BloodContext]) -> Run:
+    slides = in_context(run.slides, contexts)
+    info = {name: value for name, value in run.info.items() if name != "same_patient"}
+    return replace(run, slides=slides, info={**info, **patients_record(slides, contexts)})
 
 
 def _write_all(run: Run, folder: Path, page_cells: PageCells = PageCells.ALL) -> Run:

@@ -23,7 +23,7 @@ from slidescreen.screening.slide_record import read_all
 _SENTENCES = ("drift", "layout", "warnings", "waiting_slides", "unfinished_slides", "earlier_slides")
 _NEEDED = ("slides", "failures", "counts", "drift")
 _KINDS: dict[str, type] = {
-    **dict.fromkeys((*_SENTENCES, "slides", "failures", "reported_twice"), list),
+    **dict.fromkeys((*_SENTENCES, "slides", "failures", "reported_twice", "same_patient"), list),
     **dict.fromkeys(("counts", "passed_over", "versions", "ensemble"), dict),
     **dict.fromkeys(("started", "input"), str),
 }
@@ -84,6 +84,8 @@ def _checked(info: Any) -> dict[str, Any]:
             raise TypeError(f"{name} is not what a run writes")
     if any(not isinstance(info["counts"].get(name), int) for name in ("slides", *Status)):
         raise ValueError("counts is not what a run writes")
+    if any(not isinstance(name, str) for names in info.get("same_patient", ()) for name in names):
+        raise TypeError("same_patient is not what a run writes")
     if any(not isinstance(text, str) for name in _SENTENCES for text in info.get(name, ())):
         raise ValueError("a remark is not text")
     contradictory_reports(info)  # raises what is wrong with its parts, and so does the next

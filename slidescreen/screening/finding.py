@@ -35,6 +35,7 @@ class Flag(StrEnum):
     UNRELIABLE = "unreliable"
     UNFAMILIAR = "unfamiliar"
     UNKNOWN_CELLS = "unknown_cells"
+    FEW_LEUKOCYTES = "few_leukocytes"
     VANISHED = "vanished"
     CHANGING = "changing"
 

@@ -74,8 +74,13 @@ class Run:
     info: Mapping[str, Any]
 
     def worklist(self) -> list[SlideResult]:
-        """The slides in the order in which to see them: new ones first, then by urgency."""
-        return sorted(self.slides, key=lambda s: (not s.new, *urgency(s.differential, s.finding)))
+        """The slides in the order in which to see them: new ones first, then by urgency, a patient's together."""
+        found = sorted(self.slides, key=lambda s: (not s.new, *urgency(s.differential, s.finding)))
+        groups = {name: number for number, names in enumerate(self.info.get("same_patient", ())) for name in names}
+        first: dict[int | str, int] = {}
+        for position, slide in enumerate(found):
+            first.setdefault(groups.get(slide.name, slide.name), position)
+        return sorted(found, key=lambda slide: first[groups.get(slide.name, slide.name)])
 
     def mixed(self) -> bool:
         """Whether it holds new slides and earlier ones."""

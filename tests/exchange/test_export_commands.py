@@ -146,7 +146,7 @@ def test_nothing_is_exported_into_the_input(command: Command, slides: Path, tmp_
     [
         (("--export", "pdf"), "--export must be one of fhir, hl7, not pdf"),
         (("--export", "fhir,"), "--export must be one of fhir, hl7, not"),
-        (("--orders", "o.csv"), "--orders needs --export"),
+        (("--codes", "c.toml"), "--codes needs --export"),
         (("--sum-accessions",), "--sum-accessions needs --export"),
         (("--export", "hl7", "--orders", "none.csv"), "cannot read none.csv"),
         (("--export", "hl7", "--codes", "none.toml"), "cannot read none.toml"),

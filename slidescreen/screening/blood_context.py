@@ -1,0 +1,48 @@
+"""What a slide's order adds to its verdict: how many leukocytes the blood has, and which slides are of one patient.
+
+The patient's identifier stays in the table of orders.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from slidescreen.screening.finding import Finding, Flag, Verdict
+from slidescreen.screening.results import SlideResult
+
+LEAST_LEUKOCYTES = 2.0
+"""Per nl of blood. With fewer, a film of few cells can miss blasts that are there."""
+FEW_LEUKOCYTES = "few leukocytes in the blood: this rules out little; look at the whole film"
+_SAID = {FEW_LEUKOCYTES, *FEW_LEUKOCYTES.split("; ")}  # tables join reasons by semicolons
+
+
+@dataclass(frozen=True)
+class BloodContext:
+    """What is known of a slide's blood: `patient` empty and `leukocytes_per_nl` None where it is not."""
+
+    patient: str = field(default="", repr=False)
+    leukocytes_per_nl: float | None = None
+
+
+def in_context(slides: Sequence[SlideResult], contexts: Mapping[str, BloodContext]) -> tuple[SlideResult, ...]:
+    """The slides, those without findings marked if the blood has few leukocytes. Others lose an earlier mark."""
+    return tuple(replace(s, finding=_marked(s.finding, contexts.get(s.name, BloodContext()))) for s in slides)
+
+
+def slides_of_one_patient(slides: Sequence[SlideResult], contexts: Mapping[str, BloodContext]) -> list[list[str]]:
+    """The names of the slides that share a patient; patients with one slide are left out."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for slide in slides:
+        patient = contexts.get(slide.name, BloodContext()).patient
+        if patient:
+            found[patient].append(slide.name)
+    return sorted(names for names in found.values() if len(names) > 1)
+
+
+def _marked(finding: Finding, context: BloodContext) -> Finding:
+    flags = tuple(flag for flag in finding.flags if flag != Flag.FEW_LEUKOCYTES)
+    reasons = tuple(reason for reason in finding.reasons if reason not in _SAID)
+    count = context.leukocytes_per_nl
+    if finding.verdict is Verdict.CLEAR and count is not None and count < LEAST_LEUKOCYTES:
+        flags, reasons = (*flags, Flag.FEW_LEUKOCYTES), (FEW_LEUKOCYTES, *reasons)
+    return replace(finding, flags=flags, reasons=reasons)
