@@ -56,7 +56,8 @@ def correct(
 ) -> Run:
     """Store corrections with a run, and write its tables, its page and `run.json` anew. All of them count, or none.
 
-    `orders` says which slides are of one patient, and which blood has few leukocytes. `note` is told what the reviewers should look at again. After a failure to write, the same call completes the rest.
+    `orders` says which slides are of one patient, and which blood has few leukocytes. `note` is told what the reviewers
+    should look at again. After a failure to write, the same call completes the rest.
 
     Raises:
         InputError: a correction cannot be used, reviewers differ, or a run is at work in the folder. Nothing has
