@@ -84,7 +84,7 @@ def test_a_user_whom_nobody_knows_runs_without_a_home(tmp_path: Path, checkpoint
     environment = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path), "COLUMNS": "200"}
     ended = subprocess.run([*stranger, *code], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
-    assert ended.stderr.count("it could not be kept for the next run: SLIDESCREEN_CACHE") == 1
+    assert ended.stderr.count("it could not be cached for the next run: set SLIDESCREEN_CACHE") == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ensemble", "in", "out"]
 
 

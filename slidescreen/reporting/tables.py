@@ -179,11 +179,14 @@ def call_of_row(row: Mapping[str, str], types: Sequence[str]) -> Call:
     """The call in a row of `cells.csv`.
 
     Raises:
-        ValueError: an unknown status or cell type, or a probability that is no number.
+        ValueError: an unknown status or cell type, or a probability that is absent or no number.
     """
+    status = Status(row["status"])
+    if types and status in (Status.CLASSIFIED, Status.UNIDENTIFIED) and not row["probability"]:
+        raise ValueError(f"{excerpt(row['image'])} is {status} but has no probability")
     return Call(
         image=denature(row["image"]),
-        status=Status(row["status"]),
+        status=status,
         cell_type=_known(row["cell_type"]) if row["cell_type"] else "",
         probability=_optional(row["probability"]),
         reported_type=row["reported_type"],

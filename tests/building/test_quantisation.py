@@ -184,7 +184,7 @@ def test_the_ensemble_command_makes_measures_and_shows_them(
 @pytest.mark.parametrize(
     ("splits", "options", "message"),
     [
-        (["validation", "test"], [], "--int8 takes the ranges of its numbers from the training split"),
+        (["validation", "test"], [], "--int8 is calibrated on the training split"),
         (["train", "validation"], ["--without-nncf"], "--int8 needs the package nncf"),
     ],
 )

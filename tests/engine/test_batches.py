@@ -45,7 +45,7 @@ def test_what_was_too_much_once_is_not_tried_again() -> None:
     halving(range(9))
     halving(range(9))
     assert cramped.sizes == [9, 4, 2, 2, 2, 2, 1, 2, 2, 2, 2, 1]
-    assert notes[-1] == "memory ran out: from now on 2 images at once"
+    assert notes[-1] == "memory ran out: going on with batches of 2 images at once"
 
 
 def test_where_one_is_too_many_it_ends() -> None:
@@ -111,6 +111,6 @@ def test_a_run_that_lacks_memory_halfway_goes_on(tmp_path: Path) -> None:
     ended = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.splitlines() == [
-        "memory ran out: from now on 8 images at once",
+        "memory ran out: going on with batches of 8 images at once",
         *(f"{name} 21 {{'classified'}}" for name in "ABC"),
     ]

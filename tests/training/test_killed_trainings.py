@@ -20,13 +20,13 @@ import os, signal, sys
 sys.path[:0] = sys.argv[1:2]
 from dataclasses import replace
 from pathlib import Path
-import slidescreen.cli as cli
+from slidescreen.cli import app
 from slidescreen.training import history, learner
 from slidescreen.training.session import run_training
 from small_training import SMALL, Silent, build_small, request
 learner.build = build_small
 history._draw_curves = lambda path, rows: history.write_text(path, repr(len(rows)))
-signal.signal(signal.SIGTERM, cli._interrupt)
+signal.signal(signal.SIGTERM, app._interrupt)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 while line := sys.stdin.readline():
     data, out = (Path(word) for word in line.split())
