@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from slidescreen.building import home, precisions
+from slidescreen.building import home, pooled, precisions, replay
 from slidescreen.building.options import EnsembleOptions
 from slidescreen.building.validation import calibrate, search_weights
 from slidescreen.data.duplicates import contents_of, deduplicate
@@ -59,7 +59,7 @@ def build_ensemble(
         _check_enough(images, request.data)
     configuration = configure(EngineOptions(request.device))
     if request.int8:
-        _check_int8(request, configuration, trained)
+        check_int8(request, configuration, trained)
 
     def predictions(ensemble: Ensemble, precision: str) -> MemberPredictions:
         engines = load_engines(ensemble.members, replace(configuration, precision=precision))
@@ -77,13 +77,32 @@ def build_ensemble(
     with scratch_folder(make_folder(request.out)) as scratch:
         measured = {EXACT: exact}
         if request.int8:
-            both = _quantised(ensemble, trained, scratch, progress)
+            both = in_8_bits(ensemble, trained, scratch, progress)
             measured[COARSE] = predictions(both, Precision.INT8)
             ensemble = precisions.with_int8(both, exact, measured[COARSE])
         familiarity = home.measured_familiarity(ensemble, configuration, trained, measured, progress)
         if familiarity is None:
             note(home.TOO_FEW)
-        return storage.save(request.out, replace(ensemble, familiarity=familiarity))
+        saved = storage.save(request.out, replace(ensemble, familiarity=familiarity))
+    _keep_replay(request, saved, trained, progress)
+    return saved
+
+
+def _keep_replay(
+    request: EnsembleOptions,
+    ensemble: Ensemble,
+    trained: Sequence[LabelledImage],
+    progress: Callable[[str, int, int], None],
+) -> None:
+    """Keep what the networks see in training cells, so that the ensemble can be adapted to a laboratory."""
+    chosen = replay.drawn(trained)
+    if len(chosen) < replay.LEAST_CELLS:
+        return
+    what = partial(progress, "looking at training cells")
+    looked = pooled.look_at(ensemble.members, chosen, request.device, request.out, what, lambda _: None)
+    truth = np.asarray([ensemble.cell_types.index(image.label) for image in looked.images], dtype=np.int64)
+    replay.write(request.out, ensemble, replay.summarise(looked.features, truth, len(ensemble.cell_types)))
+    pooled.forget(request.out)
 
 
 def _check_enough(images: Sequence[LabelledImage], data: Path) -> None:
@@ -96,7 +115,12 @@ def _check_enough(images: Sequence[LabelledImage], data: Path) -> None:
         )
 
 
-def _check_int8(request: EnsembleOptions, configuration: EngineConfiguration, trained: Sequence[LabelledImage]) -> None:
+def check_int8(request: EnsembleOptions, configuration: EngineConfiguration, trained: Sequence[LabelledImage]) -> None:
+    """Refuse to make 8-bit networks where that cannot be done.
+
+    Raises:
+        InputError: there is no NNCF, no OpenVINO, or no image to calibrate on.
+    """
     quantisation.require_nncf()
     if configuration.kind != EngineKind.OPENVINO:
         raise InputError("--int8 makes networks for the CPU: use --device cpu")
@@ -104,7 +128,7 @@ def _check_int8(request: EnsembleOptions, configuration: EngineConfiguration, tr
         raise InputError(f"--int8 is calibrated on the training split, but {printable(request.data)} has none")
 
 
-def _quantised(
+def in_8_bits(
     ensemble: Ensemble, trained: Sequence[LabelledImage], folder: Path, progress: Callable[[str, int, int], None]
 ) -> Ensemble:
     """The ensemble with its members' networks in 8-bit integers, written into a folder."""

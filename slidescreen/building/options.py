@@ -20,7 +20,10 @@ class RejectionTargets:
 
 @dataclass(frozen=True)
 class EnsembleOptions:
-    """What the user asked for. Without `weights` the default ones are taken, or searched."""
+    """What the user asked for. Without `weights` the default ones are taken, or searched.
+
+    `adapt`: an ensemble's folder, or `default`, whose networks are adapted in place of combining checkpoints.
+    """
 
     checkpoints: tuple[Path, ...]
     out: Path
@@ -35,9 +38,16 @@ class EnsembleOptions:
     overwrite: bool = False
     int8: bool = False
     allow_few_cells: bool = False
+    adapt: str | None = None
 
     def __post_init__(self) -> None:
         check_choice("--rule", self.rule, VotingRule)
+        if self.adapt is None and not self.checkpoints:
+            raise InputError("give checkpoints, or --adapt with an ensemble")
+        if self.adapt is not None and self.checkpoints:
+            raise InputError("--adapt takes an ensemble's own networks: give it no checkpoints")
+        if self.adapt is not None and (self.weights is not None or self.search or self.rule != VotingRule.SOFT):
+            raise InputError("--adapt keeps the ensemble's vote: --weight, --search and --rule do not go with it")
         if self.weights is not None and len(self.weights) != len(self.checkpoints):
             raise InputError(
                 f"{len(self.weights)} weights were given for {len(self.checkpoints)} checkpoints: give one for each"

@@ -42,9 +42,14 @@ def search_weights(predictions: MemberPredictions, rule: str) -> tuple[float, ..
     return tuple(w / _WEIGHT_STEPS for w in best)
 
 
-def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: RejectionTargets) -> Ensemble:
-    """The ensemble with its temperature, offsets, rejection threshold and errors measured on `predictions`."""
-    scaled = _scaled(ensemble, predictions)
+def calibrate(
+    ensemble: Ensemble, predictions: MemberPredictions, targets: RejectionTargets, with_offsets: bool = True
+) -> Ensemble:
+    """The ensemble with its temperature, offsets, rejection threshold and errors measured on `predictions`.
+
+    Without offsets a type that has no cell among them keeps its probability.
+    """
+    scaled = _scaled(ensemble, predictions, with_offsets)
     probabilities = scaled.combine(predictions.members)
     called = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
@@ -87,11 +92,13 @@ def calibrate(ensemble: Ensemble, predictions: MemberPredictions, targets: Rejec
     return replace(ensemble, validation=validation)
 
 
-def _scaled(ensemble: Ensemble, predictions: MemberPredictions) -> Ensemble:
+def _scaled(ensemble: Ensemble, predictions: MemberPredictions, with_offsets: bool) -> Ensemble:
     """The ensemble with its temperature and offsets, and nothing else measured."""
     voted = vote(predictions.members, ensemble.weights, ensemble.rule)
     temperature = scaling.fit_temperature(voted, predictions.truth, _PRIOR_CELLS)
-    offsets = scaling.fit_offsets(scaling.apply_temperature(voted, temperature), predictions.truth)
+    offsets = np.zeros(len(ensemble.cell_types))
+    if with_offsets:
+        offsets = scaling.fit_offsets(scaling.apply_temperature(voted, temperature), predictions.truth)
     return replace(ensemble, validation=ValidationResult(temperature, tuple(offsets.tolist())))
 
 

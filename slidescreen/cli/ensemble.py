@@ -19,7 +19,15 @@ _VOTE, _MEASURE = "Vote", "Measurement"
 
 
 CheckpointsArgument = Annotated[
-    list[Path], typer.Argument(metavar="CHECKPOINT", help="The members (.safetensors), as train writes them.")
+    list[Path] | None, typer.Argument(metavar="CHECKPOINT", help="The members (.safetensors), as train writes them.")
+]
+AdaptOption = Annotated[
+    str | None,
+    typer.Option(
+        "--adapt",
+        metavar="default|FOLDER",
+        help="Give no checkpoints, but adapt this ensemble to the signed cells in --data.",
+    ),
 ]
 OutOption = Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Write the ensemble here.")]
 DataOption = Annotated[
@@ -27,7 +35,8 @@ DataOption = Annotated[
     typer.Option(
         "--data",
         metavar="DATA",
-        help="Labelled images, as for train. The validation split is measured; the test split is not touched.",
+        help="Labelled images, as for train. The validation split is measured; the test split is not touched. "
+        "With --adapt also a folder of slides with signed class folders.",
     ),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an ensemble in --out.")]
@@ -90,9 +99,10 @@ AllowFewCellsOption = Annotated[
 
 
 def ensemble(
-    checkpoints: CheckpointsArgument,
     out: OutOption,
     data: DataOption,
+    checkpoints: CheckpointsArgument = None,
+    adapt: AdaptOption = None,
     overwrite: OverwriteOption = EnsembleOptions.overwrite,
     int8: Int8Option = EnsembleOptions.int8,
     weight: WeightOption = None,
@@ -106,12 +116,12 @@ def ensemble(
     drop_duplicates: DropDuplicatesOption = EnsembleOptions.drop_duplicates,
     device: DeviceOption = EnsembleOptions.device,
 ) -> None:
-    """Combine checkpoints into an ensemble and measure it.
+    """Combine checkpoints into an ensemble and measure it, or adapt an ensemble to a laboratory's signed cells.
 
     The errors of the members and of their vote are measured on the validation split and stored with the ensemble.
     """
     request = EnsembleOptions(
-        checkpoints=tuple(checkpoints),
+        checkpoints=tuple(checkpoints or ()),
         out=out,
         data=data,
         weights=None if weight is None else tuple(weight),
@@ -124,10 +134,27 @@ def ensemble(
         overwrite=overwrite,
         int8=int8,
         allow_few_cells=allow_few_cells,
+        adapt=adapt,
     )
+    if adapt is not None:
+        _adapt(request, adapt)
+        return
     from slidescreen.building.build import build_ensemble
     from slidescreen.reporting.ensemble_display import EnsembleDisplay, show_comparison
 
     with EnsembleDisplay() as display:
         built = build_ensemble(request, display.progress, display.note)
     show_comparison(built, out)
+
+
+def _adapt(request: EnsembleOptions, adapt: str) -> None:
+    from slidescreen.building.adaptation import adapt_ensemble
+    from slidescreen.ensembles.location import default_ensemble
+    from slidescreen.reporting.adaptation_display import show_adaptation, write_card
+    from slidescreen.reporting.ensemble_display import EnsembleDisplay
+
+    source = default_ensemble() if adapt == "default" else Path(adapt)
+    with EnsembleDisplay() as display:
+        ensemble, found = adapt_ensemble(request, source, display.progress, display.note)
+    write_card(ensemble, found, request.out)
+    show_adaptation(ensemble, found, request.out)

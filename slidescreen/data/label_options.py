@@ -28,11 +28,12 @@ class LabelRules:
 
     `left_out` are labels to pass over: a name of a cell type stands for every label that means it, another name for
     labels spelled so, whatever their letter case, separators and plural. `unspecified_blasts` is the type that a
-    blast without lineage counts as.
+    blast without lineage counts as; with `group_kept` it otherwise keeps the name of its group.
     """
 
     left_out: frozenset[str] = frozenset()
     unspecified_blasts: str | None = None
+    group_kept: bool = False
 
     def __post_init__(self) -> None:
         if self.unspecified_blasts is not None:
@@ -69,7 +70,7 @@ class LabelRules:
             raise InputError("the label is missing")
         cell_type = cells.resolve(name)
         if cell_type == cells.UNSPECIFIED_BLAST:
-            cell_type = self.unspecified_blasts
+            cell_type = self.unspecified_blasts or (cells.UNSPECIFIED_BLAST if self.group_kept else None)
             if cell_type is None:
                 raise InputError(
                     f"the label {excerpt(name)} gives no lineage: use --unspecified-blasts myeloblast "

@@ -85,6 +85,26 @@ def parted(images: Sequence[LabelledImage], split: str | None) -> list[LabelledI
     return list(images)
 
 
+def folds_of(labels: Sequence[str | int], groups: Sequence[str], most: int) -> list[list[int]]:
+    """Positions in parts that keep whole groups together and hold of every label about as many.
+
+    Returns:
+        `most` parts, or fewer where there are fewer groups; at least two.
+
+    Raises:
+        InputError: there is one group alone.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    parts = min(most, len(set(groups)), max(Counter(labels).values()))
+    if parts < 2:
+        raise InputError("the cells are all of one slide: cells of two slides are the least to measure on")
+    folds = StratifiedGroupKFold(parts, shuffle=True, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # labels with fewer cells than parts: as even as they can be
+        return [part.tolist() for _, part in folds.split(labels, labels, groups)]
+
+
 def _fifth(images: Sequence[LabelledImage], seed: int) -> frozenset[int]:
     """Positions of about a fifth of the images: whole slides, and of every label about a fifth."""
     from sklearn.model_selection import StratifiedGroupKFold

@@ -51,6 +51,9 @@ class ValidationResult:
         cascade: how one member alone may decide some of the cells; None where none may, or it was not measured.
         measured_on: the validation images; None if they were not counted apart from the confusion matrix.
         measured: further figures, for people.
+        unsigned: types of which the laboratory that the ensemble was adapted to signed no cell; its networks before
+            judge them.
+        borrowed: types of which it signed so few cells that their error rates are those known before, too.
     """
 
     temperature: float = 1.0
@@ -66,6 +69,8 @@ class ValidationResult:
     cascade: Cascade | None = None
     measured_on: MeasuredOn | None = None
     measured: Mapping[str, Any] = field(default_factory=dict)
+    unsigned: frozenset[str] = frozenset()
+    borrowed: frozenset[str] = frozenset()
 
     @property
     def graded_matrix(self) -> NDArray[np.int64] | None:

@@ -142,6 +142,7 @@ def _to_dict(ensemble: Ensemble) -> dict[str, Any]:
             "cascade": None if validation.cascade is None else asdict(validation.cascade),
             "measured_on": _measured_on_dict(ensemble),
             "measured": dict(validation.measured),
+            **{name: sorted(found) for name, found in _adapted_types(validation).items() if found},
         },
         **_familiarity_dict(ensemble.familiarity),
     }
@@ -229,7 +230,14 @@ def _validation(content: dict[str, Any], types: int, members: int) -> Validation
         _cascade(content.get("cascade"), members),
         _measured_on(content.get("measured_on")),
         content["measured"],
+        frozenset(map(str, content.get("unsigned", ()))),
+        frozenset(map(str, content.get("borrowed", ()))),
     )
+
+
+def _adapted_types(validation: ValidationResult) -> dict[str, frozenset[str]]:
+    """Types that a laboratory's cells say nothing, or too little, of; only adapted ensembles have any."""
+    return {"unsigned": validation.unsigned, "borrowed": validation.borrowed}
 
 
 def _measured_on(entry: dict[str, Any] | None) -> MeasuredOn | None:

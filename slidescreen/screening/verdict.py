@@ -16,6 +16,7 @@ from slidescreen.screening.differential import Differential, Share, corrected_dr
 from slidescreen.screening.excess import ExcessTest, excess_test
 from slidescreen.screening.finding import Finding, Flag, Verdict
 from slidescreen.screening.thresholds import Thresholds, default_thresholds
+from slidescreen.screening.unsigned import unsigned_reasons
 from slidescreen.statistics.intervals import trials_to_decide
 
 _LINEAGES = {"myeloid": Flag.LINEAGE_MYELOID, "lymphoid": Flag.LINEAGE_LYMPHOID}
@@ -68,7 +69,7 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
         reasons.append(_nothing_found(differential, blasts, immature, thresholds))
         reasons += _undecided("blasts", differential.shares["blasts"], differential, (thresholds.blasts_workup,))
     flags += quality
-    reasons += remarks
+    reasons += remarks + unsigned_reasons(differential, ensemble)
     missing = ensemble.measured_on.shortfalls()
     if missing:
         flags.append(Flag.FEW_VALIDATION_CELLS)

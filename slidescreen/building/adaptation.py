@@ -1,0 +1,212 @@
+"""An ensemble and a laboratory's signed cells to an ensemble of its own.
+
+`adapt_ensemble` reads from top to bottom: what the networks see in the cells, how strongly unsigned types are guarded,
+new last layers, and what is measured of them on cells that they did not learn from.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy  # its parts are imported when first used: they take most of a second
+from numpy.typing import NDArray
+
+from slidescreen import cells
+from slidescreen.building import crossfit, pooled, precisions, replay
+from slidescreen.building.build import check_int8, in_8_bits
+from slidescreen.building.joined import join
+from slidescreen.building.new_layer import KnownMember, known_member, learn, seen_by
+from slidescreen.building.options import EnsembleOptions
+from slidescreen.building.signed_cells import read_signed
+from slidescreen.building.validation import calibrate
+from slidescreen.data.labels import LabelledImage
+from slidescreen.engine.configuration import configure, load_engines
+from slidescreen.engine.devices import has_bfloat16
+from slidescreen.engine.options import EngineKind, EngineOptions, Precision
+from slidescreen.ensembles import storage
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.laboratory_gain import Adaptation
+from slidescreen.ensembles.member_predictions import MemberPredictions, predict
+from slidescreen.errors import InputError
+from slidescreen.files.writing import make_folder, printable, scratch_folder
+from slidescreen.models.last_layer import last_layer, with_last_layer
+from slidescreen.models.member import member_of
+from slidescreen.statistics.bootstrap import PairedDifference
+from slidescreen.statistics.clusters import rate_difference
+
+Progress = Callable[[str, int, int], None]
+
+
+def adapt_ensemble(
+    request: EnsembleOptions, source: Path, progress: Progress, note: Callable[[str], None] = lambda _: None
+) -> tuple[Ensemble, Adaptation]:
+    """Adapt the ensemble in `source` to the signed cells of the request, and write the new ensemble's folder.
+
+    Args:
+        request: without checkpoints.
+        source: the ensemble's folder.
+        progress: told what is being done, how much of it is done, and of how much.
+        note: told what is passed over.
+
+    Returns:
+        The ensemble in its folder (the old one where adapting does not gain), and what was found.
+
+    Raises:
+        InputError: too few signed cells, an ensemble that cannot be adapted, an ensemble in the way.
+    """
+    if (request.out / "ensemble.json").exists() and not request.overwrite:
+        raise InputError(
+            f"{printable(request.out)} already holds an ensemble: choose another --out, or use --overwrite"
+        )
+    old = storage.load(source)
+    stored = replay.read(source, old)
+    images = read_signed(request.data, request.label_rules, request.drop_duplicates, note)
+    foreign = sorted({image.label for image in images} - {*old.cell_types, cells.UNSPECIFIED_BLAST})
+    if foreign:
+        raise InputError(f"the ensemble does not know {', '.join(foreign)}: exclude these labels with --leave-out")
+    configuration = configure(EngineOptions(request.device))
+    if request.int8:
+        check_int8(request, configuration, images)
+    make_folder(request.out)
+    what = "looking at the signed cells"
+    looked = pooled.look_at(old.members, images, request.device, request.out, partial(progress, what), note)
+    known = [
+        known_member(last_layer(member.path), means, features, stored.truth)
+        for member, means, features in zip(old.members, stored.means, stored.features, strict=True)
+    ]
+    signed = signed_cells(old, known, looked.features, looked.images)
+    found, members = judge(old, known, signed, looked.images, progress)
+    if not found.adopted:
+        kept = storage.save(request.out, old)
+        replay.write(request.out, kept, stored)
+        pooled.forget(request.out)
+        return kept, found
+    with scratch_folder(make_folder(request.out)) as scratch:
+        adapted, shifts = _with_new_layers(old, known, signed, found, scratch)
+        truth = _most_likely(signed, members)
+        named = [replace(i, label=old.cell_types[t]) for i, t in zip(looked.images, truth.tolist(), strict=True)]
+        predictions = MemberPredictions(tuple(named), truth, members, looked.appearances)
+        adapted = calibrate(adapted, predictions, request.targets, with_offsets=False)
+        adapted = join(adapted, old.validation, found.unsigned)
+        measured = {**adapted.validation.measured, "adaptation": asdict(found)}
+        adapted = replace(adapted, validation=replace(adapted.validation, measured=measured))
+        adapted = _in_other_precisions(adapted, request, named, scratch, progress)
+        saved = storage.save(request.out, adapted)
+    replay.write(request.out, saved, stored.moved(shifts))
+    pooled.forget(request.out)
+    return saved, found
+
+
+def signed_cells(
+    old: Ensemble,
+    known: Sequence[KnownMember],
+    features: Sequence[replay.Features],
+    images: Sequence[LabelledImage],
+) -> crossfit.SignedCells:
+    """A laboratory's cells as the members see them."""
+    allowed = np.stack([np.isin(old.cell_types, _meant_by(image.label)) for image in images])
+    groups = tuple(image.slide or f"\0{number}" for number, image in enumerate(images))
+    seen = tuple(seen_by(member, each) for member, each in zip(known, features, strict=True))
+    return crossfit.SignedCells(seen, allowed, groups, old.weights, old.rule, old.cell_types)
+
+
+def judge(
+    old: Ensemble,
+    known: Sequence[KnownMember],
+    signed: crossfit.SignedCells,
+    images: Sequence[LabelledImage],
+    progress: Progress = lambda *_: None,
+) -> tuple[Adaptation, tuple[NDArray[np.float64], ...]]:
+    """What adapting brings, and each member's out-of-fold probabilities (N, K)."""
+    guard, left_out = crossfit.choose_guard(known, signed, partial(progress, "leaving types out in turn"))
+    members = crossfit.out_of_fold(known, signed, guard, partial(progress, "judging across slides"))
+    was = [np.asarray(scipy.special.softmax(each.logits, axis=1)) for each in signed.seen]
+    before = signed.right(old.combine(was).argmax(axis=1))
+    after = signed.right(signed.voted(members).argmax(axis=1))
+    gain = rate_difference(after, before, np.asarray(signed.groups))
+    curve = crossfit.learning_curve(known, signed, guard)
+    names = {image.slide for image in images}
+    some = np.asarray(signed.allowed.any(axis=0)).tolist()
+    unsigned = tuple(name for name, one in zip(old.cell_types, some, strict=True) if not one)
+    found = Adaptation(
+        dict(Counter(image.label for image in images)),
+        None if "" in names else len(names),
+        float(before.mean()),
+        float(after.mean()),
+        *_limits(gain),
+        {**curve, "all": float(after.mean())},
+        left_out,
+        guard,
+        unsigned,
+        _gains(gain),
+    )
+    return found, members
+
+
+def _limits(gain: PairedDifference) -> tuple[float | None, float | None]:
+    if not np.isfinite(gain.interval.low):
+        return None, None
+    return float(gain.interval.low), float(gain.interval.high)
+
+
+def _gains(gain: PairedDifference) -> bool:
+    """Whether a gain is certain; where there are too few slides to tell, whether there is one."""
+    low, _ = _limits(gain)
+    return bool(gain.difference > 0) if low is None else low > 0
+
+
+def _meant_by(label: str) -> tuple[str, ...]:
+    """The types that a label may mean."""
+    return cells.BLASTS if label == cells.UNSPECIFIED_BLAST else (label,)
+
+
+def _with_new_layers(
+    old: Ensemble,
+    known: Sequence[KnownMember],
+    signed: crossfit.SignedCells,
+    found: Adaptation,
+    folder: Path,
+) -> tuple[Ensemble, list[NDArray[np.float64]]]:
+    """The ensemble with last layers learnt from all signed cells, written into a folder; and the mean shifts."""
+    told: dict[str, Any] = {"adapted": {"cells": found.cells, "guard": found.guard, "unsigned": list(found.unsigned)}}
+    held = crossfit.guards(old.cell_types, found.guard)
+    members, shifts = [], []
+    for number, (member, each, seen) in enumerate(zip(old.members, known, signed.seen, strict=True)):
+        layer, shift = learn(each, seen, signed.allowed, held)
+        path = folder / str(number) / member.path.name
+        make_folder(path.parent)
+        with_last_layer(member.path, path, layer, told)
+        members.append(member_of(path, member.weight))
+        shifts.append(shift)
+    return Ensemble(tuple(members), old.rule), shifts
+
+
+def _most_likely(signed: crossfit.SignedCells, members: Sequence[NDArray[np.float64]]) -> NDArray[np.int64]:
+    """(N,) each cell's type; of a group the one that is more probable."""
+    return np.asarray(np.where(signed.allowed, signed.voted(members), -1.0).argmax(axis=1))
+
+
+def _in_other_precisions(
+    ensemble: Ensemble, request: EnsembleOptions, images: Sequence[LabelledImage], folder: Path, progress: Progress
+) -> Ensemble:
+    """The ensemble with what other arithmetic would change in its calls, and with 8-bit networks where asked for."""
+    configuration = configure(EngineOptions(request.device))
+    in_bfloat16 = configuration.kind == EngineKind.OPENVINO and has_bfloat16()
+    if not in_bfloat16 and not request.int8:
+        return ensemble
+
+    def predictions(ensemble: Ensemble, precision: str) -> MemberPredictions:
+        engines = load_engines(ensemble.members, replace(configuration, precision=precision))
+        return predict(ensemble, engines, images, partial(progress, f"measuring in {precision}"))
+
+    exact = predictions(ensemble, configuration.precision)
+    if in_bfloat16:
+        ensemble = precisions.with_bf16(ensemble, exact, predictions(ensemble, Precision.BF16))
+    if request.int8:
+        both = in_8_bits(ensemble, images, folder, progress)
+        ensemble = precisions.with_int8(both, exact, predictions(both, Precision.INT8))
+    return ensemble

@@ -1,0 +1,160 @@
+"""How an adaptation fares on cells that it did not learn from: across slides, and with types left out in turn."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy  # its parts are imported when first used: they take most of a second
+from numpy.typing import NDArray
+
+from slidescreen import cells
+from slidescreen.building.new_layer import KnownMember, SeenCells, learn
+from slidescreen.data.splits import folds_of
+from slidescreen.ensembles.ensemble import vote
+from slidescreen.statistics.held_layer import Floats
+
+GUARDS = (0.4, 0.55, 0.7, 0.85, 1.0)
+FOLDS = 5
+CURVE = (10, 20, 50, 100)
+_OF_A_TYPE = 60  # cells that types left out in turn are judged with: enough, and fast
+_LEAST = 10  # cells of a type, or leaving it out shows nothing
+
+
+@dataclass(frozen=True)
+class SignedCells:
+    """A laboratory's signed cells as the members see them.
+
+    Attributes:
+        seen: by each member.
+        allowed: (N, K) the types that each cell may be.
+        groups: (N,) its slide, or a name of its own where that is not known.
+        weights: of the members' vote.
+        rule: of the vote.
+        cell_types: the K types.
+    """
+
+    seen: tuple[SeenCells, ...]
+    allowed: NDArray[np.bool_]
+    groups: tuple[str, ...]
+    weights: tuple[float, ...]
+    rule: str
+    cell_types: tuple[str, ...]
+
+    @property
+    def kinds(self) -> NDArray[np.int64]:
+        """(N,) each cell's type, or the first of its group."""
+        return np.asarray(self.allowed.argmax(axis=1))
+
+    def right(self, called: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(N,) whether each cell is called what it may be."""
+        return np.asarray(self.allowed[np.arange(len(called)), called])
+
+    def where(self, chosen: NDArray[np.int64]) -> "SignedCells":
+        """Some of them."""
+        return SignedCells(
+            tuple(each.where(chosen) for each in self.seen),
+            self.allowed[chosen],
+            tuple(self.groups[place] for place in chosen.tolist()),
+            self.weights,
+            self.rule,
+            self.cell_types,
+        )
+
+    def voted(self, members: Sequence[Floats]) -> Floats:
+        """The vote (N, K) of the members' probabilities, before temperature and offsets."""
+        return vote(members, self.weights, self.rule)
+
+
+def guards(cell_types: Sequence[str], guard: float) -> Floats:
+    """(K,) how much of its old probability each unsigned type keeps: blasts and promyelocytes all of it."""
+    found = np.full(len(cell_types), guard)
+    found[cells.indices(cell_types, cells.BLAST_EQUIVALENTS)] = 1.0
+    return found
+
+
+def out_of_fold(
+    members: Sequence[KnownMember],
+    signed: SignedCells,
+    guard: float,
+    progress: Callable[[int, int], None] = lambda *_: None,
+    most: int | None = None,
+) -> tuple[Floats, ...]:
+    """Each member's probabilities (N, K) of each cell, learnt from the cells of other slides.
+
+    Args:
+        members: as they were.
+        signed: the laboratory's cells.
+        guard: of unsigned types.
+        progress: told how many parts are done, and of how many.
+        most: cells of a type that are learnt from; None for all.
+    """
+    parts = folds_of(signed.kinds.tolist(), signed.groups, FOLDS)
+    found = tuple(np.zeros(each.logits.shape) for each in signed.seen)
+    for done, part in enumerate(map(np.asarray, parts)):
+        taught = np.setdiff1d(np.arange(len(signed.groups)), part)
+        if most is not None:
+            taught = first_of_each(signed.kinds, taught, most)
+        for place, probabilities in enumerate(_adapted(members, signed.where(taught), signed.where(part), guard)):
+            found[place][part] = probabilities
+        progress(done + 1, len(parts))
+    return found
+
+
+def choose_guard(
+    members: Sequence[KnownMember], signed: SignedCells, progress: Callable[[int, int], None]
+) -> tuple[float, dict[str, tuple[float, float]]]:
+    """The weakest guard at which types left out in turn are found as often as by the old networks; else the strongest.
+
+    Returns:
+        The guard, and of each type left out its recall as it was and after adapting to the others.
+    """
+    kinds, single = signed.kinds, signed.allowed.sum(axis=1) == 1
+    counts = np.bincount(kinds[single], minlength=len(signed.cell_types))
+    tried = [kind for kind in np.flatnonzero(counts >= _LEAST).tolist() if (counts > 0).sum() > 1]
+    if not tried:
+        return GUARDS[-1], {}
+    old = signed.voted([scipy.special.softmax(each.logits, axis=1) for each in signed.seen]).argmax(axis=1)
+    before = [float((old[single & (kinds == kind)] == kind).mean()) for kind in tried]
+    after: list[float] = []
+    for number, guard in enumerate(GUARDS):
+        after = []
+        for kind in tried:
+            without = np.flatnonzero(~signed.allowed[:, kind])
+            taught = first_of_each(kinds, without, _OF_A_TYPE)
+            left = signed.where(np.flatnonzero(single & (kinds == kind)))
+            called = signed.voted(_adapted(members, signed.where(taught), left, guard)).argmax(axis=1)
+            after.append(float((called == kind).mean()))
+        progress(number + 1, len(GUARDS))
+        if np.mean(after) >= np.mean(before):
+            break
+    progress(len(GUARDS), len(GUARDS))
+    names = [signed.cell_types[kind] for kind in tried]
+    return guard, dict(zip(names, zip(before, after, strict=True), strict=True))
+
+
+def learning_curve(members: Sequence[KnownMember], signed: SignedCells, guard: float) -> dict[str, float]:
+    """The share of cells called right after learning from so many of each type, at most; as long as there are more."""
+    found = {}
+    largest = int(np.bincount(signed.kinds).max())
+    for most in CURVE:
+        if most < largest:
+            called = signed.voted(out_of_fold(members, signed, guard, most=most)).argmax(axis=1)
+            found[str(most)] = float(signed.right(called).mean())
+    return found
+
+
+def first_of_each(kinds: NDArray[np.int64], places: NDArray[np.int64], most: int) -> NDArray[np.int64]:
+    """So many of each type at most among some places, drawn always the same."""
+    order = np.random.default_rng(0).permutation(places)
+    chosen = [order[kinds[order] == kind][:most] for kind in np.unique(kinds[order]).tolist()]
+    return np.sort(np.concatenate(chosen))
+
+
+def _adapted(members: Sequence[KnownMember], taught: SignedCells, asked: SignedCells, guard: float) -> list[Floats]:
+    """Each member's probabilities of some cells after learning from others."""
+    held = guards(taught.cell_types, guard)
+    found = []
+    for member, seen, other in zip(members, taught.seen, asked.seen, strict=True):
+        layer, _ = learn(member, seen, taught.allowed, held)
+        found.append(np.asarray(scipy.special.softmax(layer.logits(other.features), axis=1)))
+    return found

@@ -1,0 +1,119 @@
+"""A member's last layer, learnt anew from a laboratory's signed cells.
+
+The types that the laboratory signed get new weights, held to the old ones. The types that it did not sign keep the
+old weights, on features moved back by the mean shift between this laboratory and the training cells; so they keep the
+probability that the old network gave them. The result is a plain last layer: the shift goes into its bias.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy  # its parts are imported when first used: they take most of a second
+from numpy.typing import NDArray
+
+from slidescreen.building.replay import Features
+from slidescreen.models.last_layer import LastLayer
+from slidescreen.statistics.held_layer import Examples, Floats, fit
+
+_COMPONENTS = 256
+_PENALTY, _REPLAY = 0.05, 0.3  # chosen on four laboratories: docs/evidence/adaptation.md
+_EVENED = 0.5  # the power of a type's count that its cells are weighted down by
+
+
+@dataclass(frozen=True)
+class KnownMember:
+    """A member as it was, and what it saw in its training cells.
+
+    Attributes:
+        layer: its last layer.
+        means: (K, F) of each type; not a number where it is not known.
+        mean, scale, basis: (F,), (F,), (F, P): from features to the inputs that the change of the layer uses.
+        inputs, logits, truth: (R, P), (R, K), (R,) of some training cells.
+    """
+
+    layer: LastLayer
+    means: Features
+    mean: Floats
+    scale: Floats
+    basis: Floats
+    inputs: Floats
+    logits: Floats
+    truth: NDArray[np.int64]
+
+    def projected(self, features: Features) -> Floats:
+        """(N, P) from features (N, F)."""
+        return np.asarray(((features - self.mean) / self.scale) @ self.basis)
+
+
+@dataclass(frozen=True)
+class SeenCells:
+    """What a member sees in a laboratory's cells: features (N, F), its inputs (N, P), the old logits (N, K)."""
+
+    features: Features
+    inputs: Floats
+    logits: Floats
+
+    def where(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> "SeenCells":
+        """Some of them."""
+        return SeenCells(self.features[chosen], self.inputs[chosen], self.logits[chosen])
+
+
+def known_member(layer: LastLayer, means: Features, features: Features, truth: NDArray[np.int64]) -> KnownMember:
+    """From a member's last layer and its replay."""
+    mean, scale = features.mean(axis=0).astype(np.float64), features.std(axis=0).astype(np.float64) + 1e-3
+    scaled = (features - mean) / scale
+    _, _, components = np.linalg.svd(scaled, full_matrices=False)
+    basis = components[:_COMPONENTS].T
+    return KnownMember(layer, means, mean, scale, basis, scaled @ basis, layer.logits(features), truth)
+
+
+def seen_by(member: KnownMember, features: Features) -> SeenCells:
+    """What a member sees in cells with these features (N, F)."""
+    return SeenCells(features, member.projected(features), member.layer.logits(features))
+
+
+def learn(member: KnownMember, cells: SeenCells, allowed: NDArray[np.bool_], guard: Floats) -> tuple[LastLayer, Floats]:
+    """A new last layer, and the mean shift (F,) of the laboratory's features.
+
+    Args:
+        member: the old one.
+        cells: the laboratory's, at least one.
+        allowed: (N, K) the types that each cell may be: one, or those of its group.
+        guard: (K,) how much of its old probability each unsigned type keeps, 0–1.
+    """
+    shift = mean_shift(member, cells.features, allowed)
+    free = np.flatnonzero(allowed.any(axis=0))
+    old = member.layer
+    base = cells.logits - old.weight @ shift
+    left = scipy.special.softmax(base, axis=1) * guard
+    left[:, free] = 0
+    centre = cells.inputs.mean(axis=0)
+    own = Examples(base, cells.inputs - centre, allowed, left, _evened(allowed.argmax(axis=1), _EVENED))
+    moved = member.inputs + (shift / member.scale) @ member.basis - centre
+    kinds = np.eye(allowed.shape[1], dtype=np.bool_)[member.truth]
+    known = Examples(member.logits, moved, kinds, np.zeros(member.logits.shape), _REPLAY * _evened(member.truth, 1.0))
+    slopes, offsets = fit(own.joined(known), free, _PENALTY)
+    change = slopes @ member.basis.T / member.scale
+    weight, bias = old.weight.copy(), old.bias - old.weight @ shift
+    weight[free] += change
+    bias[free] += offsets - slopes @ centre - change @ member.mean
+    return LastLayer(weight, bias), shift
+
+
+def mean_shift(member: KnownMember, features: Features, allowed: NDArray[np.bool_]) -> Floats:
+    """The mean over signed types of the difference of class means (F,); none where no type is known to both."""
+    single, kind = allowed.sum(axis=1) == 1, allowed.argmax(axis=1)
+    known = [t for t in np.unique(kind[single]).tolist() if np.isfinite(member.means[t]).all()]
+    if not known:
+        return np.zeros(features.shape[1])
+    return np.asarray(
+        np.mean(
+            [features[single & (kind == t)].mean(axis=0, dtype=np.float64) - member.means[t] for t in known], axis=0
+        )
+    )
+
+
+def _evened(kinds: NDArray[np.int64], power: float) -> Floats:
+    """A weight for each cell: less for those of frequent types; they add up to 1."""
+    weights = 1 / np.bincount(kinds)[kinds] ** power
+    return np.asarray(weights / weights.sum())

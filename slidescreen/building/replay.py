@@ -1,0 +1,124 @@
+"""What an ensemble keeps of the cells that its networks were trained on: numbers that they see, no images.
+
+An adaptation to a laboratory measures how that laboratory's cells differ from these, and learns beside them, so that
+types of which the laboratory signed no cell are not forgotten.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen.data.labels import LabelledImage
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.errors import InputError
+from slidescreen.files.writing import printable, write_whole
+
+NAME = "replay.safetensors"
+LEAST_CELLS = 100
+"""Of fewer training cells nothing is kept."""
+
+_OF_A_TYPE = 40  # cells whose features are kept
+_OF_A_MEAN = 400  # cells that a type's mean is of, at most
+_LEAST = 10  # cells of a type, or its mean is not known
+
+Features = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Of each member's training cells.
+
+    Attributes:
+        means: (K, F) of each type; not a number where there are too few cells.
+        features: (R, F) of some cells.
+        truth: (R,) their types.
+    """
+
+    means: tuple[Features, ...]
+    features: tuple[Features, ...]
+    truth: NDArray[np.int64]
+
+    def moved(self, shifts: Sequence[NDArray[np.float64]]) -> "Replay":
+        """The same, as the cells would look in a laboratory whose features (F,) are shifted."""
+        return replace(
+            self,
+            means=tuple((m + s).astype(np.float32) for m, s in zip(self.means, shifts, strict=True)),
+            features=tuple((f + s).astype(np.float32) for f, s in zip(self.features, shifts, strict=True)),
+        )
+
+
+def drawn(images: Sequence[LabelledImage]) -> list[LabelledImage]:
+    """The training cells that means are taken of: of each type so many at most, always the same ones."""
+    order = np.random.default_rng(0).permutation(len(images)).tolist()
+    taken: dict[str, int] = {}
+    chosen = []
+    for place in order:
+        label = images[place].label
+        taken[label] = taken.get(label, 0) + 1
+        if taken[label] <= _OF_A_MEAN:
+            chosen.append(images[place])
+    return chosen
+
+
+def summarise(features: Sequence[Features], truth: NDArray[np.int64], types: int) -> Replay:
+    """From each member's features (N, F) of training cells of types (N,)."""
+    known = [kind for kind in range(types) if (truth == kind).sum() >= _LEAST]
+    places = np.concatenate([np.flatnonzero(truth == kind)[:_OF_A_TYPE] for kind in known])
+    means = []
+    for each in features:
+        table = np.full((types, each.shape[1]), np.nan, np.float32)
+        for kind in known:
+            table[kind] = each[truth == kind].mean(axis=0)
+        means.append(table)
+    kept = tuple(each[places].astype(np.float16).astype(np.float32) for each in features)
+    return Replay(tuple(means), kept, truth[places])
+
+
+def write(folder: Path, ensemble: Ensemble, replay: Replay) -> None:
+    """Write `replay.safetensors` beside the ensemble's members."""
+    from safetensors.numpy import save
+
+    tensors: dict[str, NDArray[np.generic]] = {"truth": replay.truth}
+    for number, (means, features) in enumerate(zip(replay.means, replay.features, strict=True)):
+        tensors[f"means.{number}"] = np.ascontiguousarray(means)
+        tensors[f"features.{number}"] = np.ascontiguousarray(features.astype(np.float16))
+    content = save(tensors, {"members": " ".join(member.sha256 for member in ensemble.members)})
+    write_whole(folder / NAME, lambda temporary: temporary.write_bytes(content))
+
+
+def read(folder: Path, ensemble: Ensemble) -> Replay:
+    """Read what `write` wrote.
+
+    Raises:
+        InputError: there is none, it is damaged, or it is of other networks.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    from slidescreen.models.checkpoints import read_metadata
+
+    path = folder / NAME
+    if not path.is_file():
+        raise InputError(
+            f"{printable(folder)} cannot be adapted: it has no {NAME}, which says what its networks saw in their "
+            "training cells; make it anew with slidescreen ensemble from data with a training split"
+        )
+    if read_metadata(path).get("members") != " ".join(member.sha256 for member in ensemble.members):
+        raise InputError(f"{printable(path)} is of other networks than the ensemble's")
+    try:
+        tensors = load(path.read_bytes())
+        count = len(ensemble.members)
+        found = Replay(
+            tuple(tensors[f"means.{number}"].astype(np.float32) for number in range(count)),
+            tuple(tensors[f"features.{number}"].astype(np.float32) for number in range(count)),
+            tensors["truth"].astype(np.int64),
+        )
+    except (SafetensorError, OSError, KeyError) as error:
+        raise InputError(f"{printable(path)} is damaged: {error}") from error
+    types = len(ensemble.cell_types)
+    if any(m.shape[0] != types for m in found.means) or any(len(f) != len(found.truth) for f in found.features):
+        raise InputError(f"{printable(path)} is damaged: its tables do not fit the ensemble")
+    return found

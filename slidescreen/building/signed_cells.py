@@ -1,0 +1,84 @@
+"""A laboratory's signed cells: from labelled images as `train` takes them, or from an export as it is."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from slidescreen import cells
+from slidescreen.data.class_folders import class_folders
+from slidescreen.data.duplicates import contents_of, deduplicate
+from slidescreen.data.label_options import LabelRules, Split
+from slidescreen.data.labels import LabelledImage, read_labelled
+from slidescreen.data.slides import survey
+from slidescreen.errors import InputError
+from slidescreen.files.writing import printable
+
+LEAST_OF_A_TYPE = 5
+"""Fewer signed cells of a type teach nothing: they are left aside."""
+
+LEAST_CELLS, LEAST_TYPES = 40, 2
+
+
+def read_signed(data: Path, rules: LabelRules, drop: bool, note: Callable[[str], None]) -> list[LabelledImage]:
+    """The signed cells, their slides named where they are known; the label may be a group (`blast`).
+
+    Cells of a test split are not touched.
+
+    Args:
+        data: a table, a folder with one subfolder per cell type, or a folder of slides with signed class folders.
+        rules: for labels.
+        drop: keep one copy of an image that is listed more than once.
+        note: told what is passed over.
+
+    Raises:
+        InputError: there are too few, or as `read_labelled`.
+    """
+    kept = replace(rules, group_kept=True)
+    found = _of_slides(data, kept, note) if _is_export(data) else read_labelled(data, kept, note)
+    images = [image for image in found if image.split != Split.TEST]
+    known = deduplicate(images, contents_of(image.path for image in images), drop)
+    if known.copies or known.two_labels:
+        note(f"left aside: {len(known.copies)} copies, {len(known.two_labels)} images with two labels")
+    return _enough([images[place] for place in known.kept], data, note)
+
+
+def _is_export(data: Path) -> bool:
+    """Whether a folder holds slides with class folders, and is not itself a folder of class folders."""
+    if not data.is_dir():
+        return False
+    folders, _ = class_folders(data)
+    return not any(cells.names_a_class(folder.name) for folder in folders)
+
+
+def _of_slides(data: Path, rules: LabelRules, note: Callable[[str], None]) -> list[LabelledImage]:
+    images, unsigned = [], 0
+    for slide in survey(data).slides:
+        for image in slide.images:
+            label = rules.resolve(image.reported_type) if image.reported_type and not image.refusal else None
+            if label is None:
+                unsigned += 1
+            else:
+                images.append(LabelledImage(image.path, label, slide.name))
+    if not images:
+        raise InputError(f"{printable(data)} holds no signed cells: none lies in a folder named after a cell type")
+    if unsigned:
+        note(f"passed over: {unsigned} images that are in no folder of a cell type")
+    return images
+
+
+def _enough(images: list[LabelledImage], data: Path, note: Callable[[str], None]) -> list[LabelledImage]:
+    counts = Counter(image.label for image in images)
+    few = {label: count for label, count in sorted(counts.items()) if count < LEAST_OF_A_TYPE}
+    kept = [image for image in images if image.label not in few]
+    if few:
+        listed = ", ".join(f"{count} {label}" for label, count in few.items())
+        note(f"left aside, because {LEAST_OF_A_TYPE} cells of a type are the least: {listed}")
+    types = len({image.label for image in kept} - {cells.UNSPECIFIED_BLAST})
+    if len(kept) < LEAST_CELLS or types < LEAST_TYPES:
+        raise InputError(
+            f"{printable(data)} holds too few signed cells to adapt to: {len(kept)} of {types} types with "
+            f"{LEAST_OF_A_TYPE} cells or more; {LEAST_CELLS} of {LEAST_TYPES} types are the least, and 20 of each type "
+            "are worth the work"
+        )
+    return kept

@@ -1,0 +1,80 @@
+"""A last layer learnt from few cells of some types, so that it leaves the other types their probability.
+
+Logits of a cell are `base + x D' + b` at the columns that may change, and `base` at the others. The loss is the mean
+cross entropy with targets that may be a group of types and may leave a part of the probability to given types, plus a
+penalty on D. It is convex where each target is one type, so that the answer is the same on every machine.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import scipy  # its parts are imported when first used: they take most of a second
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+_STEPS = 60
+_BIAS = 0.01  # the penalty on b, as a share of that on D
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Cells to learn from.
+
+    Attributes:
+        base: (N, K) logits before learning.
+        inputs: (N, P).
+        allowed: (N, K) the types that a cell may be: one, or those of its group.
+        left: (N, K) the probability that the other types are left, 0–1; 0 for those that a cell may be.
+        weights: (N,) adding up to 1 or to less.
+    """
+
+    base: Floats
+    inputs: Floats
+    allowed: NDArray[np.bool_]
+    left: Floats
+    weights: Floats
+
+    def joined(self, other: "Examples") -> "Examples":
+        """Both."""
+        return Examples(
+            np.concatenate([self.base, other.base]),
+            np.concatenate([self.inputs, other.inputs]),
+            np.concatenate([self.allowed, other.allowed]),
+            np.concatenate([self.left, other.left]),
+            np.concatenate([self.weights, other.weights]),
+        )
+
+
+def fit(examples: Examples, free: NDArray[np.int64], penalty: float) -> tuple[Floats, Floats]:
+    """The change of the layer at the columns `free`: (F, P) and (F,).
+
+    Args:
+        examples: to learn from.
+        free: the columns that may change.
+        penalty: on the squares of the change.
+    """
+    inputs, count = examples.inputs, examples.inputs.shape[1]
+    share = 1 - examples.left.sum(axis=1, keepdims=True)
+
+    def loss(flat: Floats) -> tuple[float, Floats]:
+        change = flat.reshape(len(free), count + 1)
+        slopes, offsets = change[:, :count], change[:, count]
+        logits = examples.base.copy()
+        logits[:, free] += inputs @ slopes.T + offsets
+        logits -= logits.max(axis=1, keepdims=True)
+        odds = np.exp(logits)
+        total = odds.sum(axis=1, keepdims=True)
+        inside = np.where(examples.allowed, odds, 0.0)
+        own = np.maximum(inside.sum(axis=1, keepdims=True), 1e-300)
+        value = share * (np.log(total) - np.log(own))
+        value += (examples.left * (np.log(total) - logits)).sum(axis=1, keepdims=True)
+        slope = examples.weights[:, None] * (odds / total - share * inside / own - examples.left)[:, free]
+        gradient = np.hstack([slope.T @ inputs + 2 * penalty * slopes, slope.sum(axis=0)[:, None]])
+        gradient[:, count] += 2 * penalty * _BIAS * offsets
+        held = penalty * (float((slopes**2).sum()) + _BIAS * float((offsets**2).sum()))
+        return float(examples.weights @ value[:, 0]) + held, gradient.ravel()
+
+    start = np.zeros(len(free) * (count + 1))
+    found = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS})
+    change = np.asarray(found.x).reshape(len(free), count + 1)
+    return change[:, :count], change[:, count]
