@@ -85,13 +85,12 @@ def learn(member: KnownMember, cells: SeenCells, allowed: NDArray[np.bool_], gua
     free = np.flatnonzero(allowed.any(axis=0))
     old = member.layer
     base = cells.logits - old.weight @ shift
-    left = scipy.special.softmax(base, axis=1) * guard
-    left[:, free] = 0
+    targets = _targets(np.asarray(scipy.special.softmax(base, axis=1)), allowed, free, guard)
     centre = cells.inputs.mean(axis=0)
-    own = Examples(base, cells.inputs - centre, allowed, left, _evened(allowed.argmax(axis=1), _EVENED))
+    own = Examples(base, cells.inputs - centre, targets, _evened(allowed.argmax(axis=1), _EVENED))
     moved = member.inputs + (shift / member.scale) @ member.basis - centre
-    kinds = np.eye(allowed.shape[1], dtype=np.bool_)[member.truth]
-    known = Examples(member.logits, moved, kinds, np.zeros(member.logits.shape), _REPLAY * _evened(member.truth, 1.0))
+    kinds = np.eye(allowed.shape[1])[member.truth]
+    known = Examples(member.logits, moved, kinds, _REPLAY * _evened(member.truth, 1.0))
     slopes, offsets = fit(own.joined(known), free, _PENALTY)
     change = slopes @ member.basis.T / member.scale
     weight, bias = old.weight.copy(), old.bias - old.weight @ shift
@@ -111,6 +110,18 @@ def mean_shift(member: KnownMember, features: Features, allowed: NDArray[np.bool
             [features[single & (kind == t)].mean(axis=0, dtype=np.float64) - member.means[t] for t in known], axis=0
         )
     )
+
+
+def _targets(old: Floats, allowed: NDArray[np.bool_], free: NDArray[np.int64], guard: Floats) -> Floats:
+    """What to learn (N, K): the type that was signed, and for each unsigned type a part of its old probability.
+
+    The types of a group share as the old network says: the laboratory said nothing of that.
+    """
+    left = old * guard
+    left[:, free] = 0
+    inside = np.where(allowed, np.maximum(old, 1e-12), 0.0)
+    share = 1 - left.sum(axis=1, keepdims=True)
+    return np.asarray(left + share * inside / inside.sum(axis=1, keepdims=True))
 
 
 def _evened(kinds: NDArray[np.int64], power: float) -> Floats:

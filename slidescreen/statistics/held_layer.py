@@ -1,8 +1,7 @@
 """A last layer learnt from few cells of some types, so that it leaves the other types their probability.
 
 Logits of a cell are `base + x D' + b` at the columns that may change, and `base` at the others. The loss is the mean
-cross entropy with targets that may be a group of types and may leave a part of the probability to given types, plus a
-penalty on D. It is convex where each target is one type, so that the answer is the same on every machine.
+cross entropy with targets that may leave a part of the probability to other types, plus a penalty on D. It is convex.
 """
 
 from dataclasses import dataclass
@@ -23,15 +22,13 @@ class Examples:
     Attributes:
         base: (N, K) logits before learning.
         inputs: (N, P).
-        allowed: (N, K) the types that a cell may be: one, or those of its group.
-        left: (N, K) the probability that the other types are left, 0–1; 0 for those that a cell may be.
+        targets: (N, K) the probabilities to learn, rows adding up to 1.
         weights: (N,) adding up to 1 or to less.
     """
 
     base: Floats
     inputs: Floats
-    allowed: NDArray[np.bool_]
-    left: Floats
+    targets: Floats
     weights: Floats
 
     def joined(self, other: "Examples") -> "Examples":
@@ -39,8 +36,7 @@ class Examples:
         return Examples(
             np.concatenate([self.base, other.base]),
             np.concatenate([self.inputs, other.inputs]),
-            np.concatenate([self.allowed, other.allowed]),
-            np.concatenate([self.left, other.left]),
+            np.concatenate([self.targets, other.targets]),
             np.concatenate([self.weights, other.weights]),
         )
 
@@ -54,7 +50,6 @@ def fit(examples: Examples, free: NDArray[np.int64], penalty: float) -> tuple[Fl
         penalty: on the squares of the change.
     """
     inputs, count = examples.inputs, examples.inputs.shape[1]
-    share = 1 - examples.left.sum(axis=1, keepdims=True)
 
     def loss(flat: Floats) -> tuple[float, Floats]:
         change = flat.reshape(len(free), count + 1)
@@ -64,15 +59,12 @@ def fit(examples: Examples, free: NDArray[np.int64], penalty: float) -> tuple[Fl
         logits -= logits.max(axis=1, keepdims=True)
         odds = np.exp(logits)
         total = odds.sum(axis=1, keepdims=True)
-        inside = np.where(examples.allowed, odds, 0.0)
-        own = np.maximum(inside.sum(axis=1, keepdims=True), 1e-300)
-        value = share * (np.log(total) - np.log(own))
-        value += (examples.left * (np.log(total) - logits)).sum(axis=1, keepdims=True)
-        slope = examples.weights[:, None] * (odds / total - share * inside / own - examples.left)[:, free]
+        value = np.log(total[:, 0]) - (examples.targets * logits).sum(axis=1)
+        slope = examples.weights[:, None] * (odds / total - examples.targets)[:, free]
         gradient = np.hstack([slope.T @ inputs + 2 * penalty * slopes, slope.sum(axis=0)[:, None]])
         gradient[:, count] += 2 * penalty * _BIAS * offsets
         held = penalty * (float((slopes**2).sum()) + _BIAS * float((offsets**2).sum()))
-        return float(examples.weights @ value[:, 0]) + held, gradient.ravel()
+        return float(examples.weights @ value) + held, gradient.ravel()
 
     start = np.zeros(len(free) * (count + 1))
     found = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": _STEPS})

@@ -1,0 +1,218 @@
+"""What adapting to a laboratory teaches a last layer, and what it must not unlearn."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slidescreen import cells
+from slidescreen.building import crossfit, replay
+from slidescreen.building.adaptation import judge, signed_cells
+from slidescreen.building.joined import join
+from slidescreen.building.new_layer import KnownMember, known_member, learn, seen_by
+from slidescreen.building.signed_cells import read_signed
+from slidescreen.data.label_options import LabelRules
+from slidescreen.data.labels import LabelledImage
+from slidescreen.data.preprocessing import Preprocessing
+from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
+from slidescreen.ensembles.false_calls import FalseCalls
+from slidescreen.ensembles.sufficiency import MeasuredOn
+from slidescreen.errors import InputError
+from slidescreen.models.checkpoints import Checkpoint
+from slidescreen.models.last_layer import LastLayer
+from slidescreen.models.member import Member
+
+TYPES = cells.CELL_TYPES
+FEATURES = 24
+CENTRES = np.random.default_rng(7).normal(0, 2.0, (len(TYPES), FEATURES))
+SHIFT = np.random.default_rng(8).normal(0, 2.5, FEATURES)
+CHECKPOINT = Checkpoint("efficientnet_b1", TYPES, Preprocessing(64))
+OLD = Ensemble((Member(Path("a"), 1.0, "0", CHECKPOINT),))
+NORMAL = ("neutrophil", "lymphocyte", "monocyte", "eosinophil")
+
+
+def drawn(names: list[str], seed: int, shift: np.ndarray | float = 0.0) -> np.ndarray:
+    places = [TYPES.index(name) for name in names]
+    noise = np.random.default_rng(seed).normal(0, 1.0, (len(names), FEATURES))
+    return (CENTRES[places] + noise + shift).astype(np.float32)
+
+
+def home() -> KnownMember:
+    """A member that knows its own cells well: the best linear layer for these centres."""
+    names = [name for name in TYPES for _ in range(30)]
+    features, truth = drawn(names, 0), np.repeat(np.arange(len(TYPES)), 30)
+    layer = LastLayer(CENTRES.copy(), -(CENTRES**2).sum(axis=1) / 2)
+    kept = replay.summarise([features], truth, len(TYPES))
+    return known_member(layer, kept.means[0], kept.features[0], kept.truth)
+
+
+def laboratory(names: list[str], seed: int = 1, slides: int = 6) -> tuple[np.ndarray, list[LabelledImage]]:
+    images = [LabelledImage(Path(str(n)), name, f"S{n % slides}") for n, name in enumerate(names)]
+    return drawn(["myeloblast" if n == "blast" else n for n in names], seed, SHIFT), images
+
+
+def called(layer: LastLayer, features: np.ndarray) -> list[str]:
+    return [TYPES[place] for place in layer.logits(features).argmax(axis=1).tolist()]
+
+
+def taught(names: list[str], guard: float = 1.0) -> LastLayer:
+    features, images = laboratory(names)
+    member = home()
+    signed = signed_cells(OLD, [member], [features], images)
+    return learn(member, signed.seen[0], signed.allowed, crossfit.guards(TYPES, guard))[0]
+
+
+def recall(layer: LastLayer, name: str, shift: np.ndarray | float = SHIFT) -> float:
+    return called(layer, drawn([name] * 200, 99, shift)).count(name) / 200
+
+
+def test_signed_types_get_better_and_unsigned_ones_are_found_too() -> None:
+    old, new = home().layer, taught(list(NORMAL) * 20)
+    assert np.mean([recall(new, name) for name in NORMAL]) > np.mean([recall(old, name) for name in NORMAL]) + 0.1
+    for name in ("myeloblast", "lymphoblast", "promyelocyte"):
+        assert recall(new, name) >= recall(old, name) - 0.02
+        assert recall(new, name) > 0.8
+
+
+def test_one_signed_cell_in_ten_may_be_wrong() -> None:
+    names = list(NORMAL) * 25
+    features, images = laboratory(names)
+    wrong = [
+        LabelledImage(i.path, NORMAL[(NORMAL.index(i.label) + 1) % 4] if n % 10 == 0 else i.label, i.slide)
+        for n, i in enumerate(images)
+    ]
+    member = home()
+    signed = signed_cells(OLD, [member], [features], wrong)
+    layer, _ = learn(member, signed.seen[0], signed.allowed, crossfit.guards(TYPES, 1.0))
+    assert np.mean([recall(layer, name) for name in NORMAL]) > 0.9
+    assert recall(layer, "myeloblast") > 0.8
+
+
+def test_cells_signed_as_blasts_teach_the_group_and_not_a_lineage() -> None:
+    layer = taught([*NORMAL * 20, *["blast"] * 20])
+    found = called(layer, drawn(["myeloblast"] * 200, 99, SHIFT))
+    assert sum(name in cells.BLASTS for name in found) / 200 > 0.9
+
+
+def test_the_same_cells_give_the_same_layer() -> None:
+    one, other = taught(list(NORMAL) * 10), taught(list(NORMAL) * 10)
+    assert np.array_equal(one.weight, other.weight)
+    assert np.array_equal(one.bias, other.bias)
+
+
+def test_it_is_judged_across_slides_and_names_unsigned_types() -> None:
+    features, images = laboratory(list(NORMAL) * 20)
+    member = home()
+    signed = signed_cells(OLD, [member], [features], images)
+    found, members = judge(OLD, [member], signed, images)
+    assert found.adopted
+    assert found.slides == 6
+    assert found.after > found.before
+    assert found.low is not None
+    assert 0 < found.low <= found.after - found.before
+    assert found.after == signed.right(members[0].argmax(axis=1)).mean()
+    assert set(found.unsigned) == set(TYPES) - set(NORMAL)
+    assert set(found.left_out) == set(NORMAL)
+    assert np.mean([after for _, after in found.left_out.values()]) >= np.mean(
+        [before for before, _ in found.left_out.values()]
+    )
+
+
+def test_where_nothing_is_gained_the_old_ensemble_stays() -> None:
+    member, names = home(), list(NORMAL) * 10
+    images = [LabelledImage(Path(str(n)), name, f"S{n % 6}") for n, name in enumerate(names)]
+    signed = signed_cells(OLD, [member], [drawn(names, 1)], images)
+    found, _ = judge(OLD, [member], signed, images)
+    assert not found.adopted
+
+
+def test_a_cell_is_judged_without_the_cells_of_its_slide() -> None:
+    features, images = laboratory(list(NORMAL) * 10, slides=5)
+    signed = signed_cells(OLD, [home()], [features], images)
+    whole = crossfit.out_of_fold([home()], signed, 1.0)[0]
+    here = np.asarray([image.slide == "S0" for image in images])
+    allowed = signed.allowed.copy()
+    allowed[here] = np.roll(allowed[here], 1, axis=1)  # labels of a slide that say nonsense
+    nonsense = crossfit.SignedCells(signed.seen, allowed, signed.groups, (1.0,), OLD.rule, TYPES)
+    assert whole[here].argmax(axis=1).tolist() == signed.kinds[here].tolist()
+    parts = crossfit.folds_of(nonsense.kinds.tolist(), nonsense.groups, crossfit.FOLDS)
+    assert all(len({images[place].slide for place in part}) == 1 for part in parts)
+
+
+def test_error_rates_of_types_with_few_cells_are_those_known_before() -> None:
+    def measured(diagonal: int, seen: dict[str, int]) -> ValidationResult:
+        matrix = np.diag(np.full(len(TYPES), diagonal))
+        calls = FalseCalls(0.0, np.full(len(TYPES), 1), np.full(len(TYPES), diagonal), 0.01)
+        return ValidationResult(
+            confusion_matrix=matrix,
+            sure_matrix=matrix,
+            false_calls={"blasts": calls},
+            measured_on=MeasuredOn(seen, 5),
+        )
+
+    known = measured(300, dict.fromkeys(TYPES, 300))
+    own = Ensemble(OLD.members, validation=measured(40, {"neutrophil": 40, "monocyte": 8}))
+    joined = join(own, known, {"myeloblast"}).validation
+    assert joined.confusion_matrix is not None
+    place = {name: TYPES.index(name) for name in ("neutrophil", "monocyte", "myeloblast")}
+    assert joined.confusion_matrix[place["neutrophil"], place["neutrophil"]] == 40
+    assert joined.confusion_matrix[place["myeloblast"], place["myeloblast"]] == 340
+    assert joined.false_calls["blasts"].called[place["neutrophil"]] == 40
+    assert joined.false_calls["blasts"].called[place["monocyte"]] == 340
+    assert joined.measured_on == MeasuredOn(
+        {name: 40 if name == "neutrophil" else 308 if name == "monocyte" else 300 for name in TYPES}, 5
+    )
+    assert joined.unsigned == {"myeloblast"}
+    assert "monocyte" in joined.borrowed
+    assert "neutrophil" not in joined.borrowed
+
+
+def export(folder: Path, counts: dict[str, int]) -> Path:
+    """Two slides as an analyser exports them; the files' content does not matter here."""
+    for name, count in counts.items():
+        for number in range(count):
+            path = folder / f"slide_{number % 2}" / "Signed slides" / name / f"{name}_{number}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(f"{name} {number}".encode())
+    return folder
+
+
+def test_an_export_gives_its_slides_and_the_group_of_blasts(tmp_path: Path) -> None:
+    said: list[str] = []
+    folder = export(tmp_path, {"Segmented neutrophil": 30, "Lymphocyte": 20, "Blast": 10, "Basophil": 2, "Plasma": 3})
+    found = read_signed(folder, LabelRules(), False, said.append)
+    assert {image.slide for image in found} == {"slide_0", "slide_1"}
+    assert {image.label for image in found} == {"neutrophil", "lymphocyte", "blast"}
+    assert len(found) == 60
+    assert any("2 basophil" in line for line in said)
+    assert any("passed over: 3 images" in line for line in said)
+
+
+def test_too_few_signed_cells_are_refused(tmp_path: Path) -> None:
+    folder = export(tmp_path, {"Neutrophil": 30, "Lymphocyte": 4})
+    with pytest.raises(InputError, match="too few signed cells to adapt to"):
+        read_signed(folder, LabelRules(), False, lambda _: None)
+
+
+def test_what_a_network_saw_is_kept_and_refused_for_other_networks(tmp_path: Path) -> None:
+    truth = np.repeat(np.arange(len(TYPES)), 12)
+    kept = replay.summarise([drawn([TYPES[t] for t in truth.tolist()], 3)], truth, len(TYPES))
+    replay.write(tmp_path, OLD, kept)
+    again = replay.read(tmp_path, OLD)
+    assert np.array_equal(again.features[0], kept.features[0])
+    assert np.array_equal(again.truth, kept.truth)
+    assert np.allclose(again.means[0], kept.means[0])
+    with pytest.raises(InputError, match="of other networks"):
+        replay.read(tmp_path, Ensemble((Member(Path("b"), 1.0, "9", CHECKPOINT),)))
+
+
+def test_adapting_again_starts_from_where_the_laboratory_was() -> None:
+    member = home()
+    features, images = laboratory(list(NORMAL) * 20)
+    signed = signed_cells(OLD, [member], [features], images)
+    layer, shift = learn(member, signed.seen[0], signed.allowed, crossfit.guards(TYPES, 1.0))
+    names = [name for name in TYPES for _ in range(30)]
+    kept = replay.summarise([drawn(names, 0)], np.repeat(np.arange(len(TYPES)), 30), len(TYPES)).moved([shift])
+    second = known_member(layer, kept.means[0], kept.features[0], kept.truth)
+    _, further = learn(second, seen_by(second, features), signed.allowed, crossfit.guards(TYPES, 1.0))
+    assert np.abs(further).max() < 0.1 * np.abs(shift).max()
