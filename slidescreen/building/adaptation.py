@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import scipy  # its parts are imported when first used: they take most of a second
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from slidescreen import cells
 from slidescreen.building import crossfit, pooled, precisions, replay
@@ -39,6 +40,7 @@ from slidescreen.statistics.bootstrap import PairedDifference
 from slidescreen.statistics.clusters import rate_difference
 
 Progress = Callable[[str, int, int], None]
+_NO_LOSS = 0.01  # of the accuracy
 
 
 def adapt_ensemble(
@@ -79,7 +81,8 @@ def adapt_ensemble(
         for member, means, features in zip(old.members, stored.means, stored.features, strict=True)
     ]
     signed = signed_cells(old, known, looked.features, looked.images)
-    found, members = judge(old, known, signed, looked.images, progress)
+    with threadpool_limits(1):  # many small products: threads that wait for each other take longer
+        found, members = judge(old, known, signed, looked.images, progress)
     if not found.adopted:
         kept = storage.save(request.out, old)
         replay.write(request.out, kept, stored)
@@ -133,7 +136,7 @@ def judge(
     some = np.asarray(signed.allowed.any(axis=0)).tolist()
     unsigned = tuple(name for name, one in zip(old.cell_types, some, strict=True) if not one)
     found = Adaptation(
-        dict(Counter(image.label for image in images)),
+        dict(Counter(str(image.label) for image in images)),
         None if "" in names else len(names),
         float(before.mean()),
         float(after.mean()),
@@ -154,9 +157,9 @@ def _limits(gain: PairedDifference) -> tuple[float | None, float | None]:
 
 
 def _gains(gain: PairedDifference) -> bool:
-    """Whether a gain is certain; where there are too few slides to tell, whether there is one."""
+    """Whether there is a gain, and a loss of a point can be excluded where there are slides enough to tell."""
     low, _ = _limits(gain)
-    return bool(gain.difference > 0) if low is None else low > 0
+    return gain.difference > 0 and (low is None or low > -_NO_LOSS)
 
 
 def _meant_by(label: str) -> tuple[str, ...]:

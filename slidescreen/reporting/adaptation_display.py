@@ -35,7 +35,7 @@ def summary(ensemble: Ensemble, found: Adaptation) -> Iterator[str]:
         f"{found.after:.1%}{limits}"
     )
     if not found.adopted:
-        yield "adapting does not gain for certain: the new ensemble is the old one, unchanged"
+        yield "adapting does not gain, or may lose a point: the new ensemble is the old one, unchanged"
     yield "learning curve (cells of each type: called right): " + ", ".join(
         f"{most}: {share:.1%}" for most, share in found.curve.items()
     )
