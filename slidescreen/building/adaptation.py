@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from slidescreen import cells
-from slidescreen.building import crossfit, pooled, precisions, replay
+from slidescreen.building import crossfit, home, pooled, precisions, replay
 from slidescreen.building.build import check_int8, in_8_bits
 from slidescreen.building.joined import join
 from slidescreen.building.new_layer import KnownMember, known_member, learn, seen_by
@@ -30,6 +30,7 @@ from slidescreen.engine.devices import has_bfloat16
 from slidescreen.engine.options import EngineKind, EngineOptions, Precision
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.familiarity import COARSE, EXACT
 from slidescreen.ensembles.laboratory_gain import Adaptation
 from slidescreen.ensembles.member_predictions import MemberPredictions, predict
 from slidescreen.errors import InputError
@@ -98,6 +99,8 @@ def adapt_ensemble(
         measured = {**adapted.validation.measured, "adaptation": asdict(found)}
         adapted = replace(adapted, validation=replace(adapted.validation, measured=measured))
         adapted = _in_other_precisions(adapted, request, named, scratch, progress)
+        if adapted.familiarity is None:
+            note(home.TOO_FEW)
         saved = storage.save(request.out, adapted)
     replay.write(request.out, saved, stored.moved(shifts))
     pooled.forget(request.out)
@@ -196,20 +199,23 @@ def _most_likely(signed: crossfit.SignedCells, members: Sequence[NDArray[np.floa
 def _in_other_precisions(
     ensemble: Ensemble, request: EnsembleOptions, images: Sequence[LabelledImage], folder: Path, progress: Progress
 ) -> Ensemble:
-    """The ensemble with what other arithmetic would change in its calls, and with 8-bit networks where asked for."""
+    """The ensemble with what other arithmetic would change in its calls, and with 8-bit networks where asked for.
+
+    And with what tells cells and slides that are unlike the laboratory's, where its cells are enough to say so.
+    """
     configuration = configure(EngineOptions(request.device))
-    in_bfloat16 = configuration.kind == EngineKind.OPENVINO and has_bfloat16()
-    if not in_bfloat16 and not request.int8:
-        return ensemble
 
     def predictions(ensemble: Ensemble, precision: str) -> MemberPredictions:
         engines = load_engines(ensemble.members, replace(configuration, precision=precision))
-        return predict(ensemble, engines, images, partial(progress, f"measuring in {precision}"))
+        return predict(ensemble, engines, images, partial(progress, f"measuring in {precision}"), with_features=True)
 
-    exact = predictions(ensemble, configuration.precision)
-    if in_bfloat16:
-        ensemble = precisions.with_bf16(ensemble, exact, predictions(ensemble, Precision.BF16))
+    measured = {EXACT: predictions(ensemble, configuration.precision)}
+    if configuration.kind == EngineKind.OPENVINO and has_bfloat16():
+        ensemble = precisions.with_bf16(ensemble, measured[EXACT], predictions(ensemble, Precision.BF16))
     if request.int8:
         both = in_8_bits(ensemble, images, folder, progress)
-        ensemble = precisions.with_int8(both, exact, predictions(both, Precision.INT8))
-    return ensemble
+        measured[COARSE] = predictions(both, Precision.INT8)
+        ensemble = precisions.with_int8(both, measured[EXACT], measured[COARSE])
+        if not all(member.int8 for member in ensemble.members):
+            del measured[COARSE]
+    return replace(ensemble, familiarity=home.measure({}, measured))

@@ -1,12 +1,14 @@
 """What adapting to a laboratory teaches a last layer, and what it must not unlearn."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Command, write_cells
 
 from slidescreen import cells
-from slidescreen.building import crossfit, replay
+from slidescreen.building import adaptation, crossfit, pooled, replay
 from slidescreen.building.adaptation import judge, signed_cells
 from slidescreen.building.joined import join
 from slidescreen.building.new_layer import KnownMember, known_member, learn, seen_by
@@ -14,6 +16,7 @@ from slidescreen.building.signed_cells import read_signed
 from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import LabelledImage
 from slidescreen.data.preprocessing import Preprocessing
+from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.ensembles.false_calls import FalseCalls
 from slidescreen.ensembles.sufficiency import MeasuredOn
@@ -192,6 +195,50 @@ def test_too_few_signed_cells_are_refused(tmp_path: Path) -> None:
     folder = export(tmp_path, {"Neutrophil": 30, "Lymphocyte": 4})
     with pytest.raises(InputError, match="too few signed cells to adapt to"):
         read_signed(folder, LabelRules(), False, lambda _: None)
+
+
+def test_the_command_adapts_an_export_as_it_is(
+    command: Command, ensemble_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        adaptation, "has_bfloat16", lambda: False
+    )  # measuring in it takes seconds, and is no matter here
+    for number, name in enumerate(("Lymphocyte", "Monocyte")):
+        for slide in range(4):
+            write_cells(tmp_path / "export" / f"S{slide}" / "Signed slides" / name, 6, 1000 * number + 50 * slide)
+    source = tmp_path / "source"
+    shutil.copytree(ensemble_folder, source)
+    old = storage.load(source)
+    missing = command("ensemble", "--adapt", source, "--data", tmp_path / "export", "--out", "new")
+    assert missing.code == 2
+    assert "cannot be adapted" in missing.err
+    features = [np.random.default_rng(0).normal(0, 1, (192, width)).astype(np.float32) for width in (1280, 1408)]
+    replay.write(source, old, replay.summarise(features, np.repeat(np.arange(len(TYPES)), 12), len(TYPES)))
+    done = command("ensemble", "--adapt", source, "--data", tmp_path / "export", "--out", "new")
+    assert done.code == 0, done.err
+    assert "48 signed cells of 4 slides: 24 lymphocyte, 24 monocyte" in done.out
+    new = storage.load(Path("new"))
+    assert (new.validation.unsigned == set(TYPES) - {"lymphocyte", "monocyte"}) == ("unchanged" not in done.out)
+    assert "myeloblast" in Path("new/README.md").read_text(encoding="utf-8")
+    assert replay.read(Path("new"), new).truth.tolist() == np.repeat(np.arange(len(TYPES)), 12).tolist()
+    assert not Path("new", pooled.NAME).exists()
+    again = command("ensemble", "--adapt", source, "--data", tmp_path / "export", "--out", "new")
+    assert again.code == 2
+    assert "already holds an ensemble" in again.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--adapt", "default", "x.safetensors"), "give it no checkpoints"),
+        ((), "give checkpoints, or --adapt"),
+        (("--adapt", "default", "--search"), "keeps the ensemble's vote"),
+    ],
+)
+def test_what_does_not_go_with_adapting_is_refused(command: Command, arguments: tuple[str, ...], told: str) -> None:
+    done = command("ensemble", "--data", "d", "--out", "o", *arguments)
+    assert done.code == 2
+    assert told in done.err
 
 
 def test_what_a_network_saw_is_kept_and_refused_for_other_networks(tmp_path: Path) -> None:
