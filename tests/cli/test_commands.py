@@ -107,6 +107,20 @@ def test_a_report_of_a_run_is_made_anew(command: Command, night: Path) -> None:
     assert page.read_text() == before
 
 
+def test_a_page_of_suspicious_cells_alone_is_made_on_demand(command: Command, night: Path) -> None:
+    def others() -> int:
+        return Path("run/report.html").read_text().count(',"data:image/webp')
+
+    command("classify", night, "--out", "run", "--page-cells", "suspicious")
+    sizes = [others()]
+    for options in (["--page-cells", "all"], ["--page-cells", "suspicious"], []):
+        assert command("report", "run", *options).code == 0
+        sizes.append(others())
+    most = sizes[1]
+    assert most > 0
+    assert sizes == [0, most, 0, most]
+
+
 def test_the_page_shows_on_demand_where_the_networks_looked(command: Command, night: Path) -> None:
     command("classify", night, "--out", "run", "--quiet")
     plain = Path("run/report.html").read_text().count('<img class="cell"')

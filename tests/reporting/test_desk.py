@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ from slidescreen.data.slides import Slide
 from slidescreen.files.writing import denature
 from slidescreen.reporting.desk import KEYS, cell_records, embedded
 from slidescreen.reporting.page import render_run
-from slidescreen.screening.results import Run, judge, renamed
+from slidescreen.screening.results import Run, SlideResult, judge, renamed
+from slidescreen.screening.slide_review import CellReview, SlideReview, reviewed_shares
 from slidescreen.screening.thresholds import default_thresholds
 from slidescreen.statistics.intervals import clopper_pearson
 
@@ -47,7 +49,7 @@ def desk(browser: Browser, tmp_path: Path) -> Browser:
     return browser
 
 
-def hostile_slide() -> object:
+def hostile_slide() -> SlideResult:
     row = (0.9, *[0.1 / 15] * 15)
     calls = tuple(
         Call(name, Status.CLASSIFIED, "myeloblast", 0.9, "lymphocyte", row)
@@ -209,6 +211,23 @@ def test_a_change_takes_the_signature_back(desk: Browser) -> None:
     assert desk.ask("document.querySelector('.current').classList.contains('is-signed')") is False
     desk.press("u")
     assert desk.ask("document.querySelector('.current').classList.contains('is-signed')") is True
+
+
+def test_a_review_that_was_given_back_is_where_the_next_begins(browser: Browser, tmp_path: Path) -> None:
+    said = {f"myeloblast{n}.jpg": CellReview("monocyte", "Dr. A") for n in range(4)}
+    judged = slide("Sick", SICK)
+    shares = reviewed_shares(judged.calls, said)
+    review = SlideReview(said, tuple(said), ("Dr. A",), "2026-11-24T08:15:00Z", True, (), shares)
+    show(browser, tmp_path, Run((replace(judged, review=review),), cells.CELL_TYPES, {"run": str(tmp_path)}))
+    assert text_of(browser, "#left") == "All slides are reviewed"
+    go_to(browser, "Sick")
+    assert galleries(browser)["Monocyte"] == 6 + 4
+    browser.ask("document.querySelector('.current .gallery li').focus()")
+    browser.press("6")
+    assert text_of(browser, "#left") == "1 of 1 slide left to review"
+    (row,) = [json.loads(text) for text in browser.ask(f"[localStorage['slidescreen review {tmp_path}']]")]
+    ((_, verdict),) = row["slides"]["Sick"]["cells"].items()
+    assert (verdict["type"], verdict["previous"]) == ("lymphocyte", "myeloblast")
 
 
 def test_hostile_names_stay_text(desk: Browser) -> None:

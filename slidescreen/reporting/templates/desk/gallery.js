@@ -28,7 +28,7 @@ function tileOf(review, cell, first) {
   const verdict = verdictOn(review, cell.image);
   const now = typeNow(review, cell);
   const lines = [make("strong", {}, probabilityText(cell))];
-  if (verdict || cell.given) lines.push(make("span", { class: "by-hand" }, now === cell.type ? "✓ confirmed" : `was ${nameOf(cell.type)}`));
+  if (verdict || now !== cell.type) lines.push(make("span", { class: "by-hand" }, now === cell.type ? "✓ confirmed" : `was ${nameOf(cell.type)}`));
   if (disagrees(cell.reported, now)) lines.push(make("em", {}, `≠ laboratory: ${nameOf(cell.reported)}`));
   return make("li", {
     role: "option", "aria-selected": String(choice.images.has(cell.image)), tabindex: first ? "0" : "-1",
