@@ -231,7 +231,7 @@ def _picture(
     heat: str | None,
     said: Mapping[str, CellReview],
 ) -> _Picture:
-    ranked = sorted(zip(call.probabilities, cell_types, strict=True), reverse=True)
+    ranked = sorted(zip(call.probabilities, cell_types, strict=False), reverse=True)
     called = call.cell_type or "unidentified"
     others = [(cells.DISPLAY_NAMES[name], p) for p, name in ranked if name != call.cell_type]
     return _Picture(
