@@ -81,7 +81,7 @@ def test_a_slide_that_has_been_gone_for_long_leaves_the_worklist_for_the_archive
     assert "6 images: " in shown.out
     assert Path(MONTH, "cells.csv").read_text().splitlines() == before[:7]
     assert len(Path(MONTH, "differential.csv").read_text().splitlines()) == 3
-    assert Path(MONTH, "report.html").read_text().count("<tr>\n  <td><span") == 2
+    assert Path(MONTH, "report.html").read_text().count("<section class=\"slide") == 2
     assert recorded() == {"S0": 1, "S1": 1, "S2": 1}
 
 
