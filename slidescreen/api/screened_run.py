@@ -186,7 +186,7 @@ class ScreenedRun:
         >>> import slidescreen
         >>> cells = slidescreen.read_run("results").cells()
         >>> cells.shape
-        (299, 22)
+        (299, 23)
         >>> cells.query("slide == 'blasts_01'").cell_type.value_counts().head(2).to_dict()
         {'myeloblast': 48, 'lymphocyte': 25}
         """
