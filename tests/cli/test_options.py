@@ -76,7 +76,7 @@ DEFAULTS: dict[str, dict[str, tuple[object, str]]] = {
     "ensemble": {
         **LABELS,
         **dict.fromkeys(("search", "rule", "device", "overwrite", "int8"), (EnsembleOptions((PATH,), PATH, PATH), "")),
-        "allow_few_cells": (EnsembleOptions((PATH,), PATH, PATH), ""),
+        **dict.fromkeys(("allow_few_cells", "adapt"), (EnsembleOptions((PATH,), PATH, PATH), "")),
         "weight": (EnsembleOptions((PATH,), PATH, PATH), "weights"),
         "target_accuracy": (RejectionTargets(), "accuracy"),
         "most_unidentified": (RejectionTargets(), ""),
