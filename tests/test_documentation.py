@@ -47,6 +47,21 @@ def test_a_broken_link_is_found() -> None:
 
 
 @cache
+def scripts_in(text: str) -> set[str]:
+    """The tests and benchmarks that a text says to run, as files of the repository."""
+    found = set(re.findall(r"tests/[\w/]+\.py|benchmarks/\w+\.py", text))
+    return found | {f"benchmarks/{name}.py" for name in re.findall(r"-m benchmarks\.(\w+)", text)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_test_and_benchmark_that_is_named_exists(page: Path) -> None:
+    assert [name for name in sorted(scripts_in(page.read_text(encoding="utf-8"))) if not (ROOT / name).is_file()] == []
+
+
+def test_an_absent_benchmark_is_found() -> None:
+    assert scripts_in("run `python -m benchmarks.none` and tests/none.py") == {"benchmarks/none.py", "tests/none.py"}
+
+
 def options_of(command: str) -> set[str]:
     shown = subprocess.run(
         [sys.executable, "-m", "slidescreen", command, "--help"],
