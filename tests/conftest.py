@@ -140,7 +140,7 @@ def command(
         monkeypatch.setattr("sys.argv", ["slidescreen", *map(os.fspath, arguments)])
         monkeypatch.setenv("SLIDESCREEN_ENSEMBLE", str(ensemble_folder))
         monkeypatch.setenv("COLUMNS", "160")
-        monkeypatch.delenv("SLIDESCREEN_DEBUG", raising=False)
+        monkeypatch.setenv("SLIDESCREEN_DEBUG", "")  # set rather than deleted: what --debug sets is then undone too
         capfd.readouterr()
         with pytest.raises(SystemExit) as exit_info:
             main()
