@@ -85,8 +85,8 @@ def classify(
         order_pattern: regular expression that finds the accession number in a slide's name.
         sum_accessions: add up slides of one accession number.
         codes: TOML file with the laboratory's own codes.
-        page_cells: `suspicious` or `all`, shown as pictures in the page; None for as many as add at most 5% to the
-            time.
+        page_cells: `suspicious` or `all`, shown as pictures in the page; None for as many as 4% of the
+            time, or one second, allow.
         progress: True for a bar on standard error; or a function, called with how many images are done and how many
             there are; or an object with the methods of `RunObserver`.
 

@@ -152,7 +152,8 @@ BatchSizeOption = Annotated[
 PageCellsOption = Annotated[
     PageCells | None,
     typer.Option(
-        help="Show these cells as pictures in report.html. \\[default: as many as add at most 5% to the run's time]",
+        help="Show these cells as pictures in report.html. "
+        "\\[default: as many as 4% of the run's time, or one second, allow]",
         rich_help_panel=_NIGHT,
     ),
 ]

@@ -21,7 +21,7 @@ class ClassifyOptions:
     `settle`: slides in which something arrived within so many seconds wait for the next run. `keep`: days after which
     a slide whose images have gone moves into the archive. `time_limit`: seconds that reading one image may take.
     `force`: classify finished slides again. `history`: of the nights before; None for `history.csv` in `out`.
-    `page_cells`: shown as pictures; None for as many as take no more than a twentieth of the run's time.
+    `page_cells`: shown as pictures; None for as many as 4% of the run's time, or one second, allow.
 
     Raises:
         InputError: a number is out of its range, or no number.
