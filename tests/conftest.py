@@ -1,10 +1,12 @@
 """What several tests need: drawn cell images, a small ensemble with random weights, and the command."""
 
 import os
+import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,6 +15,9 @@ from PIL import Image
 
 from slidescreen import cells, footprint
 from slidescreen.engine import decoder
+
+if TYPE_CHECKING:
+    from browser import Browser
 
 settings.register_profile("slidescreen", deadline=None)  # a loaded machine is slow, and no test fails for that
 settings.load_profile("slidescreen")
@@ -130,6 +135,16 @@ def sabotaged(monkeypatch: pytest.MonkeyPatch) -> Sabotage:
 
 
 @pytest.fixture
+def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two slides of two images each, in an empty working folder."""
+    (tmp_path / "work").mkdir(exist_ok=True)
+    monkeypatch.chdir(tmp_path / "work")
+    for number in range(2):
+        write_cells(Path(f"night/S{number}"), 2, first_seed=10 * number)
+    return Path("night")
+
+
+@pytest.fixture
 def command(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, ensemble_folder: Path
 ) -> Command:
@@ -150,3 +165,14 @@ def command(
     (tmp_path / "work").mkdir(exist_ok=True)
     monkeypatch.chdir(tmp_path / "work")
     return run
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Browser"]:
+    """Chromium; tests that need it are skipped where there is none."""
+    from browser import chromium
+
+    if shutil.which("chromium") is None:
+        pytest.skip("needs Chromium")
+    with chromium(tmp_path_factory.mktemp("profile")) as found:
+        yield found

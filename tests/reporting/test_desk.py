@@ -4,14 +4,12 @@ import csv
 import io
 import json
 import re
-import shutil
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from browser import Browser, chromium
+from browser import Browser
 from conftest import write_cells
 from test_page import slide
 from test_screening import NORMAL, ensemble, measured
@@ -31,14 +29,6 @@ NAME = "</script><b>\"'&=1+1 ü.jpg"
 FORMULA = "=cmd|' /C calc'!A0"
 DOT = "data:image/gif;base64,R0lGODlhAQABAIAAAP///wAAACH5BAAAAAAALAAAAAABAAEAAAICRAEAOw=="
 SICK = {"neutrophil": 60, "lymphocyte": 30, "monocyte": 6, "myeloblast": 24}
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if shutil.which("chromium") is None:
-        pytest.skip("needs Chromium")
-    with chromium(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture

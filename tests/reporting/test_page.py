@@ -6,14 +6,13 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from browser import Browser, chromium
+from browser import Browser
 from conftest import write_cells
 from test_screening import NORMAL, ensemble, measured
 
@@ -198,14 +197,6 @@ def test_it_says_that_it_is_no_diagnosis() -> None:
     text = page(slide("S", NORMAL))
     assert "research use only" in text
     assert "no diagnosis" in text
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    if shutil.which("chromium") is None:
-        pytest.skip("needs Chromium")
-    with chromium(tmp_path_factory.mktemp("profile")) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

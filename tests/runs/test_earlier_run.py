@@ -15,15 +15,6 @@ from slidescreen.runs.earlier_run import earlier_slides, in_the_way
 NAMES = (*TABLES, RECORD, "status.json", "history.csv")
 
 
-@pytest.fixture
-def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "work").mkdir(exist_ok=True)
-    monkeypatch.chdir(tmp_path / "work")
-    for number in range(2):
-        write_cells(Path(f"night/S{number}"), 2, first_seed=10 * number)
-    return Path("night")
-
-
 def cut(path: Path, share: float) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: int(share * len(content))])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Command, write_cells
+from conftest import Command
 
 from slidescreen.errors import OutputError
 from slidescreen.files import writing
@@ -35,15 +35,6 @@ class Watcher:
     def cells(self, count: int) -> None: ...
 
     def slide(self, result: object) -> None: ...
-
-
-@pytest.fixture
-def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    (tmp_path / "work").mkdir(exist_ok=True)
-    monkeypatch.chdir(tmp_path / "work")
-    for number in range(2):
-        write_cells(Path(f"night/S{number}"), 2, first_seed=10 * number)
-    return Path("night")
 
 
 @pytest.fixture
