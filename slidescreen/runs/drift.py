@@ -16,6 +16,7 @@ import numpy as np
 from slidescreen import cells
 from slidescreen.data.appearance import MEASURES
 from slidescreen.data.calls import Call, Status
+from slidescreen.screening.finding import Verdict
 from slidescreen.screening.results import SlideResult
 
 LEAST_NIGHTS = 10
@@ -28,6 +29,10 @@ five slides 5% of them do, over one 15%. A change of every slide is reported fro
 CERTAINTY = ("mean_probability", "unidentified_percent")
 COMPOSITION = tuple(f"{name}_percent" for name in cells.LEUKOCYTES)
 FIGURES = (*MEASURES, *CERTAINTY, *COMPOSITION)
+SHARES = ("unfamiliar_percent", "flagged_percent")
+"""Charted and not compared: a median over slides, and the percentage of slides that are urgent or for review."""
+_UNFAMILIAR, _FLAGGED = SHARES
+_FLAGGED_VERDICTS = (Verdict.URGENT, Verdict.REVIEW)
 _OVER_SLIDES = frozenset((*CERTAINTY, *COMPOSITION))
 _MOST_DEVIATIONS = 5.0
 # Smaller differences do not matter: grey levels, percent of the range, probability,
@@ -42,7 +47,7 @@ _TO_DEVIATION = 1.4826  # from a median absolute deviation to a normal distribut
 
 @dataclass(frozen=True)
 class Profile:
-    """The number of a run's slides, and their `FIGURES` as far as they are known."""
+    """The number of a run's slides, and their `FIGURES` and `SHARES` as far as they are known."""
 
     slides: int
     figures: Mapping[str, float]
@@ -55,14 +60,16 @@ def profile_of(slides: Sequence[SlideResult]) -> Profile:
     for slide in slides:
         calls = tuple(slide.calls)  # calls of an earlier run are read once and not kept
         appearances += (call.appearance for call in calls if call.appearance)
-        of_slides.append({**_certainty(calls), **_composition(calls)})
+        of_slides.append({**_certainty(calls), **_composition(calls), **_unfamiliar(slide)})
     looks = np.asarray(appearances)
     medians = np.median(looks, axis=0).tolist() if len(looks) else ()
     figures = dict(zip(MEASURES, medians, strict=False))
-    for name in (*CERTAINTY, *COMPOSITION):
+    for name in (*CERTAINTY, *COMPOSITION, _UNFAMILIAR):
         values = [found[name] for found in of_slides if name in found]
         if values:
             figures[name] = float(np.median(values))
+    if figures:  # of slides without a readable image nothing is known
+        figures[_FLAGGED] = 100 * sum(slide.finding.verdict in _FLAGGED_VERDICTS for slide in slides) / len(slides)
     return Profile(len(slides), figures)
 
 
@@ -80,6 +87,22 @@ def _composition(calls: Sequence[Call]) -> dict[str, float]:
     types = Counter(call.cell_type for call in calls if call.cell_type in cells.LEUKOCYTES)
     total = sum(types.values())
     return {f"{name}_percent": 100 * types[name] / total for name in cells.LEUKOCYTES} if total else {}
+
+
+def _unfamiliar(slide: SlideResult) -> dict[str, float]:
+    """The percentage of a slide's images that are unfamiliar; nothing where the ensemble cannot tell."""
+    percent = slide.differential.unfamiliar_percent
+    return {} if percent is None else {_UNFAMILIAR: percent}
+
+
+def least_spread(figure: str) -> float:
+    """The least difference of a figure that matters."""
+    return _LEAST_SPREAD.get(figure, _LEAST_SPREAD_PERCENT)
+
+
+def name_of_figure(figure: str) -> str:
+    """A figure in words; a remark on it begins with them."""
+    return figure.removesuffix("_percent").replace("_", " ") + (" %" if figure.endswith("_percent") else "")
 
 
 def compare(tonight: Profile, past: Sequence[Profile], measured: Mapping[str, tuple[float, float]]) -> list[str]:
@@ -109,7 +132,7 @@ def _judge(
 ) -> list[str]:
     slides = sum(each.slides for each in recent)
     value = _weighted_median([each.figures[figure] for each in recent], [each.slides for each in recent])
-    told = f"{_name(figure)}{f' (last {slides} slides)' if len(recent) > 1 else ''}"
+    told = f"{name_of_figure(figure)}{f' (last {slides} slides)' if len(recent) > 1 else ''}"
     if len(before) >= LEAST_NIGHTS:
         return _departure(figure, told, value, slides, before)
     return _outside(figure, told, value, *measured[figure]) if figure in measured else []
@@ -145,7 +168,7 @@ def _departure(figure: str, told: str, value: float, slides: int, before: Sequen
 
 def _least_spread(figure: str, slides: int) -> float:
     between = _BETWEEN_SLIDES.get(figure, 0.0) / math.sqrt(slides)
-    return math.hypot(_LEAST_SPREAD.get(figure, _LEAST_SPREAD_PERCENT), between)
+    return math.hypot(least_spread(figure), between)
 
 
 def _weighted_median(values: Sequence[float], weights: Sequence[int]) -> float:
@@ -157,13 +180,9 @@ def _weighted_median(values: Sequence[float], weights: Sequence[int]) -> float:
 
 def _outside(figure: str, told: str, value: float, low: float, high: float) -> list[str]:
     """A remark if a figure lies outside the limits by more than the least spread, with enough digits to show it."""
-    margin = _LEAST_SPREAD.get(figure, _LEAST_SPREAD_PERCENT)
+    margin = least_spread(figure)
     if low - margin <= value <= high + margin:
         return []
     digits = next((n for n in range(3, 9) if f"{value:.{n}g}" not in (f"{low:.{n}g}", f"{high:.{n}g}")), 9)
     limits = f"{low:.{digits}g}–{high:.{digits}g}"
     return [f"{told}: {value:.{digits}g}, outside the range of the validation images ({limits})"]
-
-
-def _name(figure: str) -> str:
-    return figure.removesuffix("_percent").replace("_", " ") + (" %" if figure.endswith("_percent") else "")

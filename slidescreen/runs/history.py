@@ -5,9 +5,10 @@ another name.
 """
 
 import contextlib
+import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -17,14 +18,16 @@ from slidescreen.errors import InputError
 from slidescreen.files.damaged import free_name, set_aside
 from slidescreen.files.writing import printable, write_text, write_whole
 from slidescreen.reporting.tables import to_csv
-from slidescreen.runs.drift import FIGURES, Profile, profile_of
+from slidescreen.runs.drift import FIGURES, SHARES, Profile, profile_of
 from slidescreen.screening.results import SlideResult
 
-_COLUMNS = ("time", "slides", "images", *FIGURES, "content")
+_COLUMNS = ("time", "slides", "images", *FIGURES, "content", *SHARES)
+_KEPT = (*FIGURES, *SHARES)
 _SIGNATURE = MEASURES[0]  # a column that every history has, and hardly anything else
 _NOTHING = b"\0\r\n\t \xef\xbb\xbf\xff\xfe"  # blanks and byte-order marks
 _MOST = {**dict.fromkeys(MEASURES, 255.0), "sharpness": 25_500.0, "mean_probability": 1.0}
 _MOST_PERCENT = 100.0
+_WHOLE_FIGURE = re.compile(r".*[.,]\d{4}")
 _MOST_SLIDES_NAMED = 1000  # in a row: a cell of a spreadsheet holds 32,767 characters at most
 _LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")  # which no spreadsheet takes for a number or a date
 
@@ -46,6 +49,17 @@ class History:
     def profiles(self, but: str = "") -> list[Profile]:
         """The profile of each night, except for one with exactly this content."""
         return [_profile(row) for row in self.rows if not but or row["content"] != but]
+
+    def with_night(self, time: str, slides: Sequence[SlideResult]) -> "History":
+        """The history with a row for those slides that are in no row yet; a row of exactly these slides is replaced."""
+        content = content_of(slides)
+        if any(row["content"] == content for row in self.rows):
+            rows = [_row_of(slides, time) if row["content"] == content else row for row in self.rows]
+        else:
+            counted = self.counted()
+            fresh = [slide for slide in slides if _content_of(slide) not in counted]
+            rows = [*self.rows, *([_row_of(fresh, time)] if fresh else [])]
+        return replace(self, rows=tuple(rows))
 
     def counted(self) -> frozenset[str]:
         """The slides that the rows were made of, by `content_of`."""
@@ -104,13 +118,8 @@ def add_night(path: Path, time: str, slides: Sequence[SlideResult], named: bool 
         InputError: as `read_history`.
         OutputError: it cannot be written.
     """
-    history, content = read_history(path, named), content_of(slides)
-    if any(row["content"] == content for row in history.rows):
-        rows = [_row_of(slides, time) if row["content"] == content else row for row in history.rows]
-    else:
-        counted = history.counted()
-        fresh = [slide for slide in slides if _content_of(slide) not in counted]
-        rows = [*history.rows, *([_row_of(fresh, time)] if fresh else [])]
+    history = read_history(path, named)
+    rows = history.with_night(time, slides).rows
     columns = list(dict.fromkeys((*_COLUMNS, *(name for row in rows for name in row))))
     kept = _keep(path) if history.spoilt else None
     write_text(path, to_csv([columns, *([row.get(name, "") for name in columns] for row in rows)]))
@@ -128,10 +137,15 @@ def _readable(table: Table, whole: bool) -> tuple[dict[str, str], ...]:
     """The rows with valid values. In a file that is not `whole` the last row may be cut off."""
     rows = []
     for row in table.rows:
-        if whole or row is not table.rows[-1] or row[table.columns[-1]]:
+        if whole or row is not table.rows[-1] or _ends_whole(row, table.columns[-1]):
             with contextlib.suppress(ValueError):
                 rows.append(_tidy(row))
     return tuple(rows)
+
+
+def _ends_whole(row: Mapping[str, str], last: str) -> bool:
+    """Whether the end of a row cannot have been cut off: a figure has all its digits."""
+    return bool(_WHOLE_FIGURE.fullmatch(row[last]) if last in _KEPT else row[last])
 
 
 def _tidy(row: Mapping[str, str]) -> dict[str, str]:
@@ -141,7 +155,7 @@ def _tidy(row: Mapping[str, str]) -> dict[str, str]:
         ValueError: a figure is invalid, for instance because a spreadsheet took a decimal point for a thousands
             separator.
     """
-    figures = {name: number(row[name]) for name in FIGURES if row.get(name)}
+    figures = {name: number(row[name]) for name in _KEPT if row.get(name)}
     if any(not 0 <= value <= _MOST.get(name, _MOST_PERCENT) for name, value in figures.items()):
         raise ValueError("a figure is out of range")
     if int(number(row["slides"])) < 1:
@@ -161,7 +175,7 @@ def _row_of(slides: Sequence[SlideResult], time: str) -> dict[str, str]:
 
 
 def _profile(row: Mapping[str, str]) -> Profile:
-    return Profile(int(number(row["slides"])), {name: float(row[name]) for name in FIGURES if row[name]})
+    return Profile(int(number(row["slides"])), {name: float(row[name]) for name in _KEPT if row[name]})
 
 
 def _content_of(slide: SlideResult) -> str:

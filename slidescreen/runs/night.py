@@ -68,9 +68,13 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
                 results[slide.name] = judge(slide, calls, ensemble, options.thresholds)
                 results[slide.name] = _kept(slide, results[slide.name], plan, ledger, monitor)
                 monitor.slide(results[slide.name])
-            drift = compare_with_history(options, results, ensemble.validation.usual, monitor)
+            control = compare_with_history(options, started, results, ensemble.validation.usual, monitor)
             run = write_worklist(
-                describe(setup, results, waiting, monitor.speed(), drift), out, monitor, page_cells=options.page_cells
+                describe(setup, results, waiting, monitor.speed(), control.drift),
+                out,
+                monitor,
+                page_cells=options.page_cells,
+                charts=control.charts,
             )
         except KeyboardInterrupt:
             run = write_worklist(

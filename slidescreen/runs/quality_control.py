@@ -4,6 +4,7 @@ The run goes on whatever happens to the history file, which may be on a share th
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -14,42 +15,61 @@ from slidescreen.interruptible import interruptibly
 from slidescreen.runs.drift import compare, profile_of
 from slidescreen.runs.history import History, add_night, content_of, read_history
 from slidescreen.runs.monitoring import Monitor
+from slidescreen.runs.night_charts import charts_of
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult
+from slidescreen.statistics.control_charts import ControlChart
 
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class NightControl:
+    """How a night compares with those before: what departs, in words, and the figures of all nights as charts."""
+
+    drift: tuple[str, ...] = ()
+    charts: tuple[ControlChart, ...] = ()
+
+
 def compare_with_history(
     options: ClassifyOptions,
+    started: datetime,
     results: Mapping[str, SlideResult],
     measured: Mapping[str, tuple[float, float]],
     monitor: Monitor,
-) -> list[str]:
+) -> NightControl:
     """How the new slides depart from those of earlier nights, or from the validation images."""
     slides, history, path = _new(results), History(), _path(options)
     with monitor.side_file(path):
         history = _in_time(path, options.time_limit, lambda: read_history(path, options.history is not None))
     for remark in history.remarks:
         monitor.warn(remark)
-    remarks = compare(profile_of(slides), history.profiles(but=content_of(slides)), measured)
+    profile, time = profile_of(slides), _time(started)
+    remarks = compare(profile, history.profiles(but=content_of(slides)), measured)
     for remark in remarks:
         monitor.event("drift", remark=remark)
-    return remarks
+    return NightControl(
+        tuple(remarks), charts_of(history.with_night(time, slides) if profile.figures else history, time)
+    )
 
 
 def add_to_history(
     options: ClassifyOptions, started: datetime, results: Mapping[str, SlideResult], monitor: Monitor
 ) -> None:
     """Add how the new slides look."""
-    slides, time, path = _new(results), started.isoformat(timespec="seconds"), _path(options)
+    slides, time, path = _new(results), _time(started), _path(options)
     if not profile_of(slides).figures:
         return
     with monitor.side_file(path):
         kept = _in_time(path, options.time_limit, lambda: add_night(path, time, slides, options.history is not None))
         if kept is not None:
             monitor.warn(f"{printable(path)} was started anew; the old file is kept as {kept.name}")
+
+
+def _time(started: datetime) -> str:
+    """When a run started, as its record and its row in the history say."""
+    return started.isoformat(timespec="seconds")
 
 
 def _path(options: ClassifyOptions) -> Path:

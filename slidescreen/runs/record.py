@@ -28,6 +28,7 @@ from slidescreen.runs.review_store import with_reviews
 from slidescreen.screening.blood_context import BloodContext, in_context, slides_of_one_patient
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in, reviews_in
+from slidescreen.statistics.control_charts import ControlChart
 
 _HASTE = 3.0  # seconds
 _LEAST_FOR_PICTURES = 1.0  # seconds
@@ -120,6 +121,7 @@ def _options_record(options: ClassifyOptions) -> dict[str, Any]:
         "image_timeout": options.time_limit,
         "export": list(options.export.formats) if options.export else [],
         "page_cells": options.page_cells,
+        "history": options.history and os.fsencode(options.history.absolute()).decode("utf-8", "replace"),
         "thresholds": asdict(options.thresholds),
     }
 
@@ -189,7 +191,12 @@ def _versions() -> dict[str, str]:
 
 
 def write_worklist(
-    run: Run, out: Path, monitor: Monitor, in_haste: bool = False, page_cells: PageCells | None = None
+    run: Run,
+    out: Path,
+    monitor: Monitor,
+    in_haste: bool = False,
+    page_cells: PageCells | None = None,
+    charts: Sequence[ControlChart] = (),
 ) -> Run:
     """Write a run's tables and its page, each whole; one that another program holds gets a fallback name.
 
@@ -200,6 +207,7 @@ def write_worklist(
         in_haste: limit the time for the page's pictures to a few seconds, because the user waits for an interrupted
             run to end.
         page_cells: shown as pictures; None: the suspicious ones, and others as long as the run's time allows.
+        charts: of the laboratory's nights.
 
     Returns:
         The run; its record has the fallback names.
@@ -211,10 +219,11 @@ def write_worklist(
     others = (
         None if page_cells is PageCells.SUSPICIOUS else in_time(in_all=_time_for_pictures(run, in_haste, page_cells))
     )
+    page = render_run(run, picture=picture, others=others, charts=charts)
     written = {
         "cells.csv": write_cells(out / "cells.csv", run.slides, run.cell_types, or_beside=True),
         "differential.csv": write_differentials(out / "differential.csv", run.slides, or_beside=True),
-        "report.html": write_text(out / "report.html", render_run(run, picture=picture, others=others), or_beside=True),
+        "report.html": write_text(out / "report.html", page, or_beside=True),
     }
     other_names = {name: place.name for name, place in written.items() if place.name != name}
     for name, other in other_names.items():

@@ -19,6 +19,7 @@ from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs.archive import is_archive
 from slidescreen.runs.corrected_images import checked_corrections
+from slidescreen.runs.night_charts import saved_charts
 from slidescreen.runs.record import patients_record
 from slidescreen.runs.review_store import home_of, read_reviews, reviewed_run, write_reviews
 from slidescreen.runs.saved_run import read_run
@@ -43,7 +44,8 @@ def renew_page(
             raise InputError("--explain needs the images, and an archive has none")
         return _write_all(run, folder, page_cells)
     heat = explain(run) if explain else {}
-    write_text(folder / "report.html", render_run(run, heat, others=_others(page_cells, in_time())))
+    page = render_run(run, heat, others=_others(page_cells, in_time()), charts=saved_charts(folder, run.info))
+    write_text(folder / "report.html", page)
     return run
 
 
@@ -87,7 +89,8 @@ def _write_all(run: Run, folder: Path, page_cells: PageCells = PageCells.ALL) ->
     """Write a run's tables, its page and its record."""
     archived = is_archive(folder)
     picture = _no_picture if archived else in_time()
-    page = render_run(run, picture=picture, others=_others(page_cells, picture))
+    charts = () if archived else saved_charts(folder, run.info)
+    page = render_run(run, picture=picture, others=_others(page_cells, picture), charts=charts)
     info = run.info if archived else {**run.info, FALLBACK_NAMES: {}}
     before = fallback_names_of(folder)
     write_cells(folder / "cells.csv", run.slides, run.cell_types)

@@ -120,8 +120,8 @@ def test_columns_of_the_laboratorys_own_stay(path: Path) -> None:
     assert [row["remark"] for row in rows_of(path)] == ["new lamp", "", "", "", ""]
 
 
-def test_a_history_from_before_its_last_column_is_carried_on(path: Path) -> None:
-    path.write_text("".join(line.rpartition(",")[0] + "\n" for line in path.open()))
+def test_a_history_from_before_slides_were_recognised_is_carried_on(path: Path) -> None:
+    path.write_text("".join(line.rsplit(",", 3)[0] + "\n" for line in path.open()))
     assert len(read_history(path).profiles()) == 4
     assert add_night(path, time(9), [slide("9")]) is None
     assert [bool(row["content"]) for row in rows_of(path)] == [False] * 4 + [True]
