@@ -8,6 +8,7 @@ from typing import Any
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.skipped_files import sentences
+from slidescreen.reporting.chart_drawing import chart_of_remark, draw_charts
 from slidescreen.reporting.desk import BAR, bar_parts, cell_records, embedded, night_record, script, source_hash
 from slidescreen.reporting.flag_words import MEANINGS, short_flags
 from slidescreen.reporting.kept_pictures import KeptPictures, Picture
@@ -27,6 +28,7 @@ from slidescreen.screening.finding import Flag, Verdict
 from slidescreen.screening.results import Run, SlideResult
 from slidescreen.screening.slide_review import CellReview, ReviewedShare
 from slidescreen.screening.verdict import number_of
+from slidescreen.statistics.control_charts import ControlChart
 
 Heat = Mapping[tuple[str, str], str]
 """Heat maps as data URIs, by slide and image."""
@@ -90,7 +92,11 @@ class _Section:
 
 
 def render_run(
-    run: Run, heat: Heat = MappingProxyType({}), picture: Picture | None = None, others: Picture | None = None
+    run: Run,
+    heat: Heat = MappingProxyType({}),
+    picture: Picture | None = None,
+    others: Picture | None = None,
+    charts: Sequence[ControlChart] = (),
 ) -> str:
     """The page of a run: the worklist on top, then each slide with its evidence, and heat maps where there are any.
 
@@ -99,6 +105,7 @@ def render_run(
         heat: maps of the suspicious cells.
         picture: makes the pictures of the suspicious cells, those of the slides to be seen first coming first.
         others: makes those of all other cells afterwards, in the same order; None: they have none.
+        charts: of the laboratory's nights.
     """
     worklist, picture = run.worklist(), picture or in_time()
     shown = enumerate(worklist[: _sections(worklist)], start=1)
@@ -120,6 +127,8 @@ def render_run(
     return page.render(
         research_use=RESEARCH_USE,
         info=run.info,
+        drift=[(remark, chart_of_remark(remark, charts)) for remark in run.info.get("drift", ())],
+        charts=draw_charts(charts),
         remarks=reading_remarks(run.info),
         worklist=worklist,
         mixed=run.mixed(),

@@ -1,10 +1,18 @@
 // The page becomes the desk.
 
+/** Open what hides the target of a link within the page. */
+function reveal() {
+  const target = document.getElementById(location.hash.slice(1));
+  for (let box = target?.closest("details"); box; box = box.parentElement.closest("details")) box.open = true;
+  if (target?.matches(".chart")) target.scrollIntoView();
+}
+
 function route() {
   const number = Number(SECTION.exec(location.hash)?.[1]);
   const left = current?.number;
   viewer.close();
   openSlide(number ? slideOf(number) : null);
+  reveal();
   if (!current && left) goToRow(rows.find((row) => row.dataset.number === String(left)));
 }
 
