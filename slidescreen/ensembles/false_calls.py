@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy  # its parts are imported when first used: they take most of a second
 from numpy.typing import NDArray
 
 from slidescreen import cells
+from slidescreen.statistics.beta_binomial import log_probability, upper_tail
 
 LEAST_CORRELATION = 1e-4
 CERTAINTIES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
@@ -193,7 +193,7 @@ def slide_correlation(false: NDArray[np.bool_], slides: NDArray[np.str_], rates:
     scale = _scale(tried[:, None])
     likelihood = np.zeros(_STEPS)
     if counts.any():
-        likelihood = scipy.stats.betabinom.logpmf(counts, totals, means * scale, (1 - means) * scale).sum(axis=1)
+        likelihood = log_probability(counts, totals, means * scale, (1 - means) * scale).sum(axis=1)
     before = np.log10(tried) * np.log(_RARER)
     below = np.cumsum(np.exp(likelihood + before - (likelihood + before).max()))
     return float(np.exp(np.interp(_PROBABLY, below / below[-1], np.log(tried))))
@@ -201,14 +201,14 @@ def slide_correlation(false: NDArray[np.bool_], slides: NDArray[np.str_], rates:
 
 def tail_probability(count: int, total: int, rate: float, correlation: float) -> float:
     """The probability of `count` or more false calls among `total` cells at a mean rate that varies by slide."""
-    scale = _scale(correlation)
-    return float(scipy.stats.betabinom.sf(count - 1, total, rate * scale, (1 - rate) * scale))
+    scale = float(_scale(correlation))
+    return upper_tail(count, total, rate * scale, (1 - rate) * scale)
 
 
 def _distribution(total: int, rate: float, correlation: float) -> Floats:
     """The probability of each count from 0 to `total` at a mean rate that varies by slide."""
     scale = _scale(correlation)
-    return np.asarray(scipy.stats.betabinom.pmf(np.arange(total + 1), total, rate * scale, (1 - rate) * scale))
+    return np.exp(log_probability(np.arange(total + 1), total, rate * scale, (1 - rate) * scale))
 
 
 def _scale(correlation: Floats | float) -> Floats:

@@ -24,7 +24,7 @@ def is_unfamiliar(differential: Differential, ensemble: Ensemble, error_rate: fl
     count, compared = differential.unfamiliar, differential.compared
     if ensemble.familiarity is None or count is None or compared < LEAST_CELLS:
         return False
-    tail = scipy.stats.binom.sf(count - 1, compared, ensemble.familiarity.most_unfamiliar)
+    tail = scipy.special.bdtrc(count - 1, compared, ensemble.familiarity.most_unfamiliar) if count else 1.0
     return bool(tail < error_rate)
 
 
