@@ -4,7 +4,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
@@ -97,8 +96,12 @@ def cell_records(
     """
     places = [cells.CELL_TYPES.index(name) for name in types]
     suspects = cells.indices(types, _SUSPECT)
-    present = [_as_in_table(call) for call in calls if call.status in (Status.CLASSIFIED, Status.UNIDENTIFIED)]
-    present.sort(key=lambda call: _least_suspicious(call, suspects))
+    present = [
+        (call, _as_in_table(call.probabilities))
+        for call in calls
+        if call.status in (Status.CLASSIFIED, Status.UNIDENTIFIED)
+    ]
+    present.sort(key=lambda pair: _least_suspicious(*pair, suspects))
     return [
         [
             call.image,
@@ -107,31 +110,31 @@ def cell_records(
             reviewed[call.image].cell_type if call.image in reviewed else "",
             call.reason,
             0 if call.image in shown else source(call.image) or "",
-            *_ranked(call, places),
+            *_ranked(probabilities, places),
         ]
-        for call in present
+        for call, probabilities in present
     ]
 
 
-def _as_in_table(call: Call) -> Call:
-    """A call with as many digits as `cells.csv` has: a page that is made anew is the same."""
-    return replace(call, probabilities=tuple(round(each, 6) for each in call.probabilities))
+def _as_in_table(probabilities: Sequence[float]) -> list[float]:
+    """Probabilities with as many digits as `cells.csv` has: a page that is made anew is the same."""
+    return [round(each, 6) for each in probabilities]
 
 
-def _least_suspicious(call: Call, suspects: Sequence[int]) -> tuple[float, float]:
+def _least_suspicious(call: Call, probabilities: Sequence[float], suspects: Sequence[int]) -> tuple[float, float]:
     """A sort key: first by how probably the cell is a blast or immature, then by how uncertain its call is."""
-    if not call.probabilities:
+    if not probabilities:
         return 0.0, 0.0
-    return -round(sum(call.probabilities[place] for place in suspects), 6), round(call.probability or 0.0, 6)
+    return -round(sum(probabilities[place] for place in suspects), 6), round(call.probability or 0.0, 6)
 
 
-def _ranked(call: Call, places: Sequence[int]) -> list[int]:
-    ranked = sorted(zip(call.probabilities, places, strict=False), key=lambda pair: (-pair[0], pair[1]))
-    found: list[int] = []
-    for probability, place in ranked:
-        if (permille := round(1000 * probability)) >= _LEAST_SHOWN:
-            found += [place, permille]
-    return found
+def _ranked(probabilities: Sequence[float], places: Sequence[int]) -> list[int]:
+    shown = [
+        (-probability, place, permille)
+        for probability, place in zip(probabilities, places, strict=False)
+        if (permille := round(1000 * probability)) >= _LEAST_SHOWN
+    ]
+    return [number for _, place, permille in sorted(shown) for number in (place, permille)]
 
 
 BAR = (
@@ -146,12 +149,20 @@ BAR = (
 """The parts of the worklist's small bar, from left to right."""
 
 
-def bar_parts(shares: Mapping[str, Any]) -> list[tuple[int, str, float, float]]:
-    """The parts of a differential's small bar that are not empty: number, name, start and width in percent."""
-    parts, start = [], 0.0
+def stacked_bar(shares: Mapping[str, Any]) -> Markup:
+    """A differential's small bar as SVG; empty where the slide has no leukocytes.
+
+    Its text is made here and not in the template, for a worklist may have thousands.
+    """
+    names, parts, start = [], [], 0.0
     for number, (name, members) in enumerate(BAR, start=1):
         width = sum(shares[member].percent or 0.0 for member in members)
         if width:
-            parts.append((number, name, start, width))
+            names.append(f"{name} {width:.1f}%")
+            place = f'x="{start:.2f}" y="0" width="{width:.2f}" height="10"'
+            parts.append(f'<rect class="mix-{number}" {place}><title>{names[-1]}</title></rect>')
         start += width
-    return parts
+    if not parts:
+        return Markup("")
+    opening = '<svg class="mix" viewBox="0 0 100 10" preserveAspectRatio="none" role="img"'
+    return Markup(f'{opening} aria-label="{", ".join(names)}">{"".join(parts)}</svg>')  # only names of BAR are in it

@@ -9,7 +9,7 @@ from slidescreen import cells
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.skipped_files import sentences
 from slidescreen.reporting.chart_drawing import chart_of_remark, draw_charts
-from slidescreen.reporting.desk import BAR, bar_parts, cell_records, embedded, night_record, script, source_hash
+from slidescreen.reporting.desk import BAR, cell_records, embedded, night_record, script, source_hash, stacked_bar
 from slidescreen.reporting.flag_words import MEANINGS, short_flags
 from slidescreen.reporting.kept_pictures import KeptPictures, Picture
 from slidescreen.reporting.remarks import (
@@ -122,7 +122,7 @@ def render_run(
         number_of=number_of,
         capitalised=_capitalised,
         in_short=short_flags,
-        bar_parts=bar_parts,
+        stacked_bar=stacked_bar,
     )
     return page.render(
         research_use=RESEARCH_USE,
