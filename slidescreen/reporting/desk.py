@@ -101,7 +101,7 @@ def cell_records(
         for call in calls
         if call.status in (Status.CLASSIFIED, Status.UNIDENTIFIED)
     ]
-    present.sort(key=lambda pair: _least_suspicious(*pair, suspects))
+    present.sort(key=lambda pair: _least_suspicious(pair[0], pair[1], suspects))
     return [
         [
             call.image,

@@ -7,19 +7,23 @@ another name.
 import contextlib
 import re
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 from slidescreen.data.appearance import MEASURES
 from slidescreen.data.delimited import Table, number, read_table
-from slidescreen.errors import InputError
+from slidescreen.errors import InputError, OutputError
 from slidescreen.files.damaged import free_name, set_aside
 from slidescreen.files.writing import printable, write_text, write_whole
+from slidescreen.interruptible import interruptibly
 from slidescreen.reporting.tables import to_csv
 from slidescreen.runs.drift import FIGURES, SHARES, Profile, profile_of
 from slidescreen.screening.results import SlideResult
+
+T = TypeVar("T")
 
 _COLUMNS = ("time", "slides", "images", *FIGURES, "content", *SHARES)
 _KEPT = (*FIGURES, *SHARES)
@@ -108,22 +112,50 @@ def read_history(path: Path, named: bool = False) -> History:
     return History(rows, tuple(remarks), len(rows) < len(table.rows))
 
 
-def add_night(path: Path, time: str, slides: Sequence[SlideResult], named: bool = False) -> Path | None:
+def add_night(
+    path: Path, time: str, slides: Sequence[SlideResult], named: bool = False, limit: float | None = None
+) -> Path | None:
     """Add a row for those slides of a run that are in no row yet; a row of exactly these slides is replaced.
+
+    Args:
+        path: the history file.
+        time: of the run (ISO 8601).
+        slides: of the run.
+        named: as for `read_history`.
+        limit: seconds that the file has to be read, and to be written. The time for making the row does not count.
 
     Returns:
         Where the old file is kept, if not all of it could be read.
 
     Raises:
         InputError: as `read_history`.
-        OutputError: it cannot be written.
+        OutputError: it cannot be written, or does not answer in time.
     """
-    history = read_history(path, named)
+    history = in_time(path, limit, lambda: read_history(path, named))
     rows = history.with_night(time, slides).rows
     columns = list(dict.fromkeys((*_COLUMNS, *(name for row in rows for name in row))))
-    kept = _keep(path) if history.spoilt else None
-    write_text(path, to_csv([columns, *([row.get(name, "") for name in columns] for row in rows)]))
-    return kept
+    text = to_csv([columns, *([row.get(name, "") for name in columns] for row in rows)])
+
+    def write() -> Path | None:
+        kept = _keep(path) if history.spoilt else None
+        write_text(path, text)
+        return kept
+
+    return in_time(path, limit, write)
+
+
+def in_time(path: Path, limit: float | None, function: Callable[[], T]) -> T:
+    """Read or write a file that may not answer, with a time limit in seconds; None: for as long as it takes.
+
+    Raises:
+        OutputError: it took longer, and whatever the function raises.
+    """
+    if limit is None:
+        return function()
+    try:
+        return interruptibly(function, limit)
+    except TimeoutError as error:
+        raise OutputError(f"{printable(path)} does not answer within {limit:g} s") from error
 
 
 def _no_history(name: str, foreign: bool) -> History:

@@ -3,25 +3,20 @@
 The run goes on whatever happens to the history file, which may be on a share that no longer answers.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
-from slidescreen.errors import OutputError
 from slidescreen.files.writing import printable
-from slidescreen.interruptible import interruptibly
 from slidescreen.runs.drift import compare, profile_of
-from slidescreen.runs.history import History, add_night, content_of, read_history
+from slidescreen.runs.history import History, add_night, content_of, in_time, read_history
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.night_charts import charts_of
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult
 from slidescreen.statistics.control_charts import ControlChart
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -42,7 +37,7 @@ def compare_with_history(
     """How the new slides depart from those of earlier nights, or from the validation images."""
     slides, history, path = _new(results), History(), _path(options)
     with monitor.side_file(path):
-        history = _in_time(path, options.time_limit, lambda: read_history(path, options.history is not None))
+        history = in_time(path, options.time_limit, lambda: read_history(path, options.history is not None))
     for remark in history.remarks:
         monitor.warn(remark)
     profile, time = profile_of(slides), _time(started)
@@ -62,7 +57,7 @@ def add_to_history(
     if not profile_of(slides).figures:
         return
     with monitor.side_file(path):
-        kept = _in_time(path, options.time_limit, lambda: add_night(path, time, slides, options.history is not None))
+        kept = add_night(path, time, slides, options.history is not None, options.time_limit)
         if kept is not None:
             monitor.warn(f"{printable(path)} was started anew; the old file is kept as {kept.name}")
 
@@ -80,11 +75,3 @@ def _new(results: Mapping[str, SlideResult]) -> Sequence[SlideResult]:
     """The new slides with images; without known slides that have vanished."""
     shown = (result for result in results.values() if result.new and result.differential.images)
     return [result for result in shown if Flag.VANISHED not in result.finding.flags]
-
-
-def _in_time(path: Path, limit: float, function: Callable[[], T]) -> T:
-    """Read or write a file that may not answer, with a time limit."""
-    try:
-        return interruptibly(function, limit)
-    except TimeoutError as error:
-        raise OutputError(f"{printable(path)} does not answer within {limit:g} s") from error

@@ -3,7 +3,8 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable
+import time as clock
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slidescreen.data.calls import Call, Status
-from slidescreen.errors import InputError
+from slidescreen.errors import InputError, OutputError
 from slidescreen.runs import history
 from slidescreen.runs.history import add_night, content_of, read_history
 from slidescreen.screening.differential import Differential
@@ -331,3 +332,26 @@ def test_an_interrupted_nights_slides_are_counted_when_it_goes_on(
     monkeypatch.setattr(Pipeline, "run", run)
     assert command("classify", "night", "--out", "run").code == 0
     assert [row["slides"] for row in rows_of(Path("run/history.csv"))] == ["3"]
+
+
+class SlowCalls(tuple[Call, ...]):
+    """Calls of an earlier slide, whose record is long to read."""
+
+    def __iter__(self) -> Iterator[Call]:
+        clock.sleep(0.2)
+        return super().__iter__()
+
+
+def test_the_time_for_reading_the_slides_is_not_the_history_s(tmp_path: Path) -> None:
+    slow = replace(slide("a"), calls=SlowCalls(slide("a").calls))
+    add_night(tmp_path / "history.csv", time(1), [slow], limit=0.1)
+    assert rows_of(tmp_path / "history.csv")[0]["content"] == content_of([slide("a")])
+
+
+@pytest.mark.parametrize("function", ["read_history", "write_text"])
+def test_a_history_that_does_not_answer_in_time_is_an_error(
+    path: Path, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    monkeypatch.setattr(history, function, lambda *_, **__: clock.sleep(5))
+    with pytest.raises(OutputError, match=r"does not answer within 0\.1 s"):
+        add_night(path, time(9), [slide("9")], limit=0.1)
