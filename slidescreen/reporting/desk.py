@@ -60,10 +60,29 @@ def embedded(value: Any) -> Markup:
 
 def night_record(run: Run) -> dict[str, Any]:
     """What the desk must know of a run: its identity, the cell types, and how they are grouped and named."""
+    identity = str(run.info.get("run") or "")
+    unnamed = f"{run.info.get('started') or ''} {run.info.get('input') or ''}"
+    return desk_record(identity, identity or unnamed, LABORATORY)
+
+
+LABORATORY = "laboratory"
+"""Who says what `Call.reported_type` says."""
+
+
+def desk_record(identity: str, store: str, label: str, chosen: str = "") -> dict[str, Any]:
+    """What the desk must know of the page that it is on.
+
+    Args:
+        identity: the run's, for the corrections; empty where the cells are of no run.
+        store: the name under which the browser keeps the review.
+        label: who says the labels, in a word.
+        chosen: what the cells are that one gallery shows together; empty on a run's page, which has slides.
+    """
     return {
-        "run": str(run.info.get("run") or ""),
-        "started": str(run.info.get("started") or ""),
-        "input": str(run.info.get("input") or ""),
+        "run": identity,
+        "store": store,
+        "label": label,
+        "chosen": chosen,
         "types": list(cells.CELL_TYPES),
         "leukocytes": list(cells.LEUKOCYTES),
         "groups": cells.GROUPS,
@@ -80,12 +99,9 @@ def cell_records(
     shown: set[str],
     reviewed: Mapping[str, CellReview] = MappingProxyType({}),
 ) -> list[list[Any]]:
-    """A slide's cells for the desk, the most suspicious first; duplicates and unreadable images are left out.
+    """A slide's cells for the desk, each by `cell_record`, the most suspicious first.
 
-    Each is a list: image, cell type or `unidentified`, reported type, type by a
-    review that was given back to the run (empty: none), reason, picture (a data URI; 0 where the
-    page shows it among the suspicious ones; empty where there is none), then the positions in `cells.CELL_TYPES` of
-    its most probable types, each followed by its probability per mille.
+    Duplicates and unreadable images are left out.
 
     Args:
         calls: of the slide.
@@ -103,17 +119,33 @@ def cell_records(
     ]
     present.sort(key=lambda pair: _least_suspicious(pair[0], pair[1], suspects))
     return [
-        [
-            call.image,
-            call.cell_type or UNIDENTIFIED,
-            call.reported_type,
-            reviewed[call.image].cell_type if call.image in reviewed else "",
-            call.reason,
+        cell_record(
+            call,
+            probabilities,
+            places,
             0 if call.image in shown else source(call.image) or "",
-            *_ranked(probabilities, places),
-        ]
+            reviewed[call.image].cell_type if call.image in reviewed else "",
+        )
         for call, probabilities in present
     ]
+
+
+def cell_record(
+    call: Call, probabilities: Sequence[float], places: Sequence[int], picture: str | int, reviewed: str
+) -> list[Any]:
+    """A cell for the desk.
+
+    A list: image, cell type or `unidentified`, reported type, type by a review that was given back (empty: none),
+    reason, picture (a data URI; 0 where the page shows it without scripts too; empty where there is none), then the
+    positions in `cells.CELL_TYPES` of its most probable types, each followed by its probability per mille.
+
+    Args:
+        call: of the cell.
+        probabilities: of the types at `places` in `cells.CELL_TYPES`.
+        picture, reviewed: as above.
+    """
+    called = call.cell_type or UNIDENTIFIED
+    return [call.image, called, call.reported_type, reviewed, call.reason, picture, *_ranked(probabilities, places)]
 
 
 def _as_in_table(probabilities: Sequence[float]) -> list[float]:

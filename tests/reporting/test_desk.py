@@ -164,7 +164,8 @@ def test_every_type_has_a_key_and_a_button(desk: Browser, tmp_path: Path) -> Non
         moved = desk.ask(f"Object.values({kept}.cells).map(c => c.type)")
         assert cell_type in moved, key
     desk.press(" ")
-    assert desk.ask("document.querySelectorAll('#types button').length") == len(KEYS) + 3
+    assert desk.ask("document.querySelectorAll('#types button').length") == len(KEYS) + 4
+    assert desk.ask("document.querySelector('#types .labelled').hidden") is True  # no cell of the slide has a label
 
 
 def test_a_signed_slide_is_ticked_off_kept_and_downloaded(desk: Browser, tmp_path: Path) -> None:
@@ -218,6 +219,14 @@ def test_a_review_that_was_given_back_is_where_the_next_begins(browser: Browser,
     (row,) = [json.loads(text) for text in browser.ask(f"[localStorage['slidescreen review {tmp_path}']]")]
     ((_, verdict),) = row["slides"]["Sick"]["cells"].items()
     assert (verdict["type"], verdict["previous"]) == ("lymphocyte", "myeloblast")
+
+
+def test_a_cell_is_moved_to_the_type_that_the_laboratory_gave_it(desk: Browser) -> None:
+    go_to(desk, NAME)
+    desk.ask("document.querySelector('.current .gallery li').focus()")
+    desk.press("l")
+    assert galleries(desk) == {"Myeloblast": 61, "Lymphocyte": 1}
+    assert text_of(desk, ".current .changes") == "1 cell moved to what the label says."
 
 
 def test_hostile_names_stay_text(desk: Browser) -> None:

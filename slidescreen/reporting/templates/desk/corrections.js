@@ -12,8 +12,8 @@ function correctionRows() {
   const found = [];
   for (const [name, review] of Object.entries(reviews.slides)) {
     const reviewer = review.signed?.reviewer ?? reviews.reviewer;
-    for (const [image, { type, previous, time }] of Object.entries(review.cells)) {
-      found.push([name, image, type, previous, reviewer, time, "", night.run]);
+    for (const [image, { type, previous, time, place }] of Object.entries(review.cells)) {
+      found.push([...(place ?? [name, image]), type, previous, reviewer, time, "", night.run]);
     }
     if (review.signed) {
       found.push([name, "", "", "", review.signed.reviewer, review.signed.time, review.comment, night.run]);

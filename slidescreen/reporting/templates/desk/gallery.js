@@ -5,6 +5,10 @@ const choice = { slide: null, images: new Set(), anchor: null };
 
 function buildGalleries(slide, place) {
   const review = reviewOf(slide.name);
+  if (night.chosen) {
+    place.replaceChildren(galleryOf(review, night.chosen, slide.cells));
+    return;
+  }
   const byType = new Map(galleryOrder.map((type) => [type, []]));
   for (const cell of slide.cells) byType.get(typeNow(review, cell)).push(cell);
   const galleries = [...byType].filter(([, cells]) => cells.length).map(([type, cells]) => galleryOf(review, type, cells));
@@ -28,13 +32,19 @@ function tileOf(review, cell, first) {
   const verdict = verdictOn(review, cell.image);
   const now = typeNow(review, cell);
   const lines = [make("strong", {}, probabilityText(cell))];
-  if (verdict || now !== cell.type) lines.push(make("span", { class: "by-hand" }, now === cell.type ? "✓ confirmed" : `was ${nameOf(cell.type)}`));
-  if (disagrees(cell.reported, now)) lines.push(make("em", {}, `≠ laboratory: ${nameOf(cell.reported)}`));
+  if (verdict || now !== cell.type) lines.push(make("span", { class: "by-hand" }, saidByHand(cell, now)));
+  if (disagrees(cell.reported, night.chosen ? cell.type : now)) lines.push(make("em", {}, `≠ ${night.label}: ${nameOf(cell.reported)}`));
   return make("li", {
     role: "option", "aria-selected": String(choice.images.has(cell.image)), tabindex: first ? "0" : "-1",
     "aria-label": spokenOf(cell, verdict), "data-image": cell.image, title: cell.image,
-    class: [verdict && "touched", disagrees(cell.reported, now) && "disagrees"].filter(Boolean).join(" ") || null,
+    class: [verdict && "touched", !night.chosen && disagrees(cell.reported, now) && "disagrees"].filter(Boolean).join(" ") || null,
   }, pictureOf(cell), ...lines);
+}
+
+/** What a review made of a cell. A cell that stays in its place is named anew. */
+function saidByHand(cell, now) {
+  if (now === cell.type) return "✓ confirmed";
+  return night.chosen ? `✓ now ${nameOf(now)}` : `was ${nameOf(cell.type)}`;
 }
 
 function pictureOf(cell, kind = "cell") {
@@ -46,14 +56,15 @@ function probabilityText(cell) {
   if (cell.reason) return "No cell";
   const [best] = cell.probabilities;
   if (!best) return "";
+  if (night.chosen && cell.type !== UNIDENTIFIED) return `${nameOf(cell.type)} ${asPercent(best.permille)}`;
   return cell.type !== UNIDENTIFIED ? asPercent(best.permille) : `${nameOf(best.type)}? ${asPercent(best.permille)}`;
 }
 
 /** What a screen reader says of a cell. */
 function spokenOf(cell, verdict) {
-  const said = [`${nameOf(cell.type)} ${probabilityText(cell)}`, cell.image];
+  const said = [night.chosen ? probabilityText(cell) : `${nameOf(cell.type)} ${probabilityText(cell)}`, cell.image];
   if (verdict) said.push(verdict.type === cell.type ? "confirmed" : `moved to ${nameOf(verdict.type)}`);
-  if (cell.reported) said.push(`laboratory: ${nameOf(cell.reported)}`);
+  if (cell.reported) said.push(`${night.label}: ${nameOf(cell.reported)}`);
   return said.join(", ");
 }
 
@@ -72,6 +83,7 @@ function chosenCells() {
 function showChoice() {
   for (const tile of tiles()) tile.setAttribute("aria-selected", String(choice.images.has(tile.dataset.image)));
   find("#types").hidden = !choice.images.size;
+  find("#types .labelled").hidden = !chosenCells().some(labelOf);
   find("#types .chosen").textContent = `${counted(choice.images.size, "cell")} chosen. Move to:`;
 }
 

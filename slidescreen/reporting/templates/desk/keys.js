@@ -8,15 +8,21 @@ function showKeys() {
 }
 
 const everywhere = {
-  j: () => (current ? goToSlide(1) : goToRow(rowAway(1))),
-  k: () => (current ? goToSlide(-1) : goToRow(rowAway(-1))),
+  j: () => (night.chosen ? false : current ? goToSlide(1) : goToRow(rowAway(1))),
+  k: () => (night.chosen ? false : current ? goToSlide(-1) : goToRow(rowAway(-1))),
   "?": showKeys,
   "/": () => {
+    if (night.chosen) return;
     openSlide(null);
     history.replaceState(null, "", "#worklist");
     find("#search").focus();
   },
 };
+
+/** Back to the worklist; a page of chosen cells has none. */
+function toWorklist() {
+  if (!night.chosen) location.hash = "#worklist";
+}
 
 const atWorklist = {
   Enter: (event) => {
@@ -30,12 +36,13 @@ const atWorklist = {
 };
 
 const atSlide = {
-  w: () => { location.hash = "#worklist"; },
+  w: toWorklist,
   u: undoLast,
   c: () => moveCells(chosenCells(), null),
-  s: () => find(".comment", sectionOf(current)).focus(),
+  l: () => moveCells(chosenCells(), AS_LABELLED),
+  s: () => find(".comment", sectionOf(current))?.focus(),
   g: () => goToTile(nextGalleryTile()),
-  Escape: () => (choice.images.size ? chooseNone() : (location.hash = "#worklist")),
+  Escape: () => (choice.images.size ? chooseNone() : toWorklist()),
 };
 
 const onTile = {
@@ -70,6 +77,7 @@ function inViewer(event) {
   if (steps) viewNext(steps);
   else if (event.key === "u") undoLast();
   else if (event.key === "c") moveCells([viewed], null);
+  else if (event.key === "l") moveCells([viewed], AS_LABELLED);
   else if (typeOfKey.has(event.key)) moveCells([viewed], typeOfKey.get(event.key));
   else return false;
   return true;
@@ -102,7 +110,8 @@ function setUpTypes() {
   const buttons = Object.entries(night.keys).map(([type, key]) =>
     make("button", { type: "button", onclick: () => moveCells(chosenCells(), type) }, make("kbd", {}, key), ` ${nameOf(type)}`));
   const confirm = make("button", { type: "button", onclick: () => moveCells(chosenCells(), null) }, make("kbd", {}, "c"), " Confirm as they are");
+  const labelled = make("button", { type: "button", class: "labelled", onclick: () => moveCells(chosenCells(), AS_LABELLED) }, make("kbd", {}, "l"), ` As the ${night.label} says`);
   const larger = make("button", { type: "button", onclick: () => enlarge(tileOfImage([...choice.images].at(-1))) }, "Larger");
   const none = make("button", { type: "button", onclick: chooseNone }, make("kbd", {}, "Esc"), " None");
-  find("#types").append(make("span", { class: "chosen", role: "status" }), ...buttons, confirm, larger, none);
+  find("#types").append(make("span", { class: "chosen", role: "status" }), ...buttons, confirm, labelled, larger, none);
 }

@@ -2,6 +2,7 @@
 
 const night = JSON.parse(find("#night").textContent);
 const UNIDENTIFIED = "unidentified";
+const AS_LABELLED = "as labelled";
 const nameOf = (type) => night.names[type] ?? type;
 
 /** The galleries' order: blasts, immature granulocytes, unidentified, then the other types. */
@@ -17,9 +18,9 @@ function slideOf(number) {
   if (!slidesRead.has(number)) {
     const block = document.getElementById(`cells-${number}`);
     if (!block) return null;
-    const { slide, cells } = JSON.parse(block.textContent);
+    const { slide, cells, places } = JSON.parse(block.textContent);
     const shown = picturesShown(number);
-    const read = cells.map((row) => cellOf(row, shown));
+    const read = cells.map((row, at) => ({ ...cellOf(row, shown), place: places?.[at] ?? null }));
     slidesRead.set(number, { name: slide, number, cells: read, byImage: new Map(read.map((cell) => [cell.image, cell])) });
   }
   return slidesRead.get(number);
@@ -36,6 +37,9 @@ function cellOf([image, type, reported, given, reason, source, ...ranked], shown
     source: source || known?.source || "", heat: known?.heat ?? "", suspicious: known !== undefined,
   };
 }
+
+/** The type that a cell is labelled with, if it is one that a cell can be moved to; else null. */
+const labelOf = (cell) => (night.types.includes(cell.reported) ? cell.reported : null);
 
 /** The pictures that the page holds without scripts, by image: they are not stored twice. */
 function picturesShown(number) {

@@ -1,6 +1,6 @@
 // What the reviewer has changed, confirmed and signed. The browser keeps it, for this run alone.
 
-const STORE = `slidescreen review ${night.run || `${night.started} ${night.input}`}`;
+const STORE = `slidescreen review ${night.store}`;
 const MOST_UNDONE = 200;
 const reviews = { reviewer: "", slides: {} };
 let storageWorks = true;
@@ -30,16 +30,16 @@ function setVerdict(review, image, verdict) {
   else Object.defineProperty(review.cells, image, { value: verdict, enumerable: true, configurable: true, writable: true });
 }
 
-/** Give cells of a slide a type, or null: confirm each as it is. A signature under what was before no longer holds. */
+/** Give cells of a slide a type; `AS_LABELLED`: each its label's; null: confirm each as it is. A signature under what was before no longer holds. */
 function giveType(slide, cells, type) {
   const review = openReview(slide.name);
   const time = new Date().toISOString();
   const before = cells.map((cell) => [cell.image, verdictOn(review, cell.image)]);
   let changed = 0;
   for (const cell of cells) {
-    const wanted = type ?? typeNow(review, cell);
-    if (wanted === verdictOn(review, cell.image)?.type) continue;
-    setVerdict(review, cell.image, { type: wanted, previous: cell.type, time });
+    const wanted = type === AS_LABELLED ? labelOf(cell) : (type ?? typeNow(review, cell));
+    if (wanted === null || wanted === verdictOn(review, cell.image)?.type) continue;
+    setVerdict(review, cell.image, { type: wanted, previous: cell.type, time, place: cell.place });
     changed += 1;
   }
   if (!changed) return 0;
@@ -105,7 +105,7 @@ function save() {
 }
 
 function showKept() {
-  const kept = "Your review is kept in this browser, for this run alone. Download it to hand it on.";
+  const kept = `Your review is kept in this browser, for ${night.chosen ? "these cells" : "this run"} alone. Download it to hand it on.`;
   const lost = "This browser keeps nothing. Download your corrections before you close the page.";
   const note = find("#kept");
   note.textContent = storageWorks ? kept : lost;

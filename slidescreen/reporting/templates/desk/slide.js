@@ -6,32 +6,34 @@ const sectionOf = (slide) => document.getElementById(`slide-${slide.number}`);
 
 /** Show a slide alone; null: the worklist. */
 function openSlide(slide) {
-  document.body.classList.toggle("at-slide", slide !== null);
+  document.body.classList.toggle("at-slide", slide !== null && !night.chosen);
   findAll("section.slide.current").forEach((section) => section.classList.remove("current"));
   current = choice.slide = slide;
   chooseNone();
   if (!slide) return;
   const section = sectionOf(slide);
   section.classList.add("current");
-  find("details", section).open = true;
+  if (!night.chosen) find("details", section).open = true;
   if (!find(".desk", section)) setUpSlide(slide, section);
   showSlide();
   goToTile(tiles()[0], false);
-  window.scrollTo(0, 0);
+  if (!night.chosen) window.scrollTo(0, 0);
 }
 
 /** Draw what a change may have changed. */
 function showSlide() {
   const section = sectionOf(current);
   buildGalleries(current, find(".galleries", section));
-  showRecount(current, section);
-  showSigning(current, section);
+  if (!night.chosen) {
+    showRecount(current, section);
+    showSigning(current, section);
+  }
   find(".undo", section).disabled = !reviewOf(current.name).log.length;
 }
 
 function setUpSlide(slide, section) {
   const desk = find("#slide-desk").content.cloneNode(true);
-  const on = (selector, event, listener) => find(selector, desk).addEventListener(event, listener);
+  const on = (selector, event, listener) => find(selector, desk)?.addEventListener(event, listener);
   on(".next", "click", () => goToSlide(1));
   on(".previous", "click", () => goToSlide(-1));
   on(".undo", "click", undoLast);
@@ -49,8 +51,8 @@ function setUpSlide(slide, section) {
   on(".galleries", "click", clickTile);
   on(".galleries", "dblclick", ({ target }) => enlarge(target.closest(".gallery li")));
   section.prepend(find(".moves", desk));
-  find("details", section).append(desk);
-  addReviewedColumns(section);
+  (find("details", section) ?? section).append(desk);
+  if (!night.chosen) addReviewedColumns(section);
   setSize(size);
 }
 
@@ -78,7 +80,7 @@ function moveCells(cells, type) {
   const changed = giveType(current, cells, type);
   chooseNone();
   afterChange();
-  const done = type === null ? `${counted(changed, "cell")} confirmed.` : `${counted(changed, "cell")} moved to ${nameOf(type)}.`;
+  const done = type === AS_LABELLED ? `${counted(changed, "cell")} moved to what the label says.` : type === null ? `${counted(changed, "cell")} confirmed.` : `${counted(changed, "cell")} moved to ${nameOf(type)}.`;
   say(done);
   if (viewer.open) showCell(current, viewed);
   else goToTile(tileOfImage(next?.dataset.image) ?? tiles()[0]);

@@ -11,6 +11,10 @@ function route() {
   const number = Number(SECTION.exec(location.hash)?.[1]);
   const left = current?.number;
   viewer.close();
+  if (night.chosen) {
+    if (!current) openSlide(slideOf(1));
+    return;
+  }
   openSlide(number ? slideOf(number) : null);
   reveal();
   if (!current && left) goToRow(rows.find((row) => row.dataset.number === String(left)));
@@ -18,6 +22,7 @@ function route() {
 
 function start() {
   document.body.classList.add("with-desk");
+  document.body.classList.toggle("chosen-cells", Boolean(night.chosen));
   load();
   setUpWorklist();
   setUpViewer();

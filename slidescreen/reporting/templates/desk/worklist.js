@@ -22,7 +22,19 @@ function applyFilter() {
   showLeft();
 }
 
+/** Of the cells that were chosen for a look: how many nobody has said anything of. */
+function showCellsLeft() {
+  const { cells, name } = slideOf(1);
+  const review = reviewOf(name);
+  const left = cells.filter((cell) => !verdictOn(review, cell.image) && !cell.given).length;
+  find("#left").textContent = left ? `${left} of ${counted(cells.length, "cell")} left to look at` : "You have looked at all cells";
+}
+
 function showLeft() {
+  if (night.chosen) {
+    showCellsLeft();
+    return;
+  }
   const here = rows.filter((row) => row.dataset.number);
   const left = here.filter((row) => !isSigned(row)).length;
   const hidden = rows.filter((row) => row.hidden).length;
@@ -99,6 +111,10 @@ function neighbour(number, steps) {
 
 function setUpWorklist() {
   find("#tools").hidden = false;
+  if (night.chosen) {
+    showLeft();
+    return;
+  }
   makeSortable();
   for (const button of findAll(".filters button[data-verdict]")) {
     button.addEventListener("click", () => {

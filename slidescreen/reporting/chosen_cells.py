@@ -1,0 +1,99 @@
+"""A page of cells that are worth a person's look, from whatever slides: one gallery at the desk, in their order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from slidescreen import cells
+from slidescreen.data.calls import Call
+from slidescreen.reporting.desk import cell_record, desk_record, embedded, script, source_hash
+from slidescreen.reporting.kept_pictures import Picture
+from slidescreen.reporting.templating import template
+from slidescreen.reporting.thumbnails import in_time
+from slidescreen.research_use import RESEARCH_USE
+
+_UNIDENTIFIED = "Unidentified"
+
+
+@dataclass(frozen=True)
+class ChosenCell:
+    """A cell for a person to look at: its slide (empty where not known), its call, where its image lies, and the type
+    that a review gave it before (empty: none)."""
+
+    slide: str
+    call: Call
+    path: Path
+    reviewed: str = ""
+
+    @property
+    def name(self) -> str:
+        """The slide and the image within it."""
+        return f"{self.slide}/{self.call.image}" if self.slide else self.call.image
+
+
+@dataclass(frozen=True)
+class CellPage:
+    """What a page of chosen cells says.
+
+    Attributes:
+        title: its heading, which names the gallery too.
+        sentences: below it.
+        cell_types: in the order of the cells' probabilities.
+        label: who says the cells' labels, in a word.
+        identity: the run's; empty where the cells are of none.
+        store: the name under which the browser keeps the review.
+    """
+
+    title: str
+    sentences: Sequence[str]
+    cell_types: Sequence[str]
+    label: str
+    identity: str
+    store: str
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A cell as the page shows it without scripts."""
+
+    name: str
+    source: str | None
+    called: str
+    percent: str
+    labelled: str
+
+
+def render_cells(chosen: Sequence[ChosenCell], page: CellPage, picture: Picture | None = None) -> str:
+    """The page of chosen cells, in the order in which they are to be seen; `picture` makes their pictures."""
+    draw = picture or in_time()
+    shown = [_shown(cell, draw) for cell in chosen]
+    places = [cells.CELL_TYPES.index(name) for name in page.cell_types]
+    records = [
+        cell_record(replace(cell.call, image=cell.name), cell.call.probabilities, places, 0, cell.reviewed)
+        for cell in chosen
+    ]
+    block = {"slide": page.title, "cells": records, "places": [[cell.slide, cell.call.image] for cell in chosen]}
+    code = script()
+    return template("cells.html.j2").render(
+        title=page.title,
+        sentences=page.sentences,
+        research_use=RESEARCH_USE,
+        label=page.label,
+        cells=shown,
+        chosen=page.title,
+        desk=embedded(block),
+        night=embedded(desk_record(page.identity, page.store, page.label, page.title)),
+        script=code,
+        script_hash=source_hash(code),
+    )
+
+
+def _shown(cell: ChosenCell, draw: Picture) -> _Shown:
+    call = cell.call
+    return _Shown(
+        name=cell.name,
+        source=draw(cell.path),
+        called=cells.DISPLAY_NAMES.get(call.cell_type, _UNIDENTIFIED),
+        percent="" if call.probability is None else f"{100 * call.probability:.0f}",
+        labelled=cells.DISPLAY_NAMES.get(call.reported_type, call.reported_type),
+    )
