@@ -83,7 +83,8 @@ CorrectionsOption = Annotated[
     list[Path] | None,
     typer.Option(
         metavar="FILE",
-        help="Recount with these corrections, and keep them with the run. May be given more than once.",
+        help="A run's page: recount with these corrections, and keep them with the run. An evaluation: show the "
+        "figures with the labels so corrected, too. May be given more than once.",
         rich_help_panel=_PAGE,
     ),
 ]
@@ -131,6 +132,7 @@ def report(
     request = ReportOptions(
         sources=tuple(sources),
         truth=truth,
+        corrections=tuple(corrections or ()),
         label_options=LabelOptions(label_rules(leave_out, unspecified_blasts), split, drop_duplicates),
         out=out,
         ensemble=ensemble,
@@ -185,13 +187,14 @@ def report(
             show_slide(run, slide)
         return
     for name, wanted in of_page.items():
-        if wanted:
+        if wanted and name != "--corrections":
             raise InputError(f"{name} goes with the page of a run: give a run's folder, without --truth")
+    from slidescreen.output import say
     from slidescreen.reporting.evaluation_page import show_evaluation
 
     with EnsembleDisplay() as display:
         evaluation, folder = assessment.run_evaluation(
-            request, default_ensemble, partial(display.progress, "classifying")
+            request, default_ensemble, partial(display.progress, "classifying"), partial(say, "warning")
         )
     show_evaluation(evaluation, folder)
 

@@ -56,9 +56,13 @@ class Correction:
         return InputError(f"{self.place}: {reason}")
 
 
-def read_corrections(path: Path) -> list[Correction]:
+def read_corrections(path: Path, of_slides: bool = True) -> list[Correction]:
     """Corrections as the page writes them, or as people and spreadsheets save them. Cell types may go by any name
     that labels take.
+
+    Args:
+        path: of the file.
+        of_slides: every row must name a slide; False: labelled images may be of none.
 
     Raises:
         InputError: it cannot be read, lacks a column, or a row lacks the slide, the type or the reviewer.
@@ -67,7 +71,7 @@ def read_corrections(path: Path) -> list[Correction]:
     found = []
     for row in table.rows:
         try:
-            found.append(_correction(table, row))
+            found.append(_correction(table, row, of_slides))
         except InputError as error:
             raise table.problem(row, error) from error
     return found
@@ -133,10 +137,10 @@ def _says(each: Correction) -> str:
     return f"{printable(each.reviewer)} calls {cell} {excerpt(each.cell_type)}"
 
 
-def _correction(table: Table, row: Row) -> Correction:
+def _correction(table: Table, row: Row, of_slides: bool) -> Correction:
     values = {name: denature(row.get(name, "").strip()) for name in (*COLUMNS, "content")}
     for name in ("slide", "reviewer"):
-        if not values[name]:
+        if not values[name] and (name == "reviewer" or of_slides or not values["image"]):
             raise InputError(f"the {name} is missing")
     if values["image"]:
         if not values["cell_type"]:

@@ -1,11 +1,13 @@
 """Predictions compared with labels: a model's scores, their limits, and tests between models."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 
 from slidescreen.evaluation.comparison import Comparison, TypeDifference, compare
+from slidescreen.evaluation.label_review import LabelReview, review_labels
 from slidescreen.evaluation.predictions import Predictions, Unscored
 from slidescreen.evaluation.review_summary import ReviewSummary
 from slidescreen.evaluation.scores import ModelScores, ProbabilityCalibration, TypeScores, score
@@ -14,6 +16,7 @@ from slidescreen.evaluation.slide_level import SlideLevel, slide_level
 __all__ = [
     "Comparison",
     "Evaluation",
+    "LabelReview",
     "ModelScores",
     "Predictions",
     "ProbabilityCalibration",
@@ -28,7 +31,8 @@ __all__ = [
 @dataclass(frozen=True)
 class Evaluation:
     """Everything: the models' scores (the first is the one reported), by source, by slide, and their comparisons;
-    `review` is what reviewers changed, where the truth is theirs."""
+    `review` is what reviewers changed, where the truth is theirs; `label_review` what they made of other labels, and
+    `reviewed` the types that they gave to cells of the predictions, by position."""
 
     cell_types: tuple[str, ...]
     models: tuple[ModelScores, ...]
@@ -37,6 +41,8 @@ class Evaluation:
     comparisons: tuple[Comparison, ...]
     predictions: Predictions
     review: ReviewSummary | None = None
+    label_review: LabelReview | None = None
+    reviewed: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def unscored(self) -> tuple[Unscored, ...]:
@@ -44,7 +50,12 @@ class Evaluation:
         return self.predictions.unscored
 
 
-def evaluate(predictions: Sequence[Predictions], resamples: int = 2000, seed: int = 0) -> Evaluation:
+def evaluate(
+    predictions: Sequence[Predictions],
+    resamples: int = 2000,
+    seed: int = 0,
+    reviewed: Mapping[int, str] = MappingProxyType({}),
+) -> Evaluation:
     """Score models on the same cells; the first is compared with each of the others.
 
     Limits are 95%. If slides are known, limits and tests allow for correlated errors within a slide; with fewer than
@@ -55,6 +66,8 @@ def evaluate(predictions: Sequence[Predictions], resamples: int = 2000, seed: in
         predictions: one for each model, the same cells in the same order.
         resamples: of the bootstrap, which draws cells where no slides are known.
         seed: of the bootstrap.
+        reviewed: by position, the types of cells whose labels people looked at again. The scores are by the labels as
+            they were; `label_review` has those by the reviewed ones.
 
     Raises:
         ValueError: no predictions, or of other cells.
@@ -74,4 +87,6 @@ def evaluate(predictions: Sequence[Predictions], resamples: int = 2000, seed: in
         slide_level=slide_level(first),
         comparisons=compare(first, predictions[1:], resamples, seed),
         predictions=first,
+        label_review=review_labels(predictions, reviewed, resamples, seed),
+        reviewed=reviewed,
     )

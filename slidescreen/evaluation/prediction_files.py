@@ -114,7 +114,8 @@ def _read(table: Table, rules: LabelRules) -> _File:
         if truth is None or called is None:
             left["left_out"].append(name)
             continue
-        judged = ScoredCell(truth, called, values, slide, source, image)
+        picture = table.path.parent / image if image else None
+        judged = ScoredCell(truth, called, values, slide, source, image, picture)
         found.append(_Cell(judged, row.line, _key(judged, table.columns)))
     if not found:
         raise InputError(f"{printable(table.path)} holds no cells to compare")

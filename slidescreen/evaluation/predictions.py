@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,8 @@ class Predictions:
         sources: (N,) names of the data's sources; empty strings where not known.
         images: (N,) names of the images; empty where none is known.
         unscored: what is not among the N cells, and why.
+        pictures: (N,) where the images lie; empty where that is not known.
+        beside: slide and image of what is labelled and not among the N cells, as far as it is known.
     """
 
     model: str
@@ -65,6 +68,8 @@ class Predictions:
     sources: tuple[str, ...]
     images: tuple[str, ...] = ()
     unscored: tuple[Unscored, ...] = ()
+    pictures: tuple[Path, ...] = ()
+    beside: frozenset[tuple[str, str]] = frozenset()
 
     def forced(self) -> NDArray[np.int64]:
         """(N,) calls without abstention: the most probable type where probabilities are known."""
@@ -81,6 +86,7 @@ class Predictions:
             slides=tuple(self.slides[p] for p in positions),
             sources=tuple(self.sources[p] for p in positions),
             images=tuple(self.images[p] for p in positions) if self.images else (),
+            pictures=tuple(self.pictures[p] for p in positions) if self.pictures else (),
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +13,8 @@ from slidescreen.evaluation.predictions import Predictions, unscored
 
 @dataclass(frozen=True)
 class ScoredCell:
-    """One cell: its true type, the called one (empty: abstained), and what goes with it."""
+    """One cell: its true type, the called one (empty: abstained), and what goes with it; `picture` is where its image
+    lies, None where that is not known."""
 
     truth: str
     called: str
@@ -20,6 +22,7 @@ class ScoredCell:
     slide: str = ""
     source: str = ""
     image: str = ""
+    picture: Path | None = None
 
 
 def vocabulary(judged: Iterable[ScoredCell]) -> tuple[str, ...]:
@@ -54,4 +57,5 @@ def predictions_of(
         sources=tuple(j.source for j in judged),
         images=tuple(j.image for j in judged),
         unscored=unscored(names),
+        pictures=tuple(j.picture for j in judged if j.picture) if all(j.picture for j in judged) else (),
     )

@@ -98,6 +98,7 @@ def of_images(
             left["unknown_type"].append(name(image))
     if not images:
         raise InputError(f"{printable(source)} holds no images of the ensemble's cell types")
+    beside = frozenset((image.slide, name(image)) for image in (*labels.images, *labels.left_out))
     engines = load_engines(ensemble.members, configure(EngineOptions(device)))
     found = predict(ensemble, engines, images, progress)
     combined = ensemble.combine(found.members)
@@ -113,6 +114,8 @@ def of_images(
             sources=tuple(image.source for image in images),
             images=tuple(map(name, images)),
             unscored=unscored(left),
+            pictures=tuple(image.path for image in images),
+            beside=beside,
         )
 
     models = [of_model("ensemble", combined, ensemble.called(combined))]
@@ -233,7 +236,9 @@ def _sifted(
 
 def _judged(image: RunImage, label: LabelledImage) -> ScoredCell:
     call = image.call
-    return ScoredCell(label.label, call.cell_type, call.probabilities, image.slide.name, label.source, call.image)
+    return ScoredCell(
+        label.label, call.cell_type, call.probabilities, image.slide.name, label.source, call.image, image.path
+    )
 
 
 def _looked_at(call: Call) -> bool:

@@ -9,8 +9,9 @@ from typing import Any
 
 from slidescreen import __version__
 from slidescreen.errors import InputError
-from slidescreen.evaluation import Comparison, Evaluation, ModelScores, Predictions, SlideLevel
+from slidescreen.evaluation import Comparison, Evaluation, LabelReview, ModelScores, Predictions, SlideLevel
 from slidescreen.files.writing import neutralise, printable, write_text
+from slidescreen.reporting.disagreement_page import DISAGREEMENTS, UNKNOWN, CellOrigin, write_disagreements
 from slidescreen.reporting.evaluation_markdown import render_markdown
 from slidescreen.reporting.evaluation_page import render_evaluation
 from slidescreen.reporting.plots import PICTURES, draw_plots
@@ -24,7 +25,7 @@ Rows = Iterable[Sequence[str]]
 
 _NAMES = (
     "metrics.json", "per_type.csv", "confusion_matrix.csv", "comparison.csv", "slides.csv", "predictions.csv",
-    "summary.md", "evaluation.html", *PICTURES,
+    "summary.md", "evaluation.html", DISAGREEMENTS, *PICTURES,
 )  # fmt: skip
 
 
@@ -52,8 +53,9 @@ def _is_evaluation(folder: Path) -> bool:
         return False
 
 
-def write_evaluation(evaluation: Evaluation, folder: Path) -> None:
-    """Write every file of an evaluation into a folder that exists; each appears whole."""
+def write_evaluation(evaluation: Evaluation, folder: Path, origin: CellOrigin = UNKNOWN) -> None:
+    """Write every file of an evaluation into a folder that exists; each appears whole. `origin` is the cells'."""
+    write_disagreements(evaluation, folder, origin)
     write_text(folder / "metrics.json", json.dumps(to_dict(evaluation), indent=2, allow_nan=False) + "\n")
     write_text(folder / "per_type.csv", to_csv(_per_type_rows(evaluation)))
     write_text(folder / "confusion_matrix.csv", to_csv(_confusion_rows(evaluation)))
@@ -83,6 +85,18 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
         "slide_level": None if evaluation.slide_level is None else _plain(asdict(evaluation.slide_level)),
         "comparisons": [_plain(asdict(comparison)) for comparison in evaluation.comparisons],
         **({"review": asdict(evaluation.review)} if evaluation.review is not None else {}),
+        **({"as_reviewed": _reviewed_to_dict(evaluation.label_review)} if evaluation.label_review is not None else {}),
+    }
+
+
+def _reviewed_to_dict(review: LabelReview) -> dict[str, Any]:
+    return {
+        "cells": review.cells,
+        "disagreements": review.disagreements,
+        "call_upheld": review.call_upheld,
+        "label_upheld": review.label_upheld,
+        "changes": [asdict(change) for change in review.changes],
+        "models": [_model_to_dict(model) for model in review.models],
     }
 
 

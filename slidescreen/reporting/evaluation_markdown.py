@@ -7,6 +7,7 @@ from slidescreen.reporting.wording import (
     as_number,
     comparison_sentence,
     display_name,
+    label_review_sentences,
     limits_sentence,
     model_name,
     review_sentences,
@@ -32,6 +33,7 @@ def _lines(evaluation: Evaluation) -> Iterator[str]:
     if evaluation.slide_level:
         yield from _slides(evaluation.slide_level)
     yield from (f"- {sentence}" for sentence in review_sentences(evaluation.review))
+    yield from (f"- {sentence}" for sentence in label_review_sentences(evaluation.label_review))
     yield from _comparisons(evaluation.comparisons)
     for left in evaluation.unscored:
         yield f"- Not evaluated: {unscored_sentence(left)}"

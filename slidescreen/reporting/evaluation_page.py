@@ -9,13 +9,16 @@ from rich.table import Table
 
 from slidescreen import __version__, cells, output
 from slidescreen.evaluation import Evaluation, ModelScores, SlideLevel
+from slidescreen.evaluation.label_review import disagreements
 from slidescreen.files.writing import printable
+from slidescreen.reporting.disagreement_page import DISAGREEMENTS
 from slidescreen.reporting.templating import template
 from slidescreen.reporting.wording import (
     as_limit,
     as_number,
     comparison_sentence,
     display_name,
+    label_review_sentences,
     limits_sentence,
     model_name,
     p_text,
@@ -38,7 +41,7 @@ def show_evaluation(evaluation: Evaluation, folder: Path) -> None:
         console.print()
         console.print(_slides_table(evaluation.slide_level))
     console.print(f"\n{limits_sentence(evaluation)}")
-    for sentence in review_sentences(evaluation.review):
+    for sentence in (*review_sentences(evaluation.review), *label_review_sentences(evaluation.label_review)):
         console.print(f"\n{escape(sentence)}")
     for comparison in evaluation.comparisons:
         console.print(f"\n{escape(comparison_sentence(comparison))}")
@@ -46,6 +49,11 @@ def show_evaluation(evaluation: Evaluation, folder: Path) -> None:
         console.print("\nnot evaluated:")
         for left in evaluation.unscored:
             console.print(f"  {escape(unscored_sentence(left))}", soft_wrap=True)
+    if evaluation.predictions.pictures and (folder / DISAGREEMENTS).exists():
+        count = len(disagreements(evaluation.predictions))
+        console.print(
+            f"\n{count} disagreements, as pictures: {escape(printable(folder / DISAGREEMENTS))}", soft_wrap=True
+        )
     console.print(f"\nevaluation: {escape(printable(folder / 'evaluation.html'))}", soft_wrap=True)
 
 
@@ -116,7 +124,11 @@ def render_evaluation(evaluation: Evaluation, folder: Path, pictures: Sequence[s
     return page.render(
         evaluation=evaluation,
         limits=limits_sentence(evaluation),
-        sentences=[*review_sentences(evaluation.review), *(comparison_sentence(c) for c in evaluation.comparisons)],
+        sentences=[
+            *review_sentences(evaluation.review),
+            *label_review_sentences(evaluation.label_review),
+            *(comparison_sentence(c) for c in evaluation.comparisons),
+        ],
         unscored=[unscored_sentence(left) for left in evaluation.unscored],
         pictures=encoded,
         version=__version__,

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from slidescreen import cells
-from slidescreen.evaluation import Comparison, Evaluation, ModelScores, Unscored
+from slidescreen.evaluation import Comparison, Evaluation, LabelReview, ModelScores, Unscored
 from slidescreen.evaluation.predictions import WHY_UNSCORED
 from slidescreen.evaluation.review_summary import ReviewSummary
 from slidescreen.models.backbones import BACKBONES
@@ -122,6 +122,31 @@ def review_sentences(review: ReviewSummary | None) -> list[str]:
     said.append(f"Calls that reviewers kept: {kept}.")
     changes = ", ".join(f"{_plain_name(e.called)} → {_plain_name(e.reviewed)} {e.cells}" for e in review.changes)
     return [*said, f"Changed: {changes}."] if changes else said
+
+
+def label_review_sentences(review: LabelReview | None) -> list[str]:
+    """What reviewers made of labels, and what that changes."""
+    if review is None:
+        return []
+    neither = review.disagreements - review.call_upheld - review.label_upheld
+    said = (
+        f"Labels reviewed: {review.cells} cells, {review.changed} labels changed. Of {review.disagreements} reviewed "
+        f"disagreements, reviewers decided {review.call_upheld} for the call, {review.label_upheld} for the label, "
+        f"{neither} for neither."
+    )
+    changes = ", ".join(f"{_plain_name(e.label)} → {_plain_name(e.reviewed)} {e.cells}" for e in review.changes)
+    return [f"{said} Changed: {changes}." if changes else said, *map(_as_reviewed, review.models[:1])]
+
+
+def _as_reviewed(model: ModelScores) -> str:
+    """The scores by the reviewed labels, and why they flatter."""
+    return (
+        f"With the labels as reviewed, {model_name(model.model)}: accuracy "
+        f"{with_limits(model.accuracy, model.accuracy_limits)}, macro F1 "
+        f"{with_limits(model.macro_f1, model.macro_f1_limits)} on {model.called} called cells. All other figures here "
+        "are with the labels as they were. Reviewed figures flatter: reviewers saw the calls, and where label and call "
+        "share an error nobody looked."
+    )
 
 
 def _plain_name(name: str) -> str:

@@ -1,23 +1,26 @@
 """From whatever holds predictions and truth to a written evaluation."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from slidescreen.data.correction_table import is_of_corrections, merged
+from slidescreen.data.correction_table import is_of_corrections, merged, read_corrections
 from slidescreen.data.delimited import read_table
 from slidescreen.ensembles import storage
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Evaluation, Predictions, evaluate
 from slidescreen.evaluation import truth as truths
+from slidescreen.evaluation.label_review import reviewed_types
 from slidescreen.evaluation.prediction_files import of_tables
 from slidescreen.evaluation.review_summary import ReviewSummary, summarise
 from slidescreen.files.legal_names import legal_name
 from slidescreen.files.writing import make_folder, printable
+from slidescreen.reporting.desk import LABORATORY
+from slidescreen.reporting.disagreement_page import CellOrigin
 from slidescreen.reporting.evaluation_files import check_place, write_evaluation
 from slidescreen.runs.corrected_images import checked_corrections
 from slidescreen.runs.options import ReportOptions
-from slidescreen.runs.review_store import reviewed_run
+from slidescreen.runs.review_store import read_reviews, reviewed_run
 from slidescreen.runs.saved_run import is_run, read_run
 from slidescreen.screening.results import Run
 
@@ -28,10 +31,32 @@ def is_plain_run(request: ReportOptions) -> bool:
     return request.truth is None and not others and source.is_dir() and is_run(source)
 
 
+@dataclass(frozen=True)
+class _Material:
+    """What an evaluation is made of.
+
+    Attributes:
+        predictions: one for each model.
+        place: where the evaluation goes unless the user names another folder.
+        origin: of the cells, for the page of disagreements.
+        reviewed: by position, the types of cells whose labels people looked at again.
+        summary: what reviewers changed, where the truth is theirs.
+    """
+
+    predictions: list[Predictions]
+    place: Path
+    origin: CellOrigin
+    reviewed: Mapping[int, str] = field(default_factory=dict)
+    summary: ReviewSummary | None = None
+
+
 def run_evaluation(
-    request: ReportOptions, default_ensemble: Callable[[], Path], progress: Callable[[int, int], None]
+    request: ReportOptions,
+    default_ensemble: Callable[[], Path],
+    progress: Callable[[int, int], None],
+    note: Callable[[str], None] = lambda _: None,
 ) -> tuple[Evaluation, Path]:
-    """Evaluate what the request names, and write the results.
+    """Evaluate what the request names, and write the results; `note` is told what to look at again.
 
     Returns:
         The evaluation and the folder it was written to.
@@ -39,40 +64,70 @@ def run_evaluation(
     Raises:
         InputError: the source holds neither predictions nor labels, or they cannot be used; nothing was written.
     """
-    read = [*request.sources, *([Path(request.truth)] if request.truth else [])]
+    read = [*request.sources, *([Path(request.truth)] if request.truth else []), *request.corrections]
     if request.out is not None:
         check_place(request.out, read)  # before hours of work
-    predictions, place, review = _predictions(request, default_ensemble, progress)
-    check_place(request.out or place, read)
-    folder = make_folder(request.out or place)
-    evaluation = replace(evaluate(predictions), review=review)
-    write_evaluation(evaluation, folder)
+    found = _material(request, default_ensemble, progress, note)
+    check_place(request.out or found.place, read)
+    folder = make_folder(request.out or found.place)
+    evaluation = replace(evaluate(found.predictions, reviewed=found.reviewed), review=found.summary)
+    write_evaluation(evaluation, folder, found.origin)
     return evaluation, folder
 
 
-def _predictions(
-    request: ReportOptions, default_ensemble: Callable[[], Path], progress: Callable[[int, int], None]
-) -> tuple[list[Predictions], Path, ReviewSummary | None]:
+def _material(
+    request: ReportOptions,
+    default_ensemble: Callable[[], Path],
+    progress: Callable[[int, int], None],
+    note: Callable[[str], None],
+) -> _Material:
     source, *others = request.sources
     place = Path("slidescreen-out") / legal_name(source.resolve().stem, "-evaluation")
+    origin = CellOrigin("label", "", f"labels {printable(source.resolve())}")
     for path in request.sources:
         if not path.exists():
             raise InputError(f"{printable(path)} does not exist")
-    if others:
-        paths = [_table(path) for path in request.sources]
-        return of_tables(paths, request.label_options.rules, request.label_options.drop_duplicates), place, None
-    if source.is_dir() and is_run(source):
-        run, truth = _truth_of(read_run(source), request.truth or "")
-        if truth in (truths.REPORTED, truths.REVIEWED) and request.label_options.split:
-            raise InputError("--split needs labels with a split, and class folders and reviews have none")
-        summary = summarise(run) if truth == truths.REVIEWED else None
-        return [truths.of_run(run, truth, request.label_options)], source / "evaluation", summary
-    if request.truth is not None:
+    if not others and source.is_dir() and is_run(source):
+        return _of_run(request, source, note)
+    if request.truth is not None and not others:
         raise InputError(f"--truth needs the folder of a run, and {printable(source)} is not one")
-    if not source.is_dir() and _holds_predictions(source):
-        return of_tables([source], request.label_options.rules, request.label_options.drop_duplicates), place, None
-    ensemble = storage.load(request.ensemble or default_ensemble())
-    return truths.of_images(source, ensemble, request.label_options, request.device, progress), place, None
+    corrections = merged([], [each for path in request.corrections for each in read_corrections(path, of_slides=False)])
+    if others or (not source.is_dir() and _holds_predictions(source)):
+        paths = [_table(path) for path in request.sources]
+        found = of_tables(paths, request.label_options.rules, request.label_options.drop_duplicates)
+    else:
+        ensemble = storage.load(request.ensemble or default_ensemble())
+        found = truths.of_images(source, ensemble, request.label_options, request.device, progress)
+    return _Material(found, place, origin, reviewed_types(found[0], corrections))
+
+
+def _of_run(request: ReportOptions, folder: Path, note: Callable[[str], None]) -> _Material:
+    """A run against its truth. What people said of its cells, stored with it or given now, reviews other labels."""
+    place, run = folder / "evaluation", read_run(folder)
+    given = merged(read_reviews(folder), checked_corrections(run, request.corrections, note))
+    run, truth = _truth_of(reviewed_run(run, given), request.truth or "")
+    if truth in (truths.REPORTED, truths.REVIEWED) and request.label_options.split:
+        raise InputError("--split needs labels with a split, and class folders and reviews have none")
+    predictions = truths.of_run(run, truth, request.label_options)
+    identity = str(run.info.get("run") or "")
+    word = LABORATORY if truth == truths.REPORTED else "label"
+    origin = CellOrigin(word, identity, f"{identity or printable(folder.resolve())} disagreements {printable(truth)}")
+    if truth == truths.REVIEWED:
+        return _Material([predictions], place, origin, summary=summarise(run))
+    said = reviewed_run(run, [each for each in given if not each.signs])
+    return _Material([predictions], place, origin, _reviewed_cells(predictions, said))
+
+
+def _reviewed_cells(predictions: Predictions, run: Run) -> dict[int, str]:
+    """By position, the types of those cells of predictions that a run's reviewers looked at one by one."""
+    positions = {place: at for at, place in enumerate(zip(predictions.slides, predictions.images, strict=True))}
+    return {
+        positions[slide.name, image]: cell.cell_type
+        for slide in run.slides
+        if slide.review is not None
+        for image, cell in slide.review.cells.items()
+        if (slide.name, image) in positions
+    }
 
 
 def _truth_of(run: Run, truth: str) -> tuple[Run, str]:

@@ -71,12 +71,13 @@ class ReportOptions:
     """What the user asked for.
 
     `truth`: labelled images or corrections, `reported` for the laboratory's own class folders, `reviewed` for the
-    reviewed cells; None for a run's page. `out`: None for a folder named after the source. `ensemble`: None for the
-    default one. `page_cells`: a page's, as pictures.
+    reviewed cells; None for a run's page. `corrections`: for an evaluation, of labels. `out`: None for a folder named
+    after the source. `ensemble`: None for the default one. `page_cells`: a page's, as pictures.
     """
 
     sources: tuple[Path, ...]
     truth: str | None = None
+    corrections: tuple[Path, ...] = ()
     label_options: LabelOptions = field(default_factory=LabelOptions)
     out: Path | None = None
     ensemble: Path | None = None

@@ -1,0 +1,165 @@
+"""Labels that people looked at again: the scores with the labels as they were, and as reviewed.
+
+Labels are wrong too. What a reviewer says of a cell, having seen its label and its call, replaces the label here. Only
+the cells that somebody reviewed change: an error that label and call share stays.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen.data.correction_table import Correction
+from slidescreen.data.delimited import excerpt
+from slidescreen.data.file_finder import folded
+from slidescreen.evaluation.predictions import Predictions
+from slidescreen.evaluation.scores import ModelScores, score
+
+_Place = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class LabelChange:
+    """How many cells' labels reviewers changed from one type to another; that may be `unidentified`, or no type of the
+    predictions."""
+
+    label: str
+    reviewed: str
+    cells: int
+
+
+@dataclass(frozen=True)
+class LabelReview:
+    """What reviewers made of the labels, and the models' scores by the reviewed ones.
+
+    Attributes:
+        cells: that were reviewed.
+        disagreements: of these, the ones whose call and label differed.
+        call_upheld, label_upheld: of the disagreements, the ones that the reviewer decided for the call or the label.
+        changes: of labels, the most frequent first.
+        models: scored by the reviewed labels; cells without a type of the predictions are not scored.
+    """
+
+    cells: int
+    disagreements: int
+    call_upheld: int
+    label_upheld: int
+    changes: tuple[LabelChange, ...]
+    models: tuple[ModelScores, ...]
+
+    @property
+    def changed(self) -> int:
+        """How many labels were changed."""
+        return sum(each.cells for each in self.changes)
+
+
+def reviewed_types(predictions: Predictions, corrections: Iterable[Correction]) -> dict[int, str]:
+    """The reviewed type of cells, by their positions; signatures of slides say nothing of labels.
+
+    Raises:
+        InputError: a correction is of no image that is known, or of several.
+    """
+    finder = _CellFinder(predictions)
+    found: dict[int, str] = {}
+    for each in corrections:
+        if each.signs:
+            continue
+        position = finder.find(each)
+        if position is not None:
+            found[position] = each.cell_type
+    return found
+
+
+def review_labels(
+    predictions: Sequence[Predictions], reviewed: Mapping[int, str], resamples: int = 2000, seed: int = 0
+) -> LabelReview | None:
+    """What reviewers made of the labels of models' predictions, by positions; None where they reviewed none.
+
+    `resamples` and `seed` are those of `evaluate`.
+    """
+    if not reviewed:
+        return None
+    first = predictions[0]
+    types, truth = first.cell_types, first.truth.copy()
+    changes: Counter[tuple[str, str]] = Counter()
+    outcomes: Counter[str] = Counter()
+    for position, said in reviewed.items():
+        label, called = types[first.truth[position]], first.called[position]
+        if said != label:
+            changes[label, said] += 1
+        if called >= 0 and types[called] != label:
+            outcomes["disagreement"] += 1
+            outcomes["call"] += said == types[called]
+            outcomes["label"] += said == label
+        truth[position] = types.index(said) if said in types else -1
+    scored = truth >= 0
+    return LabelReview(
+        cells=len(reviewed),
+        disagreements=outcomes["disagreement"],
+        call_upheld=outcomes["call"],
+        label_upheld=outcomes["label"],
+        changes=tuple(LabelChange(*move, count) for move, count in sorted(changes.items(), key=_most_first)),
+        models=tuple(score(_with_truth(each, truth, scored), resamples, seed) for each in predictions)
+        if scored.any()
+        else (),
+    )
+
+
+def disagreements(predictions: Predictions) -> list[int]:
+    """The positions of the cells whose call and label differ, the most certain call first.
+
+    A cell that the model left unidentified is not among them. Without probabilities they stand as they come.
+    """
+    positions = np.flatnonzero((predictions.called >= 0) & (predictions.called != predictions.truth))
+    if predictions.probabilities is None:
+        return [int(position) for position in positions]
+    certainty = predictions.probabilities[positions, predictions.called[positions]]
+    return [int(position) for position in positions[np.argsort(-certainty, kind="stable")]]
+
+
+def _most_first(change: tuple[tuple[str, str], int]) -> tuple[int, tuple[str, str]]:
+    return -change[1], change[0]
+
+
+def _with_truth(predictions: Predictions, truth: NDArray[np.int64], scored: NDArray[np.bool_]) -> Predictions:
+    return replace(predictions, truth=truth).where(scored)
+
+
+class _CellFinder:
+    """Finds cells of predictions by the slide and image that corrections name."""
+
+    def __init__(self, predictions: Predictions) -> None:
+        self._cells: dict[_Place, list[int]] = defaultdict(list)
+        for position, place in enumerate(zip(predictions.slides, predictions.images, strict=False)):
+            for spelling in dict.fromkeys((_exact(*place), _plain(*place))):
+                self._cells[spelling].append(position)
+        self._beside = {spelling for place in predictions.beside for spelling in (_exact(*place), _plain(*place))}
+
+    def find(self, each: Correction) -> int | None:
+        """The position of a correction's cell; None where its image is known and not evaluated.
+
+        Raises:
+            InputError: there is no such image, or several have this name.
+        """
+        spellings = _exact(each.slide, each.image), _plain(each.slide, each.image)
+        for spelling in spellings:
+            found = self._cells.get(spelling, ())
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise each.problem(f"several evaluated images are called {excerpt(each.image)}: name the slide")
+        if self._beside.intersection(spellings):
+            return None
+        of_slide = f" of the slide {excerpt(each.slide)}" if each.slide else ""
+        raise each.problem(f"no labelled image{of_slide} is called {excerpt(each.image)}")
+
+
+def _exact(slide: str, image: str) -> _Place:
+    return slide, image
+
+
+def _plain(slide: str, image: str) -> _Place:
+    """Names without what systems write differently: slashes, letter case, the composition of accents."""
+    return folded(slide.strip()), folded(image.replace("\\", "/").strip())

@@ -1,0 +1,106 @@
+"""The cells whose call and label differ, as a page: the most certain call first, at the desk."""
+
+import contextlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from slidescreen.data.calls import Call, Status
+from slidescreen.evaluation import Evaluation, Predictions
+from slidescreen.evaluation.label_review import disagreements
+from slidescreen.files.writing import write_text
+from slidescreen.reporting.chosen_cells import CellPage, ChosenCell, render_cells
+from slidescreen.reporting.kept_pictures import Picture
+from slidescreen.reporting.thumbnails import in_time
+from slidescreen.screening.verdict import number_of
+
+DISAGREEMENTS = "disagreements.html"
+MOST_CELLS = 400
+"""On one page: more than a person looks at in one sitting."""
+
+
+@dataclass(frozen=True)
+class CellOrigin:
+    """Where an evaluation's cells come from.
+
+    Attributes:
+        label: who says their labels, in a word.
+        identity: the run's; empty where they are of none.
+        store: the name under which a browser keeps their review.
+    """
+
+    label: str
+    identity: str
+    store: str
+
+
+UNKNOWN = CellOrigin("label", "", "labels")
+
+
+def write_disagreements(
+    evaluation: Evaluation, folder: Path, origin: CellOrigin, picture: Picture | None = None
+) -> None:
+    """Write the page into a folder; nothing where no picture is there to be looked at.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    first = evaluation.predictions
+    if not first.pictures:
+        _remove(folder)
+        return
+    differing = disagreements(first)
+    chosen = [_chosen(first, position, evaluation.reviewed.get(position, "")) for position in differing[:MOST_CELLS]]
+    draw, drawn = picture or in_time(), 0
+
+    def counting(path: Path) -> str | None:
+        nonlocal drawn
+        found = draw(path)
+        drawn += found is not None
+        return found
+
+    page = CellPage(
+        title="Disagreements",
+        sentences=_sentences(len(differing), len(first.truth), origin.label),
+        cell_types=first.cell_types,
+        label=origin.label,
+        identity=origin.identity,
+        store=origin.store,
+    )
+    text = render_cells(chosen, page, counting)
+    if drawn or not chosen:
+        write_text(folder / DISAGREEMENTS, text)
+    else:
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove the page of an earlier evaluation: it is of other cells."""
+    with contextlib.suppress(OSError):
+        (folder / DISAGREEMENTS).unlink(missing_ok=True)
+
+
+def _sentences(differing: int, cells: int, label: str) -> list[str]:
+    said = [f"Call and {label} differ on {differing} of {number_of(cells, 'cell')}. The most certain calls come first."]
+    if differing > MOST_CELLS:
+        said.append(f"This page shows the first {MOST_CELLS}. predictions.csv holds all.")
+    said.append(
+        f"For each cell: c confirms the call, l keeps what the {label} says, a type's key gives another type. Then "
+        "download the corrections, and give them to slidescreen report with --corrections: it shows the figures with "
+        "the labels as they were and as reviewed."
+    )
+    return said
+
+
+def _chosen(predictions: Predictions, position: int, reviewed: str) -> ChosenCell:
+    types, probabilities = predictions.cell_types, predictions.probabilities
+    called = int(predictions.called[position])
+    row = () if probabilities is None else tuple(map(float, probabilities[position]))
+    call = Call(
+        image=predictions.images[position],
+        status=Status.CLASSIFIED,
+        cell_type=types[called],
+        probability=row[called] if row else None,
+        reported_type=types[predictions.truth[position]],
+        probabilities=row,
+    )
+    return ChosenCell(predictions.slides[position], call, predictions.pictures[position], reviewed)
