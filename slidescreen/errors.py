@@ -16,7 +16,13 @@ _OUT_OF_MEMORY = (
 
 
 class SlidescreenError(Exception):
-    """Base of the expected errors: shown as one line, without a traceback."""
+    """Base of the expected errors: shown as one line, without a traceback.
+
+    Attributes:
+        own: whether only this one of several processes of a command knows of it.
+    """
+
+    own = False
 
 
 class InputError(SlidescreenError):

@@ -20,6 +20,7 @@ from slidescreen.cli.report import report
 from slidescreen.cli.train import train
 from slidescreen.errors import NothingClassifiedError, SlidescreenError, memory_ran_out
 from slidescreen.footprint import keep_libraries_in_cache
+from slidescreen.training.launch import is_first
 
 # click's own, or that of the copy of click inside newer releases of typer
 _UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
@@ -97,7 +98,8 @@ def _run() -> int:
     except KeyboardInterrupt:  # older releases of typer let it through, newer ones return 130
         code = ExitCode.INTERRUPTED
     if code == ExitCode.INTERRUPTED:
-        output.say("error", "interrupted; what was finished is kept")
+        if is_first():
+            output.say("error", "interrupted; what was finished is kept")
         if set(_received) - {signal.SIGINT}:
             code = ExitCode.TERMINATED
     return int(code or 0)
@@ -118,7 +120,7 @@ def _explain(error: Exception) -> ExitCode:
     if isinstance(error, typer.Abort):
         return ExitCode.INTERRUPTED
     if isinstance(error, _UsageProblem):
-        output.say("error", getattr(error, "format_message", error.__str__)().replace("Value error, ", ""))
+        _say_once(error, getattr(error, "format_message", error.__str__)().replace("Value error, ", ""))
         return ExitCode.BAD_INPUT
     if isinstance(error, OSError) and "--install-completion" in sys.argv:
         output.say("error", f"completion cannot be installed: {error.strerror}: {error.filename}")
@@ -127,7 +129,7 @@ def _explain(error: Exception) -> ExitCode:
         output.say("error", str(error))
         return ExitCode.NOTHING_CLASSIFIED
     if isinstance(error, SlidescreenError):
-        output.say("error", str(error))
+        _say_once(error, str(error))
         return ExitCode.BAD_INPUT
     if memory_ran_out(error):
         error.with_traceback(None)  # lets go of what it holds, and nothing is left for a coloured line
@@ -137,3 +139,9 @@ def _explain(error: Exception) -> ExitCode:
     message = f"a defect of slidescreen, please report it: {type(error).__name__}: {error} (--debug shows where)"
     output.say("error", message)
     return ExitCode.DEFECT
+
+
+def _say_once(error: Exception, text: str) -> None:
+    """Say an error. Of the processes that torchrun started, the first one alone says what all know."""
+    if is_first() or getattr(error, "own", False):
+        output.say("error", text)

@@ -117,12 +117,13 @@ def epoch_order(count: int, weights: NDArray[np.float64] | None, seed: int, epoc
     return generator.choice(count, size=count, replace=True, p=weights / weights.sum())
 
 
-def in_batches(order: NDArray[np.int64], size: int) -> list[NDArray[np.int64]]:
+def in_batches(order: NDArray[np.int64], size: int, processes: int = 1) -> list[NDArray[np.int64]]:
     """The images of an epoch in batches of `size`; the last may have fewer.
 
-    One image left over joins the batch before: alone it would have no spread, which normalisation needs.
+    If fewer than two images for each process are left over, they join the batch before: one image alone has no
+    spread, which normalisation needs.
     """
     batches = [order[start : start + size] for start in range(0, len(order), size)]
-    if len(batches) > 1 and len(batches[-1]) == 1:
+    if len(batches) > 1 and len(batches[-1]) < 2 * processes:
         batches[-2:] = [np.concatenate(batches[-2:])]
     return batches

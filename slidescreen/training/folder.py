@@ -116,6 +116,21 @@ def check_same_options(before: Mapping[str, Any], options: Recipe, init: str | N
         )
 
 
+def check_same_processes(before: Mapping[str, Any], processes: int) -> None:
+    """Refuse to go on with another number of processes than a training began with: the steps would be others.
+
+    Raises:
+        InputError: naming both.
+    """
+    had = before.get("processes", 1)
+    if had != processes:
+        began, now = (f"{count} process{'es' if count > 1 else ''}" for count in (had, processes))
+        raise InputError(
+            f"the interrupted training ran in {began}, and now there {'are' if processes > 1 else 'is'} {now}: "
+            f"start as many with torchrun, or {_ANEW}"
+        )
+
+
 def check_same_data(before: Mapping[str, Any], data_hash: str) -> None:
     """Refuse to go on with other images, labels or splits than a training began with.
 

@@ -15,10 +15,14 @@ class UninterruptedBlock:
 
     `torn` is true from the start of such a context until its end is reached, and for ever where an error left it:
     what it was to change may then have been changed in part, and is not to be kept.
+
+    A `patient` block lets signals wait after its end too, until `heed` is called: one of several processes that work
+    together must not stop alone.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, patient: bool = False) -> None:
         self.torn = False
+        self._patient = patient
         self._holding = False
         self._waiting: tuple[int, FrameType | None] | None = None
         self._handlers: dict[int, Any] = {}
@@ -38,6 +42,18 @@ class UninterruptedBlock:
         finally:
             for number in heeded:
                 signal.signal(number, self._handlers[number])
+        self.heed()
+
+    @property
+    def asked(self) -> bool:
+        """Whether a signal waits."""
+        return self._waiting is not None
+
+    def heed(self) -> None:
+        """Answer the signal that waits, if one does."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self._handlers[waiting[0]](*waiting)
 
     def __enter__(self) -> None:
         self._holding = True  # first: an interrupt before it leaves nothing torn
@@ -48,12 +64,14 @@ class UninterruptedBlock:
     ) -> None:
         self.torn = error is not None
         self._holding = False
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None and error is None:
-            self._handlers[waiting[0]](*waiting)
+        if self._patient:
+            return
+        if error is None:
+            self.heed()
+        self._waiting = None
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
-        if self._holding:
+        if self._holding or self._patient:
             self._waiting = number, frame
         else:
             self._handlers[number](number, frame)

@@ -1,5 +1,6 @@
 """A network in training: one step, and its predictions so far."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ from torch.nn import functional
 from slidescreen.models.checkpoints import build
 from slidescreen.training.augmentation import augment
 from slidescreen.training.options import Optimizer, Recipe, TrainingPrecision
+from slidescreen.training.process_group import ProcessGroup, talking
 
 _SEED_STRIDE = 1_000_003
+_RANK_STRIDE = 2_654_435_761  # torch's generator on the CPU takes the lower 32 bits of a seed alone
 
 
 class Learner:
@@ -23,6 +26,7 @@ class Learner:
         device: where it all lies.
         loss_weights: of the cell types, shape (K,); None where all count the same.
         teacher: a network whose opinion is learnt beside the labels.
+        group: the processes that train together; None for this one alone.
     """
 
     def __init__(
@@ -31,11 +35,14 @@ class Learner:
         device: torch.device,
         loss_weights: NDArray[Any] | None = None,
         teacher: nn.Module | None = None,
+        group: ProcessGroup | None = None,
     ) -> None:
         self._recipe, self._device, self._teacher = recipe, device, teacher
+        self._group = group or ProcessGroup()
         torch.manual_seed(recipe.seed)
         count = len(recipe.cell_types)
-        self.network = self._place(build(recipe.backbone, count, recipe.drop_rate, recipe.drop_path_rate))
+        network = self._place(build(recipe.backbone, count, recipe.drop_rate, recipe.drop_path_rate))
+        self.network = self._group.with_common_normalisation(network, device)
         self.average = self._place(build(recipe.backbone, count))
         kind = torch.optim.Adam if recipe.optimizer == Optimizer.ADAM else torch.optim.AdamW
         self.optimizer = kind(self.network.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
@@ -60,35 +67,44 @@ class Learner:
         """Begin the moving average at the network's present weights."""
         self.average.load_state_dict(self.network.state_dict())
 
+    @cached_property
+    def _replica(self) -> nn.Module:
+        """The network, with gradients of the whole batch. Made at the first step, when its weights are settled."""
+        return self._group.replica(self.network, self._device)
+
     def step(self, pixels: NDArray[np.uint8], labels: NDArray[np.int64], number: int, rate: float) -> float:
         """Learn from one batch.
 
         Every random draw comes from the step's own number, so that a resumed training repeats it.
 
         Args:
-            pixels: (N, S, S, 3), N at least 2: normalisation needs a mean.
-            labels: (N,).
+            pixels: (N, S, S, 3) of this process's part of the batch, N at least 2: normalisation needs a mean.
+            labels: (M,) of the whole batch.
             number: of the step, from 0 over the whole training.
             rate: of learning.
 
         Returns:
-            The loss before the step; it may be no finite number.
+            The loss of the whole batch before the step; it may be no finite number.
         """
-        generator = torch.Generator().manual_seed(self._recipe.seed * _SEED_STRIDE + number)
-        torch.manual_seed(self._recipe.seed * _SEED_STRIDE + number)
+        seed = self._recipe.seed * _SEED_STRIDE + self._group.rank * _RANK_STRIDE + number
+        generator = torch.Generator().manual_seed(seed)
+        torch.manual_seed(seed)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.network.train()
+        self._replica.train()
         images = augment(as_batch(pixels, self._device), self._recipe.augmentation, generator)
         self.optimizer.zero_grad(set_to_none=True)
-        with self._narrow():
+        with talking(), self._narrow():
             images = self._normalised(images)
-            logits = self.network(images)
+            logits = self._replica(images)
         loss = self._loss(logits.float(), torch.as_tensor(labels, device=self._device), images)
-        loss.backward()  # type: ignore[no-untyped-call]
+        with talking():
+            loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
+        if self._device.type != "cuda":  # there they are common already
+            self._group.average([b for b in self.network.buffers() if b.is_floating_point()])
         self._update_average(number)
-        return float(loss.detach())
+        return self._group.total(float(loss.detach())) / self._group.size
 
     @torch.no_grad()
     def predict(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -110,15 +126,28 @@ class Learner:
     def _narrow(self) -> torch.autocast:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self.autocast)
 
-    def _loss(self, logits: Tensor, target: Tensor, images: Tensor) -> Tensor:
-        """Cross-entropy to the labels, and with a teacher to its opinion of the very same pixels."""
-        smoothing = self._recipe.label_smoothing
+    def _loss(self, logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
+        """Cross-entropy to the labels, and with a teacher to its opinion of the very same pixels.
+
+        Of several processes each has the loss of its part, in such a measure that their mean is the whole batch's.
+        """
+        smoothing, size = self._recipe.label_smoothing, self._group.size
+        target = labels.tensor_split(size)[self._group.rank]
         loss = functional.cross_entropy(logits, target, weight=self._loss_weights, label_smoothing=smoothing)
+        if size > 1:
+            loss = loss * (size * self._weight_of(target) / self._weight_of(labels))
         if self._teacher is None:
             return loss
         with torch.no_grad(), self._narrow():
             opinion = self._teacher(images).float().softmax(1)
-        return torch.lerp(loss, functional.cross_entropy(logits, opinion), self._recipe.teacher_weight)
+        taught = functional.cross_entropy(logits, opinion)
+        if size > 1:
+            taught = taught * (size * len(target) / len(labels))
+        return torch.lerp(loss, taught, self._recipe.teacher_weight)
+
+    def _weight_of(self, labels: Tensor) -> float:
+        """How much images of these labels count in the loss."""
+        return len(labels) if self._loss_weights is None else float(self._loss_weights[labels].sum())
 
     @torch.no_grad()
     def _update_average(self, step: int) -> None:

@@ -24,6 +24,7 @@ from slidescreen.training.history import write_history
 from slidescreen.training.interrupts import UninterruptedBlock
 from slidescreen.training.learner import Learner
 from slidescreen.training.options import Balance, Recipe
+from slidescreen.training.process_group import ProcessGroup
 from slidescreen.training.schedule import EpochResult
 from slidescreen.training.state import read_notes, restore_state, save_state
 
@@ -47,6 +48,8 @@ class EpochObserver(Protocol):
 class Trainer:
     """A training in progress. `run` completes it; a saved state lets a later process resume it.
 
+    Of several processes that train together each takes its part of each batch. The first alone validates and writes.
+
     The state on the disk is complete: it also holds the best weights and the history. Checkpoint, table and curves
         are written from it, after it. So a resumed training writes whatever an interruption left out.
     """
@@ -60,6 +63,7 @@ class Trainer:
     provenance: dict[str, Any]
     teacher: nn.Module | None = None
     history: list[EpochResult] = field(default_factory=list)
+    group: ProcessGroup = field(default_factory=ProcessGroup)
 
     def __post_init__(self) -> None:
         recipe, types = self.recipe, self.recipe.cell_types
@@ -68,7 +72,7 @@ class Trainer:
             self.draw_weights = dataset.group_weights(self.train_images, recipe.balance_power)
         elif recipe.balance == Balance.LOSS:
             loss_weights = dataset.class_weights(self.train_images, types, recipe.balance_power)
-        self.learner = Learner(recipe, self.device, loss_weights, self.teacher)
+        self.learner = Learner(recipe, self.device, loss_weights, self.teacher, self.group)
         self.labels = np.asarray([types.index(i.label) for i in self.train_images])
         self.truth = np.asarray([types.index(i.label) for i in self.validation_images])
         self.learning_rate = recipe.learning_rate
@@ -76,7 +80,7 @@ class Trainer:
         self.best_weights: dict[str, Tensor] = {}
         self.stores: tuple[int, PixelStore, PixelStore] | None = None
         self.behind = False  # whether history and curves could not be written the last time
-        self._whole = UninterruptedBlock()
+        self._whole = UninterruptedBlock(patient=self.group.size > 1)
 
     @property
     def autocast(self) -> bool:
@@ -123,9 +127,14 @@ class Trainer:
                 if not self._whole.torn:
                     self.save()
                 raise
+            except OutputError:
+                self._whole.heed()  # another process that was asked to stop with this one was quicker
+                raise
 
     def save(self) -> None:
         """Write the state, from which `resume` goes on as if nothing had happened."""
+        if not self.group.leads:
+            return
         notes = {
             "provenance": self.provenance,
             "machine": self._machine(),
@@ -156,24 +165,33 @@ class Trainer:
 
     def _train_epoch(self, pixels_of: PixelStore, validation: PixelStore, watcher: EpochObserver) -> None:
         order = dataset.epoch_order(len(self.train_images), self.draw_weights, self.recipe.seed, self.epoch)
-        batches = dataset.in_batches(order, self.recipe.batch_size)
+        batches = dataset.in_batches(order, self.recipe.batch_size, self.group.size)
+        parts = [self.group.part(batch) for batch in batches]
         last_save = started = time.monotonic()
         before = self.seconds
         with ThreadPoolExecutor(1) as ahead:
-            pending = [ahead.submit(pixels_of.batch, batch) for batch in batches[self.next_batch :][:1]]
+            pending = [ahead.submit(pixels_of.batch, part) for part in parts[self.next_batch :][:1]]
             while pending:
                 number, pixels = self.next_batch, pending.pop().result()
-                pending = [ahead.submit(pixels_of.batch, batch) for batch in batches[number + 1 :][:1]]
+                pending = [ahead.submit(pixels_of.batch, part) for part in parts[number + 1 :][:1]]
                 with self._whole:
                     loss = self._step(pixels, self.labels[batches[number]], len(batches))
-                    self.loss_sum += loss * len(pixels)
+                    self.loss_sum += loss * len(batches[number])
                     self.next_batch = number + 1
                     self.seconds = before + time.monotonic() - started
+                self._stop_together()
                 if time.monotonic() - last_save > SAVE_EVERY:
                     self.save()
                     last_save = time.monotonic()
                 watcher.batch(self.epoch, self.next_batch, len(batches), loss)
-        self._finish_epoch(self._judge(validation, len(batches)), watcher)
+        result = self.group.from_first(lambda: self._judge(validation, len(batches)))
+        self._finish_epoch(result, watcher)
+
+    def _stop_together(self) -> None:
+        """If one of several processes was asked to stop, all stop here, between the same two steps."""
+        if self.group.any(self._whole.asked):
+            self._whole.heed()
+            raise KeyboardInterrupt
 
     def _step(self, pixels: NDArray[np.uint8], labels: NDArray[np.int64], batches: int) -> float:
         rate = self._rate(self.next_batch, batches)
@@ -192,7 +210,11 @@ class Trainer:
         rate = self._rate(batches - 1, batches)
         places = np.arange(len(self.truth))
         parts = [places[start : start + size] for start in range(0, len(places), size)]
-        probabilities = np.concatenate([self.learner.predict(validation.batch(part)) for part in parts])
+        found = []
+        for part in parts:
+            self._whole.heed()
+            found.append(self.learner.predict(validation.batch(part)))
+        probabilities = np.concatenate(found)
         if not (np.isfinite(probabilities).all() and self.learner.is_finite()):
             self._diverged(" at", rate, "the network's weights are no longer finite numbers")
         matrix = classification.confusion_matrix(self.truth, probabilities.argmax(1), len(self.recipe.cell_types))
@@ -225,6 +247,8 @@ class Trainer:
 
         History and curves may fail before the end: a spreadsheet that has the table open must not stop a training.
         """
+        if not self.group.leads:
+            return
         if best:
             # Without the time it took: the same training gives the same file. Its images are to be prepared at the
             # size of its epoch: a checkpoint from before the last stage is to be used at its own.

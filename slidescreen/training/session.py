@@ -1,33 +1,28 @@
 """One training from the labelled images on the disk to the checkpoint on the disk."""
 
-import platform
-from collections import Counter
-from collections.abc import Sequence
+import contextlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
-import timm
 import torch
 from torch import nn
 
-from slidescreen import __version__
-from slidescreen.data.duplicates import without_duplicates
-from slidescreen.data.labels import LabelledImage, read_labelled
-from slidescreen.data.splits import with_split
 from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.devices import choose_device, usable_threads
+from slidescreen.engine.options import Device
 from slidescreen.errors import InputError, OutputError, memory_ran_out
 from slidescreen.files.locking import locked
 from slidescreen.files.writing import make_folder, printable, sha256_of, sweep
 from slidescreen.models.checkpoints import load_network, read_metadata
-from slidescreen.training.dataset import PixelStore, check_files, data_hash
-from slidescreen.training.folder import TrainingFolder, check_same_data, check_same_options
+from slidescreen.training.dataset import PixelStore
+from slidescreen.training.folder import TrainingFolder, check_same_data
 from slidescreen.training.initial_weights import InitialWeights, read_initial_weights
 from slidescreen.training.loop import EpochObserver, Trainer
-from slidescreen.training.options import Recipe, TrainingOptions
+from slidescreen.training.options import TrainingOptions
+from slidescreen.training.process_group import ProcessGroup, joined
 from slidescreen.training.schedule import EpochResult
+from slidescreen.training.training_images import read_training_images
 
 
 class TrainingObserver(EpochObserver, Protocol):
@@ -42,6 +37,22 @@ class TrainingObserver(EpochObserver, Protocol):
     def finish(self, checkpoint: Path, best: EpochResult) -> None: ...
 
 
+class Unwatched:
+    """Shows nothing: the first of several processes shows how the training goes."""
+
+    def note(self, text: str) -> None: ...
+
+    def reading(self, done: int, total: int) -> None: ...
+
+    def start(self, trainer: Trainer) -> None: ...
+
+    def batch(self, epoch: int, done: int, total: int, loss: float) -> None: ...
+
+    def epoch(self, result: EpochResult, best: bool) -> None: ...
+
+    def finish(self, checkpoint: Path, best: EpochResult) -> None: ...
+
+
 def folder_of(request: TrainingOptions) -> TrainingFolder:
     """Where a training keeps its files."""
     return TrainingFolder(request.out, request.recipe.backbone)
@@ -50,7 +61,8 @@ def folder_of(request: TrainingOptions) -> TrainingFolder:
 def run_training(request: TrainingOptions, display: TrainingObserver) -> None:
     """Train as asked, and leave the checkpoint, its history and its curves in the folder.
 
-    A training that has finished is left as it is by `resume`.
+    A training that has finished is left as it is by `resume`. Processes that torchrun started train together; the
+    first of them shows and writes.
 
     Raises:
         InputError: the data, the options or the folder do not allow it; nothing was written then.
@@ -59,44 +71,62 @@ def run_training(request: TrainingOptions, display: TrainingObserver) -> None:
     """
     keep_memory()
     device = choose_device(request.device)
-    _check_places(request)
-    request, teacher = _with_teacher(request, device)
-    initial = _initial_weights(request, display)
-    init = sha256_of(request.init) if request.init else None
-    if request.resume:
-        check_same_options(folder_of(request).provenance(), request.recipe, init)
-    if request.threads:
-        torch.set_num_threads(request.threads)
-    workers = request.threads or usable_threads()
-    images, provenance = _images(request, display, workers)
-    provenance["init"] = init
+    with joined(device.type == Device.CUDA) as group:
+        _train(request, display if group.leads else Unwatched(), device, group)
+
+
+def _train(request: TrainingOptions, display: TrainingObserver, device: torch.device, group: ProcessGroup) -> None:
+    """One process's part of a training."""
+    group.from_first(lambda: _check_places(request))
+    request, teacher = group.in_turn(lambda: _with_teacher(request, device))
+    initial = group.in_turn(lambda: _initial_weights(request, display))
+    workers = request.threads or max(1, usable_threads() // group.local_size)
+    if request.threads or group.size > 1:
+        torch.set_num_threads(workers)
+    images, provenance = group.from_first(
+        lambda: read_training_images(request, workers, group.size, display.note, display.reading)
+    )
     train = [image for image in images if image.split == "train"]
-    validation = [image for image in images if image.split == "validation"]
-    _check_support(train, validation, request.recipe, display)
-    make_folder(request.out)
-    with locked(request.out, display.note):
-        folder_of(request).check(request.resume, request.overwrite)  # another training may have been there meanwhile
-        sweep(request.out)
-        if request.resume:
-            check_same_data(folder_of(request).provenance(), provenance["data_hash"])
-            if not folder_of(request).is_unfinished():
-                _show_finished(folder_of(request), display)
-                return
+    validation = [image for image in images if image.split == "validation" and group.leads]
+    with contextlib.ExitStack() as held:
+        if group.from_first(lambda: _is_finished(request, provenance["data_hash"], display, held)):
+            return
 
         def pixels_at(size: int) -> tuple[PixelStore, PixelStore]:
             preprocessing = replace(request.recipe.preprocessing, image_size=size)
-            half = int(request.memory * 1e9) // 2
+            half = int(request.memory * 1e9) // 2 // group.local_size
             stores = [PixelStore(part, preprocessing, half, workers) for part in (train, validation)]
             if not stores[0].in_memory:
                 display.note(f"at {size} pixels the images exceed --memory: they are decoded anew for each epoch")
             return stores[0], stores[1]
 
-        trainer = Trainer(request.recipe, train, validation, pixels_at, device, folder_of(request), provenance, teacher)
-        _begin(trainer, initial, request.resume, display)
+        folder = folder_of(request)
+        trainer = Trainer(
+            request.recipe, train, validation, pixels_at, device, folder, provenance, teacher, group=group
+        )
+        group.in_turn(lambda: _begin(trainer, initial, request.resume, display))
         display.start(trainer)
         _run(trainer, display)
-        folder_of(request).forget_state()
-        display.finish(folder_of(request).checkpoint, trainer.best())
+        if group.leads:
+            folder.forget_state()
+        display.finish(folder.checkpoint, trainer.best())
+
+
+def _is_finished(
+    request: TrainingOptions, data_hash: str, display: TrainingObserver, held: contextlib.ExitStack
+) -> bool:
+    """Make the folder ready and hold it for this training alone; whether an earlier one has left nothing to do."""
+    make_folder(request.out)
+    held.enter_context(locked(request.out, display.note))
+    folder = folder_of(request)
+    folder.check(request.resume, request.overwrite)  # another training may have been there meanwhile
+    sweep(request.out)
+    if request.resume:
+        check_same_data(folder.provenance(), data_hash)
+        if not folder.is_unfinished():
+            _show_finished(folder, display)
+            return True
+    return False
 
 
 def _run(trainer: Trainer, display: TrainingObserver) -> None:
@@ -157,59 +187,6 @@ def _with_teacher(request: TrainingOptions, device: torch.device) -> tuple[Train
     return replace(request, recipe=replace(options, teacher=sha256_of(request.teacher))), placed
 
 
-def _images(
-    request: TrainingOptions, display: TrainingObserver, workers: int
-) -> tuple[list[LabelledImage], dict[str, Any]]:
-    """The images to learn from and to validate on, and where they came from."""
-    wanted = set(request.recipe.cell_types)
-    read = read_labelled(request.data, request.label_rules, display.note)
-    images = [image for image in read if image.label in wanted]
-    if len(images) < len(read):
-        display.note(f"{len(read) - len(images)} images left out: this network does not learn their types")
-    images, split = with_split(images, request.recipe.seed)
-    found = check_files(images, workers, display.reading)
-    for path, reason in list(found.unreadable.items())[:5]:
-        display.note(f"left out: {printable(path)}: {reason}")
-    if len(found.unreadable) > 5:
-        display.note(f"left out: {len(found.unreadable) - 5} more unreadable images")
-    images = [image for image in images if image.path in found.digests]
-    kept = without_duplicates(images, found.digests, request.drop_duplicates)
-    # By content: neither the order of the rows nor the place of the files may change what is learnt.
-    kept.sort(key=lambda image: (found.digests[image.path], image.label, image.source))
-    display.note(f"split {split}: {_counts(kept)}")
-    provenance = {
-        "data_hash": data_hash(kept, found.digests),
-        "split": split,
-        "images": dict(Counter(image.split for image in kept)),
-        "train_images_by_type": dict(Counter(i.label for i in kept if i.split == "train")),
-        "seed": request.recipe.seed,
-        "options": request.recipe.to_dict(),
-        "versions": _versions(),
-    }
-    return kept, provenance
-
-
-def _counts(images: Sequence[LabelledImage]) -> str:
-    counts = Counter(image.split for image in images)
-    return ", ".join(f"{counts[name]} {name}" for name in ("train", "validation", "test") if counts[name])
-
-
-def _check_support(
-    train: Sequence[LabelledImage], validation: Sequence[LabelledImage], options: Recipe, display: TrainingObserver
-) -> None:
-    if not train or not validation:
-        raise InputError("training needs images in both the train and the validation split")
-    learnt, asked = ({image.label for image in part} for part in (train, validation))
-    if len(learnt) < 2:
-        raise InputError(f"training needs images of two cell types or more; all of the train split are {learnt.pop()}")
-    absent = [name for name in options.cell_types if name not in learnt]
-    if absent:
-        display.note(f"no training images of {', '.join(absent)}: the network will never call them")
-    unasked = [name for name in options.cell_types if name in learnt - asked]
-    if unasked:
-        display.note(f"no validation images of {', '.join(unasked)}: the best epoch is chosen without them")
-
-
 def _initial_weights(request: TrainingOptions, display: TrainingObserver) -> InitialWeights | None:
     """What --init gives to a training that begins."""
     if request.init is None:
@@ -238,13 +215,3 @@ def _begin(trainer: Trainer, initial: InitialWeights | None, resume: bool, displ
     elif initial:
         initial.put_into(trainer.learner.network)
         trainer.learner.start_average()
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "slidescreen": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "timm": timm.__version__,
-        "numpy": np.__version__,
-    }

@@ -213,3 +213,14 @@ def test_a_ctrl_break_of_windows_ends_a_run_as_a_sigterm_does(
         assert signal.getsignal(signal.SIGUSR2) is signal.getsignal(signal.SIGTERM) is not before
     finally:
         signal.signal(signal.SIGUSR2, before)
+
+
+def test_of_several_processes_the_first_says_what_is_wrong(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "1"), ("RANK", "0")):
+        monkeypatch.setenv(name, value)
+    told = [command("train", "none", "--epochs", "0"), command("train", "none", "--no-such-option")]
+    monkeypatch.setenv("RANK", "1")
+    untold = [command("train", "none", "--epochs", "0"), command("train", "none", "--no-such-option")]
+    assert [each.code for each in (*told, *untold)] == [2, 2, 2, 2]
+    assert all(each.err.startswith("error: ") for each in told)
+    assert [each.err for each in untold] == ["", ""]

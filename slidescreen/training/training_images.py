@@ -1,0 +1,110 @@
+"""The labelled images of a training: read, checked, split, and whether they suffice."""
+
+import platform
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+
+from slidescreen import __version__
+from slidescreen.data.duplicates import without_duplicates
+from slidescreen.data.labels import LabelledImage, read_labelled
+from slidescreen.data.splits import with_split
+from slidescreen.errors import InputError
+from slidescreen.files.writing import printable, sha256_of
+from slidescreen.training.dataset import Progress, check_files, data_hash
+from slidescreen.training.folder import TrainingFolder, check_same_options, check_same_processes
+from slidescreen.training.options import Recipe, TrainingOptions
+
+
+def read_training_images(
+    request: TrainingOptions, workers: int, processes: int, note: Callable[[str], None], progress: Progress
+) -> tuple[list[LabelledImage], dict[str, Any]]:
+    """The images to learn from and to validate on, and where they came from.
+
+    Args:
+        request: the user's.
+        workers: threads that read.
+        processes: that will train together.
+        note: told what is left out, and what the images cannot teach.
+        progress: told how many are read.
+
+    Raises:
+        InputError: there are none to train with, or an interrupted training had others or other options.
+    """
+    folder = TrainingFolder(request.out, request.recipe.backbone)
+    init = sha256_of(request.init) if request.init else None
+    if request.resume:
+        before = folder.provenance()
+        check_same_options(before, request.recipe, init)
+        if folder.is_unfinished():
+            check_same_processes(before, processes)
+    wanted = set(request.recipe.cell_types)
+    read = read_labelled(request.data, request.label_rules, note)
+    images = [image for image in read if image.label in wanted]
+    if len(images) < len(read):
+        note(f"{len(read) - len(images)} images left out: this network does not learn their types")
+    images, split = with_split(images, request.recipe.seed)
+    found = check_files(images, workers, progress)
+    for path, reason in list(found.unreadable.items())[:5]:
+        note(f"left out: {printable(path)}: {reason}")
+    if len(found.unreadable) > 5:
+        note(f"left out: {len(found.unreadable) - 5} more unreadable images")
+    images = [image for image in images if image.path in found.digests]
+    kept = without_duplicates(images, found.digests, request.drop_duplicates)
+    # By content: neither the order of the rows nor the place of the files may change what is learnt.
+    kept.sort(key=lambda image: (found.digests[image.path], image.label, image.source))
+    note(f"split {split}: {_counts(kept)}")
+    provenance = {
+        "data_hash": data_hash(kept, found.digests),
+        "split": split,
+        "images": dict(Counter(image.split for image in kept)),
+        "train_images_by_type": dict(Counter(i.label for i in kept if i.split == "train")),
+        "seed": request.recipe.seed,
+        "options": request.recipe.to_dict(),
+        "versions": _versions(),
+        "init": init,
+        **({"processes": processes} if processes > 1 else {}),
+    }
+    _check_support(kept, request.recipe, processes, note)
+    return kept, provenance
+
+
+def _counts(images: Sequence[LabelledImage]) -> str:
+    counts = Counter(image.split for image in images)
+    return ", ".join(f"{counts[name]} {name}" for name in ("train", "validation", "test") if counts[name])
+
+
+def _check_support(
+    images: Sequence[LabelledImage], options: Recipe, processes: int, note: Callable[[str], None]
+) -> None:
+    """Refuse images that teach nothing, and say what they cannot teach."""
+    train, validation = ([image for image in images if image.split == name] for name in ("train", "validation"))
+    if not train or not validation:
+        raise InputError("training needs images in both the train and the validation split")
+    learnt, asked = ({image.label for image in part} for part in (train, validation))
+    if len(learnt) < 2:
+        raise InputError(f"training needs images of two cell types or more; all of the train split are {learnt.pop()}")
+    if min(len(train), options.batch_size) < 2 * processes:  # normalisation needs the spread of two images
+        few = f"--batch-size {options.batch_size}"
+        few = f"{len(train)} training images" if len(train) < options.batch_size else few
+        raise InputError(f"{few} cannot be shared among {processes} processes: each needs two images a step")
+    absent = [name for name in options.cell_types if name not in learnt]
+    if absent:
+        note(f"no training images of {', '.join(absent)}: the network will never call them")
+    unasked = [name for name in options.cell_types if name in learnt - asked]
+    if unasked:
+        note(f"no validation images of {', '.join(unasked)}: the best epoch is chosen without them")
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "slidescreen": __version__,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "timm": timm.__version__,
+        "numpy": np.__version__,
+    }
