@@ -1,4 +1,4 @@
-"""A laboratory's signed cells: from labelled images as `train` takes them, or from an export as it is."""
+"""A laboratory's signed cells: from labelled images or reviewed cells as `train` takes them, or from an export."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from slidescreen.data.class_folders import class_folders
 from slidescreen.data.duplicates import contents_of, deduplicate
 from slidescreen.data.label_options import LabelRules, Split
 from slidescreen.data.labels import LabelledImage, read_labelled
+from slidescreen.data.reviewed_labels import holds_reviewed_cells
 from slidescreen.data.slides import survey
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
@@ -26,7 +27,8 @@ def read_signed(data: Path, rules: LabelRules, drop: bool, note: Callable[[str],
     Cells of a test split are not touched.
 
     Args:
-        data: a table, a folder with one subfolder per cell type, or a folder of slides with signed class folders.
+        data: a table, a folder with one subfolder per cell type, a reviewed run's folder or corrections in it, or a
+            folder of slides with signed class folders.
         rules: for labels.
         drop: keep one copy of an image that is listed more than once.
         note: told what is passed over.
@@ -44,8 +46,8 @@ def read_signed(data: Path, rules: LabelRules, drop: bool, note: Callable[[str],
 
 
 def _is_export(data: Path) -> bool:
-    """Whether a folder holds slides with class folders, and is not itself a folder of class folders."""
-    if not data.is_dir():
+    """Whether a folder holds slides with class folders, and is no folder of class folders and no run's."""
+    if not data.is_dir() or holds_reviewed_cells(data):
         return False
     folders, _ = class_folders(data)
     return not any(cells.names_a_class(folder.name) for folder in folders)
