@@ -11,8 +11,9 @@ import csv
 import io
 import tempfile
 import time
+import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -22,9 +23,11 @@ import openvino
 import typer
 from PIL import Image, ImageEnhance, ImageFilter
 
-from slidescreen import cells
+from slidescreen.building.home import ShownCells, drawn, measure
 from slidescreen.data.calls import Call
 from slidescreen.data.images import decode, read_bytes
+from slidescreen.data.label_options import LabelRules, Split
+from slidescreen.data.labels import read_labels
 from slidescreen.data.slides import CellImage, Slide
 from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.conversion import to_openvino
@@ -33,7 +36,9 @@ from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.engine.options import Device, EngineKind, Precision
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.familiarity import EXACT
 from slidescreen.ensembles.location import default_ensemble
+from slidescreen.ensembles.member_predictions import MemberPredictions, predict
 from slidescreen.ensembles.pipeline import Pipeline
 from slidescreen.models.member import Member
 from slidescreen.screening.abroad import has_unknown_cells, is_unfamiliar
@@ -47,7 +52,8 @@ HOME_CAMERAS = "allidb"
 UNKNOWN = ("plasma_cell", "promonocyte")
 NORMAL = {"neutrophil": 60, "lymphocyte": 28, "monocyte": 7, "eosinophil": 3, "basophil": 1, "band_neutrophil": 1}
 _ALIAS = {"giant_platelet": "platelet", "erythrocyte": "artefact"}
-_SPOILT_CELLS, _PAIRS = 20, 15
+_SPOILT_CELLS, _PAIRS, _FOLDS = 20, 15, 5
+_OTHER = {"plasma_cell": ("promonocyte",), "promonocyte": ("plasma_cell",)}
 
 Picture = Image.Image
 Row = dict[str, str]
@@ -138,7 +144,7 @@ def main(
     _print_foreign(model, called(model, labs), groups)
     _print_home(model, [known for known in home if known.row["label"] not in UNKNOWN], groups)
     _print_spoilt(model, data, home)
-    _print_unknown(home)
+    _print_unknown(model, data)
     _print_time(model)
 
 
@@ -266,16 +272,70 @@ def _told_of(model: Ensemble, slides: dict[str, list[Known]]) -> str:
     return told(model, list(slides.values()))
 
 
-def _print_unknown(home: Sequence[Known]) -> None:
-    known = [each for each in home if each.row["label"] in cells.CELL_TYPES]
-    print("\n| unknown cells against known ones | cells | AUROC of the unfamiliarity | AUROC of the strangeness |")
+def _print_unknown(model: Ensemble, data: Path) -> None:
+    """Unknown cells against the known ones of the validation and the test split.
+
+    Cells of a patient are always judged by what was learned from those of other patients.
+    """
+    images = read_labels(data, LabelRules(frozenset((*UNKNOWN, "normal_unspecified"))))
+    at_home = [image for image in images.images if image.label in model.cell_types]
+    split = {name: [image for image in at_home if image.split == name] for name in Split}
+    unknown = [image for image in images.left_out if image.label in UNKNOWN]
+    placeholder = [replace(image, label=model.cell_types[0]) for image in unknown]
+    groups = {"seen": drawn(split[Split.TRAIN]), "test": split[Split.TEST], "unknown": placeholder}
+    groups["validation"] = split[Split.VALIDATION]
+    engines = load_engines(model.members, EngineConfiguration(EngineKind.OPENVINO, Device.CPU, Precision.FP32))
+    found = {
+        name: predict(model, engines, group, lambda _done, _of: None, with_features=True)
+        for name, group in groups.items()
+    }
+    labels = np.asarray([image.label for image in unknown])
+    print("\n| unknown cells against known ones, AUROC | none shown | shown, other patients' | shown the other type |")
     print("| --- | ---: | ---: | ---: |")
-    for labels in (*((label,) for label in UNKNOWN), UNKNOWN):
-        unknown = [each for each in home if each.row["label"] in labels]
-        truth = np.asarray([True] * len(unknown) + [False] * len(known))
-        found = [(each.call.unfamiliarity or 0.0, each.call.strangeness or 0.0) for each in (*unknown, *known)]
-        scores = [f"{auroc(truth, np.asarray(column)):.3f}" for column in zip(*found, strict=True)]
-        print(f"| {' and '.join(labels)} | {len(unknown)} | {' | '.join(scores)} |")
+    ways = [_grades_by_patient(found, labels, names) for names in ({}, dict.fromkeys(UNKNOWN, UNKNOWN), _OTHER)]
+    for names in (*((name,) for name in UNKNOWN), UNKNOWN):
+        of_these = np.isin(labels, names)
+        cells_ = [(known, new[of_these]) for known, new in ways]
+        scores = [" / ".join(_auroc(known[:, at], new[:, at]) for at in (0, 1)) for known, new in cells_]
+        print(f"| {' and '.join(names)} ({of_these.sum()}): unfamiliarity / kind | {' | '.join(scores)} |", flush=True)
+
+
+def _grades_by_patient(
+    found: Mapping[str, MemberPredictions], labels: np.ndarray, shown: Mapping[str, tuple[str, ...]]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Unfamiliarity and strangeness of known cells (N, 2) and of unknown ones (U, 2), each part of patients in turn.
+
+    `shown`: for unknown cells of each label, those that are shown. Known cells are judged after all were shown.
+    """
+    patients = np.asarray([image.slide for image in found["unknown"].images])
+    parts = np.asarray([zlib.crc32(str(name).encode()) % _FOLDS for name in patients])
+    new = np.empty((len(labels), 2))
+    known = []
+    for part in range(_FOLDS):
+        for label in UNKNOWN:
+            chosen = np.isin(labels, shown.get(label, ())) & (parts != part)
+            cells_shown = ShownCells(tuple(labels[chosen].tolist()), _of(found["unknown"], chosen))
+            home = measure(
+                {EXACT: found["seen"]}, {EXACT: found["validation"]}, {EXACT: cells_shown} if chosen.any() else {}
+            )
+            if home is None:
+                raise typer.BadParameter("there are too few cells")
+            arithmetic = [EXACT] * len(home.networks)
+            judged = (labels == label) & (parts == part)
+            new[judged] = home.of_all(arithmetic, _of(found["unknown"], judged))
+            known.append(
+                np.concatenate([home.of_all(arithmetic, found[name].features) for name in ("validation", "test")])
+            )
+    return np.mean(known, axis=0), new
+
+
+def _of(predictions: MemberPredictions, chosen: np.ndarray) -> tuple[np.ndarray, ...]:
+    return tuple(features[chosen] for features in predictions.features)
+
+
+def _auroc(known: np.ndarray, unknown: np.ndarray) -> str:
+    truth = np.arange(len(known) + len(unknown)) >= len(known)
+    return f"{auroc(truth, np.concatenate([known, unknown])):.3f}"
 
 
 def _print_time(model: Ensemble) -> None:

@@ -12,7 +12,7 @@ from slidescreen.reporting import frames
 from slidescreen.screening.differential import Share
 from slidescreen.screening.finding import Verdict
 from slidescreen.screening.results import Run, SlideResult
-from slidescreen.screening.verdict import number_of
+from slidescreen.screening.sentences import number_of
 
 if TYPE_CHECKING:
     import pandas

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from slidescreen import cells
 from slidescreen.building import home, pooled, precisions, replay
 from slidescreen.building.options import EnsembleOptions
 from slidescreen.building.validation import calibrate, search_weights
 from slidescreen.data.duplicates import contents_of, deduplicate
 from slidescreen.data.images import prepare
-from slidescreen.data.labels import LabelledImage, read_labelled
+from slidescreen.data.label_options import Split
+from slidescreen.data.labels import LabelledImage, located, read_labelled, read_labels
 from slidescreen.data.splits import with_split
 from slidescreen.engine import quantisation
 from slidescreen.engine.configuration import configure, load_engines
@@ -80,7 +82,8 @@ def build_ensemble(
             both = in_8_bits(ensemble, trained, scratch, progress)
             measured[COARSE] = predictions(both, Precision.INT8)
             ensemble = precisions.with_int8(both, exact, measured[COARSE])
-        familiarity = home.measured_familiarity(ensemble, configuration, trained, measured, progress)
+        unknown = unknown_cells(request)
+        familiarity = home.measured_familiarity(ensemble, configuration, trained, measured, progress, unknown)
         if familiarity is None:
             note(home.TOO_FEW)
         saved = storage.save(request.out, replace(ensemble, familiarity=familiarity))
@@ -143,6 +146,17 @@ def in_8_bits(
         found.append(replace(member, int8=Quantised(path, sha256_of(path))))
     progress("making 8-bit networks", len(found), len(found))
     return replace(ensemble, members=tuple(found))
+
+
+def unknown_cells(request: EnsembleOptions) -> list[LabelledImage]:
+    """The images of types that the networks have no class for; not those of the test split."""
+    if not request.unknown:
+        return []
+    names = frozenset(map(cells.normalised, request.unknown))
+    labels = read_labels(request.data, request.label_rules)
+    named = [replace(image, label=cells.normalised(image.label)) for image in labels.left_out]
+    chosen = tuple(image for image in named if image.label in names and image.split != Split.TEST)
+    return list(located(replace(labels, images=chosen), request.data).images)
 
 
 def images_of(

@@ -1,9 +1,10 @@
 """From training and validation cells to what tells the unfamiliar."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 import scipy  # its parts are imported when first used: they take most of a second
@@ -40,6 +41,8 @@ _BELOW = 0.975
 _MOST_AT_HOME, _MOST = 0.4, 0.8  # shares; no patient of the shipped ensemble's hospitals has more than the first
 _LEAST_OF_A_SLIDE, _LEAST_SLIDES, _UNSEEN_CORRELATION = 20, 5, 0.05
 _CORRELATIONS = (1e-4, 0.3)
+_LEAST_SHOWN = 20  # cells of a type without a class
+_FREEDOM = 0.003  # inverse strength of the penalty, chosen across patients
 
 
 TOO_FEW = (
@@ -54,6 +57,7 @@ def measured_familiarity(
     trained: Sequence[LabelledImage],
     measured: dict[str, MemberPredictions],
     progress: Callable[[str, int, int], None],
+    unknown: Sequence[LabelledImage] = (),
 ) -> Familiarity | None:
     """What tells cells and slides that an ensemble was not measured on; None where there are too few cells.
 
@@ -63,19 +67,24 @@ def measured_familiarity(
         trained: the training split; where it is empty, validation cells take its place.
         measured: of the validation cells, by arithmetic, with features.
         progress: told what is being done, how many images of it are done, and of how many.
+        unknown: cells of types that the networks have no class for; without training cells they show nothing.
     """
     chosen = drawn(trained)
     if chosen and len(chosen) < LEAST_CELLS:
         return None
     if not all(member.int8 for member in ensemble.members):
         measured = {EXACT: measured[EXACT]}
-    seen = {}
+    seen, shown = {}, {}
+    placeholder = [replace(image, label=ensemble.cell_types[0]) for image in unknown]
     for arithmetic in measured if chosen else ():
         precision = configuration.precision if arithmetic == EXACT else arithmetic
         engines = load_engines(ensemble.members, replace(configuration, precision=precision))
         what = partial(progress, f"looking at training cells in {precision}")
         seen[arithmetic] = predict(ensemble, engines, chosen, what, with_features=True)
-    return measure(seen, measured)
+        if unknown:
+            looked = predict(ensemble, engines, placeholder, lambda _done, _of: None, with_features=True)
+            shown[arithmetic] = ShownCells(tuple(image.label for image in unknown), looked.features)
+    return measure(seen, measured, shown)
 
 
 def drawn(images: Sequence[LabelledImage]) -> list[LabelledImage]:
@@ -91,13 +100,26 @@ def drawn(images: Sequence[LabelledImage]) -> list[LabelledImage]:
     return [images[place] for place in sorted(chosen)]
 
 
-def measure(seen: dict[str, MemberPredictions], measured: dict[str, MemberPredictions]) -> Familiarity | None:
+@dataclass(frozen=True)
+class ShownCells:
+    """Cells of types that the networks have no class for: their labels, and their features (N, F) by each member."""
+
+    labels: tuple[str, ...]
+    features: tuple[Features, ...]
+
+
+def measure(
+    seen: dict[str, MemberPredictions],
+    measured: dict[str, MemberPredictions],
+    shown: Mapping[str, ShownCells] = MappingProxyType({}),
+) -> Familiarity | None:
     """What tells the unfamiliar, by the features of cells that the networks were trained on and of validation cells.
 
     Args:
         seen: of training cells, by arithmetic (`fp32` always, perhaps `int8`), with features; empty where there are
             none: then each half of the validation cells is measured against the other.
         measured: of validation cells, likewise.
+        shown: cells without a class, by arithmetic as `seen`.
 
     Returns:
         None where there are too few cells of either.
@@ -111,6 +133,8 @@ def measure(seen: dict[str, MemberPredictions], measured: dict[str, MemberPredic
     for arithmetic, predictions in measured.items():
         for member, features in enumerate(predictions.features):
             home = _fitted(fitted[arithmetic], member)
+            if arithmetic in shown:
+                home = with_shown(home, seen[arithmetic].features[member], shown[arithmetic], member, features)
             found = home.ratios(features) if seen else _by_halves(predictions, member)
             cuts = np.quantile(found, _BELOW, axis=0).tolist()
             networks[member, arithmetic] = replace(home, optics_cut=cuts[0], kind_cut=cuts[1])
@@ -126,6 +150,7 @@ def measure(seen: dict[str, MemberPredictions], measured: dict[str, MemberPredic
         min(_MOST, max(_MOST_AT_HOME, _highest(unfamiliar))),
         unknown,
         (len(fitted[EXACT].images) if seen else 0, len(exact.images)),
+        tuple(sorted(_enough(shown[EXACT].labels))) if shown else (),
     )
 
 
@@ -154,7 +179,41 @@ def fit(features: Features, sources: Sequence[str], truth: NDArray[np.int64]) ->
         means,
         whitening(covariance(np.concatenate(about))),
         projected.std(axis=0),
+        np.empty((0, components.shape[1])),
+        np.empty(0),
     )
+
+
+def with_shown(home: HomeFeatures, seen: Features, shown: ShownCells, member: int, measured: Features) -> HomeFeatures:
+    """The same, which tells cells like those shown: by a logistic regression for each of their labels.
+
+    Args:
+        home: of the training cells.
+        seen, measured: (N, F), the member's features of training cells, and of validation cells, which give the scale.
+        shown: the cells without a class.
+        member: its position.
+    """
+    from sklearn.linear_model import LogisticRegression  # takes a second
+
+    known = home.components_of(seen) / home.spread
+    unknown = home.components_of(shown.features[member]) / home.spread
+    scale = home.components_of(measured) / home.spread
+    labels, weights, offsets = np.asarray(shown.labels), [], []
+    for label in sorted(_enough(shown.labels)):
+        points = np.concatenate([known, unknown[labels == label]])
+        model = LogisticRegression(C=_FREEDOM, class_weight="balanced", max_iter=1000)
+        model.fit(points, np.arange(len(points)) >= len(known))
+        scores = model.decision_function(scale)
+        weights.append(model.coef_[0] / scores.std() / home.spread)
+        offsets.append((model.intercept_[0] - np.quantile(scores, _BELOW)) / scores.std())
+    if not weights:
+        return home
+    return replace(home, shown=np.stack(weights), shown_offsets=np.asarray(offsets))
+
+
+def _enough(labels: Sequence[str]) -> set[str]:
+    """The labels of which there are cells enough to learn them by."""
+    return {label for label, count in Counter(labels).items() if count >= _LEAST_SHOWN}
 
 
 def usual_share(beyond: NDArray[np.bool_], images: Sequence[LabelledImage]) -> UsualShare:

@@ -22,6 +22,7 @@ class RejectionTargets:
 class EnsembleOptions:
     """What the user asked for. Without `weights` the default ones are taken, or searched.
 
+    `unknown`: labels of cells that the networks have no class for, from which the ensemble learns to tell such cells.
     `adapt`: an ensemble's folder, or `default`, whose networks are adapted in place of combining checkpoints.
     """
 
@@ -38,6 +39,7 @@ class EnsembleOptions:
     overwrite: bool = False
     int8: bool = False
     allow_few_cells: bool = False
+    unknown: frozenset[str] = frozenset()
     adapt: str | None = None
 
     def __post_init__(self) -> None:
@@ -48,6 +50,8 @@ class EnsembleOptions:
             raise InputError("--adapt takes an ensemble's own networks: give it no checkpoints")
         if self.adapt is not None and (self.weights is not None or self.search or self.rule != VotingRule.SOFT):
             raise InputError("--adapt keeps the ensemble's vote: --weight, --search and --rule do not go with it")
+        if self.adapt is not None and self.unknown:
+            raise InputError("--unknown does not go with --adapt: no cells without a class are learned from there")
         if self.weights is not None and len(self.weights) != len(self.checkpoints):
             raise InputError(
                 f"{len(self.weights)} weights were given for {len(self.checkpoints)} checkpoints: give one for each"

@@ -97,6 +97,17 @@ AllowFewCellsOption = Annotated[
     ),
 ]
 
+UnknownOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--unknown",
+        metavar="LABEL",
+        help="Leave out cells with this label, for which there is no class (plasma cells, say), and learn from them to "
+        "tell such cells. Repeatable.",
+        rich_help_panel=_MEASURE,
+    ),
+]
+
 
 def ensemble(
     out: OutOption,
@@ -111,6 +122,7 @@ def ensemble(
     target_accuracy: TargetAccuracyOption = RejectionTargets.accuracy,
     most_unidentified: MostUnidentifiedOption = RejectionTargets.most_unidentified,
     allow_few_cells: AllowFewCellsOption = EnsembleOptions.allow_few_cells,
+    unknown: UnknownOption = None,
     leave_out: LeaveOutOption = None,
     unspecified_blasts: UnspecifiedBlastsOption = None,
     drop_duplicates: DropDuplicatesOption = EnsembleOptions.drop_duplicates,
@@ -128,12 +140,13 @@ def ensemble(
         rule=rule,
         search=search,
         targets=RejectionTargets(target_accuracy, most_unidentified),
-        label_rules=label_rules(leave_out, unspecified_blasts),
+        label_rules=label_rules([*(leave_out or ()), *(unknown or ())], unspecified_blasts),
         drop_duplicates=drop_duplicates,
         device=device,
         overwrite=overwrite,
         int8=int8,
         allow_few_cells=allow_few_cells,
+        unknown=frozenset(unknown or ()),
         adapt=adapt,
     )
     if adapt is not None:

@@ -15,6 +15,7 @@ from slidescreen.files.writing import printable, write_whole
 
 NAME = "familiarity.safetensors"
 _ARRAYS = tuple(field.name for field in dataclasses.fields(HomeFeatures) if not field.name.endswith("_cut"))
+_OF_SHOWN = ("shown", "shown_offsets")  # not there where no cells without a class were shown
 _HALF = frozenset({"components"})  # by far the largest: half precision moves no distance by a hundredth
 
 
@@ -26,6 +27,7 @@ def write_arrays(path: Path, found: Familiarity) -> None:
         )
         for (member, arithmetic), home in found.networks.items()
         for name in _ARRAYS
+        if found.shown or name not in _OF_SHOWN
     }
     content = save(arrays)
     write_whole(path, lambda temporary: temporary.write_bytes(content))
@@ -43,6 +45,7 @@ def figures(found: Familiarity) -> dict[str, Any]:
             for (member, arithmetic), home in found.networks.items()
         ],
         "measured_on": dict(zip(("training_cells", "validation_cells"), found.measured_on, strict=True)),
+        **({"shown": list(found.shown)} if found.shown else {}),
     }
 
 
@@ -57,12 +60,17 @@ def read(path: Path, sha256: str, entry: dict[str, Any], members: int) -> Famili
         arrays = load(path.read_bytes())
     except (SafetensorError, OSError) as error:
         raise InputError(f"{printable(path)} is damaged: {error}") from error
-    networks = {}
+    networks, shown = {}, tuple(map(str, entry.get("shown", ())))
     for each in entry["networks"]:
         member, arithmetic = int(each["member"]), str(each["arithmetic"])
-        parts = {name: arrays[f"{member}.{arithmetic}.{name}"].astype(np.float64) for name in _ARRAYS}
+        parts = {
+            name: arrays[f"{member}.{arithmetic}.{name}"].astype(np.float64)
+            for name in _ARRAYS
+            if shown or name not in _OF_SHOWN
+        }
+        none = {} if shown else dict(zip(_OF_SHOWN, (np.empty((0, len(parts["spread"]))), np.empty(0)), strict=True))
         networks[member, arithmetic] = HomeFeatures(
-            **parts, optics_cut=_positive(each["optics_cut"]), kind_cut=_positive(each["kind_cut"])
+            **parts, **none, optics_cut=_positive(each["optics_cut"]), kind_cut=_positive(each["kind_cut"])
         )
     if {member for member, _ in networks} != set(range(members)):
         raise ValueError("it knows the features of other members")
@@ -74,6 +82,7 @@ def read(path: Path, sha256: str, entry: dict[str, Any], members: int) -> Famili
         _positive(entry["most_unfamiliar"]),
         UsualShare(_positive(unknown["rate"]), _positive(unknown["correlation"])),
         (int(counts["training_cells"]), int(counts["validation_cells"])),
+        shown,
         path,
         sha256,
     )

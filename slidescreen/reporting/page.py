@@ -26,8 +26,8 @@ from slidescreen.research_use import RESEARCH_USE
 from slidescreen.screening.differential import NAMES, Share
 from slidescreen.screening.finding import Flag, Verdict
 from slidescreen.screening.results import Run, SlideResult
+from slidescreen.screening.sentences import number_of
 from slidescreen.screening.slide_review import CellReview, ReviewedShare
-from slidescreen.screening.verdict import number_of
 from slidescreen.statistics.control_charts import ControlChart
 
 Heat = Mapping[tuple[str, str], str]

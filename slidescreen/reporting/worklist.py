@@ -25,7 +25,7 @@ from slidescreen.research_use import FOR_RESEARCH
 from slidescreen.screening.differential import Share
 from slidescreen.screening.finding import Verdict
 from slidescreen.screening.results import Run, SlideResult
-from slidescreen.screening.verdict import number_of
+from slidescreen.screening.sentences import number_of
 
 _STYLES = {
     Verdict.URGENT: "bold red",

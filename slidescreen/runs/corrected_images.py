@@ -14,8 +14,8 @@ from slidescreen.data.file_finder import folded
 from slidescreen.files.writing import denature, printable
 from slidescreen.runs.review_store import contents_of_slide, signed_content
 from slidescreen.screening.results import Run, SlideResult
+from slidescreen.screening.sentences import number_of
 from slidescreen.screening.slide_review import call_in_words
-from slidescreen.screening.verdict import number_of
 
 _Note = Callable[[str], None]
 _T = TypeVar("_T")

@@ -14,7 +14,7 @@ from slidescreen.runs.retention import archive_long_gone
 from slidescreen.runs.vanished import VanishedSlide, marked, no_longer_found, with_fewer_images, without_images
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult
-from slidescreen.screening.verdict import number_of
+from slidescreen.screening.sentences import number_of
 
 _CHANGING = "the slide has changed, and its export may not have finished"
 

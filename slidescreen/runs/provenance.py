@@ -11,11 +11,15 @@ import numpy as np
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles import false_calls, sufficiency
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.screening import abroad, correction, differential, excess, verdict
+from slidescreen.screening import abroad, correction, differential, excess, sentences, unsigned, verdict
 from slidescreen.screening.slide_record import Provenance
 from slidescreen.screening.thresholds import Thresholds
+from slidescreen.statistics import beta_binomial, intervals
 
-_JUDGING = (abroad, differential, correction, false_calls, excess, sufficiency, verdict)
+_JUDGING = (
+    *(abroad, beta_binomial, correction, differential, excess),
+    *(false_calls, intervals, sentences, sufficiency, unsigned, verdict),
+)
 
 
 def provenance_of(ensemble: Ensemble, configuration: EngineConfiguration, thresholds: Thresholds) -> Provenance:

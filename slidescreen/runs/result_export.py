@@ -19,7 +19,7 @@ from slidescreen.files.writing import make_folder, printable, sweep, write_text,
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.saved_run import read_run
 from slidescreen.screening.results import Run
-from slidescreen.screening.verdict import number_of
+from slidescreen.screening.sentences import number_of
 
 _MEMORY = ".exported.json"
 

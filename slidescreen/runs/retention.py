@@ -11,7 +11,7 @@ from slidescreen.errors import OutputError
 from slidescreen.files.writing import write_text
 from slidescreen.runs.archive import put_away
 from slidescreen.runs.vanished import VanishedSlide
-from slidescreen.screening.verdict import number_of
+from slidescreen.screening.sentences import number_of
 
 _MEMORY = ".vanished.json"
 _DAY = 24 * 3600.0  # seconds

@@ -15,9 +15,9 @@ from slidescreen.screening.abroad import (
 from slidescreen.screening.differential import Differential, Share, corrected_draws, corrected_share
 from slidescreen.screening.excess import ExcessTest, excess_test
 from slidescreen.screening.finding import Finding, Flag, Verdict
+from slidescreen.screening.sentences import excess_sentence, nothing_found, number_of, undecided
 from slidescreen.screening.thresholds import Thresholds, default_thresholds
 from slidescreen.screening.unsigned import unsigned_reasons
-from slidescreen.statistics.intervals import trials_to_decide
 
 _LINEAGES = {"myeloid": Flag.LINEAGE_MYELOID, "lymphoid": Flag.LINEAGE_LYMPHOID}
 
@@ -66,8 +66,8 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
         verdict = Verdict.INSUFFICIENT
     else:
         verdict = Verdict.CLEAR
-        reasons.append(_nothing_found(differential, blasts, immature, thresholds))
-        reasons += _undecided("blasts", differential.shares["blasts"], differential, (thresholds.blasts_workup,))
+        reasons.append(nothing_found(differential, blasts, immature, thresholds))
+        reasons += undecided("blasts", differential.shares["blasts"], differential, (thresholds.blasts_workup,))
     flags += quality
     reasons += remarks + unsigned_reasons(differential, ensemble)
     missing = ensemble.measured_on.shortfalls()
@@ -87,7 +87,7 @@ def _grade_blasts(
 ) -> None:
     share = differential.shares["blasts"]
     flags.append(Flag.BLASTS)
-    reasons.append(_excess_sentence("blast", differential, share, blasts))
+    reasons.append(excess_sentence("blast", differential, share, blasts))
     percent = graded_percent(share, ensemble)
     if percent >= thresholds.blasts_acute:
         flags += [Flag.BLASTS_5, Flag.BLASTS_20]
@@ -95,7 +95,7 @@ def _grade_blasts(
     elif percent >= thresholds.blasts_workup:
         flags.append(Flag.BLASTS_5)
         reasons.append(f"blasts {thresholds.blasts_workup:g}% or more: work-up needed")
-    reasons += _undecided("blasts", share, differential, (thresholds.blasts_workup, thresholds.blasts_acute))
+    reasons += undecided("blasts", share, differential, (thresholds.blasts_workup, thresholds.blasts_acute))
 
 
 def _grade_lineage(
@@ -134,13 +134,11 @@ def _grade_immature(
     percent = graded_percent(shares["immature_granulocytes"], ensemble)
     if percent >= thresholds.ig_raised:
         flags.append(Flag.IG)
-        reasons.append(
-            _excess_sentence("immature granulocyte", differential, shares["immature_granulocytes"], immature)
-        )
+        reasons.append(excess_sentence("immature granulocyte", differential, shares["immature_granulocytes"], immature))
         if percent >= thresholds.ig_high:
             reasons.append(f"immature granulocytes {thresholds.ig_high:g}% or more")
         share = shares["immature_granulocytes"]
-        reasons += _undecided("immature granulocytes", share, differential, (thresholds.ig_raised,))
+        reasons += undecided("immature granulocytes", share, differential, (thresholds.ig_raised,))
     shifted = percent + graded_percent(shares["band_neutrophil"], ensemble)
     if Flag.IG in flags and shifted >= thresholds.left_shift:
         flags.append(Flag.LEFT_SHIFT)
@@ -215,21 +213,6 @@ def group_percent(differential: Differential, members: Sequence[str], ensemble: 
     return _graded(counted, None if corrected is None else 100 * corrected, ensemble)
 
 
-def _undecided(what: str, share: Share, differential: Differential, cut_offs: Sequence[float]) -> list[str]:
-    """Say how many leukocytes would decide on which side of a cut-off a percentage lies, if its limits include one."""
-    if share.percent is None or share.low is None or share.high is None:
-        return []
-    for cut_off in cut_offs:
-        if share.low < cut_off < share.high:
-            needed = trials_to_decide(share.percent / 100, cut_off / 100)
-            count = f"about {needed}" if needed else "more than 5000"
-            if 0 < (needed or 0) <= differential.leukocytes:
-                count = "a few more"
-            counted = number_of(differential.leukocytes, "leukocyte")
-            return [f"the 95% limits for {what} include {cut_off:g}%: {counted} counted, {count} needed to decide"]
-    return []
-
-
 def _judge_quality(differential: Differential, thresholds: Thresholds) -> tuple[list[Flag], list[str]]:
     """Flags and remarks on whether the slide has enough usable cells."""
     flags: list[Flag] = []
@@ -266,42 +249,3 @@ def best_percent(share: Share) -> float:
     if share.corrected_percent is not None:
         return share.corrected_percent
     return share.percent or 0.0
-
-
-def _excess_sentence(what: str, differential: Differential, share: Share, found: ExcessTest) -> str:
-    among = number_of(differential.leukocytes, "leukocyte")
-    text = f"{number_of(found.count, what)} among {among} ({share.percent:.1f}%"
-    if share.corrected_percent is not None:
-        text += f", corrected {share.corrected_percent:.1f}%, "
-        text += f"95% limits {share.corrected_low:.1f}–{share.corrected_high:.1f}"
-    text += ")"
-    if found.expected is not None and found.p_value is not None:
-        tested = "" if found.certain == found.count else f", {found.certain} of them certain"
-        text += f"{tested}, expected from classifier error: {found.expected:.1f} (p {_p_text(found.p_value)})"
-    return text
-
-
-def _nothing_found(differential: Differential, blasts: ExcessTest, immature: ExcessTest, thresholds: Thresholds) -> str:
-    found = (_tested(blasts, "blast"), _tested(immature, "immature granulocyte"))
-    counted = f"{' and '.join(found)} among {number_of(differential.leukocytes, 'leukocyte')}: "
-    expected = "no more than expected from classifier error"
-    if immature.significant(thresholds.error_rate):
-        return f"{counted}blasts {expected}, immature granulocytes below {thresholds.ig_raised:g}%"
-    return f"{counted}{expected}"
-
-
-def _tested(found: ExcessTest, what: str) -> str:
-    """A number of calls, and how many of them were certain enough for the test."""
-    text = number_of(found.count, what)
-    if found.certain == found.count:
-        return text
-    return f"{text} ({found.certain or 'none'} of them certain)" if found.count > 1 else f"{text} (not certain)"
-
-
-def number_of(count: int, what: str) -> str:
-    """A count and its noun."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
-def _p_text(p: float) -> str:
-    return "< 0.0001" if p < 0.0001 else f"= {p:.4f}"

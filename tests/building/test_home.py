@@ -6,7 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from slidescreen.building.home import LEAST_CELLS, drawn, measure, usual_share
+from slidescreen import cells as cells_
+from slidescreen.building.build import unknown_cells
+from slidescreen.building.home import LEAST_CELLS, ShownCells, drawn, measure, usual_share
+from slidescreen.building.options import EnsembleOptions
+from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import LabelledImage
 from slidescreen.ensembles import familiarity_file
 from slidescreen.ensembles.familiarity import Familiarity
@@ -16,6 +20,7 @@ from slidescreen.models.backbones import EARLY_FEATURES
 
 LATE, TYPES = 40, 3
 CENTRES = 6 * np.random.default_rng(9).normal(size=(TYPES, LATE))
+SIDEWAYS = 0.8 * np.random.default_rng(10).normal(size=LATE)
 
 
 def cells(count: int, seed: int, optics: float = 0.0, kind: bool = False) -> MemberPredictions:
@@ -72,6 +77,53 @@ def test_without_training_cells_halves_of_the_validation_cells_tell_each_other()
     assert (grades(found, cells(500, 4, optics=1.5))[:, 0] >= 1).mean() > 0.95
 
 
+def near_a_type(count: int, seed: int) -> MemberPredictions:
+    """Cells of a type without a class, near the first one that has a class."""
+    seen = cells(count, seed)
+    random = np.random.default_rng(seed)
+    late = CENTRES[0] + SIDEWAYS + random.normal(size=(2, count, LATE))
+    features = tuple(
+        np.hstack([each[:, :EARLY_FEATURES], other]).astype(np.float32)
+        for each, other in zip(seen.features, late, strict=True)
+    )
+    return replace(seen, features=features)
+
+
+def shown(count: int) -> dict[str, ShownCells]:
+    return {"fp32": ShownCells(("plasma_cell",) * count, near_a_type(count, 10).features)}
+
+
+def test_cells_like_those_shown_are_told() -> None:
+    before = measure({"fp32": cells(800, 1)}, {"fp32": cells(600, 2)})
+    after = measure({"fp32": cells(800, 1)}, {"fp32": cells(600, 2)}, shown(40))
+    assert before is not None
+    assert after is not None
+    assert after.shown == ("plasma_cell",)
+    like, same = near_a_type(500, 11), cells(3000, 3)
+    assert (grades(before, like)[:, 1] >= 1).mean() < 0.5
+    assert (grades(after, like)[:, 1] >= 1).mean() > 0.9
+    assert 0.01 < (grades(after, same)[:, 1] >= 1).mean() < 0.05
+    assert (grades(after, cells(500, 5, kind=True))[:, 1] >= 1).mean() > 0.95  # another kind, never shown
+
+
+def test_few_shown_cells_show_nothing(home: Familiarity) -> None:
+    found = measure({"fp32": cells(800, 1)}, {"fp32": cells(600, 2)}, shown(19))
+    assert found is not None
+    assert found.shown == ()
+    assert np.array_equal(grades(found, cells(50, 8)), grades(home, cells(50, 8)))
+
+
+def test_what_was_shown_comes_back_from_its_file(tmp_path: Path) -> None:
+    found = measure({"fp32": cells(800, 1)}, {"fp32": cells(600, 2)}, shown(40))
+    assert found is not None
+    path = tmp_path / "familiarity.safetensors"
+    familiarity_file.write_arrays(path, found)
+    again = familiarity_file.read(path, "hash", familiarity_file.figures(found), 2)
+    seen = near_a_type(50, 12)
+    assert again.shown == ("plasma_cell",)
+    assert np.allclose(grades(again, seen), grades(found, seen), rtol=0.05)
+
+
 def test_of_few_cells_nothing_is_made() -> None:
     few, many = {"fp32": cells(LEAST_CELLS - 1, 1)}, {"fp32": cells(600, 2)}
     assert measure(few, many) is None
@@ -123,3 +175,19 @@ def test_a_usual_share_clusters_as_the_slides_do() -> None:
     assert even.correlation == 0.05
     nameless = [replace(image, slide="") for image in images]
     assert usual_share(on_one_slide, nameless).correlation == 0.05
+
+
+def test_unknown_cells_are_those_of_the_labels_named_but_not_those_of_the_test_split(tmp_path: Path) -> None:
+    rows = ["file,label,split"]
+    for name, split in (("Plasma Cells", "train"), ("plasma_cell", "test"), ("dirt", "train"), ("monocyte", "train")):
+        (tmp_path / f"{len(rows)}.png").touch()
+        rows.append(f"{len(rows)}.png,{name},{split}")
+    (tmp_path / "l.csv").write_text("\n".join(rows) + "\n")
+    rules = LabelRules(frozenset({"plasma_cell", "dirt"}))
+    options = EnsembleOptions(
+        (Path("a"),), Path("o"), tmp_path / "l.csv", label_rules=rules, unknown=frozenset({"Plasma cell"})
+    )
+    assert [(image.path.name, image.label) for image in unknown_cells(options)] == [
+        ("1.png", cells_.normalised("plasma cell"))
+    ]
+    assert unknown_cells(replace(options, unknown=frozenset())) == []

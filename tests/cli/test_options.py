@@ -76,7 +76,7 @@ DEFAULTS: dict[str, dict[str, tuple[object, str]]] = {
     "ensemble": {
         **LABELS,
         **dict.fromkeys(("search", "rule", "device", "overwrite", "int8"), (EnsembleOptions((PATH,), PATH, PATH), "")),
-        **dict.fromkeys(("allow_few_cells", "adapt"), (EnsembleOptions((PATH,), PATH, PATH), "")),
+        **dict.fromkeys(("allow_few_cells", "adapt", "unknown"), (EnsembleOptions((PATH,), PATH, PATH), "")),
         "weight": (EnsembleOptions((PATH,), PATH, PATH), "weights"),
         "target_accuracy": (RejectionTargets(), "accuracy"),
         "most_unidentified": (RejectionTargets(), ""),
@@ -95,7 +95,7 @@ WITHOUT = {
 def test_every_default_is_that_of_the_commands_options(name: str) -> None:
     assert set(DEFAULTS[name]) | WITHOUT[name] == set(PARAMETERS[name])
     for option, (holder, field) in DEFAULTS[name].items():
-        default = frozenset() if option == "leave_out" else PARAMETERS[name][option].default
+        default = frozenset() if option in ("leave_out", "unknown") else PARAMETERS[name][option].default
         assert default == getattr(holder, field or option), option
 
 

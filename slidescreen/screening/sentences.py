@@ -1,0 +1,64 @@
+"""The sentences in which a verdict gives its reasons."""
+
+from collections.abc import Sequence
+
+from slidescreen.screening.differential import Differential, Share
+from slidescreen.screening.excess import ExcessTest
+from slidescreen.screening.thresholds import Thresholds
+from slidescreen.statistics.intervals import trials_to_decide
+
+
+def number_of(count: int, what: str) -> str:
+    """A count and its noun."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
+def excess_sentence(what: str, differential: Differential, share: Share, found: ExcessTest) -> str:
+    """How many cells of a group there are, and how many are expected from classifier error."""
+    among = number_of(differential.leukocytes, "leukocyte")
+    text = f"{number_of(found.count, what)} among {among} ({share.percent:.1f}%"
+    if share.corrected_percent is not None:
+        text += f", corrected {share.corrected_percent:.1f}%, "
+        text += f"95% limits {share.corrected_low:.1f}–{share.corrected_high:.1f}"
+    text += ")"
+    if found.expected is not None and found.p_value is not None:
+        tested = "" if found.certain == found.count else f", {found.certain} of them certain"
+        text += f"{tested}, expected from classifier error: {found.expected:.1f} (p {_p_text(found.p_value)})"
+    return text
+
+
+def nothing_found(differential: Differential, blasts: ExcessTest, immature: ExcessTest, thresholds: Thresholds) -> str:
+    """Why a slide is clear."""
+    found = (_tested(blasts, "blast"), _tested(immature, "immature granulocyte"))
+    counted = f"{' and '.join(found)} among {number_of(differential.leukocytes, 'leukocyte')}: "
+    expected = "no more than expected from classifier error"
+    if immature.significant(thresholds.error_rate):
+        return f"{counted}blasts {expected}, immature granulocytes below {thresholds.ig_raised:g}%"
+    return f"{counted}{expected}"
+
+
+def _tested(found: ExcessTest, what: str) -> str:
+    """A number of calls, and how many of them were certain enough for the test."""
+    text = number_of(found.count, what)
+    if found.certain == found.count:
+        return text
+    return f"{text} ({found.certain or 'none'} of them certain)" if found.count > 1 else f"{text} (not certain)"
+
+
+def undecided(what: str, share: Share, differential: Differential, cut_offs: Sequence[float]) -> list[str]:
+    """Say how many leukocytes would decide on which side of a cut-off a percentage lies, if its limits include one."""
+    if share.percent is None or share.low is None or share.high is None:
+        return []
+    for cut_off in cut_offs:
+        if share.low < cut_off < share.high:
+            needed = trials_to_decide(share.percent / 100, cut_off / 100)
+            count = f"about {needed}" if needed else "more than 5000"
+            if 0 < (needed or 0) <= differential.leukocytes:
+                count = "a few more"
+            counted = number_of(differential.leukocytes, "leukocyte")
+            return [f"the 95% limits for {what} include {cut_off:g}%: {counted} counted, {count} needed to decide"]
+    return []
+
+
+def _p_text(p: float) -> str:
+    return "< 0.0001" if p < 0.0001 else f"= {p:.4f}"
