@@ -11,7 +11,7 @@ from slidescreen.files.writing import write_text
 from slidescreen.reporting.chosen_cells import CellPage, ChosenCell, render_cells
 from slidescreen.reporting.kept_pictures import Picture
 from slidescreen.reporting.thumbnails import in_time
-from slidescreen.screening.verdict import number_of
+from slidescreen.screening.sentences import number_of
 
 DISAGREEMENTS = "disagreements.html"
 MOST_CELLS = 400
