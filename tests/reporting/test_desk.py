@@ -229,6 +229,74 @@ def test_a_cell_is_moved_to_the_type_that_the_laboratory_gave_it(desk: Browser) 
     assert text_of(desk, ".current .changes") == "1 cell moved to what the label says."
 
 
+@pytest.mark.parametrize("width", [1280, 1000, 900, 800, 400, 320])
+def test_nothing_sticks_out_at_the_right(browser: Browser, tmp_path: Path, width: int) -> None:
+    judged = slide("A slide of a laboratory", SICK)
+    known = replace(judged.differential, images=1234, compared=1234, unfamiliar=1123)
+    run = Run((replace(judged, differential=known),), cells.CELL_TYPES, {"run": str(tmp_path)})
+    show(browser, tmp_path, run)
+    browser.open(tmp_path / "page.html", width)
+    beyond = (
+        "[...document.querySelectorAll('main *')].filter(e => e.getBoundingClientRect().width"
+        " && e.getBoundingClientRect().right > e.parentElement.getBoundingClientRect().right + 1"
+        " && !e.closest('svg')).map(e => e.tagName + '.' + e.className)"
+    )
+    assert browser.ask(beyond) == []
+    assert browser.ask("document.documentElement.scrollWidth") == width
+    go_to(browser, "A slide of a laboratory")
+    assert browser.ask(beyond) == []
+    assert browser.ask("document.documentElement.scrollWidth") == width
+
+
+def roles(browser: Browser) -> list[tuple[str, str]]:
+    """What a screen reader finds: role and name of each element that it is told of."""
+    browser.send("Accessibility.enable")
+    nodes = browser.send("Accessibility.getFullAXTree")["nodes"]
+    browser.send("Accessibility.disable")
+    told = [node for node in nodes if not node.get("ignored")]
+    return [(node["role"]["value"], node.get("name", {}).get("value", "")) for node in told]
+
+
+def test_a_screen_reader_is_told_what_everything_is(desk: Browser) -> None:
+    found = roles(desk)
+    assert {("table", "Slides, the most urgent first"), ("button", "Download corrections"), ("textbox", "Reviewer"),
+            ("searchbox", "Search"), ("button", "Keys"), ("group", "Show slides by verdict")} <= set(found)  # fmt: skip
+    go_to(desk, "Sick")
+    desk.press(" ")
+    found = roles(desk)
+    assert {("table", "Differential of Sick"), ("navigation", "Slides"), ("listbox", "Myeloblast, 24 cells"),
+            ("option", "Myeloblast 90%, myeloblast0.jpg"), ("toolbar", "Move the chosen cells to another type"),
+            ("textbox", "Comment"), ("button", "Sign"), ("slider", "Size")} <= set(found)  # fmt: skip
+    needing = {
+        "button",
+        "link",
+        "textbox",
+        "searchbox",
+        "slider",
+        "option",
+        "listbox",
+        "image",
+        "dialog",
+        "columnheader",
+    }
+    assert [role for role, name in found if role in needing and not name.strip()] == []
+    desk.press("Escape", "Enter")
+    assert any(role == "dialog" and name.startswith("Myeloblast · ") for role, name in roles(desk))
+
+
+def test_in_print_the_tools_are_left_out_and_the_slide_is_whole(desk: Browser) -> None:
+    go_to(desk, "Sick")
+    desk.send("Emulation.setEmulatedMedia", media="print")
+    try:
+        shown = "[...document.querySelectorAll('{}')].filter(e => e.getBoundingClientRect().height).length"
+        assert desk.ask(shown.format(".tools, .moves, .bar-of-types, #worklist, .current .suspicious")) == 0
+        assert desk.ask(shown.format(".current .gallery li")) == 120
+        assert desk.ask(shown.format(".current .differential tbody tr")) == 14
+    finally:
+        desk.send("Emulation.setEmulatedMedia", media="")
+    assert desk.print().startswith(b"%PDF")
+
+
 def test_hostile_names_stay_text(desk: Browser) -> None:
     go_to(desk, NAME)
     desk.ask("document.querySelector('.current .gallery li').focus()")
