@@ -79,6 +79,16 @@ SpreadsheetOption = Annotated[
         rich_help_panel=_PAGE,
     ),
 ]
+UncertainOption = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        min=1,
+        help="Only write a page of the N cells that are most worth a person's look, to label them. "
+        "\\[default --out: RUN/uncertain]",
+        rich_help_panel=_PAGE,
+    ),
+]
 CorrectionsOption = Annotated[
     list[Path] | None,
     typer.Option(
@@ -112,6 +122,7 @@ def report(
     explain: ExplainOption = False,
     page_cells: PageCellsOption = ReportOptions.page_cells,
     spreadsheet: SpreadsheetOption = False,
+    uncertain: UncertainOption = None,
     corrections: CorrectionsOption = None,
     export: ExportOption = None,
     orders: OrdersOption = ExportOptions.orders,
@@ -144,6 +155,7 @@ def report(
         "--explain": explain,
         "--spreadsheet": spreadsheet,
         "--slide": slide,
+        "--uncertain": uncertain,
         "--corrections": corrections,
         "--orders": orders,
         "--page-cells": page_cells is PageCells.SUSPICIOUS,
@@ -163,6 +175,9 @@ def report(
         from slidescreen.reporting.terminal import show_files
         from slidescreen.reporting.worklist import show_run, show_slide
 
+        if uncertain is not None:
+            _label(request, uncertain, [name for name, wanted in of_page.items() if wanted and name != "--uncertain"])
+            return
         if corrections or orders:
             if explain or spreadsheet:
                 raise InputError(
@@ -197,6 +212,18 @@ def report(
             request, default_ensemble, partial(display.progress, "classifying"), partial(say, "warning")
         )
     show_evaluation(evaluation, folder)
+
+
+def _label(request: ReportOptions, count: int, others: list[str]) -> None:
+    """Write a page of a run's cells that are most worth a look, and nothing else."""
+    from slidescreen.reporting.terminal import show_files
+    from slidescreen.runs.uncertain_cells import write_uncertain
+    from slidescreen.screening.sentences import number_of
+
+    if others:
+        raise InputError(f"--uncertain writes a page of cells alone: leave out {others[0]}")
+    path, found = write_uncertain(request.sources[0], count, request.out)
+    show_files(f"{number_of(found, 'cell')} to look at", [path])
 
 
 def _export(request: ReportOptions, options: ExportOptions, others: list[str]) -> None:

@@ -2,14 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from slidescreen import cells
 from slidescreen.data.calls import Call
 from slidescreen.reporting.desk import cell_record, desk_record, embedded, script, source_hash
-from slidescreen.reporting.kept_pictures import Picture
 from slidescreen.reporting.templating import template
-from slidescreen.reporting.thumbnails import in_time
 from slidescreen.research_use import RESEARCH_USE
 
 _UNIDENTIFIED = "Unidentified"
@@ -17,12 +14,12 @@ _UNIDENTIFIED = "Unidentified"
 
 @dataclass(frozen=True)
 class ChosenCell:
-    """A cell for a person to look at: its slide (empty where not known), its call, where its image lies, and the type
-    that a review gave it before (empty: none)."""
+    """A cell for a person to look at: its slide (empty where not known), its call, its picture as a data URI, if it has
+    one, and the type that a review gave it before (empty: none)."""
 
     slide: str
     call: Call
-    path: Path
+    source: str | None
     reviewed: str = ""
 
     @property
@@ -63,10 +60,9 @@ class _Shown:
     labelled: str
 
 
-def render_cells(chosen: Sequence[ChosenCell], page: CellPage, picture: Picture | None = None) -> str:
-    """The page of chosen cells, in the order in which they are to be seen; `picture` makes their pictures."""
-    draw = picture or in_time()
-    shown = [_shown(cell, draw) for cell in chosen]
+def render_cells(chosen: Sequence[ChosenCell], page: CellPage) -> str:
+    """The page of chosen cells, in the order in which they are to be seen."""
+    shown = [_shown(cell) for cell in chosen]
     places = [cells.CELL_TYPES.index(name) for name in page.cell_types]
     records = [
         cell_record(replace(cell.call, image=cell.name), cell.call.probabilities, places, 0, cell.reviewed)
@@ -88,11 +84,11 @@ def render_cells(chosen: Sequence[ChosenCell], page: CellPage, picture: Picture 
     )
 
 
-def _shown(cell: ChosenCell, draw: Picture) -> _Shown:
+def _shown(cell: ChosenCell) -> _Shown:
     call = cell.call
     return _Shown(
         name=cell.name,
-        source=draw(cell.path),
+        source=cell.source,
         called=cells.DISPLAY_NAMES.get(call.cell_type, _UNIDENTIFIED),
         percent="" if call.probability is None else f"{100 * call.probability:.0f}",
         labelled=cells.DISPLAY_NAMES.get(call.reported_type, call.reported_type),

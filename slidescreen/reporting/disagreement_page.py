@@ -49,15 +49,13 @@ def write_disagreements(
         _remove(folder)
         return
     differing = disagreements(first)
-    chosen = [_chosen(first, position, evaluation.reviewed.get(position, "")) for position in differing[:MOST_CELLS]]
-    draw, drawn = picture or in_time(), 0
-
-    def counting(path: Path) -> str | None:
-        nonlocal drawn
-        found = draw(path)
-        drawn += found is not None
-        return found
-
+    draw = picture or in_time()
+    chosen = [
+        _chosen(first, position, draw, evaluation.reviewed.get(position, "")) for position in differing[:MOST_CELLS]
+    ]
+    if chosen and not any(cell.source for cell in chosen):
+        _remove(folder)
+        return
     page = CellPage(
         title="Disagreements",
         sentences=_sentences(len(differing), len(first.truth), origin.label),
@@ -66,11 +64,7 @@ def write_disagreements(
         identity=origin.identity,
         store=origin.store,
     )
-    text = render_cells(chosen, page, counting)
-    if drawn or not chosen:
-        write_text(folder / DISAGREEMENTS, text)
-    else:
-        _remove(folder)
+    write_text(folder / DISAGREEMENTS, render_cells(chosen, page))
 
 
 def _remove(folder: Path) -> None:
@@ -91,7 +85,7 @@ def _sentences(differing: int, cells: int, label: str) -> list[str]:
     return said
 
 
-def _chosen(predictions: Predictions, position: int, reviewed: str) -> ChosenCell:
+def _chosen(predictions: Predictions, position: int, draw: Picture, reviewed: str) -> ChosenCell:
     types, probabilities = predictions.cell_types, predictions.probabilities
     called = int(predictions.called[position])
     row = () if probabilities is None else tuple(map(float, probabilities[position]))
@@ -103,4 +97,4 @@ def _chosen(predictions: Predictions, position: int, reviewed: str) -> ChosenCel
         reported_type=types[predictions.truth[position]],
         probabilities=row,
     )
-    return ChosenCell(predictions.slides[position], call, predictions.pictures[position], reviewed)
+    return ChosenCell(predictions.slides[position], call, draw(predictions.pictures[position]), reviewed)

@@ -85,7 +85,7 @@ DEFAULTS: dict[str, dict[str, tuple[object, str]]] = {
 # Arguments, what the command line alone decides, and what has no default but a word for it.
 WITHOUT = {
     "classify": {"path", "out", "ensemble", "thresholds", "list_only", "verbose", "quiet", "output"},
-    "report": {"sources", "slide", "explain", "spreadsheet", "corrections"},
+    "report": {"sources", "slide", "explain", "spreadsheet", "uncertain", "corrections"},
     "train": {"data", "out", "types", "study", "progressive"},
     "ensemble": {"checkpoints", "out", "data"},
 }

@@ -1,0 +1,191 @@
+"""Whether adapting to cells that `report --uncertain` chooses needs fewer than to random ones. Prints Markdown.
+
+    python -m benchmarks.uncertain labs.csv --features labs.npz
+
+In each draw half of a laboratory's slides are its night, the others are tested. Cells of the night are chosen at
+random, or as the command chooses them, and are adapted to with their labels. Every cell is called.
+`--blood` thins the night to shares of types as in blood: where normal types fill the night, choosing can matter more.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import scipy
+import typer
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from benchmarks.kept_features import features_of
+from benchmarks.verdict import EnsembleOption
+from slidescreen.building import crossfit, replay
+from slidescreen.building.adaptation import signed_cells
+from slidescreen.building.new_layer import KnownMember, known_member, learn
+from slidescreen.building.signed_cells import LEAST_OF_A_TYPE
+from slidescreen.data.label_options import LabelRules
+from slidescreen.data.labels import LabelledImage, read_labels
+from slidescreen.ensembles import storage
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.familiarity import EXACT, KIND_POWER
+from slidescreen.ensembles.location import default_ensemble
+from slidescreen.models.backbones import EARLY_FEATURES
+from slidescreen.models.last_layer import last_layer
+from slidescreen.runs.uncertain_cells import worth
+from slidescreen.statistics.spread_choice import spread_choice
+
+_FOREIGN = ("plasma_cell", "normal_unspecified")
+_BLOOD = {"neutrophil": 60, "band_neutrophil": 3, "lymphocyte": 28, "monocyte": 6, "eosinophil": 3, "basophil": 1}
+_RARE = 0.5  # percent of the night, of each other type
+_GUARD = 0.85  # of unsigned types; the command chooses it, which takes minutes
+_LARGEST = 0.6  # of the night's cells: with more, both choices are nearly all of it
+
+
+@dataclass(frozen=True)
+class Laboratory:
+    """One source's labelled cells, and what the shipped ensemble makes of each: probabilities (N, K), worth (N,)."""
+
+    cells: crossfit.SignedCells
+    known: tuple[KnownMember, ...]
+    probabilities: NDArray[np.float64]
+    worth: NDArray[np.float64]
+
+    def halves(self, generator: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Positions of half of the slides, and of the others; of cells, where there is one slide."""
+        names, group = np.unique(self.cells.groups, return_inverse=True)
+        if len(names) < 4:
+            group = np.arange(len(group))
+        drawn = generator.permutation(group.max() + 1)
+        first = np.isin(group, drawn[: len(drawn) // 2])
+        return np.flatnonzero(first), np.flatnonzero(~first)
+
+    def thinned(self, places: NDArray[np.int64], generator: np.random.Generator) -> NDArray[np.int64]:
+        """As many of the places as can be, with shares of types as in blood."""
+        kinds, types = self.cells.kinds[places], self.cells.cell_types
+        shares = {kind: _BLOOD.get(types[kind], _RARE) for kind in np.unique(kinds).tolist()}
+        total = sum(shares.values())
+        most = min(int((kinds == kind).sum() * total / share) for kind, share in shares.items() if share > _RARE)
+        kept = []
+        for kind, share in shares.items():
+            own = generator.permutation(places[kinds == kind])
+            kept.append(own[: max(1, round(most * share / total))])
+        return np.concatenate(kept)
+
+    def chosen(
+        self, how: str, night: NDArray[np.int64], count: int, generator: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Positions of so many cells of a night."""
+        if how == "random":
+            return np.asarray(generator.permutation(night)[:count])
+        best = self.probabilities[night].argmax(axis=1).tolist()
+        groups = [self.cells.groups[at] for at in night.tolist()]
+        return night[spread_choice(self.worth[night], best, groups, count)]
+
+    def called(self, taught: NDArray[np.int64], asked: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Types of some cells after adapting to others, without types of which there are too few."""
+        counts = Counter(self.cells.kinds[taught].tolist())
+        kept = taught[[counts[kind] >= LEAST_OF_A_TYPE for kind in self.cells.kinds[taught].tolist()]]
+        if not len(kept):
+            return np.asarray(self.probabilities[asked].argmax(axis=1))
+        signed, held = self.cells.where(kept), crossfit.guards(self.cells.cell_types, _GUARD)
+        found = []
+        for member, own, seen in zip(self.known, signed.seen, self.cells.seen, strict=True):
+            layer, _ = learn(member, own, signed.allowed, held)
+            found.append(scipy.special.softmax(layer.logits(seen.features[asked]), axis=1))
+        return np.asarray(signed.voted(found).argmax(axis=1))
+
+
+def main(
+    data: Annotated[Path, typer.Argument(help="CSV of labelled images of several sources.")],
+    ensemble: EnsembleOption = None,
+    features: Annotated[Path | None, typer.Option(help="Keep what the networks see in this .npz file.")] = None,
+    sources: Annotated[str, typer.Option(help="Joined by commas.")] = "raabin,rvpbs,bcisc,bm_pathbites",
+    counts: Annotated[str, typer.Option(help="Cells to be labelled, joined by commas.")] = "50,100,200",
+    draws: int = 20,
+    first: Annotated[int, typer.Option(help="Number of the first draw: others are other draws.")] = 100,
+    blood: Annotated[bool, typer.Option("--blood", help="Nights with shares of types as in blood.")] = False,
+) -> None:
+    """Accuracy and mean recall after adapting to chosen and to random cells, and the difference with limits."""
+    shipped, kept = storage.load(ensemble or default_ensemble()), ensemble or default_ensemble()
+    labels = read_labels(data, LabelRules(frozenset(_FOREIGN), group_kept=True))
+    everything = sorted((*labels.images, *labels.left_out), key=lambda image: image.line)
+    seen = features_of(everything, shipped, features)
+    print(
+        "| laboratory | cells of the night | labelled | accuracy, random | chosen | chosen minus random (95% limits) |",
+        end="",
+    )
+    print(" mean recall, random | chosen | chosen minus random (95% limits) |\n| --- |" + " ---: |" * 8)
+    with threadpool_limits(1):
+        for source in sources.split(","):
+            own = [at for at, each in enumerate(everything) if each.source == source and each.label not in _FOREIGN]
+            images = [everything[at] for at in own]
+            laboratory = _laboratory(shipped, kept, images, [each[own] for each in seen])
+            _print_laboratory(
+                source, laboratory, [int(n) for n in counts.split(",")], range(first, first + draws), blood
+            )
+
+
+def _laboratory(
+    shipped: Ensemble, folder: Path, images: Sequence[LabelledImage], seen: Sequence[NDArray[np.float32]]
+) -> Laboratory:
+    stored = replay.read(folder, shipped)
+    known = tuple(
+        known_member(last_layer(member.path), means, features, stored.truth)
+        for member, means, features in zip(shipped.members, stored.means, stored.features, strict=True)
+    )
+    signed = signed_cells(shipped, known, seen, images)
+    combined = shipped.combine([scipy.special.softmax(each.logits, axis=1) for each in signed.seen])
+    return Laboratory(signed, known, combined, worth(combined, _strangeness(shipped, seen)))
+
+
+def _strangeness(shipped: Ensemble, seen: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    """(N,) how unlike every type cells are, 1 at the cut; 0 where the ensemble cannot tell."""
+    familiarity = shipped.familiarity
+    if familiarity is None:
+        return np.zeros(len(seen[0]))
+    kinds = []
+    for member, each in enumerate(seen):
+        whole = np.hstack([np.zeros((len(each), EARLY_FEATURES), np.float32), each])  # optics are not asked for
+        kinds.append(familiarity.networks[member, EXACT].ratios(whole)[:, 1])
+    return np.asarray((np.mean(kinds, axis=0) / familiarity.kind_cut) ** KIND_POWER)
+
+
+def _print_laboratory(name: str, laboratory: Laboratory, counts: Sequence[int], draws: range, blood: bool) -> None:
+    for count in counts:
+        right: dict[str, list[tuple[float, float]]] = {"random": [], "chosen": []}
+        sizes = []
+        for seed in draws:
+            generator = np.random.default_rng([seed, count])
+            night, asked = laboratory.halves(generator)
+            night = laboratory.thinned(night, generator) if blood else night
+            sizes.append(len(night))
+            for how, found in right.items():
+                taught = laboratory.chosen(how, night, count, generator)
+                found.append(_scores(laboratory, laboratory.called(taught, asked), asked))
+        if count > _LARGEST * np.mean(sizes):
+            continue
+        row = [name, f"{np.mean(sizes):.0f}", str(count)]
+        for place in (0, 1):
+            random, chosen = (np.asarray(right[how])[:, place] for how in ("random", "chosen"))
+            row += [f"{random.mean():.3f}", f"{chosen.mean():.3f}", _difference(chosen - random)]
+        print(f"| {' | '.join(row)} |", flush=True)
+
+
+def _scores(laboratory: Laboratory, called: NDArray[np.int64], asked: NDArray[np.int64]) -> tuple[float, float]:
+    """Accuracy, and the mean recall of the types (a group as one), of tested cells."""
+    asked_cells = laboratory.cells.where(asked)
+    right = asked_cells.right(called)
+    groups = asked_cells.allowed.astype(np.int64) @ (1 << np.arange(asked_cells.allowed.shape[1]))
+    return float(right.mean()), float(np.mean([right[groups == group].mean() for group in np.unique(groups)]))
+
+
+def _difference(values: NDArray[np.float64]) -> str:
+    """A mean over draws with Student's 95% limits."""
+    half = scipy.stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+    return f"{values.mean():+.3f} ({values.mean() - half:+.3f} to {values.mean() + half:+.3f})"
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,126 @@
+"""The cells of a run that are worth a person's look most, as a page to label them on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slidescreen import cells
+from slidescreen.data.calls import Call
+from slidescreen.errors import InputError
+from slidescreen.files.writing import make_folder, printable, write_text
+from slidescreen.reporting.chosen_cells import CellPage, ChosenCell, render_cells
+from slidescreen.reporting.desk import LABORATORY
+from slidescreen.reporting.kept_pictures import KeptPictures
+from slidescreen.reporting.thumbnails import in_time
+from slidescreen.runs.saved_run import read_run
+from slidescreen.screening.results import Run, SlideResult
+from slidescreen.screening.sentences import number_of
+from slidescreen.screening.slide_review import is_looked_at
+from slidescreen.statistics.spread_choice import ambiguity, spread_choice
+
+UNCERTAIN = "uncertain.html"
+_ORDER = tuple(dict.fromkeys((*cells.BLASTS, *cells.IMMATURE_GRANULOCYTES, *cells.CELL_TYPES)))
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A cell that nobody has reviewed, its slide, and the position of its most probable type."""
+
+    slide: SlideResult
+    call: Call
+    kind: int
+
+
+def worth(probabilities: NDArray[np.float64], strangeness: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,) how much a look at each cell is worth.
+
+    Cells of the less sure half, and those that are unlike every type, are worth twice as much as the others. Among
+    equals chance decides, always the same way. The most ambiguous cells alone teach less: `benchmarks.uncertain`.
+
+    Args:
+        probabilities: (N, K).
+        strangeness: (N,) 1 at the cut; 0 where it is not known.
+    """
+    found = ambiguity(probabilities)
+    preferred = (found >= np.median(found)) | (strangeness >= 1)
+    chance = np.random.default_rng(0).random(len(found))
+    return np.asarray(np.where(preferred, 2.0, 1.0) * (0.8 + 0.2 * chance))
+
+
+def write_uncertain(folder: Path, count: int, out: Path | None = None) -> tuple[Path, int]:
+    """Write the page of a run's most uncertain cells that nobody has reviewed.
+
+    Args:
+        folder: of the run.
+        count: of cells.
+        out: folder for the page; None for `uncertain` in the run's.
+
+    Returns:
+        Where the page is, and how many cells it shows.
+
+    Raises:
+        InputError: there is no such run, or no cell left to be reviewed.
+        OutputError: the page cannot be written.
+    """
+    run = read_run(folder)
+    chosen = _chosen(run, count)
+    if not chosen:
+        raise InputError(f"{printable(folder)}: no cell is left that nobody has reviewed")
+    identity = str(run.info.get("run") or "")
+    page = CellPage(
+        title="Cells worth a look",
+        sentences=_sentences(len(chosen), len({each.slide for each in chosen})),
+        cell_types=run.cell_types,
+        label=LABORATORY,
+        identity=identity,
+        store=f"{identity or printable(folder.resolve())} uncertain",
+    )
+    path = make_folder(out or folder / "uncertain") / UNCERTAIN
+    write_text(path, render_cells(chosen, page))
+    return path, len(chosen)
+
+
+def _sentences(count: int, slides: int) -> list[str]:
+    return [
+        f"{number_of(count, 'cell')} of {number_of(slides, 'slide')}: above all of the half that the networks are less "
+        "sure of, and those unlike every type, spread over types and slides. Cells that somebody has reviewed are left "
+        "out.",
+        "For each cell: c confirms the call, a type's key gives another type. Then download the corrections, and give "
+        "them to slidescreen report with --corrections. slidescreen ensemble --adapt learns from them.",
+    ]
+
+
+def _chosen(run: Run, count: int) -> list[ChosenCell]:
+    """The cells, by their most probable type in the desk's order, in each the most worth first."""
+    candidates = [each for slide in run.slides for each in _candidates(slide, run.cell_types)]
+    if not candidates:
+        return []
+    probabilities = np.asarray([each.call.probabilities for each in candidates])
+    strangeness = np.asarray([each.call.strangeness or 0.0 for each in candidates])
+    kinds, slides = [each.kind for each in candidates], [each.slide.name for each in candidates]
+    places = spread_choice(worth(probabilities, strangeness), kinds, slides, count)
+    places.sort(key=lambda at: _ORDER.index(run.cell_types[candidates[at].kind]))
+    return _with_pictures([candidates[at] for at in places])
+
+
+def _candidates(slide: SlideResult, types: Sequence[str]) -> list[_Candidate]:
+    """A slide's cells with probabilities that nobody has reviewed; without images that show no single cell."""
+    reviewed = slide.review.cells if slide.review is not None else {}
+    found = (call for call in slide.calls if is_looked_at(call) and not call.reason and call.image not in reviewed)
+    return [
+        _Candidate(slide, call, int(np.argmax(call.probabilities)))
+        for call in found
+        if len(call.probabilities) == len(types)
+    ]
+
+
+def _with_pictures(candidates: Sequence[_Candidate]) -> list[ChosenCell]:
+    draw, kept = in_time(), dict[str, KeptPictures]()
+    chosen = []
+    for each in candidates:
+        pictures = kept.setdefault(each.slide.name, KeptPictures(each.slide))
+        chosen.append(ChosenCell(each.slide.name, each.call, pictures.get(each.call.image, draw)))
+    return chosen
