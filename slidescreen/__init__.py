@@ -3,16 +3,16 @@
     import slidescreen
 
     run = slidescreen.classify("slides/")   # as the command `slidescreen classify slides/`
-    run = slidescreen.read_run("out/")      # the run that is in a folder
+    run = slidescreen.read_run("out/")      # a run that a folder holds
     run.verdicts, run.cells(), run.differentials()
 
-Nothing heavy is imported before one of these names is used.
+Heavy libraries are imported only when one of these names is used.
 """
 
 from slidescreen.telemetry import forbid_telemetry
 from slidescreen.version import __version__ as __version__
 
-TYPE_CHECKING = False  # type checkers know the name; importing typing would take longer than all else here
+TYPE_CHECKING = False  # type checkers know this name; importing `typing` is slow
 
 if TYPE_CHECKING:
     from slidescreen.api import ScreenedRun, ScreenedSlide, classify, read_run
@@ -47,9 +47,9 @@ _PLACES = {
     "screening.differential": ("Share",),
     "screening.finding": ("Verdict",),
 }
-"""The modules of the public names, which are imported when a name is first used."""
+"""Public names and their modules. A module is imported when its name is first used."""
 
-if not TYPE_CHECKING:  # a type checker would believe in any name
+if not TYPE_CHECKING:  # with `__getattr__` a type checker would accept any name
 
     def __getattr__(name: str) -> object:
         value = _imported(name)

@@ -1,6 +1,6 @@
-"""The vocabulary: cell types, their groups, their display names, and the names others give them.
+"""The vocabulary: cell types, their groups, their display names, and their aliases.
 
-Every other module takes its words from here; nothing else spells a cell type.
+This is the only module that spells a cell type.
 """
 
 import re
@@ -44,7 +44,7 @@ TESTED_GROUPS: dict[str, tuple[str, ...]] = {**GROUPS, "blast_equivalents": BLAS
 """Groups whose calls on a slide are tested against the classifier's own false calls."""
 
 UNSPECIFIED_BLAST = "blast"
-"""What a laboratory that reports "Blast, no lineage spec" has called: a blast, of neither lineage."""
+"""A blast whose lineage is not given. Some laboratories report "Blast, no lineage spec"."""
 
 DISPLAY_NAMES: dict[str, str] = {
     **{name: name.replace("_", " ").capitalize() for name in CELL_TYPES},
@@ -53,8 +53,8 @@ DISPLAY_NAMES: dict[str, str] = {
     UNSPECIFIED_BLAST: "Blast (lineage not given)",
 }
 
-# Names used by CellaVision and Sysmex exports, and by the public data sets of Acevedo (PBC), Matek (AML
-# cytomorphology, the three-letter codes), Sidhom and Labati, as normalised by `normalised`.
+# Aliases in the form that `normalised` gives. Sources: CellaVision and Sysmex exports; the public data sets of Acevedo
+# (PBC), Matek (AML cytomorphology, the three-letter codes), Sidhom and Labati.
 _ALIASES: dict[str, tuple[str, ...]] = {
     "neutrophil": ("segmented neutrophil", "neutrophil segmented", "segmented", "sne", "ngs", "neu"),
     "band_neutrophil": ("band", "neutrophil band", "band form", "bne", "ngb", "stab", "stab neutrophil"),
@@ -112,7 +112,7 @@ _NARROWER = (
     "stain precipitate",
 )
 
-# Classes of analysers and laboratories that are no type of ours, as normalised by `normalised`.
+# Classes of analysers and laboratories that are not cell types here, in the form that `normalised` gives.
 _OTHER_CLASSES: frozenset[str] = frozenset(
     {
         *("plasma cell", "plasmacyte", "plasmablast", "prolymphocyte", "promonocyte", "monoblast", "megakaryoblast"),
@@ -126,20 +126,20 @@ _OTHER_CLASSES: frozenset[str] = frozenset(
     }
 )
 
-# What cells are called in other European languages, in Russian, Greek, Chinese and Japanese, without accents.
+# Parts of cell names, without accents, in other European languages, Russian, Greek, Chinese and Japanese.
 _STEMS = re.compile(
     r"o[cz][iy]+t|[fln]os[iy]+t|(neutro|eosino|baso)(ph|f)[iy]+l|blast|smudge|gumprecht|kernschatt|plaquet|piastrin|plattchen"
     r"|art[ei]fa[ckt]t|plasma(zell|cel)|оцит|(нейтро|эозино|базо)фил|бласт|κυτταρ|(ουδετερο|ηωσινο|βασεο)φιλ|βλαστ"
     r"|细胞|細胞|血小板|[ハパ]球|好[中酸塩].*球|単球|芽球|髄球|赤芽"
 )
 
-_LONGEST_CODE = 3  # letters: so short a name may be a patient's initials
-_PLAIN_CODES = frozenset({"rbc", "plt", "wbc"})  # which every laboratory reads as cells
+_LONGEST_CODE = 3  # letters; a name as short as this may be a patient's initials
+_PLAIN_CODES = frozenset({"rbc", "plt", "wbc"})  # short, but never initials
 
 
 @lru_cache(maxsize=4096)
 def normalised(name: str) -> str:
-    """Fold case, composed accents, separators and a plural s: "Band Neutrophils" and "band_neutrophil" become one."""
+    """Fold case, accents, separators and a plural s. "Band Neutrophils" and "band_neutrophil" become the same."""
     words = re.sub(r"[\W_]+", " ", unicodedata.normalize("NFKC", name).casefold()).split()
     return " ".join(w[:-1] if w.endswith("s") and len(w) > 3 and w not in {"bas", "eos"} else w for w in words)
 
@@ -150,29 +150,29 @@ _BY_NAME: dict[str, str] = {
 
 
 def resolve(name: str) -> str | None:
-    """The cell type that a laboratory's or data set's `name` means, `UNSPECIFIED_BLAST`, or None if unknown."""
+    """The cell type that an alias means, or `UNSPECIFIED_BLAST`. None if the alias is unknown."""
     return _BY_NAME.get(normalised(name))
 
 
 def means_whole_type(name: str) -> bool:
-    """Whether a name stands for all of the type that it resolves to: "bands" does, "giant platelet" does not."""
+    """Whether a name means its whole cell type. "bands" does; "giant platelet" means only a part of the platelets."""
     return resolve(name) is not None and normalised(name) not in _NARROWER
 
 
 def names_a_class(name: str) -> bool:
-    """Whether `name` is a cell type's, one of the classes that are no type of ours, or a cell's in another language."""
+    """Whether `name` is a cell type, another class of cells, or the word for a cell in another language."""
     bare = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
     known = resolve(name) is not None or normalised(name) in _OTHER_CLASSES
     return known or (not any(map(str.isdigit, name)) and _STEMS.search(bare) is not None)
 
 
 def is_a_code(name: str) -> bool:
-    """Whether `name` is so short ("BA", "MO") that it may as well be a patient's initials."""
+    """Whether `name` is so short ("BA", "MO") that it may be a patient's initials."""
     letters = normalised(name)
     return len(letters) <= _LONGEST_CODE and letters not in _PLAIN_CODES
 
 
 def indices(cell_types: Iterable[str], members: Iterable[str]) -> list[int]:
-    """Positions within `cell_types` of those among `members`, in the order of `cell_types`."""
+    """The positions of `members` within `cell_types`, in the order of `cell_types`."""
     wanted = set(members)
     return [position for position, name in enumerate(cell_types) if name in wanted]

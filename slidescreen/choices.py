@@ -9,15 +9,15 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 
 def listed(choices: type[StrEnum]) -> str:
-    """The values of a closed choice, as a message lists them."""
+    """The values of a closed choice, as text for a message."""
     return ", ".join(choices)
 
 
 def check_choice(option: str, value: str, choices: type[Choice]) -> Choice:
-    """The choice that a value is; others are refused.
+    """The member that has this value.
 
     Raises:
-        InputError: naming the option and the allowed values.
+        InputError: there is none. The message names the option and the allowed values.
     """
     if value not in tuple(choices):
         raise InputError(f"{option} must be one of {listed(choices)}, not {value}")

@@ -11,7 +11,7 @@ _OUT_OF_MEMORY = (
     "failed to map segment",
     "out of memory",
     "Resource temporarily unavailable",
-    "Broken promise",  # OpenVINO, of a thread that it could not start
+    "Broken promise",  # OpenVINO could not start a thread
 )
 
 
@@ -19,7 +19,7 @@ class SlidescreenError(Exception):
     """Base of the expected errors: shown as one line, without a traceback.
 
     Attributes:
-        own: whether only this one of several processes of a command knows of it.
+        own: whether the error happened in this process alone, and the command's other processes do not know of it.
     """
 
     own = False
@@ -30,7 +30,7 @@ class InputError(SlidescreenError):
 
 
 class DivergedError(InputError):
-    """A training diverged to values that are not finite: its options do not suit its images."""
+    """A training reached values that are not finite. Its options do not suit its images."""
 
 
 class OutputError(SlidescreenError):
@@ -38,15 +38,15 @@ class OutputError(SlidescreenError):
 
 
 class NothingClassifiedError(SlidescreenError):
-    """The input was understood, but not a single image of it could be classified."""
+    """The input was understood, but none of its images could be classified."""
 
 
 class UnreadableImageError(SlidescreenError):
-    """One image file could not be used; the message is the reason, without the file's name."""
+    """One image file could not be used. The message gives the reason, without the file's name."""
 
 
 def memory_ran_out(error: BaseException) -> bool:
-    """Whether an error means that memory ran out, which libraries report in many ways."""
+    """Whether an error means that memory ran out. Libraries report that in many ways."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN)):
         return True
     return isinstance(error, RuntimeError | ImportError) and any(text in str(error) for text in _OUT_OF_MEMORY)

@@ -1,4 +1,4 @@
-"""The program's footprint on its machine: its libraries write nowhere unasked."""
+"""The program's footprint on its machine. Its libraries write only to the cache or where the user allows it."""
 
 import atexit
 import contextlib
@@ -8,17 +8,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-# Where each library keeps what it may make again, by the variable that names the place.
+# For each environment variable that sets a library's cache: the folder's name in our cache.
 _LIBRARIES = {"MPLCONFIGDIR": "matplotlib", "TORCHINDUCTOR_CACHE_DIR": "torch", "CUDA_CACHE_PATH": "cuda"}
 
 
 def cache_folder() -> Path:
-    """Where this program, and nobody else, keeps what can be made again.
+    """This program's own cache folder. Everything in it can be made again.
 
-    It lies in SLIDESCREEN_CACHE if that is set, which may hold others' files too, else where the system keeps caches.
+    The folder lies in SLIDESCREEN_CACHE if that is set, which may hold other files too. Otherwise it lies in the
+    system's place for caches.
 
     Raises:
-        RuntimeError: this user has no home.
+        RuntimeError: this user has no home folder.
     """
     if named := os.environ.get("SLIDESCREEN_CACHE"):
         return Path(named).absolute() / "slidescreen-cache"
@@ -32,11 +33,11 @@ def cache_folder() -> Path:
 
 
 def keep_libraries_in_cache() -> None:
-    """Let libraries that are not imported yet keep their files in `cache_folder`, or in a folder that goes with them.
+    """Make libraries keep their files in `cache_folder`, or else in a temporary folder. Call it before their import.
 
-    What the user has set for a library himself stays.
+    A variable that the user has set keeps its value.
     """
-    os.environ.setdefault("MPL_IGNORE_SYSTEM_FONTS", "1")  # its own suffice, and a search writes into the home
+    os.environ.setdefault("MPL_IGNORE_SYSTEM_FONTS", "1")  # a search for fonts writes into the home folder
     if all(name in os.environ for name in _LIBRARIES):
         return
     folder = _folder_of_libraries()
@@ -46,8 +47,8 @@ def keep_libraries_in_cache() -> None:
 
 
 def _folder_of_libraries() -> Path | None:
-    """In the cache; where that cannot be, a folder that goes with this process; None where there is no place at all."""
-    with contextlib.suppress(RuntimeError):  # no home
+    """A folder in the cache, or else a temporary one that ends with this process. None if neither can be made."""
+    with contextlib.suppress(RuntimeError):  # no home folder
         folder = cache_folder() / "libraries"
         if _can_be_made(folder):
             return folder
@@ -60,7 +61,7 @@ def _folder_of_libraries() -> Path | None:
 
 
 def _can_be_made(folder: Path) -> bool:
-    """Whether this user may make a folder, or write into it where it is there."""
+    """Whether this user may make the folder, or write into it if it exists."""
     for place in (folder, *folder.parents):
         try:
             if place.exists():

@@ -1,4 +1,4 @@
-"""Waits that can be interrupted, even if the awaited call hangs, as on a network share that no longer answers."""
+"""Waits that can be interrupted even if the awaited call hangs, for instance on a dead network share."""
 
 import threading
 from collections.abc import Callable
@@ -9,16 +9,16 @@ T = TypeVar("T")
 
 
 def interruptibly(function: Callable[[], T], limit: float | None = None) -> T:
-    """Call a function on a thread of its own, so that a signal ends the wait for it.
+    """Call a function in a thread of its own, so that a signal can end the wait.
 
-    The thread is a daemon: if it never comes back it does not keep the process alive.
+    The thread is a daemon. If the function never returns, the process can still end.
 
     Args:
-        function: what to call; what it raises comes out here.
-        limit: seconds to wait at most; None for as long as it takes.
+        function: the function to call. Its exceptions are raised here.
+        limit: seconds to wait at most; None for no limit.
 
     Raises:
-        TimeoutError: it took longer.
+        TimeoutError: the function took longer than `limit`.
     """
     future: Future[T] = Future()
 

@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.text import Text
 
 _NAMES = {"stdout": "standard output", "stderr": "standard error"}
-_READER_GONE = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.EINVAL}  # the last is how Windows says it
+_READER_GONE = {errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.EINVAL}  # Windows reports EINVAL
 _PLAIN = {
     **dict.fromkeys("–—−", "-"),
     **dict.fromkeys("“”", '"'),
@@ -40,7 +40,7 @@ _PLAIN = {
 
 
 def _spell(error: UnicodeError) -> tuple[str, int]:
-    """An error handler for codecs: what an encoding lacks in letters that each has, or as an escape like \\u0416."""
+    """A codec error handler. It replaces a character by plain letters, or by an escape like \\u0416."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]
@@ -52,7 +52,7 @@ codecs.register_error(_HANDLER, _spell)
 
 
 class _Sink(io.RawIOBase):
-    """Writes to a raw stream; what that does not take is dropped, and the first reason kept."""
+    """Writes to a raw stream. If a write fails, its data is dropped. `problem` keeps the first reason."""
 
     def __init__(self, raw: Any, name: str) -> None:
         self._raw, self._name = raw, name
@@ -72,7 +72,7 @@ class _Sink(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         try:
-            while (written := self._raw.write(data)) is None:  # somebody made it non-blocking, and it is full for now
+            while (written := self._raw.write(data)) is None:  # a non-blocking stream is full
                 select.select([], [self.fileno()], [], 1.0)
         except (OSError, ValueError) as error:
             if self.problem is None and not self._reader_is_gone(error):
@@ -82,7 +82,7 @@ class _Sink(io.RawIOBase):
         return int(written)
 
     def _reader_is_gone(self, error: Exception) -> bool:
-        """Whether the reader has gone, as with `| head -1`; a full disk is another matter."""
+        """Whether the reader has gone, as with `| head -1`. False for other errors, such as a full disk."""
         if not isinstance(error, OSError):
             return True  # the stream was closed
         try:
@@ -96,7 +96,7 @@ _sinks: list[_Sink] = []
 
 
 def problems() -> Sequence[str]:
-    """Which of the two streams could not be written, and why; a reader that went away is no problem."""
+    """The streams that could not be written, and why. A reader that went away does not count."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             with contextlib.suppress(ValueError):
@@ -106,9 +106,9 @@ def problems() -> Sequence[str]:
 
 @contextlib.contextmanager
 def unbreakable() -> Iterator[None]:
-    """Within it, and in a process of its own to its very end, printing never fails.
+    """Printing never fails inside this context. In a real process that holds until the process ends.
 
-    Streams that are closed from the start lead nowhere, and no file that is opened later takes their place.
+    Standard streams that were closed from the start lead to the null device, so no other file can take their number.
     """
     _fill_gaps()
     _sinks.clear()
@@ -120,7 +120,7 @@ def unbreakable() -> Iterator[None]:
     finally:
         problems()
         for name, stream in before.items():
-            if stream is not getattr(sys, f"__{name}__"):  # a stand-in for the process's own, as in a test
+            if stream is not getattr(sys, f"__{name}__"):  # not the process's own stream, as in a test
                 setattr(sys, name, stream)
 
 
@@ -140,7 +140,7 @@ def _guarded(stream: TextIO | None, name: str) -> TextIO:
     if stream is None:
         raw, encoding = io.FileIO(os.devnull, "w"), "utf-8"
     elif (buffer := getattr(stream, "buffer", None)) is None:
-        return stream  # made of text alone, in memory say
+        return stream  # a text stream without bytes, for instance in memory
     else:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
@@ -151,7 +151,7 @@ def _guarded(stream: TextIO | None, name: str) -> TextIO:
 
 
 class _Console(Console):
-    """Replaces characters that its encoding lacks before it lays out lines and columns."""
+    """A console that replaces unsupported characters before it lays out lines and columns."""
 
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(text.encode(self.encoding, _HANDLER).decode(self.encoding), **options)
@@ -163,12 +163,12 @@ def console(error: bool = False, quiet: bool = False) -> Console:
 
 
 def echo(text: str) -> None:
-    """A line on standard output, as it is."""
+    """Print a line on standard output unchanged."""
     print(text, flush=True)
 
 
 def say(kind: str, message: str) -> None:
-    """One line on standard error: `error` or `warning`, and what about it."""
+    """Print one line on standard error: `error` or `warning`, then the message."""
     style = "bold red" if kind == "error" else "bold yellow"
     line = " ".join(message.split())
     console(error=True).print(f"[{style}]{kind}:[/] {escape(line)}", soft_wrap=True)

@@ -1,12 +1,12 @@
-"""No library asks the network for anything. Imported before all else, so it imports next to nothing itself."""
+"""Keep libraries off the network. This module is imported first, so it imports almost nothing."""
 
 import sys
 
 
 def forbid_telemetry() -> None:
-    """Let nobody import `openvino_telemetry`, which asks the network and writes an identity into the user's home.
+    """Block the import of `openvino_telemetry`, which uses the network and writes an identity into the user's home.
 
-    OpenVINO and NNCF ask whether they can import it, and do without where they cannot. Nothing else stops it at its
-    import: what the user told `opt_in_out` lies in the home as well, which may be another's or none.
+    OpenVINO and NNCF work without this package. Blocking its import is the only way to stop it: the user's choice by
+    `opt_in_out` lies in the home folder, which may be missing or someone else's.
     """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # how `import` marks what is not there
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None marks a missing module

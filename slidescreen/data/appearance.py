@@ -1,4 +1,4 @@
-"""The appearance of an image, whatever cell it shows: measures that change with the stain, the lamp or the focus."""
+"""The appearance of an image: measures of stain, lamp and focus that do not depend on the cell shown."""
 
 import numpy as np
 from PIL import Image
@@ -12,15 +12,15 @@ MEASURES = (
     "nucleus_blue",
     "sharpness",
 )
-_SIDE = 96  # pixels to which an image is reduced for its colours
+_SIDE = 96  # pixels; colours are measured on an image of this size
 _BACKGROUND, _NUCLEUS = 90, 10  # percentiles: the brightest tenth is no cell, the darkest tenth is nucleus
 
 
 def measure(image: Image.Image) -> tuple[float, ...]:
     """The `MEASURES` of an 8-bit RGB image.
 
-    Colours are of the brightest and the darkest tenth of the image, 0–255. Sharpness is the mean absolute difference
-    of the brightness of neighbouring pixels, at the image's own size, in percent of the image's range.
+    Colours are those of the brightest and the darkest tenth of the image, 0–255. Sharpness is the mean absolute
+    difference in brightness between neighbouring pixels, in percent of the image's range, at the image's own size.
     """
     small = np.asarray(image.resize((_SIDE, _SIDE), Image.Resampling.BOX)).reshape(-1, 3).astype(np.float32)
     brightness = small.sum(axis=1)

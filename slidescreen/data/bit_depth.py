@@ -1,10 +1,11 @@
-"""Scaling of samples of any depth to 8 bits, by the range that the file really uses.
+"""Scale samples of any bit depth to 8 bits, by the range that the file really uses.
 
-A 12-bit camera writes 16-bit files, and most do not say so. Cut to their upper 8 bits such images are black; clipped
-at 255 they are white. The full scale is inferred from the image itself. Integers: the smallest of 8,
-10, 12, 14, 16, 18, … bits that holds the image's largest sample, of all colours together; a bright field always
-reaches the upper three quarters of its camera's range. Floating-point numbers: 1 if none is above, 255 or the next such
-scale otherwise.
+A 12-bit camera writes 16-bit files, and most files do not give the true depth. The upper 8 bits alone give a black
+image; clipping at 255 gives a white one. So the full scale is inferred from the image:
+
+- Integers: the smallest of 8, 10, 12, 14, 16, 18, … bits that holds the largest sample of all colours together. A
+  bright field always reaches the upper three quarters of its camera's range.
+- Floating-point numbers: 1 if no sample is above 1; otherwise 255 or the next such scale.
 """
 
 from dataclasses import dataclass
@@ -14,21 +15,21 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Samples = NDArray[np.generic]
-_MIDDLE = 16  # a camera that counts from the middle goes below it by more than a sixteenth of what it goes above
-_BARELY_ABOVE = 2.0  # filters bring numbers of 0–1 a little above 1
+_MIDDLE = 16  # a camera with a signed range reaches below 0 by more than a sixteenth of its reach above 0
+_BARELY_ABOVE = 2.0  # filters raise samples of 0–1 to a little above 1
 
 
 @dataclass(frozen=True)
 class DeepImage:
-    """What a file of more than 8 bits a sample holds, unscaled.
+    """The unscaled content of a file with more than 8 bits a sample.
 
     Attributes:
         samples: (H, W, C); unsigned or signed integers or floating-point numbers. C is 1 for grey and 3 for colour.
-        alpha: (H, W), how opaque each pixel is; None where all are.
+        alpha: (H, W), the opacity of each pixel; None if all pixels are opaque.
         premultiplied: whether `samples` have been multiplied by the opacity.
         inverted: whether 0 is white.
-        bits: of a sample in the file.
-        orientation: 1 to 8, as EXIF and TIFF count them: 1 is upright.
+        bits: the bits of a sample in the file.
+        orientation: 1 to 8, as in EXIF and TIFF; 1 is upright.
     """
 
     samples: Samples
@@ -40,7 +41,7 @@ class DeepImage:
 
 
 def to_8_bits(deep: DeepImage) -> tuple[Image.Image, str]:
-    """An 8-bit RGB image, not yet turned, transparency shown on white, and what of the samples was used, in words."""
+    """An 8-bit RGB image with transparency shown on white, not yet rotated, and in words the range that was used."""
     samples, black = _from_zero(deep.samples)
     full = full_scale(samples)
     shown = samples.astype(np.float32) / np.float32(full)
@@ -55,7 +56,7 @@ def to_8_bits(deep: DeepImage) -> tuple[Image.Image, str]:
 
 
 def full_scale(samples: Samples) -> float:
-    """The sample that is shown white: the largest that a camera of so many bits could have written.
+    """The value that is shown white: the largest that a camera with this many bits can write.
 
     >>> full_scale(np.array([17, 3900])), full_scale(np.array([255])), full_scale(np.array([0.25, 0.75]))
     (4095.0, 255.0, 1.0)
@@ -68,10 +69,10 @@ def full_scale(samples: Samples) -> float:
 
 
 def _from_zero(samples: Samples) -> tuple[Samples, float]:
-    """The samples, raised so that none is below 0, and the one that is now 0. What is no number is 0 from the start.
+    """The samples, shifted so that none is below 0, and the original value of the new 0. NaN and infinity become 0.
 
-    Where some are negative the camera counts from the middle of its range, whose lower half is as long as the upper
-    one. Where they are small a background was subtracted, and they are as black as 0.
+    Large negative samples mean a signed range that is symmetric about 0. Small ones mean that a background was
+    subtracted; they are shown as black as 0.
     """
     if samples.dtype.kind == "f":
         finite: NDArray[np.float64] = np.where(np.isfinite(samples), samples, 0).astype(np.float64)

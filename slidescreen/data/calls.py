@@ -11,7 +11,7 @@ class Status(StrEnum):
 
     CLASSIFIED = "classified"
     UNIDENTIFIED = "unidentified"
-    """The ensemble abstains: no type is probable enough, or it is no picture of a cell. Not in the differential."""
+    """The ensemble abstains: no type is probable enough, or the image shows no cell. Not in the differential."""
     DUPLICATE = "duplicate"
     """Byte-identical to another image of the slide, and counted there."""
     UNREADABLE = "unreadable"
@@ -24,16 +24,17 @@ class Call:
     Attributes:
         image: the file's path relative to the slide's folder.
         cell_type: empty unless the status is classified.
-        probability: of the most probable type, 0–1; None where the image was not looked at.
-        reported_type: the laboratory's own call; empty where there is none.
-        probabilities: one for each of the ensemble's cell types, in its order; empty where not looked at.
-        reason: why an image is unreadable, or unidentified as no picture of a cell; else empty.
-        digest: SHA-256 of the file's content, in hexadecimal; empty where it was not read, or not by this process.
-        appearance: how the image looks, by `appearance.measure`; empty where it was not measured.
-        copy_of: the image of the slide that a duplicate is counted as; else empty.
-        remarks: what else is to be known of how its file was read: that it holds further pages, say.
-        unfamiliarity: how unlike the cells that the ensemble was measured on, 1 at the cut; None where not known.
-        strangeness: the part of it that is of the cell and not of camera, stain and optics; likewise.
+        probability: of the most probable type, 0–1; None if the image was not classified.
+        reported_type: the laboratory's own call; empty if there is none.
+        probabilities: one for each of the ensemble's cell types, in its order; empty if not classified.
+        reason: why the image is unreadable, or why it shows no cell; else empty.
+        digest: SHA-256 of the file's content, in hexadecimal; empty if this process did not read the file.
+        appearance: the measures of `appearance.measure`; empty if not measured.
+        copy_of: for a duplicate, the image that counts; else empty.
+        remarks: notes on how the file was read, for instance that it holds further pages.
+        unfamiliarity: the distance from the cells on which the ensemble was measured; 1 at the cut, None if unknown.
+        strangeness: the part of the unfamiliarity that comes from the cell, not from camera, stain and optics; None
+            if unknown.
     """
 
     image: str
@@ -52,15 +53,15 @@ class Call:
 
     @property
     def unfamiliar(self) -> bool:
-        """Whether it is beyond the cut."""
+        """Whether the unfamiliarity is above the cut."""
         return self.unfamiliarity is not None and self.unfamiliarity >= 1
 
 
 def counted_once(calls: Sequence[Call]) -> tuple[Call, ...]:
-    """A slide's calls, with each image counted in a class folder if it is in one.
+    """A slide's calls. Each picture counts once, in a class folder if it has a copy there.
 
-    Of byte-identical images the first in a class folder counts, or else the first: one in "All cells" is the
-    duplicate of the same one in "Monocyte", whichever was read first.
+    Of byte-identical images the first one in a class folder counts; without one, the first of all. An image in "All
+    cells" is thus the duplicate of its copy in "Monocyte", whichever was read first.
     """
     copies: dict[str, list[int]] = defaultdict(list)
     for position, call in enumerate(calls):
@@ -85,11 +86,11 @@ def counted_once(calls: Sequence[Call]) -> tuple[Call, ...]:
 
 
 Contradiction = tuple[str, str, str, str]
-"""One picture in folders of two cell types: the image that counts and its type, then its copy and the copy's type."""
+"""One picture in the folders of two cell types: the image that counts, its type, its copy, the copy's type."""
 
 
 def reported_twice(calls: Sequence[Call]) -> tuple[Contradiction, ...]:
-    """The images that the laboratory put into the folders of two types."""
+    """The images that the laboratory reported as two cell types."""
     by_name = {call.image: call for call in calls}
     pairs = [(by_name[call.copy_of], call) for call in calls if call.copy_of in by_name and call.reported_type]
     return tuple(

@@ -1,4 +1,4 @@
-"""A folder with one subfolder for each cell type: the images in each, and what is passed over."""
+"""A folder with one subfolder for each cell type: the images in each, and the files that are passed over."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,19 +12,19 @@ from slidescreen.files.writing import printable
 
 @dataclass(frozen=True)
 class ClassFolder:
-    """A folder named after what is in it; its images that can be read, in the order of their paths."""
+    """A folder named after a class, and its readable images in the order of their paths."""
 
     name: str
     images: tuple[Path, ...]
 
 
 def class_folders(source: Path) -> tuple[list[ClassFolder], list[SkippedEntry]]:
-    """The folders in a folder, by name, and all that is passed over there and below.
+    """The class folders in a folder, sorted by name, and everything that is passed over in it.
 
-    Links to images and to class folders are followed: so data sets are put together.
+    Links to images and to class folders are followed, because data sets are often made of links.
 
     Raises:
-        InputError: a folder cannot be looked into.
+        InputError: a folder cannot be read.
     """
     folders: list[ClassFolder] = []
     others: list[SkippedEntry] = []

@@ -13,17 +13,17 @@ from slidescreen.files.writing import denature, printable
 COLUMNS = ("slide", "image", "cell_type", "previous_type", "reviewer", "time", "comment", "run")
 _NEEDED = ("slide", "image", "cell_type", "reviewer")
 UNIDENTIFIED = "unidentified"
-"""A reviewer may leave a cell without a type, as the ensemble may."""
+"""A reviewer may leave a cell without a type, as the ensemble does."""
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What one reviewer says of one cell, or of a whole slide: without an image it is signed.
+    """One reviewer's correction of a cell, or signature of a slide. A signature has no image.
 
-    `cell_type` and `previous_type` are cell types of ours or `UNIDENTIFIED`, empty where a slide is signed or nothing
-    is said; `time` is as it was written; `run` is a run's identity, or empty. `content` is the SHA-256 of the picture,
-    or of the slide's pictures, by which a stored correction is told from that of another picture of its name; empty
-    where it is not known. `place` says in which file and line it stands, `line` in which line.
+    `cell_type` and `previous_type` are cell types or `UNIDENTIFIED`; empty for a signature, or if the table gives
+    none. `time` is text as the table gives it. `run` is a run's identity, or empty. `content` is the SHA-256 of the
+    picture, or of all pictures of a signed slide; empty if unknown. It tells apart two pictures of the same name.
+    `place` is the file and line in words, `line` the line.
     """
 
     slide: str
@@ -44,7 +44,7 @@ class Correction:
         return not self.image
 
     def moment(self) -> datetime | None:
-        """Its time; None where it has none, or in another form than ISO 8601. Without a zone it is UTC."""
+        """The time, taken as UTC if it has no zone. None if it is missing or not in ISO 8601."""
         try:
             found = datetime.fromisoformat(self.time)
         except ValueError:
@@ -52,20 +52,19 @@ class Correction:
         return found if found.tzinfo else found.replace(tzinfo=UTC)
 
     def problem(self, reason: str) -> InputError:
-        """The error that it is, with its file and line."""
+        """An error about this correction, with its file and line."""
         return InputError(f"{self.place}: {reason}")
 
 
 def read_corrections(path: Path, of_slides: bool = True) -> list[Correction]:
-    """Corrections as the page writes them, or as people and spreadsheets save them. Cell types may go by any name
-    that labels take.
+    """Read corrections that the page, a person or a spreadsheet saved. Cell types may have any alias that labels have.
 
     Args:
-        path: of the file.
-        of_slides: every row must name a slide; False: labelled images may be of none.
+        path: the file.
+        of_slides: True if every row must name a slide; False for labelled images, which may have none.
 
     Raises:
-        InputError: it cannot be read, lacks a column, or a row lacks the slide, the type or the reviewer.
+        InputError: the file cannot be read or lacks a column, or a row lacks the slide, the type or the reviewer.
     """
     table = read_table(path, _NEEDED)
     found = []
@@ -78,19 +77,19 @@ def read_corrections(path: Path, of_slides: bool = True) -> list[Correction]:
 
 
 def is_of_corrections(columns: Iterable[str]) -> bool:
-    """Whether a table with these columns holds corrections."""
+    """Whether these are the columns of a table of corrections."""
     return set(_NEEDED) <= set(columns)
 
 
 def merged(stored: Sequence[Correction], new: Sequence[Correction]) -> list[Correction]:
-    """Of each reviewer's corrections of one cell, or signatures of one slide, the latest.
+    """Each reviewer's latest correction of each cell, and latest signature of each slide.
 
     Args:
-        stored: from earlier.
-        new: replace those stored of the same reviewer, unless their times say that they are older.
+        stored: earlier corrections.
+        new: new corrections. They replace the same reviewer's stored ones, unless their times are earlier.
 
     Raises:
-        InputError: two reviewers differ, or one says two things and no time tells which is the later.
+        InputError: two reviewers differ, or one reviewer gives two types and no time tells which is later.
     """
     latest: dict[tuple[_Subject, str], Correction] = {}
     for each in new:
@@ -112,7 +111,7 @@ _Subject = tuple[str, bool, str]
 
 
 def _subject(each: Correction) -> _Subject:
-    """What it is about: a picture of a slide, or all of them."""
+    """The subject of a correction: one picture of a slide, or the whole slide."""
     return each.slide, each.signs, each.content or each.image
 
 
@@ -127,7 +126,7 @@ def _later(one: Correction, other: Correction) -> Correction:
 
 
 def _is_later(one: Correction, other: Correction) -> bool:
-    """Whether the times say that one is later than the other."""
+    """Whether `one` is later than `other` by their times."""
     first, second = one.moment(), other.moment()
     return first is not None and second is not None and first > second
 

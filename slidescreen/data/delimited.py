@@ -1,8 +1,7 @@
-"""Tables as people and spreadsheets save them: lines of values between commas, semicolons or tabs, below a header.
+"""Tables that people and spreadsheets save: a header, then rows of values between commas, semicolons or tabs.
 
-What cannot be read is told with its line, counted as an editor counts: a value in quotation marks may run over several.
-The standard library's `csv` keeps no such count and passes over quotation marks in the wrong place; hence the small
-splitter here.
+Errors name the line as an editor counts it. A quoted value may run over several lines. The standard library's `csv`
+does not count these lines, and accepts misplaced quotation marks. So this module has its own small splitter.
 """
 
 import math
@@ -23,7 +22,7 @@ _WITH_COMMA = re.compile(r"[+-]?(\d+,\d*|,\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
 class Row(dict[str, str]):
-    """A row's values by their columns' names; `line` is where it begins in its file, counted from 1."""
+    """A row's values by column name. `line` is the line on which the row begins, counted from 1."""
 
     __slots__ = ("line",)
 
@@ -34,7 +33,7 @@ class Row(dict[str, str]):
 
 @dataclass(frozen=True)
 class Table:
-    """A table that was read: its columns' names by `column_name`, and its rows without the blank ones."""
+    """A table: its column names, in the form that `column_name` gives, and its rows without blank ones."""
 
     path: Path
     columns: tuple[str, ...]
@@ -43,21 +42,20 @@ class Table:
     separator: str
 
     def problem(self, row: Row, reason: object) -> InputError:
-        """The error that a row's content is, with the file and the line."""
+        """An error about a row, with its file and line."""
         return InputError(f"{printable(self.path)}, line {row.line}: {reason}")
 
 
 def read_table(path: Path, required: Collection[str] = ()) -> Table:
     """Read a table whose first line names its columns.
 
-    Letter case, spaces and hyphens in the names of columns do not matter. The separator is the one by which the
-    header holds the `required` columns, of several the one that makes most columns. Rows may be shorter than the
-    header, as spreadsheets leave empty cells out at the end: what is missing is empty. Values are as they stand
-    in the file.
+    Letter case, spaces and hyphens in column names do not matter. The separator is the one that gives the header all
+    `required` columns; if several do, the one that gives most columns. Rows may be shorter than the header, because
+    spreadsheets omit empty cells at the end; missing values are empty. Values keep their spelling.
 
     Raises:
-        InputError: it can't be read, is no text, lacks a required column or has one twice; a row has values
-            beyond the header, or a quotation mark out of place.
+        InputError: the file cannot be read or is not text, the header lacks a required column or repeats one, a row
+            has more values than the header, or a quotation mark is misplaced.
     """
     name = printable(path)
     text, encoding = read_text(path)
@@ -79,7 +77,7 @@ def read_table(path: Path, required: Collection[str] = ()) -> Table:
 
 @lru_cache(maxsize=1024)
 def column_name(text: str) -> str:
-    """A column's name as the tables' contracts spell it: "Cell Type" is `cell_type`."""
+    """A column name in its standard spelling: "Cell Type" becomes `cell_type`."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return "_".join(re.split(r"[\s_-]+", folded.strip("\ufeff \t\r\n_-")))
 
@@ -88,7 +86,7 @@ def number(text: str) -> float:
     """A number with a decimal point or a decimal comma.
 
     Raises:
-        ValueError: it is none, or not finite.
+        ValueError: the text is not a number, or not a finite one.
     """
     try:
         value = float(text)
@@ -101,7 +99,7 @@ def number(text: str) -> float:
 
 
 def excerpt(text: str) -> str:
-    """A value for a message: printable, in quotation marks, its middle left out where it is long."""
+    """A value for a message: printable, quoted, and with the middle left out if it is long."""
     shown = printable(text)
     if len(shown) > _LONGEST_EXCERPT:
         shown = f"{shown[: _LONGEST_EXCERPT // 2]}…{shown[-_LONGEST_EXCERPT // 2 :]}"
@@ -110,7 +108,7 @@ def excerpt(text: str) -> str:
 
 @dataclass(frozen=True)
 class _Record:
-    """A row's fields, and the line that it begins in."""
+    """A row's fields, and the line on which it begins."""
 
     line: int
     fields: list[str]
@@ -121,7 +119,7 @@ class _Record:
 
 
 def _after_declaration(text: str) -> tuple[int, int, str]:
-    """Where the table begins, in which line, and the separator that a first line `sep=;` declares, if any."""
+    """The character and the line at which the table begins, and the separator if a first line `sep=;` declares one."""
     first = LINE_END.search(text)
     declared = re.fullmatch(r'"?sep=(.|\\t)"?[,;\t]*', text[: first.start()] if first else "", re.IGNORECASE)
     if first is None or declared is None:
@@ -132,7 +130,7 @@ def _after_declaration(text: str) -> tuple[int, int, str]:
 def _header(
     text: str, start: int, line: int, separator: str, required: Collection[str], name: str
 ) -> tuple[_Record, str, int, int]:
-    """The header, the separator, and where the rows begin: at which character, in which line."""
+    """The header, the separator, and the character and the line at which the rows begin."""
     found, problem = [], InputError(f"{name} is empty")
     for candidate in [separator] if separator else _SEPARATORS:
         try:
@@ -161,7 +159,7 @@ def _check_columns(columns: list[str], header: _Record, required: Collection[str
 
 
 def _check_fields(fields: list[str], columns: list[str], header: int, place: str) -> None:
-    """Refuse values that no column's name goes with, but for a first column: there some programs count the rows."""
+    """Refuse values in columns without a name. Only the first may have none: some programs count the rows there."""
     if len(fields) == len(columns) and all(columns):
         return
     nameless = [field for field, column in zip(fields[1:], columns[1:], strict=False) if not column]
@@ -174,7 +172,7 @@ def _check_fields(fields: list[str], columns: list[str], header: int, place: str
 
 
 def _placed(text: str, start: int, line: int, separator: str, name: str) -> Iterator[tuple[_Record, int, int]]:
-    """Each record, and where the next begins: at which character, in which line."""
+    """Each record, and the character and the line at which the next one begins."""
     while start < len(text):
         fields, after = _fields(text, start, separator, f"{name}, line {line}")
         record = _Record(line, fields)
@@ -185,7 +183,7 @@ def _placed(text: str, start: int, line: int, separator: str, name: str) -> Iter
 
 @dataclass(frozen=True)
 class _Patterns:
-    """How a field may look: in quotation marks, perhaps after spaces, or plain up to the next separator."""
+    """Patterns of a field: quoted, perhaps after spaces, or plain up to the next separator."""
 
     opening: re.Pattern[str]
     quoted: re.Pattern[str]
@@ -204,7 +202,7 @@ def _patterns(separator: str) -> _Patterns:
 
 
 def _fields(text: str, start: int, separator: str, place: str) -> tuple[list[str], int]:
-    """The fields of the record that begins at `start`, and where the next one does."""
+    """The fields of the record that begins at `start`, and the start of the next record."""
     patterns = _patterns(separator)
     fields: list[str] = []
     while True:

@@ -1,4 +1,4 @@
-"""One rule for an image that is listed more than once: it teaches, or counts, twice or falsely."""
+"""One rule for images that are listed more than once. Training and scoring would use them twice or falsely."""
 
 import contextlib
 from collections import defaultdict
@@ -18,7 +18,7 @@ _PROBLEMS = ("has two labels", "is in two splits", "is listed twice")
 
 @dataclass(frozen=True)
 class Deduplicated:
-    """Positions, in order, of the images that are `kept`, of dropped `copies`, and of those with `two_labels`."""
+    """Sorted positions of the images that are kept, of dropped copies, and of images with two labels."""
 
     kept: tuple[int, ...]
     copies: tuple[int, ...] = ()
@@ -26,9 +26,9 @@ class Deduplicated:
 
 
 def contents_of(paths: Iterable[Path]) -> dict[Path, str]:
-    """What tells each file's content from that of the others: only files of one size are read.
+    """A text for each file that is equal only for files of equal content. Only files of equal size are read.
 
-    Empty files, and those that cannot be read, are left out: who needs them will say so.
+    Empty and unreadable files are left out. The code that needs them reports them.
     """
     by_size: dict[int, list[Path]] = defaultdict(list)
     for path in dict.fromkeys(paths):
@@ -49,15 +49,14 @@ def deduplicate(
     """Find images that are listed more than once: by one path, by several, or as byte-identical copies.
 
     Args:
-        images: with their splits.
-        contents: what tells each path's content from that of others, as by `contents_of`; where it is not known, only
-            paths are compared.
-        drop: keep one copy instead of refusing: the first in the last of train, validation and test. Of an image of
-            two labels keep none.
-        split: the one that is measured on, where only images with a copy in it matter.
+        images: labelled images with their splits.
+        contents: the result of `contents_of`. Images without an entry are compared by path only.
+        drop: keep one copy instead of refusing. A copy in test is kept before one in validation, and that before one
+            in train; within a split the first is kept. Of an image with two labels none is kept.
+        split: the split to measure on, if only images with a copy in it matter.
 
     Raises:
-        InputError: there are such images and `drop` is false; the first are named, with their lines.
+        InputError: there are such images and `drop` is false. The message names two of them, with their lines.
     """
     groups: dict[str, list[int]] = defaultdict(list)
     for position, image in enumerate(images):
@@ -88,7 +87,7 @@ def without_duplicates(
 
 
 def _refusal(images: Sequence[LabelledImage], repeated: Sequence[Sequence[int]]) -> str:
-    """The gravest problem by name, and how many images have one."""
+    """A message with the gravest problem, and the number of images that have one."""
     problem, first, second = min(_problem(images, group) for group in repeated)
     one, other = images[first], images[second]
     lines = f" (lines {one.line} and {other.line})" if one.line else ""
@@ -98,7 +97,7 @@ def _refusal(images: Sequence[LabelledImage], repeated: Sequence[Sequence[int]])
 
 
 def _problem(images: Sequence[LabelledImage], group: Sequence[int]) -> tuple[int, int, int]:
-    """The number of what is wrong with copies of one image, and the positions of two that show it."""
+    """The problem of one image's copies, as a position in `_PROBLEMS`, and the positions of two copies that show it."""
     first, *others = group
     for number, of in enumerate((attrgetter("label"), attrgetter("split"))):
         for other in others:

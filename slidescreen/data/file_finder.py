@@ -1,4 +1,4 @@
-"""Finding a file by a name that a person or another system wrote down."""
+"""Find a file by a name that a person or another system wrote."""
 
 import os
 import unicodedata
@@ -8,10 +8,10 @@ from slidescreen.files.writing import denature
 
 
 class FileFinder:
-    """Finds files below a folder, or anywhere by full paths, whose names were written differently.
+    """Finds files below a folder, or by full path, even if their names are written differently.
 
-    Backslashes may stand for slashes, letter case and the composition of accents may differ, spaces may surround the
-    name: of several files that are meant then, none is taken. A name that is there as written is always that file.
+    A written name may have backslashes for slashes, other letter case, accents composed otherwise, and spaces around
+    it. If several files then match, none is taken. A file with exactly the written name always wins.
     """
 
     def __init__(self, base: Path) -> None:
@@ -19,7 +19,7 @@ class FileFinder:
         self._listings: dict[str, dict[str, list[str]]] = {}
 
     def find(self, written: str) -> Path | None:
-        """The file that is meant, or None."""
+        """The file that the written name means, or None."""
         for name in dict.fromkeys((written, written.strip(), denature(written.strip()))):
             for spelled in dict.fromkeys((name, name.replace("\\", "/"))):
                 path = self._base / spelled
@@ -29,14 +29,14 @@ class FileFinder:
 
     @staticmethod
     def exists(path: Path) -> bool:
-        """Whether there is such a file; a name that no file can have is none."""
+        """Whether the file exists. False for a name that no file can have."""
         try:
             return path.is_file()
         except (OSError, ValueError):
             return False
 
     def _alike(self, name: str) -> Path | None:
-        """The only file whose path is the same but for letter case and composition of accents."""
+        """The only file whose path differs in nothing but letter case and composition of accents."""
         place = Path("/") if name.startswith("/") else self._base
         for part in name.split("/"):
             if part in ("", "."):
@@ -54,12 +54,12 @@ class FileFinder:
         return part in self._listing(place).get(folded(part), [])
 
     def _listing(self, place: Path) -> dict[str, list[str]]:
-        """What a folder holds, by folded names; nothing where it can't be listed."""
+        """A folder's content by folded names; empty if the folder cannot be listed."""
         key = os.fspath(place)
         if key not in self._listings:
             found: dict[str, list[str]] = {}
             try:
-                for name in os.listdir(place):  # noqa: PTH208  # names alone, and of any number
+                for name in os.listdir(place):  # noqa: PTH208  # only names are needed, and there may be very many
                     found.setdefault(folded(name), []).append(name)
             except (OSError, ValueError):
                 pass
@@ -68,5 +68,5 @@ class FileFinder:
 
 
 def folded(name: str) -> str:
-    """A name without what systems that do not tell letter case or accents' composition apart would tell apart."""
+    """A name in the form by which systems compare names if they ignore letter case and the composition of accents."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())

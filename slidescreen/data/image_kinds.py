@@ -1,4 +1,4 @@
-"""What kind of image a file is, told by how its content begins, whatever its name."""
+"""The kind of an image file, recognised by its first bytes, whatever its name."""
 
 import os
 import re
@@ -13,7 +13,7 @@ OTHER_SUFFIXES = frozenset(
         *(".tga", ".psd", ".pcx", ".ppm", ".pgm", ".pbm", ".pnm", ".dcm", ".exr", ".svs", ".ndpi"),
     }
 )
-"""Of images of other kinds than those that are read."""
+"""Suffixes of image kinds that slidescreen does not read."""
 
 _BEGINNINGS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
     (kind, re.compile(pattern, re.DOTALL))
@@ -41,12 +41,12 @@ _BEGINNINGS: tuple[tuple[str, re.Pattern[bytes]], ...] = tuple(
 
 
 def image_kind(head: bytes) -> str:
-    """The kind of image whose file begins so; empty where it is none that is known."""
+    """The kind of image that begins with these bytes; empty if unknown."""
     return next((kind for kind, pattern in _BEGINNINGS if pattern.match(head)), "")
 
 
 def head_of(path: Path) -> bytes:
-    """How a regular file begins; empty for what is none or cannot be read. A pipe or device never holds it up."""
+    """The first bytes of a regular file; empty for anything else or if unreadable. A pipe or device never blocks it."""
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0) | getattr(os, "O_BINARY", 0)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -63,7 +63,7 @@ def head_of(path: Path) -> bytes:
 
 
 def refusal(kind: str) -> str:
-    """Why an image of a kind is not read; empty where it is."""
+    """Why an image of this kind is not read; empty if it is read."""
     if not kind or kind in READ_KINDS:
         return ""
     return f"a {kind} image: only JPEG, PNG, BMP, TIFF and WebP are read"

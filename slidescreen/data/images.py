@@ -1,4 +1,4 @@
-"""One image file to one array, by the preprocessing that a checkpoint was trained with."""
+"""Turn an image file into an array, by the preprocessing of a checkpoint."""
 
 import io
 import warnings
@@ -18,7 +18,7 @@ SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp"}
 )
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
-_MAX_PIXELS = 32_000_000  # a single-cell image has some 130,000; far above is a mistake or a bomb
+_MAX_PIXELS = 32_000_000  # a single-cell image has some 130,000; far more is a mistake or a decompression bomb
 _MAX_BYTES = 256 * 1024**2
 _MIN_SIDE = 16
 _ORIENTATION = 274  # EXIF, and TIFF 6.0: where the first row and column are
@@ -41,7 +41,7 @@ _BACKGROUND_VALUE = 240.0
 _MAX_GAIN = 2.5
 
 FIRST_OF = "the first of"
-"""How the remark begins that a file holds more than the image that was taken."""
+"""The beginning of the remark that only one of a file's images was used."""
 
 Pixels = NDArray[np.uint8]
 
@@ -50,7 +50,7 @@ def read_bytes(path: Path) -> bytes:
     """A file's content.
 
     Raises:
-        UnreadableImageError: it is missing, forbidden, empty, no regular file, or too large for a cell image.
+        UnreadableImageError: the file is missing, forbidden, empty, not regular, or too large for a cell image.
     """
     try:
         if not path.is_file():
@@ -68,33 +68,33 @@ def read_bytes(path: Path) -> bytes:
 
 @dataclass(frozen=True)
 class Picture:
-    """A decoded file: an 8-bit RGB image, and what a reader of the file must know of how it came about."""
+    """A decoded file: an 8-bit RGB image, and remarks on how it was decoded."""
 
     image: Image.Image
     remarks: tuple[str, ...] = ()
 
 
 def decode(content: bytes, least_side: int | None = None) -> Image.Image:
-    """The image that `read_picture` makes of a file's content."""
+    """The image of `read_picture`, without its remarks."""
     return read_picture(content, least_side).image
 
 
 def read_picture(content: bytes, least_side: int | None = None) -> Picture:
-    """The first page or frame of an encoded image, as 8-bit RGB, upright; transparency is shown on white.
+    """Decode the first page or frame of an image: 8-bit RGB, upright, with transparency shown on white.
 
-    Samples of more than 8 bits are scaled by what the file uses of them (see `depth`).
+    Samples of more than 8 bits are scaled by the range that the file uses (see `bit_depth`).
 
     Args:
-        content: of the file.
-        least_side: in pixels; a JPEG may then be decoded at a half or a quarter of its size, which is faster, as long
-            as no side becomes shorter than this. None: at its full size.
+        content: the file's content.
+        least_side: pixels. A JPEG may be decoded at a half or a quarter of its size, which is faster, if no side
+            becomes shorter than this. None decodes at full size.
 
     Raises:
-        UnreadableImageError: not an image of a known format, truncated, or of a size no cell image has.
+        UnreadableImageError: the format is unknown, the file is truncated, or no cell image has this size.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd metadata; the pixels are what counts
+            warnings.simplefilter("ignore")  # Pillow warns of odd metadata; only the pixels count
             deep = tiff.deep_samples(content, _check_size)
             if deep is not None:
                 image, words = to_8_bits(deep)
@@ -136,13 +136,13 @@ def _of_several(count: int, what: str) -> tuple[str, ...]:
 
 
 def _turned(image: Image.Image, orientation: object) -> Image.Image:
-    """Upright, by what the camera says in the file of how it was held."""
+    """The image turned upright, by the orientation that the camera stored in the file."""
     turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
     return image if turn is None else image.transpose(turn)
 
 
 def prepare(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
-    """The whole image as an array (image_size, image_size, 3), resized with anti-aliasing."""
+    """The whole image resized with anti-aliasing, as an array (image_size, image_size, 3)."""
     side = preprocessing.image_size
     if image.size != (side, side):
         image = image.resize((side, side), _RESAMPLING[preprocessing.interpolation])
@@ -154,8 +154,8 @@ def prepare(image: Image.Image, preprocessing: Preprocessing) -> Pixels:
 def _white_balanced(image: Image.Image) -> Image.Image:
     """Scale each channel so that the background, its 90th percentile, becomes one bright neutral grey.
 
-    Cameras and lamps differ most in their background; a network that sees it can tell laboratories apart
-    instead of cells. The gain is bounded: an image filled by a cell has no background to go by.
+    Cameras and lamps differ most in their background. A network could learn to recognise the laboratory by it instead
+    of the cell. The gain is bounded, because an image that a cell fills shows no background.
     """
     counts = np.asarray(image.histogram(), dtype=np.int64).reshape(3, 256).cumsum(axis=1)
     background = (counts < counts[:, -1:] * (_BACKGROUND_PERCENTILE / 100)).sum(axis=1)

@@ -11,11 +11,11 @@ from slidescreen.choices import check_choice
 from slidescreen.data.delimited import excerpt
 from slidescreen.errors import InputError
 
-_MOST_NAMED = 20  # labels in a message
+_MOST_NAMED = 20  # at most so many labels stand in a message
 
 
 class Split(StrEnum):
-    """The parts of a data set: what networks learn from, what they are measured on, and what is looked at last."""
+    """The parts of a data set: for learning, for choosing and measuring, and for a final measurement."""
 
     TRAIN = "train"
     VALIDATION = "validation"
@@ -24,11 +24,11 @@ class Split(StrEnum):
 
 @dataclass(frozen=True)
 class LabelRules:
-    """Rules for labels that are not cell types of ours.
+    """Rules for labels that are not cell types.
 
-    `left_out` are labels to pass over: a name of a cell type stands for every label that means it, another name for
-    labels spelled so, whatever their letter case, separators and plural. `unspecified_blasts` is the type that a
-    blast without lineage counts as; with `group_kept` it otherwise keeps the name of its group.
+    `left_out` are labels to skip. The name of a cell type skips every label that means this type. Any other name skips
+    the labels of that spelling; letter case, separators and plural do not matter. `unspecified_blasts` is the type
+    that a blast without lineage counts as. Without it, `group_kept` lets such a label stand as `UNSPECIFIED_BLAST`.
     """
 
     left_out: frozenset[str] = frozenset()
@@ -40,10 +40,10 @@ class LabelRules:
             check_choice("--unspecified-blasts", self.unspecified_blasts, cells.Blast)
 
     def check(self, labels: Iterable[str], where: str) -> None:
-        """Refuse a name to leave out that leaves out nothing because it is misspelled.
+        """Refuse a name in `left_out` that matches no label, because it may be misspelled.
 
         Args:
-            labels: all that there are, as they are spelled.
+            labels: all labels in their original spelling.
             where: the data's name, for messages.
 
         Raises:
@@ -55,14 +55,14 @@ class LabelRules:
                 raise InputError(_no_such_label(name, sorted(spelled.values()), where))
 
     def leaves_out(self, name: str) -> bool:
-        """Whether a label is to be passed over."""
+        """Whether the rules skip a label."""
         return cells.normalised(name) in self._spellings or cells.resolve(name) in self._types
 
     def resolve(self, name: str) -> str | None:
-        """The cell type that `name` means, or None where it is to be left out.
+        """The cell type that a label means, or None if the label is to be skipped.
 
         Raises:
-            InputError: it names no known type.
+            InputError: the label means no known type.
         """
         if self.leaves_out(name):
             return None
@@ -85,7 +85,7 @@ class LabelRules:
 
     @cached_property
     def _types(self) -> frozenset[str | None]:
-        """Cell types of which every label is left out."""
+        """Cell types whose labels are all left out."""
         return frozenset(cells.resolve(name) for name in self.left_out if cells.means_whole_type(name))
 
     @cached_property
@@ -95,9 +95,10 @@ class LabelRules:
 
 @dataclass(frozen=True)
 class LabelOptions:
-    """How labels are taken.
+    """How labels are read.
 
-    `rules` of words, `split`: only its images, `drop_duplicates`: of an image that is listed more than once keep one.
+    `rules` are rules for labels that are not cell types. `split` selects the images of one split. `drop_duplicates`
+    keeps one copy of an image that is listed more than once.
     """
 
     rules: LabelRules = field(default_factory=LabelRules)

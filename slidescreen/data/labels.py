@@ -1,4 +1,4 @@
-"""Labelled cell images: what `train` learns from and `report` compares with."""
+"""Labelled cell images, for `train` to learn from and for `report` to compare with."""
 
 import os
 from collections.abc import Callable
@@ -16,15 +16,15 @@ from slidescreen.errors import InputError
 from slidescreen.files.encoding import WINDOWS, spoken
 from slidescreen.files.writing import printable
 
-_MOST_PASSED_OVER = 3  # by name
+_MOST_PASSED_OVER = 3  # at most so many are named
 
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """One cell image with its true type; `slide`, `split` and `source` are empty where they are not known.
+    """One cell image with its true type. `slide`, `split` and `source` are empty if unknown.
 
-    `written` is the file's name as its table spells it, `line` where it stands there; empty and 0 for an image in a
-    folder of its type.
+    `written` is the file's name in its table, and `line` its line there. They are empty and 0 for an image in a class
+    folder.
     """
 
     path: Path
@@ -38,10 +38,10 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class Labels:
-    """What a table or a folder says: `images` with a type of ours, and `left_out` those to be passed over.
+    """The labels of a table or a folder: `images` with a cell type, and `left_out` images to skip.
 
-    The label of an image that is left out is spelled as it was found. `encoding` is the table's, empty for a folder;
-    `passed_over`: what else the folder holds.
+    The labels of `left_out` keep their spelling. `encoding` is the table's encoding; empty for a folder. `passed_over`
+    lists the folder's other content.
     """
 
     images: tuple[LabelledImage, ...]
@@ -53,13 +53,14 @@ class Labels:
 def read_labels(source: Path, rules: LabelRules = LabelRules()) -> Labels:
     """Read a table with columns file,label[,slide,split,source], or a folder with one subfolder per cell type.
 
-    Corrections in a run's folder, or that folder itself, give the cells that people reviewed there.
+    `source` may also be a run's folder, or a table of corrections in it. The labels are then the cells that people
+    reviewed in this run.
 
-    The files that a table names need not exist: each path is as written, below the table's folder.
+    The files that a table names need not exist. Each path is the written one, below the table's folder.
 
     Raises:
-        InputError: no such file, a missing column, a run that nobody reviewed, an unknown type or split, a name to
-            leave out that is no label.
+        InputError: no such file, a missing column, a run that nobody reviewed, an unknown type or split, or a name to
+            leave out that matches no label.
     """
     if holds_reviewed_cells(source):
         labels = _from_reviewed_cells(source, rules)
@@ -77,10 +78,10 @@ def read_labels(source: Path, rules: LabelRules = LabelRules()) -> Labels:
 def read_labelled(
     source: Path, rules: LabelRules = LabelRules(), note: Callable[[str], None] = lambda _: None
 ) -> list[LabelledImage]:
-    """Labelled images that are there, by `read_labels` and `located`; `note` is told what is passed over.
+    """Read labels and find their images, by `read_labels` and `located`. `note` receives what is passed over.
 
     Raises:
-        InputError: as these.
+        InputError: as in these two.
     """
     labels = located(read_labels(source, rules), source)
     for line in sentences(to_record(labels.skipped), _MOST_PASSED_OVER):
@@ -89,10 +90,10 @@ def read_labelled(
 
 
 def located(labels: Labels, source: Path) -> Labels:
-    """Labels with the paths at which their images are found, also where letter case or accents are written otherwise.
+    """Labels with the real paths of their images, even if the labels differ in letter case or accents.
 
     Raises:
-        InputError: images do not exist.
+        InputError: an image does not exist.
     """
     finder = FileFinder(source.parent)
     found = [replace(i, path=finder.find(i.written) or i.path) if i.written else i for i in labels.images]
@@ -122,7 +123,7 @@ def _from_table(table: Table, rules: LabelRules) -> Labels:
 
 
 def _labelled(folder: Path, row: Row) -> LabelledImage:
-    """A row's image with its label as it is spelled."""
+    """The image of a row, with its label in the original spelling."""
     if not row["file"].strip():
         raise InputError("the file name is missing")
     split = row.get("split", "").strip()

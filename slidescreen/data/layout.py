@@ -1,18 +1,18 @@
-"""Which folders are slides, and which belong to the slide above them, judged by their names and contents.
+"""Which folders are slides, and which belong to the slide above them. Their names and contents decide.
 
 One rule decides: **a folder belongs to the slide above it only if every folder beside it that holds images does too**.
-What may belong is
+Two kinds of folder may belong to a slide:
 
-- a *class folder*: it bears the name of a cell type, or of another class of cells, and holds images, or class folders
-  alone. Of those that lie side by side one at least must be more than a code of two or three letters ("BA", "MO"),
+- a *class folder* has the name of a cell type, or of another class of cells. It holds images, or only class folders.
+  Among class folders side by side at least one name must be longer than a code of two or three letters ("BA", "MO"),
   which may be a patient's initials;
-- a *container* ("images", "cells", "WBC", "leukocytes"; the analyser's "Signed slides" and "Unsigned slides") that
-  holds images or class folders and no slides. In an analyser's container class folders may have any names without
-  digits, if most of them are known: analysers are taught classes of their own. "Signed slides" and "Unsigned slides"
-  side by side hold different slides. A container alone among slides stays with the folder that it is in.
+- a *container* ("images", "cells", "WBC", "leukocytes"; the analyser's "Signed slides" and "Unsigned slides") holds
+  images or class folders and no slides. In an analyser's container class folders may have any name without digits if
+  most of the names are known, because laboratories teach analysers their own classes. "Signed slides" and "Unsigned
+  slides" side by side hold different slides. A single container among slides belongs to the folder that it is in.
 
-Every other folder with images in it is a slide, or a folder of slides. Folders without images decide nothing. If a
-layout can be read in two ways, the reading with more slides is used, so that two patients are never mixed.
+Every other folder with images is a slide, or a folder of slides. Folders without images decide nothing. If a layout
+can be read in two ways, the reading with more slides is used, so that two patients are never mixed.
 """
 
 import unicodedata
@@ -25,12 +25,12 @@ _PLAIN_CONTAINERS = frozenset({"wbc", "leukocytes", "cells", "images"})
 
 
 def is_export_container(name: str) -> bool:
-    """Whether an analyser's export calls the folder so that it puts class folders into."""
+    """Whether an analyser's export gives this name to the folder of its class folders."""
     return _plain(name) in _EXPORT_CONTAINERS
 
 
 def is_container(name: str) -> bool:
-    """Whether a folder's name says only that it holds cells."""
+    """Whether a folder's name means only that it holds cells."""
     return is_export_container(name) or _plain(name) in _PLAIN_CONTAINERS
 
 
@@ -40,24 +40,24 @@ def is_part(name: str) -> bool:
 
 
 def has_digits(name: str) -> bool:
-    """Whether a name is like a slide's ("26-0001") rather than a class of cells."""
+    """Whether a name has digits, as a slide's name ("26-0001") has and a class of cells has not."""
     return any(map(str.isdigit, name))
 
 
 class LayoutReader:
-    """Reads a tree from the innermost folders outwards. Of folders with images below:
+    """Reads a tree of folders from the innermost folders outwards. It looks only at folders that hold images.
 
     Attributes:
-        own: for each the folders directly in it that belong to the slide that it is.
-        classes: those that are class folders, if those beside them are.
-        unknown: for each the folders directly in it that count as class folders though no such name is known.
+        own: for each folder, the folders directly in it that belong to the same slide.
+        classes: the folders that can be class folders, if the folders beside them are too.
+        unknown: for each folder, the folders directly in it that count as class folders under an unknown name.
     """
 
     def __init__(self, root: Folder) -> None:
         self.own: dict[Folder, tuple[Folder, ...]] = {}
         self.classes: set[Folder] = set()
         self.unknown: dict[Folder, tuple[Folder, ...]] = {}
-        self._whole: set[Folder] = set()  # no slide lies below, but for what is itself
+        self._whole: set[Folder] = set()  # folders without a separate slide below them
         for folder in reversed(all_of(root)):
             if folder.live:
                 self._read(folder)

@@ -1,8 +1,8 @@
-"""Images without a single cell, recognised by their pixels: blank ones, pages, screenshots, overviews.
+"""Images that do not show one cell, recognised by their pixels: blank images, pages, screenshots, overviews.
 
 A network names a cell type for any image. The images found here differ from cells in brightness, so a few measures of
-a small grey copy suffice. Their bounds lie well outside of all the real cells of seven laboratories that
-they were set by (one of 23,628, an artefact of many small things, is refused); `benchmarks.no_cell` measures both.
+a small grey copy suffice. The bounds were set on 23,628 real cells of seven laboratories and lie well outside their
+values. They refuse one of these cells, an artefact of many small objects. `benchmarks.no_cell` measures both.
 """
 
 from dataclasses import dataclass
@@ -13,14 +13,14 @@ from PIL import Image
 
 LEAST_CONTRAST = 30.0
 MOST_ROUGHNESS = 1.05
-MOST_ROUGHNESS_OF_LARGE, LARGE = 0.75, 600  # pixels: beyond what analysers export, less is taken for granted
+MOST_ROUGHNESS_OF_LARGE, LARGE = 0.75, 600  # pixels; analysers export no images above this size
 MOST_STRAIGHT_EDGES = 7
 MOST_PAPER, MOST_ROUGHNESS_ON_PAPER = 0.55, 0.6
 LONGEST_SIDE = 2048  # pixels
 MOST_ELONGATED = 2.0
 
-_SIDE = 192  # of the copy
-_STEEP = 4.0  # an edge is straight where all of a row changes so many times as much as the rows near it
+_SIDE = 192  # pixels of the grey copy
+_STEEP = 4.0  # a straight edge: the whole row changes this many times as much as the rows near it
 _NEAR = 9  # rows
 _LEAST_STEP = 2.0  # grey values
 _ONE_SHADE = 5  # grey values
@@ -31,15 +31,16 @@ Grey = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class GreyMeasures:
-    """What tells a cell from other pictures, whatever its size.
+    """Measures that tell a cell from other pictures, whatever its size.
 
     Attributes:
-        contrast: between the darkest and the brightest of 24 × 24 fields, in grey values, less what a lamp that
-            lights the picture unevenly explains (a surface of the second degree).
-        roughness: how much neighbouring points of 96 × 96 differ, in parts of how much large fields do (the geometric
-            mean over 8 × 8, 6 × 6 and 4 × 4): small where one large thing is shown, large where many small ones are.
-        straight_edges: rows and columns at which the whole picture changes.
-        paper: the part that is of one grey value, give or take two.
+        contrast: the difference between the darkest and the brightest of 24 × 24 fields, in grey values. Uneven
+            lighting (a surface of the second degree) is subtracted before.
+        roughness: the differences between neighbouring points of 96 × 96, divided by the differences between large
+            fields (the geometric mean over 8 × 8, 6 × 6 and 4 × 4). It is small for one large object and large for
+            many small ones.
+        straight_edges: the number of rows and columns at which the whole picture changes.
+        paper: the part of the pixels within two grey values of one shade, 0–1.
     """
 
     contrast: float
@@ -49,7 +50,7 @@ class GreyMeasures:
 
 
 def why_no_cell(image: Image.Image) -> str:
-    """Why an 8-bit RGB image shows no single cell; empty where it may."""
+    """Why an 8-bit RGB image cannot show a single cell; empty if it can."""
     width, height = image.size
     if max(width, height) > LONGEST_SIDE:
         return f"{width} × {height} pixels: an overview, not one cell"
@@ -93,13 +94,13 @@ def _scatter(grey: Grey, count: int) -> float:
 
 
 def _halved(grey: Grey) -> Grey:
-    """Means of two by two."""
+    """The means of fields of 2 × 2 points."""
     rows = grey[::2] + grey[1::2]
     return np.asarray((rows[:, ::2] + rows[:, 1::2]) / 4)
 
 
 def _straight_edges(grey: Grey) -> int:
-    """Rows that differ from the next one far more than the rows near them do."""
+    """The number of rows that differ from the next row far more than the rows near them do."""
     steps = np.abs(np.diff(grey, axis=0)).mean(axis=1)
     around = np.lib.stride_tricks.sliding_window_view(np.pad(steps, _NEAR // 2, mode="reflect"), _NEAR)
     return int(np.count_nonzero(steps > _STEEP * np.median(around, axis=1) + _LEAST_STEP))

@@ -1,4 +1,4 @@
-"""How an image is prepared for a network: what a checkpoint says of it. Imports nothing heavy."""
+"""How a checkpoint's images are prepared for the network. Imports nothing heavy."""
 
 import math
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ class Interpolation(StrEnum):
 class Preprocessing:
     """How an image is prepared for a network.
 
-    The whole image is resized to a square of `image_size` pixels a side (no crop); with `white_balance` its
-    background is brought to one bright neutral; then it is scaled to 0–1, and normalised with `mean` and `std`
-    per channel (red, green, blue).
+    The whole image is resized, without a crop, to a square of `image_size` pixels a side. `white_balance` makes its
+    background one bright neutral grey. The pixels are then scaled to 0–1, and normalised with `mean` and `std` per
+    channel (red, green, blue).
     """
 
     image_size: int

@@ -1,6 +1,6 @@
-"""A run's reviewed cells as labelled images: a run's folder, or corrections that lie in it.
+"""A run's reviewed cells as labelled images. The source is a run's folder, or a table of corrections in it.
 
-Slides and images are those of the run. A signature labels every called cell of its slide that nobody changed.
+Slides and images are those of the run. A signature confirms every classified cell of its slide that nobody changed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,7 +19,7 @@ _CELLS = "cells.csv"
 
 @dataclass(frozen=True)
 class ReviewedCell:
-    """One cell whose type a person changed or confirmed; `line` is where corrections say so, 0 in a run's folder."""
+    """A cell whose type a person changed or confirmed. `line` is its line in the corrections; 0 in a run's folder."""
 
     path: Path
     slide: str
@@ -29,29 +29,29 @@ class ReviewedCell:
 
 @dataclass(frozen=True)
 class _StoredRun:
-    """What is needed of a run: its identity, its slides' folders, its rows of `cells.csv` by slide and image."""
+    """The needed parts of a run: its identity, its slides' folders, and its rows of `cells.csv` by slide and image."""
 
     identity: str
     folders: Mapping[str, Path]
     rows: Mapping[str, Mapping[str, Row]]
 
     def path(self, slide: str, image: str) -> Path:
-        """Where an image lay."""
+        """The path at which the run found an image."""
         return self.folders[slide] / image
 
 
 def holds_reviewed_cells(source: Path) -> bool:
-    """Whether a folder is a reviewed run's, or a table holds corrections."""
+    """Whether `source` is the folder of a reviewed run, or a table of corrections."""
     if source.is_dir():
         return _is_run(source)
     return source.is_file() and is_of_corrections(read_table(source).columns)
 
 
 def read_reviewed_cells(source: Path) -> list[ReviewedCell]:
-    """The reviewed cells of a run's folder, or of corrections in one; those left unidentified are not among them.
+    """The reviewed cells of a run's folder, or of a table of corrections in it, without unidentified cells.
 
     Raises:
-        InputError: nobody reviewed the run; corrections lie in no run's folder, or cannot be used.
+        InputError: nobody reviewed the run, or the corrections do not lie in a run's folder or cannot be used.
     """
     if source.is_dir():
         return list(_of_run(source))

@@ -1,4 +1,4 @@
-"""What a folder holds, all the way down: its images, and what is passed over."""
+"""Scan a folder and everything below it: its images, and the entries that are passed over."""
 
 import os
 import re
@@ -19,11 +19,11 @@ OUTSIDE = "a link to a file outside the folder, not followed"
 
 @dataclass(frozen=True, eq=False)
 class Folder:
-    """A folder, what it directly holds, and the folders in it, in the order of their names.
+    """A folder, its files, and the folders in it, sorted by name.
 
-    `images` are names of image files, `refusals` says of some why they must not be opened. `problem`: why the folder
-    could not be looked into. `live`: there is an image in it or somewhere below; `troubled`: there is none, but a
-    folder that could not be looked into; `bare`: neither.
+    `images` are the names of image files. `refusals` gives the reason for each that must not be opened. `problem` is
+    the reason why the folder could not be read. `live` means that the folder or a folder below holds an image.
+    `troubled` means that none does, but a folder could not be read. `bare` means neither.
     """
 
     path: Path
@@ -46,10 +46,10 @@ class Folder:
 
 
 def scan(path: Path) -> Folder:
-    """Look into a folder and all below it. Nothing is opened but the beginning of files whose suffix tells nothing.
+    """Scan a folder and all folders below it. Files are opened only if their suffix does not tell their kind.
 
     Raises:
-        InputError: there is no such folder, or it cannot be looked into. A folder below it that cannot has a problem.
+        InputError: the folder does not exist or cannot be read. An unreadable folder below it has a `problem` instead.
     """
     if not path.is_dir():
         raise InputError(f"{printable(path)} is not a folder" if path.exists() else f"{printable(path)} does not exist")
@@ -59,10 +59,10 @@ def scan(path: Path) -> Folder:
     looked = [_look(root, root, 0)]
     if looked[0].problem:
         raise InputError(f"{printable(path)}: {looked[0].problem}")
-    for one in looked:  # grows: a folder as deep as a system allows is deeper than Python's stack
+    for one in looked:  # the list grows; recursion would overflow Python's stack on very deep folders
         one.first = len(looked)
         looked += (_look(root, folder, one.depth + 1) for folder in one.folders)
-    whole: list[Folder] = []  # from the last to the first, so that the folders in each are there before it
+    whole: list[Folder] = []  # from the last to the first, so that subfolders are made before their parents
     for one in reversed(looked):
         end = len(looked) - one.first
         below = tuple(whole[end - len(one.folders) : end][::-1])
@@ -74,7 +74,7 @@ def scan(path: Path) -> Folder:
 
 
 def all_of(folder: Folder) -> list[Folder]:
-    """A folder and all below it, each before those in it."""
+    """A folder and all folders below it, parents first."""
     found = [folder]
     for one in found:
         found += one.folders
@@ -82,7 +82,7 @@ def all_of(folder: Folder) -> list[Folder]:
 
 
 class _Looked:
-    """What a folder directly holds; `first` is the place of the first folder in it among all that were looked into."""
+    """The direct content of a folder. `first` is the position of its first subfolder in the list of all folders."""
 
     def __init__(self, path: Path, depth: int) -> None:
         self.path, self.depth, self.problem, self.first = path, depth, "", 0
@@ -122,13 +122,13 @@ def _look(root: Path, path: Path, depth: int) -> _Looked:
 
 @dataclass(frozen=True)
 class _Image:
-    """An image file; `refusal` says why it must not be opened."""
+    """An image file. `refusal` is the reason why it must not be opened, if there is one."""
 
     refusal: str = ""
 
 
 def _is_plain_image(entry: "os.DirEntry[str]") -> bool:
-    """Whether it is one of the hundreds of thousands of files of which the name tells all that `_sort` would."""
+    """Whether a file's name alone tells that it is an image. This saves time on hundreds of thousands of files."""
     try:
         return _PLAIN_NAME.match(entry.name) is not None and entry.is_file(follow_symlinks=False)
     except OSError:
@@ -136,12 +136,12 @@ def _is_plain_image(entry: "os.DirEntry[str]") -> bool:
 
 
 def relative(root: Path, path: Path) -> str:
-    """A path below a folder, as printable text."""
+    """A path relative to a folder, as printable text."""
     return printable(path.relative_to(root).as_posix())
 
 
 def _sort(root: Path, path: Path, entry: "os.DirEntry[str]") -> _Image | Path | SkippedKind:
-    """An image, a folder to look into, or why an entry is passed over."""
+    """An image, a folder to scan, or the reason why an entry is passed over."""
     try:
         is_folder, is_link = entry.is_dir(follow_symlinks=False), entry.is_symlink()
     except OSError:
@@ -164,7 +164,7 @@ def _sort_link(root: Path, path: Path, entry: "os.DirEntry[str]") -> _Image | Sk
 
 def _sort_file(path: Path) -> _Image | SkippedKind:
     suffix = _suffix(path)
-    if suffix in SUFFIXES:  # whatever it holds: the decoder tells
+    if suffix in SUFFIXES:  # the decoder checks the content later
         return _Image()
     kind = image_kind(head_of(path))
     return _Image(refusal(kind)) if kind or suffix in OTHER_SUFFIXES else SkippedKind.FILE
@@ -189,5 +189,5 @@ def _target(path: Path) -> Path:
 
 
 def skipped_below(folder: Folder) -> Sequence[SkippedEntry]:
-    """All that is passed over in a folder and below it, by name."""
+    """All entries that are passed over in a folder and below it, sorted by name."""
     return sorted((entry for one in all_of(folder) for entry in one.skipped), key=lambda entry: entry.name)

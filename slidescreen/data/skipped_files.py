@@ -1,4 +1,4 @@
-"""Files and folders that no command reads, and the account of them: nothing is passed over silently."""
+"""Files and folders that are passed over, and the account of them. Nothing is passed over silently."""
 
 import re
 import unicodedata
@@ -20,22 +20,22 @@ _STORAGE_FOLDERS = frozenset(
 )
 _STORAGE_PATTERN = re.compile(r"\.trash-\d+|found\.\d{3}|\$recycle\..*")
 _SYSTEM_FILES = frozenset({"thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", ".ds_store"})
-_MOST_NAMES = 1000  # of a kind in a record; the count is of all
+_MOST_NAMES = 1000  # a record names at most so many entries of a kind, and counts all
 
 
 class SkippedKind(StrEnum):
-    """Why something is passed over."""
+    """Why an entry is passed over."""
 
     STORAGE = "storage_folders"
-    """Of a storage or operating system: thumbnails, snapshots, deleted files. Not looked into."""
+    """A folder of a storage or operating system: thumbnails, snapshots, deleted files. It is not scanned."""
     LINK = "links"
-    """Not followed: to a folder, to what is outside, or to nothing."""
+    """A link to a folder, to a place outside the scanned folder, or to nothing. It is not followed."""
     FILE = "other_files"
-    """No image by suffix or content; pipes and devices are among them."""
+    """A file that is no image by suffix or content, or a pipe or device."""
     EMPTY = "empty_folders"
-    """Without images, and no slide's: named after a cell type beside slides, or inside a slide."""
+    """A folder without images that is no slide: it is named after a cell type beside slides, or lies in a slide."""
     HIDDEN = "hidden"
-    """A name that begins with a dot, or a file that Windows keeps for itself."""
+    """An entry whose name begins with a dot, or one of Windows' own files."""
 
 
 WORDS: Mapping[SkippedKind, str] = {
@@ -55,14 +55,14 @@ _PLURALS: Mapping[SkippedKind, str] = {
 
 
 def kind_of(name: str, is_folder: bool) -> SkippedKind | None:
-    """Why a file or folder of this name is passed over, whatever it holds; None where its name is no reason."""
+    """Why this name alone excludes a file or folder; None if it does not."""
     if is_of_a_system(name, is_folder):
         return SkippedKind.STORAGE if is_folder else SkippedKind.HIDDEN
     return SkippedKind.HIDDEN if name.startswith(".") else None
 
 
 def is_of_a_system(name: str, is_folder: bool) -> bool:
-    """Whether an operating or storage system, and nobody else, calls a file or folder so."""
+    """Whether only an operating or storage system gives this name to a file or folder."""
     plain = unicodedata.normalize("NFC", name).casefold().strip()
     if is_folder:
         return plain in _STORAGE_FOLDERS or _STORAGE_PATTERN.fullmatch(plain) is not None
@@ -71,32 +71,32 @@ def is_of_a_system(name: str, is_folder: bool) -> bool:
 
 @dataclass(frozen=True)
 class SkippedEntry:
-    """Something passed over: its path below the folder that was asked for, as printable text."""
+    """An entry that is passed over. `name` is its path below the requested folder, as printable text."""
 
     kind: SkippedKind
     name: str
 
 
 def to_record(entries: Iterable[SkippedEntry]) -> dict[str, Any]:
-    """For `run.json`: of each kind that there is, how many and the names of the first thousand."""
+    """For `run.json`: for each kind found, the count and the first thousand names."""
     names = {kind: [entry.name for entry in entries if entry.kind is kind] for kind in SkippedKind}
     return {kind: {"count": len(found), "names": found[:_MOST_NAMES]} for kind, found in names.items() if found}
 
 
 def sentences(record: Mapping[str, Any], most: int) -> list[str]:
-    """A record in words, a line for each kind, with at most so many names; 0 for none."""
+    """A record in words, one line for each kind. Each line has at most `most` names."""
     return [_sentence(kind, record[kind], most) for kind in SkippedKind if kind in record]
 
 
 def _sentence(kind: SkippedKind, found: Mapping[str, Any], most: int) -> str:
     count = int(found["count"])
     noun = WORDS[kind] if count == 1 else _PLURALS[kind]
-    if kind is SkippedKind.HIDDEN or not most:  # hidden ones are of no interest by name
+    if kind is SkippedKind.HIDDEN or not most:  # nobody needs the names of hidden files
         return f"{count} {noun}"
     return f"{count} {noun} ({listed(found['names'], most, count)})"
 
 
 def listed(names: Sequence[str], most: int, count: int | None = None) -> str:
-    """The first names, and how many more there are."""
+    """The first names, and the number of further ones."""
     rest = (len(names) if count is None else count) - len(names[:most])
     return ", ".join(names[:most]) + (f" and {rest} more" if rest else "")

@@ -1,4 +1,4 @@
-"""Where slides lie below a folder, by its layout or a given depth, and what was in doubt."""
+"""Find the slides' folders below a folder, by layout or by a given depth, and note what is in doubt."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from slidescreen.files.writing import printable
 
 
 class Ambiguity(StrEnum):
-    """How what can be read in two ways was read."""
+    """Kinds of ambiguous layout, and how each was read."""
 
     NAMED_LIKE_CELLS = "named like cells, unlike what lies beside or in them; taken as slides"
     CODES = "named with codes of cell types, or with initials; taken as slides"
@@ -25,7 +25,7 @@ class Ambiguity(StrEnum):
 
 @dataclass(frozen=True)
 class Remark:
-    """A doubt about a folder; `otherwise` is the depth that `--slide-depth` must say for the other reading."""
+    """A doubt about a folder. `otherwise` is the value of `--slide-depth` that gives the other reading."""
 
     doubt: Ambiguity
     folder: Folder
@@ -34,7 +34,7 @@ class Remark:
 
 @dataclass(frozen=True)
 class SlideFolder:
-    """A slide's folder. With its images go all those below the folders of `own`. `layout`: in words."""
+    """A slide's folder. All images in it and below the folders of `own` belong to the slide. `layout` is in words."""
 
     folder: Folder
     own: tuple[Folder, ...]
@@ -43,7 +43,7 @@ class SlideFolder:
 
 @dataclass(frozen=True)
 class RecognisedSlides:
-    """Where slides lie, what was in doubt, and the empty folders that are no slides."""
+    """The slides' folders, the doubts about them, and the empty folders that are not slides."""
 
     slides: tuple[SlideFolder, ...]
     remarks: tuple[Remark, ...]
@@ -51,9 +51,9 @@ class RecognisedSlides:
 
 
 def by_layout(root: Folder) -> RecognisedSlides:
-    """Where slides lie by the rule of `layout`.
+    """Find the slides' folders by the rule of `layout`.
 
-    A folder without images is an empty slide where it lies among slides and is not named like a part of one.
+    A folder without images is an empty slide if it lies among slides and its name is not that of a slide's part.
     """
     belonging = LayoutReader(root)
     slides: list[SlideFolder] = []
@@ -71,7 +71,7 @@ def by_layout(root: Folder) -> RecognisedSlides:
 
 
 def at_depth(root: Folder, depth: int) -> RecognisedSlides:
-    """Slides lie so many levels below `root`, and all below one belongs to it. Images above are slides of their own."""
+    """Find the slides' folders `depth` levels below `root`. Each owns all below it. Images above form own slides."""
     slides: list[SlideFolder] = []
     remarks: list[Remark] = []
     empty: list[Folder] = []
@@ -89,7 +89,7 @@ def at_depth(root: Folder, depth: int) -> RecognisedSlides:
 
 @dataclass(frozen=True)
 class _Around:
-    """A folder and what is directly in it: folders that belong to its slide, and others with images."""
+    """A folder, the folders in it that belong to its slide (`own`), and the other folders in it that hold images."""
 
     folder: Folder
     own: tuple[Folder, ...]
@@ -98,7 +98,7 @@ class _Around:
 
     @property
     def among_slides(self) -> bool:
-        """Whether folders in it lie where slides lie."""
+        """Whether this folder is one that holds slides."""
         return bool(self.others) or not self.is_slide
 
 
@@ -116,7 +116,7 @@ def _slide_of(around: _Around, belonging: LayoutReader) -> Iterator[SlideFolder]
 
 
 def _without_images(around: _Around, belonging: LayoutReader) -> Iterator[SlideFolder]:
-    """The slides among the folders in which no image was found."""
+    """The slides among the folders without images."""
     beside_slides = any(_is_slide(other, belonging) for other in around.others)
     for child in around.folder.folders:
         if child.troubled and child not in around.own:
@@ -134,7 +134,7 @@ def _empty_place(folder: Folder) -> SlideFolder:
 
 
 def _empty_of(around: _Around) -> Iterator[Folder]:
-    """The empty folders that are no slides, but for those that an analyser makes for each class."""
+    """The empty folders that are not slides, except the folders that an analyser makes for each class."""
     for child in around.folder.folders:
         if child.bare and not _is_empty_slide(child, around) and (around.among_slides or not is_part(child.name)):
             yield child
@@ -142,7 +142,7 @@ def _empty_of(around: _Around) -> Iterator[Folder]:
 
 
 def _innermost(folder: Folder) -> list[Folder]:
-    """The folders without images that may be slides: those that hold no folders, or parts of slides."""
+    """The folders without images that may be slides: they hold no folders, or a slide's parts, or are unreadable."""
     found, unread = [], [folder]
     while unread:
         one = unread.pop()
@@ -154,7 +154,7 @@ def _innermost(folder: Folder) -> list[Folder]:
 
 
 def _empty_inside(own: Iterable[Folder]) -> Iterator[Folder]:
-    """Empty folders inside of a slide that are not named like a part of it."""
+    """Empty folders inside a slide whose names are not those of a slide's parts."""
     for one in own:
         for folder in all_of(one):
             yield from (child for child in folder.folders if child.bare and not is_part(child.name))
@@ -175,7 +175,7 @@ def _described(around: _Around, belonging: LayoutReader) -> str:
 
 
 def _doubts(around: _Around, belonging: LayoutReader) -> Iterator[Remark]:
-    """What may be read otherwise in a folder, and in the folders that belong to its slide."""
+    """The doubts about a folder and about the folders that belong to its slide."""
     folder, others = around.folder, around.others
     for one in (folder, *(inner for child in around.own for inner in all_of(child))):
         yield from (Remark(Ambiguity.UNKNOWN_CLASSES, child, child.depth) for child in belonging.unknown.get(one, ()))

@@ -1,4 +1,4 @@
-"""Which images make up which slide."""
+"""Find the slides in a folder, and the images of each slide."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -24,9 +24,9 @@ _MOST_NAMES = 3  # of folders, in a remark
 class CellImage:
     """One image file of a slide.
 
-    `name` is its path relative to the slide's folder, as printable text with forward slashes, and no other image's of
-    the slide. `reported_type` is the laboratory's own call, from the export's class folder; empty where there is none.
-    `refusal` says why the file must not be opened; empty where it may.
+    `name` is its path relative to the slide's folder, as printable text with forward slashes. It is unique within the
+    slide. `reported_type` is the laboratory's own call, from the export's class folder; empty if there is none.
+    `refusal` is the reason why the file must not be opened; empty if it may be opened.
     """
 
     path: Path
@@ -36,9 +36,9 @@ class CellImage:
 
 
 class SlideImages(Sequence[CellImage]):
-    """A slide's images in the order of their names, made when they are asked for.
+    """A slide's images in the order of their names. The objects are made on first use.
 
-    Unchanged finished slides never need them.
+    Finished slides that have not changed never need them.
     """
 
     def __init__(self, parts: Sequence["Part"]) -> None:
@@ -79,11 +79,11 @@ class Part:
     """The images of a slide that lie in one folder.
 
     Attributes:
-        start: what comes before a file's name in its path.
-        prefix: what comes before it in the image's name.
-        names: of the files.
-        reported_type: the laboratory's own call of all of them.
-        refusals: why some of them must not be opened.
+        start: the files' path up to the file name.
+        prefix: the images' name up to the file name.
+        names: the file names.
+        reported_type: the laboratory's own call for all of these images.
+        refusals: for each file that must not be opened, the reason.
     """
 
     start: str
@@ -97,9 +97,9 @@ class Part:
 class Slide:
     """The cell images of one slide, in the order of their names.
 
-    `name` is printable text and no other slide's; `place` is the folder's path below the folder that was asked for, as
-    the system gives it. `layout` says by what it was recognised. `absence` says what is there instead of images;
-    empty where there are some.
+    `name` is printable text, unique among the slides. `place` is the path of the slide's folder below the requested
+    folder, in the file system's spelling. `layout` says in words how the slide was recognised. `absence` says what a
+    slide without images holds instead; empty if there are images.
     """
 
     name: str
@@ -118,8 +118,7 @@ class Slide:
 
 @dataclass(frozen=True)
 class Survey:
-    """The result of searching a folder: slides in the order of their names, remarks on doubts, and what is passed
-    over."""
+    """The result of a search: slides in the order of their names, remarks on doubts, and the entries passed over."""
 
     folder: Path
     slides: tuple[Slide, ...]
@@ -127,7 +126,7 @@ class Survey:
     skipped: tuple[SkippedEntry, ...] = ()
 
     def without(self, slides: Collection[Slide]) -> "Survey":
-        """The same, with empty slides passed over."""
+        """The same survey, with some empty slides moved to the entries that are passed over."""
         entries = (SkippedEntry(SkippedKind.EMPTY, slide.name) for slide in slides)
         return replace(
             self,
@@ -136,15 +135,15 @@ class Survey:
         )
 
     def to_record(self) -> dict[str, Any]:
-        """For `run.json`: what is said of the layout, and what is passed over."""
+        """For `run.json`: the remarks on the layout, and the entries passed over."""
         return {"layout": list(self.remarks), "passed_over": skipped_files.to_record(self.skipped)}
 
 
 def discover(path: Path, depth: int | None = None) -> list[Slide]:
-    """The slides alone of a `survey`.
+    """The slides of a `survey`.
 
     Raises:
-        InputError: there are none, or as `survey`.
+        InputError: there are no slides, or as in `survey`.
     """
     found = survey(path, depth)
     if not found.slides:
@@ -153,15 +152,15 @@ def discover(path: Path, depth: int | None = None) -> list[Slide]:
 
 
 def survey(path: Path, depth: int | None = None) -> Survey:
-    """Find the slides in a slide folder, or in a folder of slide folders, and account for all else that is there.
+    """Find the slides in a slide folder, or in a folder of slide folders, and account for every other entry.
 
     Args:
-        path: where to look. Linked folders, hidden ones and those of storage systems are passed over.
-        depth: slide folders lie exactly so many levels below `path`; None to tell them by the layout.
+        path: the folder to search. Links to folders, hidden folders and folders of storage systems are passed over.
+        depth: the number of levels from `path` down to the slide folders; None to recognise them by the layout.
 
     Raises:
-        InputError: no such folder, or it cannot be looked into. One below it that cannot is a slide of one unreadable
-            image, or one such image of its slide.
+        InputError: the folder does not exist or cannot be read. An unreadable folder below it counts as one
+            unreadable image, of its slide or of a slide of its own.
     """
     root = scan(path)
     places = by_layout(root) if depth is None else at_depth(root, depth)
@@ -173,7 +172,7 @@ def survey(path: Path, depth: int | None = None) -> Survey:
 
 
 def no_slides(path: Path, found: Survey) -> InputError:
-    """The error to raise where a folder holds no slide, not even an empty one."""
+    """The error for a folder without any slide, not even an empty one."""
     instead = skipped_files.sentences(found.to_record()["passed_over"], _MOST_NAMES)
     return InputError(f"{printable(path)} holds no images" + (f", but {', '.join(instead)}" if instead else ""))
 
@@ -186,10 +185,10 @@ def _slides(root: Folder, places: RecognisedSlides) -> list[Slide]:
 
 
 def _names(root: Folder, folders: list[Path]) -> list[str]:
-    """Each slide's name: its path below the root, and the root's own name for itself."""
+    """Each slide's name: its path below the root. A slide that is the root has the root's own name."""
     below = [folder.relative_to(root.path).as_posix() for folder in folders]
     own = root.name or "root"
-    own = f"{own}/." if own in below else own  # which is no folder's below
+    own = f"{own}/." if own in below else own  # no folder below has this name
     return unique_names([own if name == "." else name for name in below])
 
 
@@ -207,7 +206,7 @@ def _slide(root: Folder, place: SlideFolder, name: str) -> Slide:
 
 
 def _parts(slide: Folder, own: Iterable[Folder]) -> Iterator[Part]:
-    """The images in a slide's folder and in those that belong to it; a folder that cannot be looked into is as one."""
+    """The images in a slide's folder and in its own subfolders. An unreadable folder counts as one image."""
     for folder in (slide, *(inner for one in own for inner in all_of(one))):
         below = folder.path.relative_to(slide.path).as_posix() if folder is not slide else ""
         if folder.images:
@@ -219,12 +218,12 @@ def _parts(slide: Folder, own: Iterable[Folder]) -> Iterator[Part]:
 
 
 def _reported(folder: Path, slide: Path) -> str:
-    """The laboratory's own call of what lies in a folder of a slide."""
+    """The laboratory's own call for the images in a folder of a slide."""
     return "" if folder == slide else cells.resolve(folder.name) or ""
 
 
 def _absence(folder: Folder) -> str:
-    """What a slide without images holds, in words."""
+    """What a slide without images holds instead, in words."""
     instead = skipped_files.sentences(skipped_files.to_record(skipped_below(folder)), most=0)
     return f"the folder holds {', '.join(instead)}" if instead else "the folder is empty"
 
@@ -234,7 +233,7 @@ def _below(root: Folder, folder: Folder) -> str:
 
 
 def _remarks(root: Folder, remarks: Iterable[Remark]) -> list[str]:
-    """In words, all of a kind together."""
+    """The remarks in words, one sentence for each kind."""
     found: dict[tuple[Ambiguity, int | None], list[str]] = defaultdict(list)
     for remark in remarks:
         found[remark.doubt, remark.otherwise].append(_subject(root, remark))
@@ -242,7 +241,7 @@ def _remarks(root: Folder, remarks: Iterable[Remark]) -> list[str]:
 
 
 def _subject(root: Folder, remark: Remark) -> str:
-    """The folder that a remark is about; with its images, where it is about these."""
+    """The subject of a remark: a folder, or a folder's own images."""
     name = _below(root, remark.folder)
     images = list(map(printable, remark.folder.images))
     if remark.doubt not in (Ambiguity.STRAYS, Ambiguity.ABOVE) or not images:

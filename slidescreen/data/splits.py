@@ -1,4 +1,4 @@
-"""Which labelled images a network learns from, and which it is measured on."""
+"""Split labelled images into those for learning and those for measuring."""
 
 import warnings
 from collections import Counter, defaultdict
@@ -13,10 +13,10 @@ from slidescreen.files.writing import printable
 
 
 def check_slides(images: Iterable[LabelledImage]) -> None:
-    """Refuse a slide whose cells stand in more than one split: its figures would flatter.
+    """Refuse a slide whose cells are in more than one split, because its figures would be too good.
 
     Raises:
-        InputError: naming the slide.
+        InputError: there is such a slide. The message names it.
     """
     splits: dict[str, set[str]] = defaultdict(set)
     for image in images:
@@ -31,16 +31,16 @@ def check_slides(images: Iterable[LabelledImage]) -> None:
 
 
 def with_split(images: Sequence[LabelledImage], seed: int) -> tuple[list[LabelledImage], str]:
-    """Give every image a split; one that the images bring is obeyed.
+    """Give every image a split. If the images already have splits, these are kept.
 
-    Without one, about four fifths go to train and the rest to validation, of every label as evenly as may be and
-    without tearing a slide apart. An image whose slide is not known is drawn alone.
+    Otherwise about four fifths go to train and the rest to validation, in similar parts of every label. A slide stays
+    whole. An image whose slide is unknown is drawn alone.
 
     Returns:
-        The images, and in words how the split came about.
+        The images, and in words how they were split.
 
     Raises:
-        InputError: some images have a split and some have none, a slide stands in two, or there are too few.
+        InputError: only some images have a split, a slide is in two splits, or there are too few images.
     """
     given = sum(bool(image.split) for image in images)
     if given == len(images):
@@ -61,19 +61,19 @@ def with_split(images: Sequence[LabelledImage], seed: int) -> tuple[list[Labelle
 
 
 def chosen(images: Sequence[LabelledImage], split: str | None) -> list[LabelledImage]:
-    """The images of one split, drawn where the images bring none; all where no split is named.
+    """The images of one split, or all images if no split is named. If the images have no splits, they are drawn.
 
     Raises:
-        InputError: an unknown split, or one without images.
+        InputError: an unknown split, or a split without images.
     """
     return [image for image in parted(images, split) if split is None or image.split == split]
 
 
 def parted(images: Sequence[LabelledImage], split: str | None) -> list[LabelledImage]:
-    """All images, where a split is named with theirs.
+    """All images. If a split is named, each image has its split.
 
     Raises:
-        InputError: an unknown split, or one without images.
+        InputError: an unknown split, or a split without images.
     """
     if split is None:
         return list(images)
@@ -86,13 +86,13 @@ def parted(images: Sequence[LabelledImage], split: str | None) -> list[LabelledI
 
 
 def folds_of(labels: Sequence[str | int], groups: Sequence[str], most: int) -> list[list[int]]:
-    """Positions in parts that keep whole groups together and hold of every label about as many.
+    """Split positions into folds that keep groups whole and hold similar numbers of every label.
 
     Returns:
-        `most` parts, or fewer where there are fewer groups; at least two.
+        `most` folds, or fewer if there are fewer groups; at least two.
 
     Raises:
-        InputError: there is one group alone.
+        InputError: there is only one group.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
@@ -101,12 +101,12 @@ def folds_of(labels: Sequence[str | int], groups: Sequence[str], most: int) -> l
         raise InputError("the cells are all of one slide: cells of two slides are the least to measure on")
     folds = StratifiedGroupKFold(parts, shuffle=True, random_state=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # labels with fewer cells than parts: as even as they can be
+        warnings.simplefilter("ignore", UserWarning)  # labels with fewer cells than folds
         return [part.tolist() for _, part in folds.split(labels, labels, groups)]
 
 
 def _fifth(images: Sequence[LabelledImage], seed: int) -> frozenset[int]:
-    """Positions of about a fifth of the images: whole slides, and of every label about a fifth."""
+    """Positions of about a fifth of the images of every label, in whole slides."""
     from sklearn.model_selection import StratifiedGroupKFold
 
     labels = [image.label for image in images]
@@ -116,6 +116,6 @@ def _fifth(images: Sequence[LabelledImage], seed: int) -> frozenset[int]:
         raise InputError("too few images or slides to draw a split: add a split column")
     folds = StratifiedGroupKFold(parts, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # labels with fewer images than parts: as even as they can be
+        warnings.simplefilter("ignore", UserWarning)  # labels with fewer images than folds
         _, chosen = next(iter(folds.split(labels, labels, groups)))
     return frozenset(chosen.tolist())

@@ -1,7 +1,7 @@
-"""The samples of a TIFF that are deeper than 8 bits, as they are in the file.
+"""The original samples of a TIFF with more than 8 bits a sample.
 
-Pillow, which reads every other image here, has no mode for them: it cuts them to 8 bits, knows few of their layouts,
-and of some it makes noise. Source: TIFF, revision 6.0 (Aldus, 1992), and its supplements.
+Pillow reads every other image here, but has no mode for these. It cuts them to 8 bits, knows few of their layouts, and
+decodes some as noise. Source: TIFF, revision 6.0 (Aldus, 1992), and its supplements.
 """
 
 import io
@@ -35,7 +35,7 @@ _MOST_PAGES = 10_000
 
 @dataclass(frozen=True)
 class _Layout:
-    """How the samples of one image lie in the file."""
+    """The layout of one image's samples in the file."""
 
     width: int
     height: int
@@ -53,15 +53,15 @@ class _Layout:
 
 
 def deep_samples(content: bytes, check_size: Callable[[tuple[int, int]], None]) -> DeepImage | None:
-    """The first page of a TIFF whose samples have more than 8 bits, grey or RGB; None for every other image.
+    """The first page of a TIFF with more than 8 bits a sample, grey or RGB; None for every other image.
 
     Args:
-        content: of the file.
-        check_size: given width and height; refuses those that are not to be read.
+        content: the file's content.
+        check_size: takes width and height, and raises an error if the image is too small or too large.
 
     Raises:
-        UnreadableImageError: it is such a file, of a kind that cannot be read.
-        Exception: whatever a damaged file brings about.
+        UnreadableImageError: the samples are deep, but their format is not supported.
+        Exception: any error that a damaged file causes.
     """
     order = _order(content)
     if order is None:
@@ -90,7 +90,7 @@ def deep_samples(content: bytes, check_size: Callable[[tuple[int, int]], None]) 
 
 
 def pages(content: bytes) -> int:
-    """How many images a TIFF says it holds, as far as it can be followed; 0 where it is none."""
+    """The number of images in a TIFF, as far as its directories can be read; 0 if the file is no TIFF."""
     order = _order(content)
     if order is None:
         return 0
@@ -110,7 +110,7 @@ def pages(content: bytes) -> int:
 
 
 def _order(content: bytes) -> str | None:
-    """How the bytes of a TIFF's numbers stand; None where it is no TIFF."""
+    """The byte order of a TIFF's numbers; None if the file is no TIFF."""
     return {b"II*\0": "<", b"II+\0": "<", b"MM\0*": ">", b"MM\0+": ">"}.get(content[:4])
 
 
@@ -160,7 +160,7 @@ def _layout(tags: ImageFileDirectory_v2, order: str) -> _Layout:
 
 
 def _predictors(bits: int, kind: str) -> tuple[int, ...]:
-    """What may have been done to samples before they were compressed: nothing, or what is undone here."""
+    """The predictors that can be undone here; 1 means none."""
     if bits % 8:
         return (1,)
     return (1, _FLOATING_POINT) if kind == _FLOAT else (1, _HORIZONTAL)
@@ -171,7 +171,7 @@ def _strip_height(tags: ImageFileDirectory_v2, height: int) -> int:
 
 
 def _assembled(content: bytes, layout: _Layout) -> Samples:
-    """All blocks in their places: (H, W, C)."""
+    """The whole image, put together from its blocks: (H, W, C)."""
     deep, wide = layout.block
     inside = 1 if layout.planar else layout.channels
     if min(deep, wide) < 1:
@@ -188,7 +188,7 @@ def _assembled(content: bytes, layout: _Layout) -> Samples:
 
 
 def _places(layout: _Layout) -> Iterator[tuple[int, int, int]]:
-    """The plane, the first row and the first column of each block, in the file's order."""
+    """Each block's plane, first row and first column, in the file's order."""
     deep, wide = layout.block
     for plane in range(layout.channels if layout.planar else 1):
         for top in range(0, layout.height, deep):
@@ -224,7 +224,7 @@ def _expanded(data: bytes, compression: int, length: int, rows: int) -> bytes:
 
 
 def _by_pillow(data: bytes, compression: int, length: int, rows: int) -> bytes:
-    """Have Pillow undo any other compression, by calling the bytes an 8-bit grey image."""
+    """Let Pillow decompress the bytes, by presenting them as an 8-bit grey image."""
     entries = [(_WIDTH, length), (_HEIGHT, rows), (_BITS, 8), (_COMPRESSION, compression), (_PHOTOMETRIC, 1)]
     start = 8 + 2 + 12 * (len(entries) + 4) + 4
     entries += [(_STRIPS, start), (_CHANNELS, 1), (_STRIP_HEIGHT, rows), (_STRIP_SIZES, len(data))]
@@ -240,7 +240,7 @@ def _dtype(layout: _Layout) -> np.dtype[np.generic]:
 
 
 def _unpacked(lines: NDArray[np.uint8], layout: _Layout) -> Samples:
-    """Rows of bytes to rows of samples, in this machine's own byte order."""
+    """Convert rows of bytes to rows of samples, in this machine's byte order."""
     dtype = _dtype(layout)
     if layout.bits % 8 == 0:
         return lines.view(dtype).astype(dtype.newbyteorder("="))
@@ -254,7 +254,7 @@ def _unpacked(lines: NDArray[np.uint8], layout: _Layout) -> Samples:
 
 
 def _without_float_prediction(lines: NDArray[np.uint8], layout: _Layout, shape: tuple[int, int, int]) -> Samples:
-    """Undo the third predictor: differences of bytes, the bytes of a row sorted by their significance.
+    """Undo the floating-point predictor: differences of bytes, with a row's bytes sorted by significance.
 
     Source: Adobe, TIFF Technical Note 3, 2005.
     """

@@ -8,20 +8,21 @@ from collections.abc import Collection, Sequence
 
 from slidescreen.files.writing import printable
 
-_DIGITS = (8, 16, 64)  # of a hash: no more than it takes
+_DIGITS = (8, 16, 64)  # of a hash; the first length that makes the name unique is used
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
-    """Each file's name or relative path as printable text, no two of which look alike.
+    """Printable names, one for each file name or relative path, no two of which look alike.
 
-    Where several would, those that had to be written otherwise than they are get a mark made of their bytes, which is
-    the same whatever stands beside them; so do those that differ in spaces or in how an accent is composed.
+    If several names look alike, each that differs from what a reader sees gets a mark: a hash of its bytes. So the
+    mark does not depend on the other names. Names look alike if they differ only in unprintable characters, spaces, or
+    the composition of accents.
 
     Args:
-        names: all different, as the system gives them.
+        names: different names, in the file system's spelling.
     """
     together = "".join(names)
-    if together.isascii() and together.isprintable() and " " not in together:  # nothing needs to be written otherwise
+    if together.isascii() and together.isprintable() and " " not in together:
         return list(names)
     shown = [printable(name) for name in names]
     alike: dict[str, list[int]] = defaultdict(list)
@@ -38,12 +39,12 @@ def unique_names(names: Sequence[str]) -> list[str]:
 
 
 def unused_name(text: str, name: str, taken: Collection[str]) -> str:
-    """A printable name with a mark made of the bytes of what it stands for, so that it is none of those taken."""
+    """The printable name with a hash of the original name's bytes, so that it differs from all names in `taken`."""
     digest = hashlib.sha256(os.fsencode(name)).hexdigest()
     tries = (f"{text} #{digest[:digits]}" for digits in _DIGITS)
     return next((found for found in tries if _looks(found) not in taken), f"{text} #{digest}")
 
 
 def _looks(text: str) -> str:
-    """What a reader sees: composed accents, and no spaces at the ends of a name."""
+    """The name that a reader sees: with composed accents, single spaces, and none at its ends."""
     return "/".join(" ".join(part.split()) for part in unicodedata.normalize("NFC", text).split("/"))
