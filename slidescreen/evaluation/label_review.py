@@ -61,7 +61,7 @@ def reviewed_types(predictions: Predictions, corrections: Iterable[Correction]) 
     Raises:
         InputError: a correction is of no image that is known, or of several.
     """
-    finder = _CellFinder(predictions)
+    finder = CellFinder(list(zip(predictions.slides, predictions.images, strict=False)), predictions.beside)
     found: dict[int, str] = {}
     for each in corrections:
         if each.signs:
@@ -127,15 +127,16 @@ def _with_truth(predictions: Predictions, truth: NDArray[np.int64], scored: NDAr
     return replace(predictions, truth=truth).where(scored)
 
 
-class _CellFinder:
-    """Finds cells of predictions by the slide and image that corrections name."""
+class CellFinder:
+    """Finds cells by the slide and image that corrections name."""
 
-    def __init__(self, predictions: Predictions) -> None:
+    def __init__(self, places: Sequence[_Place], beside: Iterable[_Place] = ()) -> None:
+        """Set up for cells with these slides and images; those `beside` are known, and not to be found."""
         self._cells: dict[_Place, list[int]] = defaultdict(list)
-        for position, place in enumerate(zip(predictions.slides, predictions.images, strict=False)):
+        for position, place in enumerate(places):
             for spelling in dict.fromkeys((_exact(*place), _plain(*place))):
                 self._cells[spelling].append(position)
-        self._beside = {spelling for place in predictions.beside for spelling in (_exact(*place), _plain(*place))}
+        self._beside = {spelling for place in beside for spelling in (_exact(*place), _plain(*place))}
 
     def find(self, each: Correction) -> int | None:
         """The position of a correction's cell; None where its image is known and not evaluated.

@@ -4,6 +4,7 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -82,9 +83,7 @@ def of_images(
     from slidescreen.engine.configuration import configure, load_engines
     from slidescreen.ensembles.member_predictions import predict
 
-    def name(image: LabelledImage) -> str:
-        return printable(os.path.relpath(image.path, source if source.is_dir() else source.parent))
-
+    name = partial(name_in, source)
     labels = located(read_labels(source, label_options.rules), source)
     left: _Names = defaultdict(list, left_out=[image.written or name(image) for image in labels.left_out])
     left["passed_over"] = [entry.name for entry in labels.skipped]
@@ -123,6 +122,11 @@ def of_images(
         for member_name, probabilities in zip(ensemble.member_names, found.members, strict=True):
             models.append(of_model(member_name, probabilities, probabilities.argmax(axis=1)))
     return models
+
+
+def name_in(source: Path, image: LabelledImage) -> str:
+    """An image's path relative to the folder of its labels."""
+    return printable(os.path.relpath(image.path, source if source.is_dir() else source.parent))
 
 
 def _reported(run: Run, rules: LabelRules, names: _Names) -> list[_Pair]:

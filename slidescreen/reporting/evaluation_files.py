@@ -23,9 +23,10 @@ _WITH_LIMITS = ("precision", "recall", "f1", "auroc")
 Rows = Iterable[Sequence[str]]
 
 
+LABELS_REVIEWED = "labels_reviewed.csv"
 _NAMES = (
     "metrics.json", "per_type.csv", "confusion_matrix.csv", "comparison.csv", "slides.csv", "predictions.csv",
-    "summary.md", "evaluation.html", DISAGREEMENTS, *PICTURES,
+    "summary.md", "evaluation.html", DISAGREEMENTS, LABELS_REVIEWED, *PICTURES,
 )  # fmt: skip
 
 

@@ -1,10 +1,10 @@
 """From whatever holds predictions and truth to a written evaluation."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from slidescreen.data.correction_table import is_of_corrections, merged, read_corrections
+from slidescreen.data.correction_table import Correction, is_of_corrections, merged, read_corrections
 from slidescreen.data.delimited import read_table
 from slidescreen.ensembles import storage
 from slidescreen.errors import InputError
@@ -19,6 +19,7 @@ from slidescreen.reporting.desk import LABORATORY
 from slidescreen.reporting.disagreement_page import CellOrigin
 from slidescreen.reporting.evaluation_files import check_place, write_evaluation
 from slidescreen.runs.corrected_images import checked_corrections
+from slidescreen.runs.corrected_labels import remove_corrected, write_corrected
 from slidescreen.runs.options import ReportOptions
 from slidescreen.runs.review_store import read_reviews, reviewed_run
 from slidescreen.runs.saved_run import is_run, read_run
@@ -41,6 +42,7 @@ class _Material:
         origin: of the cells, for the page of disagreements.
         reviewed: by position, the types of cells whose labels people looked at again.
         summary: what reviewers changed, where the truth is theirs.
+        corrections: of labelled images that are of no run.
     """
 
     predictions: list[Predictions]
@@ -48,6 +50,7 @@ class _Material:
     origin: CellOrigin
     reviewed: Mapping[int, str] = field(default_factory=dict)
     summary: ReviewSummary | None = None
+    corrections: Sequence[Correction] = ()
 
 
 def run_evaluation(
@@ -72,6 +75,10 @@ def run_evaluation(
     folder = make_folder(request.out or found.place)
     evaluation = replace(evaluate(found.predictions, reviewed=found.reviewed), review=found.summary)
     write_evaluation(evaluation, folder, found.origin)
+    if not found.corrections:
+        remove_corrected(folder)
+    else:
+        write_corrected(request.sources[0], request.label_options.rules, found.corrections, folder)
     return evaluation, folder
 
 
@@ -95,10 +102,10 @@ def _material(
     if others or (not source.is_dir() and _holds_predictions(source)):
         paths = [_table(path) for path in request.sources]
         found = of_tables(paths, request.label_options.rules, request.label_options.drop_duplicates)
-    else:
-        ensemble = storage.load(request.ensemble or default_ensemble())
-        found = truths.of_images(source, ensemble, request.label_options, request.device, progress)
-    return _Material(found, place, origin, reviewed_types(found[0], corrections))
+        return _Material(found, place, origin, reviewed_types(found[0], corrections))
+    ensemble = storage.load(request.ensemble or default_ensemble())
+    found = truths.of_images(source, ensemble, request.label_options, request.device, progress)
+    return _Material(found, place, origin, reviewed_types(found[0], corrections), corrections=corrections)
 
 
 def _of_run(request: ReportOptions, folder: Path, note: Callable[[str], None]) -> _Material:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from slidescreen import cells
 from slidescreen.data.correction_table import UNIDENTIFIED, Correction
+from slidescreen.data.label_options import LabelRules
+from slidescreen.data.labels import read_labels
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Predictions, evaluate
 from slidescreen.evaluation.label_review import LabelChange, review_labels, reviewed_types
@@ -172,6 +174,33 @@ def test_labelled_images_of_no_run_are_reviewed_the_same_way(kind: str, command:
     assert support["neutrophil"] == sum(row["cell_type"] != "" for row in chosen)
     assert command("report", source, "--out", "refused", "--corrections", written(",no.jpg,monocyte,Ada")).code == 2
     assert not Path("refused").exists()
+
+
+def test_a_corrected_label_table_is_written_to_train_on(command: Command) -> None:
+    images = write_cells(Path("data"), 6)
+    splits = ["test", "train"] * 3
+    rows = (f"{path},monocyte,S{n},{split}\n" for n, (path, split) in enumerate(zip(images, splits, strict=True)))
+    Path("labels.csv").write_text("file,label,slide,split\n" + "".join(rows) + "data/none.jpg,plasma cell,S9,train\n")
+    write_cells(Path("other"), 1)[0].rename("data/none.jpg")
+    file = written(
+        f"S0,{images[0]},basophil,Ada", f"S1,{images[1]},NRBC,Ada", f"S2,{images[2]},unidentified,Ada", "S3,,,Ada"
+    )
+    arguments = ("report", "labels.csv", "--split", "test", "--leave-out", "plasma cell", "--out", "e")
+    outcome = command(*arguments, "--corrections", file)
+    assert outcome.code == 0, outcome.err
+    found = read_labels(Path("e/labels_reviewed.csv"), LabelRules(frozenset({"plasma cell"})))
+    assert [(image.slide, image.split, image.label) for image in found.images] == [
+        ("S0", "test", "basophil"),
+        ("S1", "train", "erythroblast"),
+        ("S3", "train", "monocyte"),
+        ("S4", "test", "monocyte"),
+        ("S5", "train", "monocyte"),
+    ]
+    assert all(image.path.is_file() for image in found.images)
+    assert len(found.left_out) == 1
+    assert command("report", "e/labels_reviewed.csv", "--leave-out", "plasma cell", "--out", "f").code == 0
+    assert command(*arguments).code == 0  # the corrections are no longer given
+    assert not Path("e/labels_reviewed.csv").exists()
 
 
 def test_corrections_of_another_split_are_passed_over(command: Command) -> None:

@@ -1,0 +1,56 @@
+"""A table of labels with what reviewers set right, to train and to measure on."""
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from slidescreen.data.correction_table import UNIDENTIFIED, Correction
+from slidescreen.data.label_options import LabelRules
+from slidescreen.data.labels import located, read_labels
+from slidescreen.evaluation.label_review import CellFinder
+from slidescreen.evaluation.truth import name_in
+from slidescreen.files.writing import neutralise, printable, write_text
+from slidescreen.reporting.evaluation_files import LABELS_REVIEWED
+from slidescreen.reporting.tables import to_csv
+
+
+def write_corrected(source: Path, rules: LabelRules, corrections: Sequence[Correction], folder: Path) -> None:
+    """Write the labels of a table or folder, of every split, with those that corrections change.
+
+    Images that reviewers left unidentified are left out. Labels that the rules leave out stay as they are.
+
+    Args:
+        source: the labels.
+        rules: how they are taken.
+        corrections: of images that are labelled there.
+        folder: to write into; the files' names are relative to it.
+
+    Raises:
+        InputError: as `read_labels`, or a correction is of no image.
+        OutputError: the table cannot be written.
+    """
+    labels = located(read_labels(source, rules), source)
+    images = sorted((*labels.images, *labels.left_out), key=lambda image: (image.line, image.path))
+    names = [(image.slide, name_in(source, image)) for image in images]
+    said = _said(list(dict.fromkeys(names)), corrections)
+    rows = [
+        [os.path.relpath(image.path, folder), said.get(name, image.label), image.slide, image.split, image.source]
+        for image, name in zip(images, names, strict=True)
+        if said.get(name) != UNIDENTIFIED
+    ]
+    columns = ["file", "label", "slide", "split", "source"]
+    write_text(folder / LABELS_REVIEWED, to_csv([columns, *([neutralise(printable(v)) for v in row] for row in rows)]))
+
+
+def remove_corrected(folder: Path) -> None:
+    """Remove the table of an earlier evaluation: nobody could tell that it is older."""
+    with contextlib.suppress(OSError):
+        (folder / LABELS_REVIEWED).unlink(missing_ok=True)
+
+
+def _said(names: Sequence[tuple[str, str]], corrections: Sequence[Correction]) -> dict[tuple[str, str], str]:
+    """What corrections say of images, by slide and name."""
+    finder = CellFinder(names)
+    found = ((finder.find(each), each.cell_type) for each in corrections if not each.signs)
+    return {names[position]: cell_type for position, cell_type in found if position is not None}
