@@ -1,4 +1,4 @@
-"""Arrays in, probabilities out: in order, in bounded memory, as fast as the processor allows.
+"""Compute probabilities from arrays: in order, in bounded memory, as fast as the processor allows.
 
-`interface` says what an engine is, `configuration` which one this machine gets; `pytorch` and `openvino` are the two.
+`interface` defines an engine. `configuration` chooses one for this machine. `pytorch` and `openvino` are the two.
 """

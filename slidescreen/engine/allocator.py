@@ -1,7 +1,7 @@
 """Tell the C library to keep large blocks of memory.
 
-By default glibc maps and unmaps every large tensor anew, which can take most of the time of a network's pass
-on the CPU. Called once, before the first tensor; where there is no glibc it does nothing.
+By default glibc maps and unmaps memory for every large tensor. That can take most of a network's time on the CPU. Call
+`keep_memory` once, before the first tensor. Without glibc it does nothing.
 """
 
 import ctypes
@@ -20,6 +20,6 @@ def keep_memory() -> bool:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:
         return False
-    # One arena for all threads: those of other threads are small, and a large tensor in one is mapped anew each time.
+    # One arena for all threads: the arenas of other threads are too small for large tensors.
     wanted = ((_M_MMAP_MAX, 0), (_M_TRIM_THRESHOLD, _NEVER), (_M_ARENA_MAX, 1))
     return bool(sum(mallopt(parameter, value) for parameter, value in wanted) == len(wanted))

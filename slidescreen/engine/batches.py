@@ -1,4 +1,4 @@
-"""Batches that give way where memory runs out."""
+"""Batches that become smaller if memory runs out."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -14,10 +14,10 @@ T = TypeVar("T")
 
 
 class BatchRunner(Generic[T]):
-    """Computes batches. If memory runs out, it computes halves, one at a time, from then on.
+    """Computes batches. After memory has run out, it computes smaller batches, one at a time.
 
     Attributes:
-        largest: how many items it takes at once; None while memory has never run out.
+        largest: the most items computed at once; None while memory has never run out.
     """
 
     def __init__(
@@ -26,8 +26,8 @@ class BatchRunner(Generic[T]):
         """Set up.
 
         Args:
-            compute: from N items to N rows; may be called by several threads at once until memory has run out.
-            note: told of each halving.
+            compute: turns N items into N rows. Several threads may call it at once until memory has run out.
+            note: receives a message at each halving.
         """
         self._compute = compute
         self._note = note
@@ -38,7 +38,7 @@ class BatchRunner(Generic[T]):
         """Compute a batch: N rows, in order.
 
         Raises:
-            MemoryError: there is none for a single item.
+            MemoryError: memory does not suffice for a single item.
         """
         parts: list[NDArray[np.float64]] = []
         start = 0
@@ -61,7 +61,7 @@ class BatchRunner(Generic[T]):
                 raise
             if len(items) == 1 and self.largest:
                 raise MemoryError("not even one image fits into memory") from error
-        return None  # only now: while an error is handled, its traceback holds the memory that was claimed
+        return None  # outside the handler, because a handled error's traceback keeps the memory in use
 
     def _halve(self, size: int) -> None:
         largest = max(1, size // 2)

@@ -1,7 +1,7 @@
-"""Files that took long to make but can be made again: a folder of files by key, in the program's cache folder.
+"""A cache of files that take long to make: a folder of files by key, in the program's cache folder.
 
-Nothing here may stop a run: a cache that cannot be read or written is passed over. Nothing here touches a file that it
-did not write: it has a folder of its own, and knows its files by their names and their first bytes.
+The cache never stops a run: if it cannot be read or written, it is not used. It changes only its own files: it has its
+own folder, and recognises its files by their names and first bytes.
 """
 
 import hashlib
@@ -13,27 +13,27 @@ from slidescreen.files.writing import make_folder, write_whole
 from slidescreen.footprint import cache_folder
 
 _DIGEST = hashlib.sha256
-_MOST = 12  # files: two or three networks for each of four ensembles, precisions or releases
+_MOST = 12  # files; this holds two or three networks for each of four ensembles, precisions or releases
 _MARK = b"slidescreen cache 1\n"
 _NAME = re.compile(r"[0-9a-f]{64}\.network")
 
 
 def folder() -> Path:
-    """Where the files lie.
+    """The cache's folder.
 
     Raises:
-        RuntimeError: this user has no home.
+        RuntimeError: this user has no home folder.
     """
     return cache_folder() / "networks"
 
 
 def key_of(*parts: object) -> str:
-    """A key for what depends on `parts` alone."""
+    """The key of a file that depends only on `parts`."""
     return _DIGEST(repr(parts).encode()).hexdigest()
 
 
 def recall(key: str) -> bytes | None:
-    """What was kept under a key; None if there is nothing, or not all of it as it was kept."""
+    """The content stored under a key; None if it is missing or damaged."""
     try:
         content = _path(key).read_bytes()
     except (OSError, RuntimeError):
@@ -44,7 +44,7 @@ def recall(key: str) -> bytes | None:
 
 
 def keep(key: str, content: bytes) -> bool:
-    """Keep something under a key, beside a digest of it; the oldest make room. Returns whether that was possible."""
+    """Store content and its digest under a key, and remove the oldest files. Returns whether that was possible."""
     try:
         path = _path(key)
         make_folder(path.parent)

@@ -1,4 +1,4 @@
-"""Which engine this machine gets: a GPU with PyTorch where there is one, else the processor with OpenVINO."""
+"""Choose the engine for this machine: PyTorch on a GPU if there is one, else OpenVINO on the processor."""
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
@@ -11,15 +11,14 @@ from slidescreen.models.member import Member
 
 
 def configure(options: EngineOptions, measured: Measured | None = None) -> EngineConfiguration:
-    """Settle what `auto` means here. Imports torch only where a GPU seems to be there, or PyTorch was asked for.
+    """Resolve `auto` for this machine. Imports torch only if a GPU seems present or the user chose PyTorch.
 
     Args:
-        options: the user's.
-        measured: what was measured of the ensemble in other arithmetic; without it the processor computes in
-            float32.
+        options: the user's options.
+        measured: the ensemble's measurements in other precisions. Without them the processor computes in float32.
 
     Raises:
-        InputError: what was asked for cannot be had on this machine, or not together.
+        InputError: this machine cannot do what the options ask, or the options exclude each other.
     """
     if options.device == Device.CUDA or (options.device == Device.AUTO and gpu_present()):
         device = Device(choose_device(options.device).type)
@@ -54,10 +53,10 @@ def load_engines(
     """Load an ensemble's networks.
 
     Args:
-        members: of the ensemble.
-        configuration: by `configure`.
-        threads: of the processor; None for all that this process may use.
-        note: told what takes long.
+        members: the ensemble's members.
+        configuration: the result of `configure`.
+        threads: processor threads to use; None for all that this process may use.
+        note: receives a message if loading takes long.
 
     Raises:
         InputError: a file is no checkpoint, or its weights do not fit.

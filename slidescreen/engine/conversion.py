@@ -1,4 +1,4 @@
-"""A checkpoint to a graph that OpenVINO can compile."""
+"""Convert a checkpoint to a graph that OpenVINO can compile."""
 
 import warnings
 from pathlib import Path
@@ -11,7 +11,7 @@ from slidescreen.models.checkpoints import load_network
 
 
 class _FromPixels(nn.Module):
-    """A network that takes pixels as they are prepared, so that nothing is left to do outside of the graph."""
+    """A network that takes prepared pixels and normalises them itself, so that the graph contains every step."""
 
     def __init__(self, network: nn.Module, mean: tuple[float, ...], std: tuple[float, ...]) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class _FromPixels(nn.Module):
 
 
 def to_openvino(checkpoint: Path, batch: int = 1) -> openvino.Model:
-    """The graph from pixels (B, S, S, 3), 8 bits, to logits (B, K), at a batch size and the checkpoint's image size.
+    """The graph from 8-bit pixels (B, S, S, 3) to logits (B, K), for one batch size and the checkpoint's image size.
 
     Raises:
         InputError: the file is no checkpoint, or its weights do not fit.
@@ -35,9 +35,9 @@ def to_openvino(checkpoint: Path, batch: int = 1) -> openvino.Model:
     side = prepared.image_size
     pixels = torch.zeros(1, side, side, 3, dtype=torch.uint8)
     wrapped = _FromPixels(network, prepared.mean, prepared.std).eval()
-    # NNPACK is not needed here, and where a processor is too old for it, it says so on standard error at each layer.
+    # NNPACK is not needed here. On processors too old for it, it prints a warning for each layer.
     with warnings.catch_warnings(), torch.no_grad(), torch.backends.nnpack.flags(enabled=False):
-        warnings.simplefilter("ignore")  # tracing is said to be superseded; it is what OpenVINO reads fastest
+        warnings.simplefilter("ignore")  # tracing is deprecated, but OpenVINO reads traced networks fastest
         traced = torch.jit.trace(wrapped, pixels, check_trace=False)  # type: ignore[no-untyped-call]
         graph = openvino.convert_model(traced, example_input=pixels, input=[1, side, side, 3])
     graph.reshape([batch, side, side, 3])

@@ -1,6 +1,6 @@
-"""A process of its own for decoding: an image that crashes or hangs the decoder costs that image and nothing else.
+"""Decode images in a child process. If an image crashes or hangs the decoder, only that image is lost.
 
-The parent writes a path as a line of JSON; the child answers with a line of JSON, and the pixels after it.
+The parent writes a path as a line of JSON. The child answers with a line of JSON, followed by the pixels.
 """
 
 import contextlib
@@ -23,21 +23,21 @@ from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.loading import OUT_OF_MEMORY, DecodedImage, load
 
-# Found where the parent found it; the working folder, which may be anybody's, is no place to import from.
+# The child imports from the parent's path, never from the working folder, which may hold foreign modules.
 _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from slidescreen.engine.decoder import serve; serve()"
-_TRIES = 2  # a decoder killed from outside, by a system short of memory say, says nothing of the image
-_GRACE = 30  # seconds after which a child left alone with an image that hangs ends itself
+_TRIES = 2  # the system may have killed the decoder for lack of memory, which is not the image's fault
+_GRACE = 30  # extra seconds after which a child without a parent ends itself while an image hangs
 
 
 class Decoder:
-    """The parent's side: asks a child process, and starts another when it has died."""
+    """The parent's side. It sends paths to a child process, and starts a new child if the old one died."""
 
     def __init__(self, preprocessings: Sequence[Preprocessing], limit: float) -> None:
         """Start the child.
 
         Args:
-            preprocessings: that each image is prepared by.
-            limit: seconds after which the parent will call `stop`; a child whose parent is gone ends itself later.
+            preprocessings: the preprocessings for each image.
+            limit: seconds after which the parent calls `stop`. A child without a parent ends itself later.
         """
         self._order = {"preprocessings": [asdict(p) for p in preprocessings], "limit": limit}
         self._lock = threading.Lock()
@@ -45,7 +45,7 @@ class Decoder:
         self._child = self._start()
 
     def __call__(self, path: Path) -> DecodedImage:
-        """Load an image. One that the decoder does not survive is unreadable.
+        """Load an image. An image that kills the decoder is unreadable.
 
         Raises:
             RuntimeError: no child can be started.
@@ -55,7 +55,7 @@ class Decoder:
                 return self._ask(path)
             except (EOFError, BrokenPipeError):
                 reason = f"the image decoder {_cause(self._child.wait())} while reading it"
-            except MemoryError:  # on this side: the rest of the answer, which nobody reads, goes with the child
+            except MemoryError:  # in the parent; ending the child discards the unread rest of its answer
                 reason = OUT_OF_MEMORY
                 self._child.kill()
                 self._child.wait()
@@ -67,18 +67,18 @@ class Decoder:
         return DecodedImage(reason=reason)
 
     def stop(self) -> None:
-        """End the child, whatever it is doing; may be called from another thread."""
+        """End the child at once. Another thread may call this."""
         with self._lock:
             self._stopped = True
             self._child.kill()
 
     def close(self) -> None:
-        """End the child, and keep nothing of it: no process to be waited for, no open pipe."""
+        """End the child and release its process and pipes."""
         self.stop()
         self._close_child()
 
     def _close_child(self) -> None:
-        with contextlib.suppress(OSError):  # it cannot be told any more what waits in the pipe
+        with contextlib.suppress(OSError):  # data left in the pipe can no longer be sent
             self._child.__exit__(None, None, None)
 
     def _start(self) -> "subprocess.Popen[bytes]":
@@ -86,10 +86,10 @@ class Decoder:
             [sys.executable, "-I", "-B", "-c", _PROGRAM, *(str(Path(place).absolute()) for place in sys.path)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=None if os.environ.get("SLIDESCREEN_DEBUG") else subprocess.DEVNULL,  # decoders grumble
+            stderr=None if os.environ.get("SLIDESCREEN_DEBUG") else subprocess.DEVNULL,  # decoders print warnings
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-            process_group=0,  # a Ctrl-C is the parent's to answer
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # so it is on Windows, where groups are others
+            process_group=0,  # only the parent handles Ctrl-C
+            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # the same on Windows, which has other groups
         )
         try:
             _send(_pipe(child.stdin), self._order)
@@ -113,10 +113,10 @@ class Decoder:
 
 def serve() -> None:
     """The child's side: answer until the parent closes the pipe."""
-    keep_memory()  # an image is as large a block as one that the system would have to give anew each time
+    keep_memory()  # otherwise the system maps new memory for every image
     orders = sys.stdin.buffer
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a decoder prints is no answer
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # a decoder's own output must not mix with the answers
     order = json.loads(orders.readline())
     preprocessings = [_preprocessing(**fields) for fields in order["preprocessings"]]
     _send(answers, "ready")
@@ -135,11 +135,11 @@ def serve() -> None:
         try:
             _send(answers, header, *(np.ascontiguousarray(p).data for p in loaded.pixels))
         except BrokenPipeError:
-            os._exit(0)  # the parent was killed: nobody is left to answer, nor to read a traceback
+            os._exit(0)  # the parent was killed, so nobody reads answers or a traceback
 
 
 def _end_after(seconds: int | None) -> None:
-    """End this process after so many seconds, whatever it hangs in; or after all not."""
+    """End this process after some seconds, even if it hangs. None cancels that."""
     if hasattr(signal, "alarm"):
         signal.alarm(seconds or 0)
     elif seconds:  # on Windows

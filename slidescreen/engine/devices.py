@@ -1,4 +1,4 @@
-"""The available processors, and what may be used of them."""
+"""The available processors, and the threads and instructions that this process may use."""
 
 import ctypes
 import math
@@ -20,8 +20,9 @@ _CPUINFO = Path("/proc/cpuinfo")  # Linux
 _8_BIT_PRODUCTS = ("avx512_vnni", "avx_vnni", "amx_int8", "asimddp")
 _BFLOAT16_PRODUCTS = ("avx512_bf16", "amx_bf16", "bf16")
 
-# What oneDNN, which computes for OpenVINO and PyTorch, may be told to do without. Each level is a set of bits, a higher
-# one mostly a superset of a lower. Source: oneDNN's developer guide, "CPU Dispatcher Control", and dnnl_cpu_isa_t.
+# oneDNN computes for OpenVINO and PyTorch. A variable can limit it to a level of instructions. Each level is a set of
+# bits, mostly a superset of the lower levels. Source: oneDNN's developer guide, "CPU Dispatcher Control", and
+# dnnl_cpu_isa_t.
 _LEVEL_VARIABLES = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 _HINT_VARIABLES = ("ONEDNN_CPU_ISA_HINTS", "DNNL_CPU_ISA_HINTS")
 _LEVELS = {
@@ -38,7 +39,7 @@ _LEVELS = {
     "AVX512_CORE_AMX": 0xFEF,
     "AVX10_1_512_AMX": 0xFEF,
 }
-_EVERYTHING = ~0  # as by levels beyond these, and words that are none
+_EVERYTHING = ~0  # also for higher levels and for unknown words
 _NEEDED = {
     "avx_vnni": _LEVELS["AVX2_VNNI"],
     "avx_ne_convert": _LEVELS["AVX2_VNNI_2"],
@@ -47,15 +48,15 @@ _NEEDED = {
     "avx512_bf16": _LEVELS["AVX512_CORE_BF16"],
     "amx_int8": _LEVELS["AVX512_CORE_AMX"],
     "amx_bf16": _LEVELS["AVX512_CORE_AMX"],
-    "asimddp": 0,  # Arm's, which these levels do not concern
+    "asimddp": 0,  # Arm; these levels do not apply
     "bf16": 0,
 }
 
 
 def usable_threads() -> int:
-    """How many processor threads this process may use: by its affinity, and by the quota of its container.
+    """The number of processor threads that this process may use, by its affinity and its container's quota.
 
-    A quota of one and a half processors is two threads, which together get that much time.
+    A quota of one and a half processors gives two threads, which share that time.
     """
     present = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     allowed = quota.processors()
@@ -68,7 +69,7 @@ def threads_in_words(count: int) -> str:
 
 
 def gpu_present() -> bool:
-    """Whether the NVIDIA driver knows of a GPU. Asks the driver itself: importing torch for that takes seconds."""
+    """Whether the NVIDIA driver knows a GPU. The driver is asked directly, because importing torch takes seconds."""
     try:
         driver = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
     except OSError:
@@ -78,61 +79,62 @@ def gpu_present() -> bool:
 
 
 def held_back() -> str:
-    """What tells oneDNN to do without some of the processor's instructions, as `NAME=VALUE`; empty if nothing does."""
+    """The variable that bars some of the processor's instructions, as `NAME=VALUE`; empty if there is none."""
     name, value = _told()
     return f"{name}={value}" if value.upper() in _LEVELS else ""
 
 
 def instructions() -> tuple[str, ...]:
-    """All that decides which instructions a network may be compiled to: equal where that is equal.
+    """A key for the instructions that compiled networks may use. Machines with equal keys may use the same ones.
 
-    The processor's own words for what it has, and what this process's environment says of it.
+    It holds the processor's own description and the environment variables that bar instructions.
     """
     told = [f"{name}={os.environ.get(name, '').upper()}" for name in (*_LEVEL_VARIABLES, *_HINT_VARIABLES)]
     return (*told, *sorted(_present() or ()))
 
 
 def has_8_bit_products() -> bool:
-    """Whether the processor multiplies and adds 8-bit integers in one instruction, and may; True where none can tell.
+    """Whether the processor may multiply and add 8-bit integers in one instruction. True if that is unknown.
 
-    Elsewhere sums of products are cut off at 16 bits: networks in such integers are then neither fast nor exact.
+    Without this instruction, sums of products saturate at 16 bits. Networks in 8-bit integers are then neither fast
+    nor exact.
     """
     return _any_usable(_8_BIT_PRODUCTS)
 
 
 def has_bfloat16_products() -> bool:
-    """Whether the processor multiplies bfloat16 itself, and may; True where none can tell."""
+    """Whether the processor may multiply bfloat16 natively. True if that is unknown."""
     return _any_usable(_BFLOAT16_PRODUCTS)
 
 
 def has_bfloat16() -> bool:
-    """Whether it may compute in bfloat16 at all, be it by emulation.
+    """Whether the processor may compute in bfloat16 at all, natively or emulated.
 
-    Elsewhere OpenVINO computes in float32 instead; where the instructions are there and barred, it crashes.
+    Without the instructions OpenVINO computes in float32 instead. If they exist but are barred, it crashes.
     """
     return _any_usable(("avx512f", "avx_ne_convert"))
 
 
 def _any_usable(instructions: Sequence[str]) -> bool:
     present, allowed = _present(), _LEVELS.get(_told()[1].upper(), _EVERYTHING)
-    # Where nobody says what there is, what may be used decides alone; Arm's is there by its own word only.
+    # If the instructions are unknown, the allowed ones decide. Arm's count only if the processor lists them.
     usable = [each for each in instructions if (_NEEDED[each] if present is None else each in present)]
     return any(_NEEDED[each] & ~allowed == 0 for each in usable)
 
 
 def _told() -> tuple[str, str]:
-    """The variable that decides, and its value: the first that says anything, as oneDNN does it."""
+    """The first variable that is set, and its value. oneDNN reads them in the same order."""
     return next(((name, value) for name in _LEVEL_VARIABLES if (value := os.environ.get(name))), ("", ""))
 
 
 def _present() -> frozenset[str] | None:
-    """The processor's instructions, by their Linux names; None where nobody says."""
+    """The processor's instructions, by their Linux names; None if unknown."""
     try:
         lines = _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return None
     named = (line.partition(":") for line in lines)
-    # Processors of one machine may differ: none is given what another of them lacks.
+    # Processors of one machine may differ. Only the instructions that all of them have count.
     flags = [set(words.split()) for name, _, words in named if name.strip() in ("flags", "Features")]
     return frozenset(set.intersection(*flags)) if flags else frozenset()
 
@@ -141,7 +143,7 @@ def choose_device(name: str) -> "torch.device":
     """The torch device that `auto`, `cuda` or `cpu` means on this machine.
 
     Raises:
-        InputError: another name, or no usable NVIDIA GPU where one was asked for.
+        InputError: the name is unknown, or `cuda` was chosen and there is no usable NVIDIA GPU.
     """
     check_choice("--device", name, Device)
     import torch

@@ -1,4 +1,4 @@
-"""How calls in other precisions differ from those in float32."""
+"""How calls in other precisions differ from calls in float32."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,14 +21,15 @@ ASKED = (0.01, 0.005)
 
 @dataclass(frozen=True)
 class PrecisionAgreement:
-    """Another arithmetic beside float32 on the same labelled images.
+    """The comparison of another precision with float32 on the same labelled images.
 
     Attributes:
-        images: how many.
-        largest_difference: of any probability, 0–1.
-        calls_changed: share of the images that are called another type, every cell called, 0–1.
-        macro_f1_change: of all types, every cell called.
-        blasts_change: the largest of any slide, in percentage points of its leukocytes; unidentified cells left out.
+        images: number of images.
+        largest_difference: the largest difference of any probability, 0–1.
+        calls_changed: the share of images that get another type, 0–1, with no cell rejected.
+        macro_f1_change: the change of the macro F1 of all types, with no cell rejected.
+        blasts_change: the largest change of any slide's blasts, in percentage points of its leukocytes, without
+            unidentified cells.
     """
 
     images: int
@@ -39,15 +40,15 @@ class PrecisionAgreement:
 
     @property
     def harmless(self) -> bool:
-        """Whether this arithmetic may be used unasked: at most 0.5% of the calls and 0.002 of macro F1 change.
+        """Whether this precision may be a default: at most 0.5% of the calls and 0.002 of macro F1 change.
 
-        That takes `LEAST_IMAGES` to see.
+        The comparison must have at least `LEAST_IMAGES`.
         """
         return self.images >= LEAST_IMAGES and self._within(*UNASKED)
 
     @property
     def tolerable(self) -> bool:
-        """Whether it may be used when asked for: at most 1% of the calls and 0.005 of macro F1 change."""
+        """Whether this precision may be used on request: at most 1% of the calls and 0.005 of macro F1 change."""
         return self._within(*ASKED)
 
     def _within(self, most_calls: float, most_f1: float) -> bool:
@@ -62,14 +63,14 @@ def agreement(
     cell_types: Sequence[str],
     rejection_threshold: float,
 ) -> PrecisionAgreement:
-    """Compare an ensemble's probabilities in two kinds of arithmetic.
+    """Compare an ensemble's probabilities in two precisions.
 
     Args:
-        exact, other: (N, K) in float32 and in the other.
+        exact, other: probabilities (N, K) in float32 and in the other precision.
         truth: (N,) type indices.
-        slides: (N,) names, empty where unknown.
-        cell_types: that the K columns stand for.
-        rejection_threshold: cells called with less are unidentified.
+        slides: (N,) names, empty if unknown.
+        cell_types: the types of the K columns.
+        rejection_threshold: cells with a lower probability are unidentified.
     """
     blasts = [_blasts_by_slide(side, slides, cell_types, rejection_threshold) for side in (exact, other)]
     return PrecisionAgreement(
@@ -82,7 +83,7 @@ def agreement(
 
 
 def macro_f1(truth: NDArray[np.int64], probabilities: NDArray[np.float64]) -> float:
-    """Of true types (N,) and probabilities (N, K), every cell called."""
+    """The macro F1 of probabilities (N, K) against true types (N,), with no cell rejected."""
     matrix = classification.confusion_matrix(truth, probabilities.argmax(axis=1), probabilities.shape[1])
     return classification.macro(classification.per_type(matrix).f1).value
 
@@ -90,7 +91,7 @@ def macro_f1(truth: NDArray[np.int64], probabilities: NDArray[np.float64]) -> fl
 def _blasts_by_slide(
     probabilities: NDArray[np.float64], slides: Sequence[str], cell_types: Sequence[str], threshold: float
 ) -> dict[str, float]:
-    """Each named slide's blasts in percent of its leukocytes; 0 where there is no leukocyte."""
+    """Each named slide's blasts in percent of its leukocytes; 0 for a slide without leukocytes."""
     called = np.where(probabilities.max(axis=1) >= threshold, probabilities.argmax(axis=1), -1)
     names = np.asarray(slides)
     shares = {}

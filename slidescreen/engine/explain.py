@@ -1,4 +1,4 @@
-"""Heat maps: which parts of an image led a network to its call."""
+"""Heat maps that show which parts of an image led to a network's call."""
 
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ from torch import Tensor
 from slidescreen.data.images import Pixels
 from slidescreen.models.checkpoints import load_network
 
-_LAYER = 4  # of the stages in `blocks`: the deepest at a sixteenth of the image's side, in both backbones
+_LAYER = 4  # position in `blocks` of the deepest stage at 1/16 of the image's side, in both backbones
 
 
 class Explainer:
-    """One checkpoint's network with heat maps for its calls. Works on the CPU or a GPU, in float32."""
+    """A checkpoint's network with heat maps for its calls. It works on the CPU or a GPU, in float32."""
 
     def __init__(self, checkpoint: Path, device: torch.device) -> None:
         """Load a checkpoint.
@@ -31,14 +31,14 @@ class Explainer:
         self._std = torch.tensor(prepared.std, device=device).view(1, 3, 1, 1)
 
     def heat(self, pixels: Pixels, types: NDArray[np.int64]) -> NDArray[np.float32]:
-        """How much each place spoke for a type.
+        """How much each place of an image supports a type.
 
         Args:
-            pixels: (N, S, S, 3), prepared as the checkpoint asks.
+            pixels: (N, S, S, 3), prepared by the checkpoint's preprocessing.
             types: (N,) indices of the types to explain.
 
         Returns:
-            (N, h, w), 0–1, 1 at the place that spoke loudest; all 0 where none spoke for it.
+            (N, h, w), 0–1, with 1 at the place of strongest support; all 0 if no place supports the type.
 
         Source: LayerCAM, Jiang et al., IEEE Transactions on Image Processing 2021; 30: 5875-5888.
         """

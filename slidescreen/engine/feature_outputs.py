@@ -1,7 +1,7 @@
-"""A network's graph with its features (see `models.features`) as a second output.
+"""Add a network's features (see `models.features`) to its graph as a second output.
 
-The layers are found by their names, which a network in 8-bit integers keeps. What is added computes in no time beside
-the network, and changes nothing in it.
+The layers are found by their names, which a network in 8-bit integers keeps. The added layers take almost no time and
+do not change the logits.
 """
 
 import re
@@ -21,7 +21,7 @@ def with_features(graph: openvino.Model) -> openvino.Model:
     """The graph from pixels (B, S, S, 3) to logits (B, K) and features (B, F), in single precision.
 
     Raises:
-        ValueError: it is of no network that `conversion.to_openvino` made.
+        ValueError: `conversion.to_openvino` did not make this graph.
     """
     nodes = graph.get_ordered_ops()
     products = [node for node in nodes if node.get_type_name() == "MatMul"]
@@ -39,7 +39,7 @@ def _named(nodes: Sequence[openvino.Node], name: re.Pattern[str]) -> list[openvi
 
 
 def _response(maps: openvino.Output) -> list[openvino.Node]:
-    """Of maps (B, C, H, W), for each channel the mean and the logarithm of the standard deviation, (B, C) each."""
+    """The mean and the logarithm of the standard deviation of each channel of maps (B, C, H, W): twice (B, C)."""
     where = ops.constant(np.array([2, 3], np.int64))
     middle = ops.reduce_mean(maps, where, keep_dims=True)
     variance = ops.reduce_mean(ops.power(ops.subtract(maps, middle), np.float32(2)), where, keep_dims=False)

@@ -1,4 +1,4 @@
-"""Graphs in files of their own: written once, and read without torch."""
+"""Graphs stored in files: written once, and read without torch."""
 
 from pathlib import Path
 
@@ -15,18 +15,18 @@ _GRAPH, _WEIGHTS = "slidescreen.openvino", "weights"
 
 
 def save_graph(path: Path, graph: openvino.Model) -> None:
-    """Write a graph as one safetensors file: its description as metadata, its weights as bytes."""
+    """Write a graph as one safetensors file: the description as metadata, the weights as bytes."""
     with scratch_folder(path.parent) as folder:
         description = folder / "graph.xml"
-        openvino.save_model(graph, description)  # what is left in float32 is kept as float16
+        openvino.save_model(graph, description)  # the remaining float32 weights are stored as float16
         tensors = {_WEIGHTS: np.fromfile(description.with_suffix(".bin"), np.uint8)}
         metadata = {_GRAPH: description.read_text(encoding="utf-8")}
-    content = save(tensors, metadata)  # its own writer leaves temporary files of its own behind when it is killed
+    content = save(tensors, metadata)  # the library's file writer leaves temporary files if it is killed
     write_whole(path, lambda temporary: temporary.write_bytes(content))
 
 
 def load_graph(path: Path) -> openvino.Model:
-    """Read what `save_graph` wrote.
+    """Read a graph that `save_graph` wrote.
 
     Raises:
         InputError: the file cannot be read, or holds no graph.

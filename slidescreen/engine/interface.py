@@ -1,4 +1,4 @@
-"""What an engine is, and what it is given."""
+"""The interface of an engine, and its settings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from slidescreen.engine.options import Device, EngineKind
 
 @dataclass(frozen=True)
 class NetworkOutputs:
-    """What a network makes of N images: probabilities (N, K), and features (N, F) as `models.features` has them."""
+    """A network's output for N images: probabilities (N, K), and features (N, F) in the order of `models.features`."""
 
     probabilities: NDArray[np.float64]
     features: NDArray[np.float32]
@@ -24,42 +24,42 @@ class Engine(Protocol):
     """One network, ready to classify prepared pixels (N, S, S, 3), in order."""
 
     def probabilities(self, pixels: Pixels) -> NDArray[np.float64]:
-        """(N, K), rows adding up to 1."""
+        """Probabilities (N, K). Each row adds up to 1."""
         ...
 
     def outputs(self, pixels: Pixels) -> NetworkOutputs:
-        """The probabilities, and the features beside them."""
+        """The probabilities and the features."""
         ...
 
 
 class DecidesFirst(Protocol):
-    """How one member decides some cells before the others see them. The engine needs to know which member that is."""
+    """A cascade: one member decides some cells before the others see them. An engine needs only its position."""
 
     @property
     def first(self) -> int:
-        """The member's position."""
+        """The position of the member that decides first."""
         ...
 
 
 class Measured(Protocol):
-    """What was measured of an ensemble, as far as it says which arithmetic may be used."""
+    """The measurements of an ensemble that decide which precision may be used."""
 
     @property
     def precisions(self) -> Mapping[str, PrecisionAgreement]:
-        """How calls in other arithmetic than float32 agree with those in it."""
+        """The agreement of calls in other precisions with calls in float32."""
         ...
 
     @property
     def cascade(self) -> DecidesFirst | None:
-        """How one member may decide some cells alone; None where none may."""
+        """How one member may decide some cells alone; None if no member may."""
         ...
 
 
 @dataclass(frozen=True)
 class EngineConfiguration:
-    """What runs, where, and in which arithmetic (see `options.for_each`); nothing is `auto` any more.
+    """The chosen engine, device and precision (see `options.for_each`). No value is `auto`.
 
-    `cascade`: by which one member decides some cells alone; None where all members see every cell.
+    `cascade` lets one member decide some cells alone; None if all members see every cell.
     """
 
     kind: EngineKind
@@ -73,11 +73,11 @@ class MemberEngines:
     """An ensemble's engines, one for each member, in its order.
 
     Attributes:
-        description: of engine, processor and arithmetic, in words.
-        batch_size: images that an engine is best given at once.
-        at_once: how many batches may be classified at the same time.
-        first: the engine that classifies before all others; None where there is none.
-        arithmetics: of each member; empty where all compute in float32.
+        description: engine, processor and precision in words.
+        batch_size: the best number of images in a batch.
+        at_once: the number of batches that may be classified at the same time.
+        first: the engine that classifies before all others; None if there is none.
+        arithmetics: the precision of each member; empty if all compute in float32.
     """
 
     members: Sequence[Engine]
@@ -89,4 +89,4 @@ class MemberEngines:
 
 
 NO_ENGINES = MemberEngines((), "")
-"""For where there is nothing to classify."""
+"""The engines of a run without images to classify."""

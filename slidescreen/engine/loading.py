@@ -1,4 +1,4 @@
-"""Reads one image file into everything that the pipeline needs."""
+"""Read one image file into everything that the pipeline needs."""
 
 import hashlib
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ OUT_OF_MEMORY = "memory ran out while it was being read"
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """A file after reading: its content hash, and its pixels for each preprocessing, or the reason why there are none.
+    """A file after reading: its content hash, and its pixels for each preprocessing or the reason for having none.
 
-    `no_cell` says why what it shows is no single cell; empty where it may be one. `remarks` are of how it was read.
+    `no_cell` says why the image cannot show a single cell; empty if it can. `remarks` say how the file was read.
     """
 
     digest: str = ""
@@ -30,7 +30,7 @@ class DecodedImage:
 
 
 def load(path: Path, preprocessings: Sequence[Preprocessing]) -> DecodedImage:
-    """Read, decode and prepare an image. One that cannot be read is no error: its reason says why."""
+    """Read, decode and prepare an image. An unreadable image raises no error; its `reason` says why."""
     digest = ""
     try:
         content = read_bytes(path)
@@ -42,10 +42,10 @@ def load(path: Path, preprocessings: Sequence[Preprocessing]) -> DecodedImage:
         return DecodedImage(digest, pixels, appearance, no_cell=no_cell, remarks=picture.remarks)
     except UnreadableImageError as error:
         return DecodedImage(digest, reason=str(error))
-    except MemoryError:  # without the digest of an image that is known: the next run is to try again
+    except MemoryError:  # no digest, so that the next run tries again
         return DecodedImage(reason=OUT_OF_MEMORY)
 
 
 def _is_sampled(digest: str) -> bool:
-    """Whether an image is one of the quarter whose appearance is measured: that of all would cost too much."""
+    """Whether an image belongs to the quarter whose appearance is measured. Measuring all would take too long."""
     return int(digest[:2], 16) % 4 == 0

@@ -1,7 +1,7 @@
-"""Inference with OpenVINO, on the CPU. Imports no torch where a network's compiled form is in the cache.
+"""Inference with OpenVINO on the CPU. Torch is not imported if the compiled network is in the cache.
 
-Each thread of the processor works on images of its own, on several small ones at once or on a single large one: the
-activations of more do not fit the processor's caches.
+Each thread classifies its own images: several small ones at once, or a single large one. The activations of more
+images would not fit the processor's caches.
 """
 
 import functools
@@ -27,15 +27,15 @@ from slidescreen.errors import InputError, memory_ran_out
 from slidescreen.files.writing import printable
 from slidescreen.models.member import Member, Quantised
 
-# What is not in 8-bit integers stays in float32.
+# Layers that are not in 8-bit integers stay in float32.
 _HINTS: dict[str, str] = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
-_GRAPH = 2  # to be raised when the graph made from a checkpoint changes
-# Images that a thread takes at once, up to an image size: measured in steps of a power of two at 96 to 355 pixels,
-# 1.3 to 1.7 times faster at 96 and 128 pixels than one by one, and slower from 224 on.
+_GRAPH = 2  # raise this if the graph made from a checkpoint changes
+# Images that a thread takes at once, up to an image size. Measured for powers of two at 96 to 355 pixels: at 96 and 128
+# pixels this is 1.3 to 1.7 times faster than single images, from 224 pixels on it is slower.
 _TOGETHER = ((128, 8), (199, 4))
 _LEAST_BATCH = 16
 _NO_8_BIT = "has no instructions for 8-bit networks (VNNI)"
-_FIRST_BATCH = 64  # where one network classifies first, so that what it leaves fills the threads too
+_FIRST_BATCH = 64  # larger if one network decides first, so that the undecided cells still fill all threads
 
 
 class OpenVinoEngine:
@@ -45,34 +45,34 @@ class OpenVinoEngine:
         """Set up.
 
         Args:
-            compiled: from pixels (B, S, S, 3) to logits (B, K) and features (B, F).
-            pool: whose threads compute; members of an ensemble share one.
-            threads: that compute at once; fewer where memory does not suffice.
+            compiled: the network from pixels (B, S, S, 3) to logits (B, K) and features (B, F).
+            pool: the threads that compute. The members of an ensemble share one pool.
+            threads: the number of threads that compute at once. Fewer are used if memory does not suffice.
 
         Raises:
-            MemoryError: it does not even suffice for one.
+            MemoryError: memory does not suffice for one thread.
         """
         self._pool = pool
         self.together, *self._shape = tuple(compiled.input(0).shape)
         self._requests: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
         for request in _requests(compiled, threads):
             self._requests.put(request)
-        # A first inference on two threads at once hung in some processes (OpenVINO 2026.4): this one is alone.
+        # One thread runs the first inference alone: on two threads it sometimes hung (OpenVINO 2026.4).
         self._infer(np.zeros((self.together, *self._shape), np.uint8))
 
     def probabilities(self, pixels: Pixels) -> NDArray[np.float64]:
         """Classify a batch.
 
         Args:
-            pixels: (N, S, S, 3), prepared as the checkpoint asks.
+            pixels: (N, S, S, 3), prepared by the checkpoint's preprocessing.
 
         Returns:
-            (N, K), rows adding up to 1.
+            Probabilities (N, K). Each row adds up to 1.
         """
         return self.outputs(pixels).probabilities
 
     def outputs(self, pixels: Pixels) -> NetworkOutputs:
-        """The probabilities of a batch, as `probabilities` has them, and its features (N, F)."""
+        """The probabilities (N, K) and the features (N, F) of a batch."""
         parts = [pixels[start : start + self.together] for start in range(0, len(pixels), self.together)]
         logits, features = zip(*self._pool.map(self._infer, parts), strict=True)
         probabilities = special.softmax(np.concatenate(logits).astype(np.float64), axis=1)
@@ -80,7 +80,7 @@ class OpenVinoEngine:
 
     def _infer(self, part: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         whole = part
-        if len(part) < self.together:  # the graph takes so many and no fewer
+        if len(part) < self.together:  # the graph takes exactly this many
             whole = np.zeros((self.together, *self._shape), np.uint8)
             whole[: len(part)] = part
         request = self._requests.get()
@@ -93,7 +93,7 @@ class OpenVinoEngine:
 
 
 def _requests(compiled: openvino.CompiledModel, wanted: int) -> list[openvino.InferRequest]:
-    """As many as memory, which each claims for its activations here and now, allows."""
+    """As many requests as memory allows. Each allocates memory for its activations here."""
     requests: list[openvino.InferRequest] = []
     for _ in range(wanted):
         try:
@@ -108,16 +108,17 @@ def _requests(compiled: openvino.CompiledModel, wanted: int) -> list[openvino.In
 
 
 def choose_precision(asked: str, measured: Mapping[str, PrecisionAgreement]) -> str:
-    """The arithmetic that `auto` means here: bfloat16 where the processor has it and it was measured to be harmless.
+    """The precision that `auto` means here: bfloat16 if the processor has it and it was measured to be harmless.
 
-    8-bit integers are never chosen unasked: their ranges are those of labelled cells, and other cells may leave them.
+    `auto` never means 8-bit integers. Their ranges come from labelled cells, and other cells may exceed them.
 
     Args:
-        asked: by the user.
-        measured: of the ensemble, of all members or of some in bfloat16; what was not measured is not chosen.
+        asked: the user's choice.
+        measured: the ensemble's agreement in other precisions, of all members or of some. A precision that was not
+            measured is not chosen.
 
     Raises:
-        InputError: asked for one that OpenVINO has not on a CPU, or that this ensemble or this processor has not.
+        InputError: OpenVINO on a CPU, this ensemble or this processor does not support the user's choice.
     """
     if asked == Precision.AUTO:
         harmless = [name for name, found in measured.items() if found.harmless and Precision.INT8 not in parts_of(name)]
@@ -156,9 +157,9 @@ def require_8_bit(option: str) -> None:
 
 
 def _has_bf16() -> bool:
-    """Whether the processor multiplies bfloat16 itself, and may; elsewhere OpenVINO emulates it slowly, or crashes.
+    """Whether the processor may multiply bfloat16 natively. Otherwise OpenVINO emulates it slowly, or crashes.
 
-    OpenVINO names what the processor has, also where it has been told to do without.
+    OpenVINO lists all instructions of the processor, even barred ones.
     """
     has_it = "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return has_it and devices.has_bfloat16_products()
@@ -167,7 +168,7 @@ def _has_bf16() -> bool:
 def load(
     members: Sequence[Member], configuration: EngineConfiguration, threads: int, note: Callable[[str], None]
 ) -> MemberEngines:
-    """An engine for each member of an ensemble, and one for the member that classifies first.
+    """Load an engine for each member of an ensemble, and one for the member that classifies first.
 
     Raises:
         InputError: a file is no checkpoint, or its weights do not fit.
@@ -177,7 +178,7 @@ def load(
     def engine(member: Member, precision: str) -> OpenVinoEngine:
         return _engine(member, precision, pool, threads, note)
 
-    note = functools.cache(note)  # what goes for both networks is said once
+    note = functools.cache(note)  # each message appears once, even if it concerns several networks
     cascade = configuration.cascade
     first = None if cascade is None else engine(members[cascade.first], Precision.INT8)
     precisions = for_each(configuration.precision, len(members))
@@ -188,7 +189,7 @@ def load(
         description += f", first {members[cascade.first].checkpoint.backbone} in int8"
     if told := devices.held_back():
         description += f", {told}"
-    # Two batches at once, so that no thread idles while the last images of one are being classified.
+    # Two batches at once, so that no thread is idle while the last images of one batch are classified.
     batch = max(_LEAST_BATCH if first is None else _FIRST_BATCH, threads * max(each.together for each in engines))
     return MemberEngines(engines, description, batch, at_once=2, first=first, arithmetics=precisions)
 
@@ -200,7 +201,7 @@ def _engine(
     threads: int,
     note: Callable[[str], None],
 ) -> OpenVinoEngine:
-    """A network compiled for this processor, from the cache if it is there and runs, else from its checkpoint."""
+    """A network compiled for this processor: from the cache if it has one that runs, else from the checkpoint."""
     options = {
         "INFERENCE_PRECISION_HINT": _HINTS[precision],
         "NUM_STREAMS": threads,
@@ -217,7 +218,7 @@ def _engine(
     if kept is not None:
         try:
             return OpenVinoEngine(core().import_model(kept, "CPU", options), pool, threads)
-        except Exception as error:  # made by another build of OpenVINO, say: what it raises then it does not tell
+        except Exception as error:  # of any kind, for instance with a file of another OpenVINO build
             if memory_ran_out(error):
                 raise
     note(f"preparing {member.path.name} for this processor, once")

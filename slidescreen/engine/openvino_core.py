@@ -7,9 +7,9 @@ import openvino
 
 @functools.cache
 def core() -> openvino.Core:
-    """OpenVINO with its processor plugin, which stays loaded as long as the process lives.
+    """OpenVINO with its processor plugin. The plugin stays loaded until the process ends.
 
-    The plugin gives the thread that loads it an alternate signal stack. If another thread let go of the last core, the
-    plugin would be unloaded, that stack unmapped, and the next signal (Ctrl-C, SIGTERM) would kill the process.
+    The plugin gives its loading thread an alternate signal stack. If another thread released the last core, the plugin
+    would be unloaded and this stack unmapped. The next signal (Ctrl-C, SIGTERM) would then kill the process.
     """
     return openvino.Core()

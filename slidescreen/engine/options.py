@@ -27,7 +27,7 @@ class EngineKind(StrEnum):
 
 
 class Precision(StrEnum):
-    """In which arithmetic one network is computed."""
+    """The precision in which one network is computed."""
 
     AUTO = "auto"
     FP32 = "fp32"
@@ -38,14 +38,14 @@ class Precision(StrEnum):
 
 @dataclass(frozen=True)
 class EngineOptions:
-    """What the user asked for.
+    """The user's options for the engine.
 
     Attributes:
-        device: where to compute.
-        kind: with which library.
+        device: the processor to compute on.
+        kind: the library to compute with.
         precision: a `Precision`, or one for each member of the ensemble joined by `+` (see `for_each`).
-        threads: of the processor; None for all that this process may use.
-        fast: whether one member may decide the cells it is certain of (see `cascade`).
+        threads: processor threads to use; None for all that this process may use.
+        fast: whether one member may decide the cells of which it is certain (see `cascade`).
     """
 
     device: Device = Device.AUTO
@@ -67,20 +67,20 @@ class EngineOptions:
 
 
 def joined(precisions: Sequence[str]) -> str:
-    """One text for the arithmetic of each member: `bf16` where they agree, else `fp32+bf16` in their order."""
+    """One text for the precisions of all members: `bf16` if all are equal, else `fp32+bf16` in their order."""
     return precisions[0] if len(set(precisions)) == 1 else _JOINT.join(precisions)
 
 
 def parts_of(precision: str) -> list[str]:
-    """What `joined` joined: one arithmetic for all members, or one for each."""
+    """The parts of a text by `joined`: one precision for all members, or one for each."""
     return precision.split(_JOINT)
 
 
 def for_each(precision: str, members: int) -> list[str]:
-    """The arithmetic of each member, as `joined` wrote it.
+    """The precision of each member, from a text by `joined`.
 
     Raises:
-        InputError: it names more or fewer than there are.
+        InputError: the text has more or fewer parts than there are members.
     """
     parts = parts_of(precision)
     if len(parts) == 1:

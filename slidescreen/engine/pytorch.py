@@ -1,4 +1,4 @@
-"""Inference with PyTorch: on an NVIDIA GPU, and on processors that OpenVINO does not know."""
+"""Inference with PyTorch: on an NVIDIA GPU, and on processors that OpenVINO does not support."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,16 +48,16 @@ class TorchEngine:
         """Classify a batch.
 
         Args:
-            pixels: (N, S, S, 3), prepared as the checkpoint asks.
+            pixels: (N, S, S, 3), prepared by the checkpoint's preprocessing.
 
         Returns:
-            (N, K), rows adding up to 1.
+            Probabilities (N, K). Each row adds up to 1.
         """
         return self.outputs(pixels).probabilities
 
     @torch.inference_mode()
     def outputs(self, pixels: Pixels) -> NetworkOutputs:
-        """The probabilities of a batch, as `probabilities` has them, and its features (N, F)."""
+        """The probabilities (N, K) and the features (N, F) of a batch."""
         batch = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)  # already channels_last
         if self.device.type == "cuda":
             batch = batch.pin_memory().to(self.device, non_blocking=True)
@@ -69,10 +69,10 @@ class TorchEngine:
 
 
 def choose_precision(asked: str, device: str) -> str:
-    """The arithmetic that `auto` means on `cuda` or `cpu`: on a GPU half precision.
+    """The precision that `auto` means on `cuda` or `cpu`: half precision on a GPU.
 
     Raises:
-        InputError: asked for one that PyTorch is not used with.
+        InputError: this precision is available with OpenVINO only.
     """
     if Precision.INT8 in parts_of(asked):
         raise InputError(f"--precision {asked} needs OpenVINO, which runs on the CPU: use --engine openvino")
@@ -84,7 +84,7 @@ def choose_precision(asked: str, device: str) -> str:
 
 
 def load(members: Sequence[Member], device: str, precision: str, threads: int) -> MemberEngines:
-    """An engine for each member of an ensemble, on `cuda` or `cpu`.
+    """Load an engine for each member of an ensemble, on `cuda` or `cpu`.
 
     Raises:
         InputError: a file is no checkpoint, or its weights do not fit.

@@ -1,4 +1,4 @@
-"""Makes a network in 8-bit integers from a checkpoint. Only this needs NNCF."""
+"""Make a network in 8-bit integers from a checkpoint. Only this module needs NNCF."""
 
 import contextlib
 import io
@@ -28,7 +28,7 @@ def require_nncf() -> None:
 
 
 def gates(graph: openvino.Model) -> list[str]:
-    """The layers of squeeze and excitation, and where they multiply: these keep their names in the graph."""
+    """The layers of squeeze and excitation, and their multiplications. These keep their names in the graph."""
     return [name for op in graph.get_ordered_ops() if re.search(r"\.se[./]", name := op.get_friendly_name())]
 
 
@@ -40,7 +40,7 @@ def ends(graph: openvino.Model) -> list[str]:
 
 
 def depthwise(graph: openvino.Model) -> list[str]:
-    """The convolutions of one channel each."""
+    """The depthwise convolutions: each filter sees one channel."""
     return [op.get_friendly_name() for op in graph.get_ordered_ops() if op.get_type_name() == "GroupConvolution"]
 
 
@@ -49,17 +49,18 @@ LEFT_ALONE = (gates, ends, depthwise)
 
 
 def quantised(checkpoint: Path, pixels: Pixels, left_alone: Sequence[Layers] = LEFT_ALONE) -> openvino.Model:
-    """The graph of `to_openvino`, of batches of one image, with 8-bit integers in most layers.
+    """The graph of `to_openvino` for batches of one image, with 8-bit integers in most layers.
 
     Args:
-        pixels: (N, S, S, 3), prepared training images that show which values each layer must be able to hold.
-        left_alone: kinds of layers that stay as they are.
+        checkpoint: the checkpoint's file.
+        pixels: (N, S, S, 3), prepared training images. They give the range of values in each layer.
+        left_alone: kinds of layers that are not quantised.
 
     Raises:
         InputError: the file is no checkpoint, or NNCF is not installed.
     """
     require_nncf()
-    with contextlib.redirect_stdout(io.StringIO()):  # it draws bars of its own
+    with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws its own progress bars
         logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # no compiler is needed
         import nncf
 

@@ -1,7 +1,7 @@
-"""How much of the processors a container may use, on Linux: its control groups' quota, where they set one.
+"""The processor time that a Linux container may use, by the quota of its control groups.
 
-Version 1 and version 2 of control groups, and both at once. A quota of a group holds for all groups below it, so the
-least on the way from this process's own group up to the root counts. Source: Linux, Documentation/admin-guide,
+Versions 1 and 2 of control groups are supported, also both at once. A group's quota holds for all groups below it. So
+the smallest quota between this process's group and the root counts. Source: Linux, Documentation/admin-guide,
 cgroup-v1 and cgroup-v2; proc(5).
 """
 
@@ -16,7 +16,7 @@ _OCTAL = re.compile(r"\\([0-7]{3})")
 
 @dataclass(frozen=True)
 class _Hierarchy:
-    """A mounted tree of control groups: where, what of it, and whether it is of version 2."""
+    """A mounted tree of control groups: its mount point, the mounted part, and whether it is version 2."""
 
     mounted: Path
     root: str
@@ -24,9 +24,9 @@ class _Hierarchy:
 
 
 def processors() -> float | None:
-    """Of how many processors this process may take the time, 1.5 say; None where nothing limits it.
+    """The number of processors whose time this process may use, for instance 1.5; None without a limit.
 
-    Nothing here is an error: what cannot be read limits nothing.
+    An unreadable quota is no error and sets no limit.
     """
     groups = _groups()
     found = [
@@ -40,7 +40,7 @@ def processors() -> float | None:
 
 
 def _groups() -> dict[bool, str]:
-    """This process's group in the tree of version 2 (True) and in that of version 1 which shares out processors."""
+    """This process's group in the tree of version 2 (True), and in version 1's tree for processors (False)."""
     found = {}
     for line in _lines(_PROCESS / "cgroup"):
         number, _, rest = line.partition(":")
@@ -64,10 +64,10 @@ def _hierarchies() -> Iterator[_Hierarchy]:
 
 
 def _upwards(hierarchy: _Hierarchy, group: str) -> Iterator[Path]:
-    """The folders of a group and of those above it, as far as they are mounted.
+    """The folders of a group and of the groups above it, as far as they are mounted.
 
-    A container may see its own group as the root of what is mounted, or not by the name that the system gives it:
-    then what is mounted is all that there is to see.
+    In a container its own group may be the root of the mounted tree, or have another name than the system gives it.
+    Then only the mount point is used.
     """
     root = hierarchy.root.rstrip("/")
     inside = group.removeprefix(root) if group == root or group.startswith(f"{root}/") else ""
@@ -102,5 +102,5 @@ def _lines(path: Path) -> list[str]:
 
 
 def _plain(field: str) -> str:
-    """A field of mountinfo, which writes blanks as octal numbers."""
+    """A decoded field of mountinfo, which writes blanks as octal numbers."""
     return _OCTAL.sub(lambda found: chr(int(found[1], 8)), field)

@@ -1,4 +1,4 @@
-"""Threads that read ahead, each with its own decoder; none can delay the others for long."""
+"""Threads that read ahead. Each has its own decoder, and none can delay the others for long."""
 
 import contextlib
 import queue
@@ -12,9 +12,9 @@ from slidescreen.engine.loading import DecodedImage
 
 
 class ImageLoader(Protocol):
-    """Loads one image after the other; `stop`, called from another thread, makes it give up the one in hand.
+    """Loads one image after the other. Another thread calls `stop` to make it give up the current image.
 
-    The thread that uses it lets go of all that it holds with `close`, at its end.
+    The thread that uses a loader calls `close` at its end, to release the loader's resources.
     """
 
     def __call__(self, path: Path, /) -> DecodedImage: ...
@@ -37,18 +37,18 @@ class Task:
 
 
 class Readers:
-    """A pool of threads. One that takes too long over an image is given up and replaced, and its loader stopped.
+    """A pool of threads. A thread that takes too long for an image is replaced, and its loader stopped.
 
-    The threads are daemons: one whose loader cannot be stopped, on a dead network share say, does not keep the
-    process alive.
+    The threads are daemons. If a loader cannot be stopped, for instance on a dead network share, the process can still
+    end.
     """
 
     def __init__(self, hire: Callable[[], ImageLoader], threads: int, limit: float) -> None:
         """Start the threads.
 
         Args:
-            hire: makes a loader; called by each thread when there is a first image for it.
-            threads: how many at once.
+            hire: makes a loader. Each thread calls it before its first image.
+            threads: number of threads.
             limit: seconds that one image may take.
         """
         self._hire = hire
@@ -68,11 +68,11 @@ class Readers:
         return task
 
     def wait(self, task: Task) -> DecodedImage:
-        """What was loaded.
+        """Wait for an image and return it.
 
         Raises:
-            TimeoutError: it took longer than the limit; nobody will see its result.
-            BaseException: what the loader raised.
+            TimeoutError: the image took longer than the limit. Its result is discarded.
+            BaseException: the loader's own exception.
         """
         while not task.done.wait(self._left(task)):
             with self._lock:
@@ -84,7 +84,7 @@ class Readers:
         return task.result
 
     def drop(self, task: Task) -> bool:
-        """Give up an image, begun or not, that nobody will wait for; False if it is already done."""
+        """Give up an image that nobody will wait for, begun or not. False if it is already done."""
         with self._lock:
             if task.done.is_set():
                 return False
@@ -92,7 +92,7 @@ class Readers:
             return True
 
     def close(self) -> None:
-        """End the threads and stop their loaders; what is still queued is dropped."""
+        """End the threads, stop their loaders, and drop the queued images."""
         with self._lock:
             self._closed = True
             for loader in self._loaders:
@@ -102,13 +102,13 @@ class Readers:
 
     def _give_up(self, task: Task) -> None:
         task.given_up = True
-        if task.loader is not None:  # the thread that has it in hand may never come back
+        if task.loader is not None:  # the thread that loads it may never return
             task.loader.stop()
             self._loaders.discard(task.loader)
             self._add_thread()
 
     def _left(self, task: Task) -> float:
-        if task.started is None:  # those before it may take their time, but no longer than they may
+        if task.started is None:  # images ahead in the queue may take up to the limit each
             return self._limit
         return max(0.0, task.started + self._limit - time.monotonic())
 
@@ -134,7 +134,7 @@ class Readers:
                 task.error = error
             with self._lock:
                 task.done.set()
-                if task.given_up:  # another thread has this one's place
+                if task.given_up:  # another thread has replaced this one
                     return
 
     def _hired(self, held: contextlib.ExitStack) -> ImageLoader:

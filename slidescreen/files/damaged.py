@@ -1,4 +1,4 @@
-"""Damaged files: they are set aside under another name, so nothing is lost and work goes on."""
+"""Damaged files are renamed, so that nothing is lost and work continues."""
 
 import itertools
 import json
@@ -11,30 +11,33 @@ from slidescreen.files.writing import printable
 
 
 class DamagedError(Exception):
-    """A file is damaged; the message says why, without the file's name."""
+    """A file is damaged. The message gives the reason, without the file's name."""
 
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file.
 
     Raises:
-        DamagedError: it is no JSON, or a folder.
-        OSError: it cannot be read; FileNotFoundError where there is none.
+        DamagedError: the file is not JSON, or is a folder.
+        OSError: the file cannot be read. FileNotFoundError if it does not exist.
     """
     try:
         return json.loads(path.read_bytes())
     except IsADirectoryError as error:
         raise DamagedError("it is a folder") from error
-    except (ValueError, RecursionError) as error:  # of the encoding, too
+    except (ValueError, RecursionError) as error:  # encoding errors are among them
         raise DamagedError(f"it is not JSON: {' '.join(str(error).split())}") from error
 
 
 def set_aside(path: Path, ending: str | None = None) -> Path:
-    """Rename a file or folder to the first free name like `history.set-aside-1.csv`, and return that.
+    """Rename a file or folder to the first free name like `history.set-aside-1.csv`.
 
     Args:
-        path: what is to get another name.
-        ending: of its new name, so that nobody takes it for what it was; None for the one it has.
+        path: the file or folder to rename.
+        ending: the new name's suffix, so that nothing reads the file as before; None keeps the suffix.
+
+    Returns:
+        The new path.
 
     Raises:
         OutputError: its folder cannot be written to.
@@ -48,6 +51,6 @@ def set_aside(path: Path, ending: str | None = None) -> Path:
 
 
 def free_name(path: Path) -> Path:
-    """The first name of its kind that nothing has yet."""
+    """The first name like `history.set-aside-1.csv` that is free."""
     names = (path.with_name(f"{path.stem}.set-aside-{number}{path.suffix}") for number in itertools.count(1))
     return next(name for name in names if not os.path.lexists(name))

@@ -1,4 +1,4 @@
-"""The text of a file that somebody else saved, whatever its encoding.
+"""Read the text of a file that another program saved, whatever its encoding.
 
 Spreadsheets save text as UTF-8, as UTF-16 or in a Windows code page, with or without a byte-order mark.
 """
@@ -11,7 +11,7 @@ from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 
 LINE_END = re.compile(r"\r\n|\r|\n")
-_MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
+_MARKS = {  # UTF-32 comes first, because its mark begins with the mark of UTF-16
     codecs.BOM_UTF32_LE: "utf-32",
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF8: "utf-8-sig",
@@ -30,10 +30,10 @@ _REMEDY = "save it as CSV (UTF-8)"
 
 
 def read_text(path: Path) -> tuple[str, str]:
-    """A file's text without its byte-order mark, and its encoding as Python calls it. Line ends are as they stand.
+    """A file's text without its byte-order mark, and Python's name of its encoding. Line ends stay as they are.
 
     Raises:
-        InputError: it cannot be read, is empty, no text, or damaged; the line of a damaged letter is named.
+        InputError: the file is unreadable, empty, not text, or damaged. The message names the damaged line.
     """
     content, name = _content(path), printable(path)
     encoding = _encoding(content, name)
@@ -79,8 +79,8 @@ def _encoding(content: bytes, name: str) -> str:
 def _without_mark(content: bytes) -> str:
     """The encoding of text without a byte-order mark.
 
-    UTF-16 shows by its zero bytes. What is no UTF-8 is taken for Windows' Western code page, unless other letters of
-    it are UTF-8: then it is damaged UTF-8, and would become gibberish.
+    Zero bytes mean UTF-16. Text that is not valid UTF-8 is read as Windows' Western code page. The exception is text
+    with some valid UTF-8 letters: it is damaged UTF-8, and would turn into gibberish.
     """
     head = content[:4096]
     for first, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
@@ -94,5 +94,5 @@ def _without_mark(content: bytes) -> str:
 
 
 def spoken(encoding: str) -> str:
-    """An encoding's name for people."""
+    """An encoding's name for messages."""
     return "Windows-1252" if encoding == WINDOWS else encoding.removesuffix("-sig").upper()

@@ -1,4 +1,4 @@
-"""What a folder's file system cannot do, as a share by CIFS, NFS or WebDAV may not: files are written all the same."""
+"""Features that a file system may lack, as CIFS, NFS or WebDAV shares do. Files are written all the same."""
 
 import contextlib
 import os
@@ -20,11 +20,11 @@ def missing_features(folder: Path, locks: bool) -> list[str]:
     """What the file system of a folder lacks: some of `flushing`, `permissions` and `locks`.
 
     Args:
-        folder: that can be written to.
-        locks: whether it has them, as `locked` found.
+        folder: a writable folder.
+        locks: whether the file system has locks, as `locked` found.
     """
     found = [] if locks else [_LOCKS]
-    with contextlib.suppress(OSError):  # a full disk is for others to find
+    with contextlib.suppress(OSError):  # other code reports a full disk
         path = new_file(folder)
         try:
             found += [name for name, trial in _TRIALS.items() if _is_refused(trial, path)]
@@ -34,7 +34,7 @@ def missing_features(folder: Path, locks: bool) -> list[str]:
 
 
 def in_words(folder: str, lacks: Sequence[str]) -> str:
-    """One line that says what a folder's file system lacks, and what that means."""
+    """One line that says what a folder's file system lacks, and the consequences."""
     return f"the file system of {folder} lacks {', '.join(_IN_WORDS[name] for name in lacks)}"
 
 

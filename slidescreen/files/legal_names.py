@@ -1,4 +1,4 @@
-"""Names for files and folders that every system takes: Linux, Windows, macOS, and shares between them."""
+"""Names for files and folders that are legal on Linux, Windows, macOS, and on shares between them."""
 
 import hashlib
 import itertools
@@ -14,13 +14,13 @@ _RESERVED = re.compile(r"(CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(COM|LPT)[0-9¹²³])
 
 
 def legal_name(text: str, suffix: str = "") -> str:
-    """A name made of some text, the text itself where that is legal everywhere.
+    """A legal name made from a text. It is the text itself if that is legal on every system.
 
-    Else it ends with some of the text's digest, so that two texts never come to one name.
+    Otherwise the name ends with a part of the text's digest, so that two texts never get one name.
 
     Args:
-        text: as a folder or a slide is called; lone surrogates stand for bytes that are no letters.
-        suffix: legal, put behind it.
+        text: the name of a folder or slide. Lone surrogates stand for undecodable bytes.
+        suffix: a legal suffix to append.
     """
     name = _FORBIDDEN.sub("_", text)
     if not name.strip(". ") or name.endswith((".", " ")):
@@ -36,9 +36,9 @@ def legal_name(text: str, suffix: str = "") -> str:
 
 
 def distinct_names(texts: Sequence[str], suffix: str) -> list[str]:
-    """A legal name for each of some texts, no two alike, also where a file system tells no capitals from others.
+    """A unique legal name for each text, even on file systems that ignore letter case.
 
-    Of texts that differ in that alone, those with capitals get some of their digest.
+    If texts differ only in letter case, the names of those with capitals get a part of the text's digest.
     """
     names = [legal_name(text, suffix) for text in texts]
     looks = Counter(map(_look, names))
@@ -55,7 +55,7 @@ def distinct_names(texts: Sequence[str], suffix: str) -> list[str]:
 
 
 def _look(name: str) -> str:
-    """What a file system may take a name for: composed accents and no capitals."""
+    """A name in the form by which some file systems compare names: with composed accents and without capitals."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 

@@ -1,4 +1,4 @@
-"""One run at a time in a folder, also where its file system has no locks."""
+"""Allow one run at a time in a folder, even if its file system has no locks."""
 
 import contextlib
 import errno
@@ -26,24 +26,24 @@ _NAME, _STAND_IN = ".lock", ".lock-held"
 _HELD = {errno.EAGAIN, errno.EWOULDBLOCK}
 if sys.platform == "win32":
     _HELD |= {errno.EACCES, errno.EDEADLK}
-_LONGEST_NAME = 400  # bytes: what is longer is no name
+_LONGEST_NAME = 400  # bytes that are read of the holder's name
 _BEAT = 2.0  # seconds between two signs of life
-_PATIENCE = 20.0  # seconds without one after which nobody lives: a loaded machine or a slow share may delay some
+_PATIENCE = 20.0  # seconds without a sign after which the holder is dead; busy machines and slow shares delay signs
 
 
 @contextlib.contextmanager
 def locked(folder: Path, note: Callable[[str], None] = lambda _: None) -> Iterator[bool]:
-    """Hold a folder for this process alone, and give whether the file system locks it.
+    """Reserve a folder for this process. Yields whether the file system has locks.
 
-    Where it does the system lets go of the folder when the process ends, however it ends. Where it does not, a file
-    stands in that is written anew every two seconds: who finds it watches for some time whether it still is.
+    With locks, the system releases the folder when the process ends, even if it is killed. Without locks, this process
+    rewrites a file every two seconds. Another process that finds the file watches for some time whether it changes.
 
     Args:
-        folder: that is there.
-        note: told why it takes long.
+        folder: an existing folder.
+        note: receives the reason if the lock takes long.
 
     Raises:
-        InputError: another process holds it; it is named.
+        InputError: another process holds the folder. The message names it.
         OutputError: the folder cannot be written to.
     """
     with contextlib.ExitStack() as stack:
@@ -67,12 +67,12 @@ def _myself() -> str:
 
 
 def _take(path: Path, stack: contextlib.ExitStack) -> str | None:
-    """Lock a file; who holds it, empty if it is this process, None if it cannot be locked at all."""
+    """Lock a file. Returns its holder: empty for this process, None if the file system has no locks."""
     try:
         file = stack.enter_context(path.open("ab+", buffering=0))
         share(path)
         writable = True
-    except PermissionError:  # another user's
+    except PermissionError:  # another user's file
         file = stack.enter_context(path.open("rb", buffering=0))
         writable = False
     taken = _lock(file)
@@ -87,22 +87,22 @@ def _take(path: Path, stack: contextlib.ExitStack) -> str | None:
         stack.callback(_forget, file)
         return ""
     try:
-        write_whole(path, lambda _: None)  # one of this user's takes its place, and both are held
+        write_whole(path, lambda _: None)  # a file of this user replaces it; both are locked
     except OutputError:
         return ""
     return _take(path, stack)
 
 
 def _named(written: bytes) -> str:
-    """Who holds a lock, by what is written there."""
+    """The holder of a lock, as written in its file."""
     return printable(written.decode("utf-8", "replace").strip()) or "another process"
 
 
 def _lock(file: IO[bytes]) -> bool | None:
-    """Lock an open file, without waiting; False if another process has, None if nobody can."""
+    """Lock an open file without waiting. False if another process holds it, None if there are no locks."""
     try:
         if sys.platform == "win32":
-            file.seek(1 << 20)  # beyond the text, which stays readable to others
+            file.seek(1 << 20)  # beyond the text, so that other processes can read it
             msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
         else:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -113,11 +113,11 @@ def _lock(file: IO[bytes]) -> bool | None:
 
 def _forget(file: IO[bytes]) -> None:
     with contextlib.suppress(OSError):
-        file.truncate(0)  # nothing is left of this process
+        file.truncate(0)  # erase this process's name
 
 
 def _take_stand_in(path: Path, stack: contextlib.ExitStack, note: Callable[[str], None]) -> str:
-    """Make the file that stands in for a lock; who holds it, empty if it is this process."""
+    """Make the file that replaces a lock. Returns the folder's holder; empty for this process."""
     myself = _myself()
     while True:
         try:
@@ -140,7 +140,7 @@ def _take_stand_in(path: Path, stack: contextlib.ExitStack, note: Callable[[str]
 
 
 def _changes(path: Path, found: bytes) -> bool:
-    """Whether somebody writes into a file. Nothing is taken from clocks, which differ between machines."""
+    """Whether another process writes to a file. File times are not used, because clocks differ between machines."""
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
         time.sleep(_BEAT / 4)
@@ -158,15 +158,15 @@ def _beat(path: Path, myself: str, ended: threading.Event) -> None:
             return
         with contextlib.suppress(OSError):
             if _is_of(path, myself):
-                with path.open("rb+") as file:  # closed at once: other machines see it then
+                with path.open("rb+") as file:  # other machines see the change only after closing
                     file.write(_sign(myself, number))
 
 
 def _give_back(path: Path, myself: str, ended: threading.Event, beating: threading.Thread) -> None:
     ended.set()
-    beating.join(_BEAT)  # and no longer, if the share does not answer
+    beating.join(_BEAT)  # a limit, because a dead share never answers
     with contextlib.suppress(OSError):
-        if _is_of(path, myself):  # and of nobody who gave this process up, as after a machine's sleep
+        if _is_of(path, myself):  # another process may have taken over, as after a machine's sleep
             path.unlink()
 
 

@@ -1,7 +1,7 @@
-"""The files of a run's folder, by name, and the fallback names of those that another program held.
+"""The names of the files in a run's folder, and fallback names for files that another program held open.
 
-A spreadsheet holds a table that it shows, on Windows: a run then writes its own beside it, and tells so in its record
-as `written_beside`.
+On Windows a spreadsheet locks the table that it shows. A run then writes its table under a fallback name beside it,
+and lists the name in its record as `written_beside`.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from slidescreen.files.damaged import DamagedError, read_json
 from slidescreen.files.writing import is_beside
 
 FALLBACK_NAMES = "written_beside"
-"""In `run.json`: second names by a file's own; empty where each of a run's files has its own name."""
+"""In `run.json`: the fallback name of each file that has one; empty if every file has its own name."""
 
 TABLES = ("cells.csv", "differential.csv", "report.html")
 RECORD, STATUS = "run.json", "status.json"
@@ -22,7 +22,7 @@ EXPORT = "export"  # a folder with files for the laboratory's system
 
 
 def fallback_names_of(folder: Path) -> dict[str, str]:
-    """The second names that the last run into a folder gave, by its record; none if there is no such record."""
+    """The fallback names in the record of the last run in a folder; empty if there is no such record."""
     try:
         return fallback_names(read_json(folder / RECORD))
     except (OSError, DamagedError):
@@ -30,14 +30,14 @@ def fallback_names_of(folder: Path) -> dict[str, str]:
 
 
 def fallback_names(info: Any) -> dict[str, str]:
-    """Those that a record tells; what it could not have written itself is left out."""
+    """The fallback names in a record. Names that no run writes are left out."""
     told = info.get(FALLBACK_NAMES) if isinstance(info, Mapping) else None
     told = told if isinstance(told, Mapping) else {}
     return {name: told[name] for name in TABLES if isinstance(told.get(name), str) and is_beside(told[name], name)}
 
 
 def remove_unused(folder: Path, before: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Remove what an earlier run wrote beside, newer files being there. One that is held open itself waits."""
+    """Remove an earlier run's fallback files that newer files replace. A file that is held open stays for now."""
     for name, other in before.items():
         if now.get(name) != other:
             with contextlib.suppress(OSError):

@@ -1,4 +1,4 @@
-"""Writing files that appear whole or not at all, whatever the file system lacks, and hashing them."""
+"""Write files so that they appear whole or not at all, on any file system, and hash them."""
 
 import contextlib
 import errno
@@ -19,9 +19,9 @@ from slidescreen.errors import OutputError
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the last for East Asian spreadsheets
 _TEMPORARY = re.compile(r"\.slidescreen-[0-9a-f]{16}\.tmp")
-# How file systems say that they cannot do a thing at all, as shares by CIFS, NFS, WebDAV and others do.
+# Errors by which a file system says that it lacks a feature. Shares by CIFS, NFS and WebDAV lack some.
 REFUSALS = {errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
-# How they say that another program holds a file: Windows, and its shares seen from Linux.
+# Errors by which Windows, and its shares seen from Linux, say that another program holds a file.
 _HOLDS = {errno.EACCES, errno.EPERM, errno.EBUSY, errno.ETXTBSY}
 # On Windows a virus scanner or an indexer may hold a file for a moment. Seconds between tries.
 _WAITS = (0.05, 0.1, 0.2, 0.4, 0.8) if sys.platform == "win32" else ()
@@ -34,10 +34,10 @@ def sha256_of(path: Path) -> str:
 
 
 def make_folder(path: Path) -> Path:
-    """Create `path` and its parents, shared as `share` says.
+    """Create `path` and its parents, with the permissions of `share`.
 
     Raises:
-        OutputError: it cannot be created or written to.
+        OutputError: the folder cannot be created or written to.
     """
     try:
         missing = [place for place in (path, *path.parents) if not place.exists()]
@@ -52,19 +52,19 @@ def make_folder(path: Path) -> Path:
 
 
 def write_whole(path: Path, write: Callable[[Path], Any], or_beside: bool = False) -> Path:
-    """Let `write` fill a temporary file beside `path`, then put it in place: a reader never sees half of it.
+    """Let `write` fill a temporary file, then move it to `path`. A reader never sees half a file.
 
     Args:
-        path: where it is to be.
-        write: fills the file that it is given, which is there and empty.
-        or_beside: where another program holds `path`, as a spreadsheet does on Windows, put it beside it under a second
-            name that is free: `cells.new.csv`, or `cells.new-2.csv`, …
+        path: the final path.
+        write: fills the file at the path that it is given. The file exists and is empty.
+        or_beside: if another program holds `path`, as a spreadsheet does on Windows, use the first free fallback name:
+            `cells.new.csv`, `cells.new-2.csv`, …
 
     Returns:
-        Where it is.
+        The path of the written file.
 
     Raises:
-        OutputError: the disk is full, or the folder cannot be written to; `path` is then as it was.
+        OutputError: the disk is full, or the folder cannot be written to. `path` is then unchanged.
     """
     temporary: Path | None = None
     try:
@@ -84,12 +84,12 @@ def write_whole(path: Path, write: Callable[[Path], Any], or_beside: bool = Fals
 
 
 def write_text(path: Path, text: str, or_beside: bool = False) -> Path:
-    """Write UTF-8 text as `write_whole` does; newlines as given."""
+    """Write UTF-8 text as `write_whole` does. Newlines stay as given."""
     return write_whole(path, lambda temporary: temporary.write_bytes(text.encode("utf-8")), or_beside)
 
 
 def new_file(folder: Path) -> Path:
-    """An empty temporary file of this process alone, with the permissions that the user's mask allows."""
+    """A new, empty temporary file, with the permissions that the user's mask allows."""
     path = _temporary(folder)
     path.touch(exist_ok=False)
     return path
@@ -97,7 +97,7 @@ def new_file(folder: Path) -> Path:
 
 @contextlib.contextmanager
 def scratch_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder in a folder, which goes with what it holds."""
+    """A temporary folder inside a folder. It is removed at the end, with its content."""
     path = _temporary(folder)
     path.mkdir(0o700)
     try:
@@ -107,7 +107,7 @@ def scratch_folder(folder: Path) -> Iterator[Path]:
 
 
 def _temporary(folder: Path) -> Path:
-    """A name that nobody has, and that `sweep` knows."""
+    """A unique temporary name that `sweep` recognises."""
     return folder / f".slidescreen-{secrets.token_hex(8)}.tmp"
 
 
@@ -130,7 +130,7 @@ def _names_beside(path: Path) -> Iterator[Path]:
 
 
 def is_beside(other: str, name: str) -> bool:
-    """Whether a name is one of those that `write_whole` gives beside another."""
+    """Whether `other` is a fallback name of `name`, as `write_whole` gives them."""
     stem, suffix = (re.escape(part) for part in (Path(name).stem, Path(name).suffix))
     return re.fullmatch(rf"{stem}\.new(-[1-9][0-9]*)?{suffix}", other) is not None
 
@@ -141,7 +141,7 @@ def _is_free(path: Path) -> bool:
 
 @contextlib.contextmanager
 def as_far_as_possible() -> Iterator[None]:
-    """Within it, what a file system cannot do at all is left undone; a disk that is full or broken is an error."""
+    """Ignore errors that mean a feature which the file system lacks. A full or broken disk is still an error."""
     try:
         yield
     except OSError as error:
@@ -150,12 +150,12 @@ def as_far_as_possible() -> Iterator[None]:
 
 
 def share(path: Path) -> None:
-    """Let a group read and write what lies in a folder of its own, whatever the mask of the user who made it.
+    """Let a group read and write `path` if its folder belongs to the group, whatever the user's mask.
 
-    So several users can work on one folder, one after the other. A folder is a group's where the group may write to
-    it and others may not.
+    So several users can work in one folder, one after the other. A folder belongs to its group if the group may write
+    to it and others may not.
     """
-    if sys.platform == "win32":  # permissions are those of the folder there
+    if sys.platform == "win32":  # on Windows the folder's permissions apply
         return
     above, own = path.parent.stat(), path.stat()
     if not above.st_mode & stat.S_IWGRP or above.st_mode & stat.S_IWOTH:
@@ -170,9 +170,9 @@ def share(path: Path) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what is temporary and was left by a killed process in a folder that nobody else writes to now.
+    """Remove the temporary files that a killed process left in a folder. No other process may be writing to it.
 
-    What is not this program's stays, and so does what this user may not remove.
+    Files of other programs stay, and so do files that this user may not remove.
     """
     with contextlib.suppress(OSError):
         for path in folder.iterdir():
@@ -192,9 +192,9 @@ def printable(name: str | os.PathLike[str]) -> str:
 
 
 def neutralise(text: str) -> str:
-    """Text that a spreadsheet will show and not run: what looks like a formula gets a leading apostrophe.
+    """Text that a spreadsheet shows and does not run. Text that looks like a formula gets a leading apostrophe.
 
-    So does text that has one already, so that `denature` can always undo it.
+    Text that already begins with an apostrophe gets another, so that `denature` can always undo it.
     """
     return f"'{text}" if text.startswith(("'", *_FORMULA_STARTS)) or text.lstrip().startswith(_FORMULA_STARTS) else text
 

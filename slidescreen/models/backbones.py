@@ -14,11 +14,11 @@ BACKBONES: dict[str, str] = {
     Backbone.EFFICIENTNET_B1: "EfficientNet-V1 B1",
     Backbone.EFFICIENTNETV2_B2: "EfficientNet-V2 B2",
 }
-"""What people call them."""
+"""The backbones' display names."""
 
 EARLY_FEATURES = 96
-"""How many of a network's features (see `features`) are of its first layers, in both backbones: means, then spreads, of
-the stem's 32 channels, and the same of the first block's 16. All others are the last features."""
+"""The number of features (see `features`) of a network's first layers, in both backbones: the means, then the spreads,
+of the stem's 32 channels, and the same of the first block's 16. All further features are the last ones."""
 
 LEAST_SPREAD = 1e-4
-"""Added to a channel's standard deviation before its logarithm is taken."""
+"""Added to a channel's standard deviation before taking the logarithm."""

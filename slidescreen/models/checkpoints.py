@@ -1,4 +1,4 @@
-"""Checkpoints of the two backbones: one safetensors file that says how it is to be used.
+"""Checkpoints of the two backbones: a safetensors file that describes how to use it.
 
 `read_checkpoint` needs no torch; `build` and `load_network` do.
 """
@@ -33,7 +33,7 @@ _MAX_HEADER = 32 * 1024**2
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a checkpoint file says of itself: all that is needed to use its weights rightly."""
+    """The description in a checkpoint file: everything needed to use its weights correctly."""
 
     backbone: str
     cell_types: tuple[str, ...]
@@ -58,7 +58,7 @@ class Checkpoint:
         """Parse the metadata text.
 
         Raises:
-            ValueError, KeyError, TypeError: it is not what `to_json` writes.
+            ValueError, KeyError, TypeError: `to_json` did not write this text.
         """
         content = json.loads(text)
         if content["format_version"] != FORMAT_VERSION:
@@ -75,7 +75,7 @@ class Checkpoint:
 
 
 def build(backbone: str, n_types: int, drop_rate: float = 0.0, drop_path_rate: float = 0.0) -> "nn.Module":
-    """A network of `n_types` outputs (logits) with random weights; nothing is downloaded."""
+    """A network with `n_types` outputs (logits) and random weights. Nothing is downloaded."""
     import timm
 
     return timm.create_model(
@@ -105,7 +105,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def describes_itself(path: Path) -> bool:
-    """Whether a safetensors file says that it is a checkpoint of ours.
+    """Whether a safetensors file describes itself as a slidescreen checkpoint.
 
     Raises:
         InputError: not a safetensors file.
@@ -114,14 +114,14 @@ def describes_itself(path: Path) -> bool:
 
 
 def save_checkpoint(path: Path, state: Mapping[str, "torch.Tensor"], checkpoint: Checkpoint, half: bool) -> None:
-    """Write a checkpoint whole; `half` stores its weights as `halved` does."""
+    """Write a checkpoint whole. `half` stores the weights as in `halved`."""
     write_tensors(path, halved(state) if half else state, {_KEY: checkpoint.to_json()})
 
 
 def halved(state: Mapping[str, "torch.Tensor"]) -> dict[str, "torch.Tensor"]:
-    """Copies on the CPU, with the weights as float16: half the size, which changes no call in practice.
+    """Copies on the CPU, with the weights as float16. That halves the size and changes no call in practice.
 
-    What exceeds float16's range stays as it is, and so do running statistics of normalisation.
+    Tensors that exceed float16's range stay unchanged, and so do the running statistics of normalisation.
     """
     import torch
 
@@ -138,8 +138,8 @@ def halved(state: Mapping[str, "torch.Tensor"]) -> dict[str, "torch.Tensor"]:
 def write_tensors(path: Path, tensors: Mapping[str, "torch.Tensor"], metadata: dict[str, str]) -> None:
     """Write a safetensors file whole.
 
-    By way of memory: the library's own writer leaves temporary files of its own behind when it is killed, and says
-    of a full disk what no handler of OSError understands.
+    The file is first made in memory. The library's own file writer leaves temporary files if it is killed, and a full
+    disk does not make it raise an OSError.
 
     Raises:
         OutputError: the disk is full, or the folder cannot be written to.
@@ -152,10 +152,10 @@ def write_tensors(path: Path, tensors: Mapping[str, "torch.Tensor"], metadata: d
 
 
 def load_weights(path: Path) -> dict[str, "torch.Tensor"]:
-    """All tensors of a safetensors file, floating ones as float32.
+    """All tensors of a safetensors file, with floating-point tensors as float32.
 
     Raises:
-        InputError: not a safetensors file, or one whose weights are not all finite numbers.
+        InputError: the file is not a safetensors file, or some weights are not finite.
     """
     import torch
     from safetensors import SafetensorError
@@ -163,7 +163,7 @@ def load_weights(path: Path) -> dict[str, "torch.Tensor"]:
 
     read_metadata(path)
     try:
-        loaded = load(path.read_bytes())  # a file that is mapped nobody may replace on Windows, nor cut anywhere
+        loaded = load(path.read_bytes())  # a memory-mapped file must not be replaced or cut
     except (SafetensorError, OSError) as error:
         raise InputError(f"{printable(path)} is damaged: {error}") from error
     weights = {k: v.to(torch.float32) if v.is_floating_point() else v for k, v in loaded.items()}

@@ -1,7 +1,7 @@
-"""What a network sees of an image beside its type: how its first layers respond, and its last features.
+"""A network's features of an image: the responses of its first layers, and its last features.
 
-The first layers respond to colour, contrast and sharpness, whatever cell there is; the last features are what the
-classifier tells types by.
+The first layers respond to colour, contrast and sharpness, whatever the cell. The classifier tells cell types apart by
+the last features.
 """
 
 from typing import Any
@@ -13,11 +13,11 @@ from slidescreen.models.backbones import LEAST_SPREAD
 
 
 def classify_with_features(network: Any, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Logits (N, K) and features (N, F) of images (N, 3, S, S), prepared and normalised.
+    """The logits (N, K) and features (N, F) of images.
 
     Args:
-        network: as `checkpoints.build` makes it.
-        images: to be classified.
+        network: a network that `checkpoints.build` made.
+        images: (N, 3, S, S), prepared and normalised.
     """
     found = network.bn1(network.conv_stem(images))
     early = _response(found)

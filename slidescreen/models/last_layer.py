@@ -1,4 +1,4 @@
-"""The last layer of a network: what goes into it, and a checkpoint with another one."""
+"""The last layer of a network: its weights, its inputs, and checkpoints with a new last layer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,13 +19,13 @@ _WEIGHT, _BIAS = "classifier.weight", "classifier.bias"  # in both backbones
 
 @dataclass(frozen=True)
 class LastLayer:
-    """From pooled features (N, F) to logits (N, K): `weight` (K, F), `bias` (K,)."""
+    """The layer from pooled features (N, F) to logits (N, K): `weight` (K, F), `bias` (K,)."""
 
     weight: NDArray[np.float64]
     bias: NDArray[np.float64]
 
     def logits(self, features: NDArray[Any]) -> NDArray[np.float64]:
-        """(N, K)."""
+        """The logits (N, K) of pooled features (N, F)."""
         return np.asarray(features.astype(np.float64) @ self.weight.T + self.bias)
 
 
@@ -36,10 +36,13 @@ def last_layer(path: Path) -> LastLayer:
 
 
 def with_last_layer(source: Path, target: Path, layer: LastLayer, provenance: Mapping[str, Any]) -> None:
-    """Write a checkpoint like another one with a last layer of its own.
+    """Write a copy of a checkpoint with a new last layer.
 
     Args:
-        provenance: added to what the other one says of its origin.
+        source: the checkpoint to copy.
+        target: the new checkpoint's path.
+        layer: the new last layer.
+        provenance: added to the copied checkpoint's account of its origin.
     """
     import torch
 
@@ -66,7 +69,7 @@ class FeatureReader:
         self._std = 255 * torch.tensor(prepared.std, device=device).view(1, 3, 1, 1)
 
     def __call__(self, pixels: Pixels) -> NDArray[np.float32]:
-        """From prepared pixels (N, S, S, 3) to pooled features (N, F)."""
+        """The pooled features (N, F) of prepared pixels (N, S, S, 3)."""
         import torch
 
         network: Any = self._network

@@ -9,7 +9,7 @@ from slidescreen.models.checkpoints import Checkpoint, read_checkpoint
 
 @dataclass(frozen=True)
 class Quantised:
-    """The file of a member's network in 8-bit integers (see `engine.quantisation`), and its content hash."""
+    """A member's network in 8-bit integers (see `engine.quantisation`): its file and content hash."""
 
     path: Path
     sha256: str
@@ -17,7 +17,7 @@ class Quantised:
 
 @dataclass(frozen=True)
 class Member:
-    """One checkpoint of an ensemble, its share of the vote, its content hash, and its network in 8-bit integers."""
+    """A checkpoint of an ensemble, its share of the vote, its content hash, and its network in 8-bit integers."""
 
     path: Path
     weight: float
