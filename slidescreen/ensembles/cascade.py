@@ -1,7 +1,7 @@
-"""A fast way to classify: one network decides the cells it is certain of, the whole ensemble all others.
+"""A fast mode: one network decides the cells of which it is certain, and the whole ensemble decides the others.
 
-A cell that might be a blast or an immature granulocyte is never decided by one network alone, however certain it is:
-what a slide's verdict rests on is called by all members.
+One network alone never decides a cell that may be a blast or an immature granulocyte, however certain it is. All
+members call the cells that a slide's verdict depends on.
 """
 
 from collections.abc import Sequence
@@ -21,13 +21,13 @@ Probabilities = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Cascade:
-    """What was found on the validation split.
+    """The settings of the fast mode, and its measurement on the validation split.
 
     Attributes:
         first: position of the member that classifies first, in 8-bit integers.
-        gate: how probable a call of it must be to stand, 0–1.
-        decided: share of the validation images that it decided.
-        agreement: of the outcome with the whole ensemble in float32.
+        gate: the lowest probability at which this member decides a cell alone, 0–1.
+        decided: the share of validation images that it decided.
+        agreement: the agreement of the result with the whole ensemble in float32.
     """
 
     first: int
@@ -36,18 +36,18 @@ class Cascade:
     agreement: PrecisionAgreement
 
     def decides(self, alone: Probabilities, cell_types: Sequence[str]) -> NDArray[np.bool_]:
-        """Which cells (N,) the first member decides, by its probabilities (N, K), scaled as the ensemble's are."""
+        """Which cells (N,) the first member decides, by its probabilities (N, K), scaled like the ensemble's."""
         return decided_from(self.gate, alone, may_decide(alone, cell_types))
 
 
 def may_decide(alone: Probabilities, cell_types: Sequence[str]) -> NDArray[np.bool_]:
-    """Which cells (N,) are called something that no verdict rests on."""
+    """Which cells (N,) have calls on which no verdict depends."""
     may: NDArray[np.bool_] = np.isin(alone.argmax(axis=1), cells.indices(cell_types, _CRITICAL), invert=True)
     return may
 
 
 def decided_from(gate: float, alone: Probabilities, may: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Which of the cells (N,) that the network may decide reach the gate."""
+    """Which cells (N,) the network may decide and calls with a probability that reaches the gate."""
     certain: NDArray[np.bool_] = alone.max(axis=1) >= gate
     return may & certain
 
@@ -56,12 +56,12 @@ def find_gate(differs: NDArray[np.bool_], alone: Probabilities, may: NDArray[np.
     """The lowest gate at which at most 0.1% of all calls differ from the ensemble's.
 
     Args:
-        differs: (N,) whether the first member's call is another than the ensemble's; unidentified is a call too.
-        alone: (N, K) its probabilities, scaled as the ensemble's are.
-        may: (N,) which cells it may decide, see `may_decide`.
+        differs: (N,) whether the first member's call differs from the ensemble's; unidentified is a call too.
+        alone: (N, K) the first member's probabilities, scaled like the ensemble's.
+        may: (N,) which cells the first member may decide, see `may_decide`.
 
     Returns:
-        The gate, or None if even its surest calls differ too often.
+        The gate, or None if even the member's most certain calls differ too often.
     """
     certainty = np.where(may, alone.max(axis=1), -1.0)
     order = np.argsort(-certainty, kind="stable")

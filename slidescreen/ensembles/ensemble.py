@@ -1,4 +1,4 @@
-"""Several checkpoints that vote: how members' probabilities become one, and what was measured of their errors."""
+"""Several checkpoints that vote: how their probabilities are combined, and the measurements of their errors."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -29,31 +29,32 @@ Probabilities = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """What was measured on the validation split. An ensemble works without it, but its verdicts then use less
+    """Measurements on the validation split. An ensemble works without them, but its verdicts then use less
     information.
 
     Attributes:
-        temperature: divides the logarithms of the probabilities; 1 leaves them.
-        offsets: one for each cell type, added to these logarithms; they correct for types that training drew too
+        temperature: divides the logarithms of the probabilities; 1 changes nothing.
+        offsets: one for each cell type, added to these logarithms. They correct for types that training drew too
             often.
         rejection_threshold: a call less probable than this is `unidentified`.
         confusion_matrix: validation cells, rows true, columns called, in the order of the cell types; None if
-            it was not measured.
-        sure_matrix: of these, the cells whose calls were sure (`correction.SURE`); None if it was not measured.
-        call_correlation: how the calls of one true type vary between slides: the intra-slide correlation of a
-            Dirichlet-multinomial distribution, 0–1.
+            not measured.
+        sure_matrix: the confusion matrix of the cells whose calls were sure (`correction.SURE`); None if not measured.
+        call_correlation: the variation between slides of the calls of one true type, as the intra-slide correlation of
+            a Dirichlet-multinomial distribution, 0–1.
         false_calls: how often cells of other types are called into a tested group (`blasts`, …), and how these calls
             cluster on slides; for an absent group the confusion matrix is used.
-        corrected: types and groups whose percentage the correction improves on validation slides, or leaves as near to
-            the truth; None if it was not measured: then each is corrected whose errors are known.
+        corrected: types and groups whose percentages the correction improves on validation slides, or does not make
+            worse. None if not measured; then every type with known errors is corrected.
         usual: the range of a night's figures (see `drift.FIGURES`) on the validation images.
-        precisions: how calls in other precisions agree with those in float32.
-        cascade: how one member alone may decide some of the cells; None where none may, or it was not measured.
-        measured_on: the validation images; None if they were not counted apart from the confusion matrix.
-        measured: further figures, for people.
-        unsigned: types of which the laboratory that the ensemble was adapted to signed no cell; its networks before
-            judge them.
-        borrowed: types of which it signed so few cells that their error rates are those known before, too.
+        precisions: the agreement of calls in other precisions with calls in float32.
+        cascade: how one member alone may decide some cells; None if no member may, or if not measured.
+        measured_on: the validation images; None if only the confusion matrix counts them.
+        measured: further figures, for display.
+        unsigned: after adaptation, types of which the laboratory signed no cell. The networks before adaptation judge
+            them.
+        borrowed: after adaptation, types of which the laboratory signed only few cells. Their error rates are those
+            before adaptation.
     """
 
     temperature: float = 1.0
@@ -74,7 +75,7 @@ class ValidationResult:
 
     @property
     def graded_matrix(self) -> NDArray[np.int64] | None:
-        """Validation cells (K, 2K), rows true, columns called: surely, then not; (K, K) where it was not measured."""
+        """Validation cells (K, 2K), rows true, columns sure calls, then other calls; (K, K) if not measured."""
         if self.confusion_matrix is None or self.sure_matrix is None:
             return self.confusion_matrix
         return np.hstack([self.sure_matrix, self.confusion_matrix - self.sure_matrix])
@@ -84,7 +85,7 @@ class ValidationResult:
 class Ensemble:
     """Members that share one ordered list of cell types.
 
-    `familiarity` tells cells and slides unlike those it was measured on; None where that was not measured.
+    `familiarity` recognises cells and slides unlike those the ensemble was measured on; None if not measured.
     """
 
     members: tuple[Member, ...]
@@ -109,12 +110,12 @@ class Ensemble:
 
     @property
     def cell_types(self) -> tuple[str, ...]:
-        """The types it can call, in the order of its probabilities."""
+        """The cell types that the ensemble can call, in the order of its probabilities."""
         return self.members[0].checkpoint.cell_types
 
     @property
     def member_names(self) -> tuple[str, ...]:
-        """The members' backbones, numbered where one comes twice."""
+        """The members' backbones, with numbers if one occurs twice."""
         backbones = [member.checkpoint.backbone for member in self.members]
         if len(set(backbones)) == len(backbones):
             return tuple(backbones)
@@ -128,7 +129,7 @@ class Ensemble:
 
     @property
     def measured_on(self) -> MeasuredOn:
-        """The validation images; where they were not counted, those that the confusion matrix holds."""
+        """The validation images. If they were not counted, the confusion matrix gives their numbers."""
         if self.validation.measured_on is not None:
             return self.validation.measured_on
         matrix = self.validation.confusion_matrix
@@ -137,13 +138,13 @@ class Ensemble:
         return MeasuredOn(dict(zip(self.cell_types, matrix.sum(axis=1).tolist(), strict=True)))
 
     def combine(self, probabilities: Sequence[Probabilities]) -> Probabilities:
-        """The vote of the members, calibrated.
+        """The members' vote, calibrated.
 
         Args:
-            probabilities: for each member (N, K), rows adding up to 1.
+            probabilities: for each member (N, K). Each row adds up to 1.
 
         Returns:
-            (N, K), rows adding up to 1.
+            Probabilities (N, K). Each row adds up to 1.
         """
         return self._scaled(vote(probabilities, self.weights, self.rule))
 
@@ -156,13 +157,13 @@ class Ensemble:
         return apply_offsets(honest, self.validation.offsets) if self.validation.offsets else honest
 
     def called(self, probabilities: Probabilities) -> NDArray[np.int64]:
-        """(N,) indices of the types called, by probabilities (N, K) from `combine`; -1 where a cell is unidentified."""
+        """The called types (N,), as indices, by probabilities (N, K) from `combine`; -1 for an unidentified cell."""
         sure = probabilities.max(axis=1) >= self.validation.rejection_threshold
         return np.where(sure, probabilities.argmax(axis=1), -1)
 
 
 def vote(probabilities: Sequence[Probabilities], weights: Sequence[float], rule: str) -> Probabilities:
-    """Combine members' probabilities (N, K each): their weighted mean, or with `hard` that of their calls."""
+    """Combine members' probabilities (N, K each): their weighted mean, or for `hard` that of their calls."""
     total = np.zeros(probabilities[0].shape, np.float64)
     for member, weight in zip(probabilities, weights, strict=True):
         votes = np.eye(member.shape[1])[member.argmax(1)] if rule == VotingRule.HARD else member
@@ -171,7 +172,7 @@ def vote(probabilities: Sequence[Probabilities], weights: Sequence[float], rule:
 
 
 def default_weights(checkpoints: Sequence[Checkpoint]) -> list[float]:
-    """The study's 0.4 and 0.6 for its two backbones; equal weights for any other set."""
+    """0.4 and 0.6, as in the reference study, for its two backbones; equal weights for any other set."""
     if sorted(c.backbone for c in checkpoints) == sorted(DEFAULT_WEIGHTS):
         return [DEFAULT_WEIGHTS[c.backbone] for c in checkpoints]
     return [1 / len(checkpoints)] * len(checkpoints)

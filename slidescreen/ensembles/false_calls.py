@@ -1,6 +1,6 @@
-"""How often an ensemble calls a cell of another type a blast (or immature), and how that clusters on slides.
+"""False calls into a group: how often cells of other types are called blasts (or immature), and how they cluster.
 
-Few false calls are certain ones. So only calls above a certainty are tested. It is chosen on validation cells, so
+Few false calls are certain. So only calls above a certainty are tested. The certainty is chosen on validation cells, so
 that a few true blasts among many other cells stand out best.
 """
 
@@ -16,13 +16,13 @@ from slidescreen.statistics.beta_binomial import log_probability, upper_tail
 LEAST_CORRELATION = 1e-4
 CERTAINTIES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9)
 _GREATEST_CORRELATION = 0.3
-_RARER = 0.5  # prior odds of an order of magnitude of the correlation against the one below
+_RARER = 0.5  # prior odds of each order of magnitude of the correlation against the next lower one
 MOST_UNSEEN = 0.003  # upper bound of the rate of an error that was not seen on validation
-_DOUBT = 20  # pseudo-cells added to those of a type: rates from few cells are shrunk towards none
-_MANY = 0.05  # of the leukocytes: on such slides, cells with another label are often members
-_LEAST_CELLS = 20  # on a slide, to say anything of its own rate
-_LEAST_SLIDES = 3  # of such, to go by them alone
-_LEAST_SUPPORT = 50  # cells of a type, likewise
+_DOUBT = 20  # pseudo-cells added to a type's cells, which shrinks rates from few cells towards 0
+_MANY = 0.05  # of the leukocytes; on slides with more true members, cells of other labels are often members too
+_LEAST_CELLS = 20  # the fewest cells on a slide that show its own rate
+_LEAST_SLIDES = 3  # the fewest slides without many members that suffice alone
+_LEAST_SUPPORT = 50  # the fewest cells of a type that suffice alone
 _STEPS, _PROBABLY = 200, 2 / 3
 # The certainty is chosen to find this share of true members at this rate of false alarms.
 _SLIDE, _SHARE, _ERROR_RATE = 200, 0.05, 0.01
@@ -33,13 +33,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class FalseCalls:
-    """What validation cells say of the calls into one group.
+    """The calls of validation cells into one group.
 
     Attributes:
-        certainty: only calls of cells whose probabilities of the group's types add up to this are counted, 0–1.
-        counted: (K,) of the called leukocytes of each true type, those called into the group with that certainty.
-        called: (K,) of the cells of each true type, those called a leukocyte. Of types that are not of the group,
-            cells of slides with many of the group are in neither, where there are others enough.
+        certainty: a call counts if the probabilities of the group's types add up to this or more, 0–1.
+        counted: (K,) for each true type, the cells called into the group with this certainty.
+        called: (K,) for each true type, the cells called a leukocyte. For types outside the group, cells of slides with
+            many members of the group are in neither count, if there are enough other cells.
         correlation: how strongly false calls cluster on slides: the intra-slide correlation of a beta-binomial
             distribution, 0.0001–0.3.
     """
@@ -50,11 +50,11 @@ class FalseCalls:
     correlation: float = LEAST_CORRELATION
 
     def rates(self, positions: Sequence[int]) -> Floats:
-        """How often a cell of each type at `positions` is counted, 0–1.
+        """The rate at which cells of each type at `positions` are counted, 0–1.
 
-        An unseen error is not impossible, so half a cell in one (Jeffreys) is added. But unmeasured errors must not
-        explain blasts away: this adds at most `MOST_UNSEEN`, and rates from few cells are shrunk towards none. With
-        many cells both vanish.
+        An unseen error is still possible, so half a cell (Jeffreys) is added. But unmeasured errors must not explain
+        true blasts. So this adds at most `MOST_UNSEEN`, and rates from few cells are shrunk towards 0. With many cells
+        both effects vanish.
         """
         seen = self.counted[positions] / (self.called[positions] + _DOUBT)
         unseen = np.minimum(0.5 / (self.called[positions] + 1.0), MOST_UNSEEN)
@@ -67,7 +67,7 @@ def others(cell_types: Sequence[str], members: Sequence[str]) -> list[int]:
 
 
 def from_matrix(confusion: Counts, cell_types: Sequence[str], members: Sequence[str]) -> FalseCalls:
-    """All calls, however certain, from a confusion matrix (rows true, columns called), slides taken as alike."""
+    """False calls of any certainty from a confusion matrix (rows true, columns called), as if slides were alike."""
     inside, leukocytes = cells.indices(cell_types, members), cells.indices(cell_types, cells.LEUKOCYTES)
     return FalseCalls(0.0, confusion[:, inside].sum(axis=1), confusion[:, leukocytes].sum(axis=1))
 
@@ -81,22 +81,22 @@ def measure(
     members: Sequence[str],
     call_correlation: float = 0.0,
 ) -> FalseCalls:
-    """Measure false calls into a group at the certainty that finds few true members best.
+    """Measure false calls into a group, at the certainty that is best at finding few true members.
 
-    With fewer than fifty true members the certainty of their calls is unknown: then every call counts.
+    With fewer than fifty true members the certainty of their calls is unknown, and every call counts.
 
-    Slides with many true members are left out, if enough others remain. The test concerns slides without true
-    members, and cells with another label among a patient's blasts are often blasts. Promyelocytes are
-    left out of the clustering of false blasts: they are called blasts on some slides and not on others, and would
-    hide blasts on all slides. A slide with many of them is urgent by itself, whatever its blasts.
+    Slides with many true members are left out, if enough others remain. The test concerns slides without true members,
+    and among a patient's blasts cells with another label are often blasts. For the clustering of false blasts
+    promyelocytes are left out: some slides' promyelocytes are called blasts and others' are not, and this variation
+    would hide blasts on all slides. A slide with many promyelocytes is urgent anyway.
 
     Args:
         truth, called: (N,) type indices of validation cells that were called.
         probabilities: (N, K).
-        slides: (N,) names, empty where unknown; such cells say nothing of clustering.
+        slides: (N,) names, empty if unknown. Cells of unknown slides do not count for the clustering.
         cell_types: the K types.
-        members: of the group.
-        call_correlation: how the calls of one true type vary between slides, 0–1.
+        members: the group's types.
+        call_correlation: the variation between slides of the calls of one true type, 0–1.
     """
     inside, leukocytes = cells.indices(cell_types, members), cells.indices(cell_types, cells.LEUKOCYTES)
     foreign = others(cell_types, members)
@@ -135,7 +135,7 @@ def _on_slides_of_members(
 
 
 def _large(slides: NDArray[np.str_]) -> list[str]:
-    """Names of the slides with enough cells to show a rate of their own."""
+    """Names of the slides with enough cells to show their own rate."""
     names, counts = np.unique(slides[slides != ""], return_counts=True)
     return [str(name) for name in names[counts >= _LEAST_CELLS]]
 
@@ -146,10 +146,11 @@ def power(
     """The chance, 0–1, that a slide of 200 leukocytes with 5% true members is flagged, at 1% false alarms.
 
     Args:
-        false_calls: measured at one certainty.
-        inside, foreign: positions of the group's types, and of the other leukocytes; these are as on validation.
-        call_correlation: how the share of the true members that is found varies between slides, 0–1. Members found on
-            one slide and missed on the next are worth less than members found in part on each.
+        false_calls: false calls measured at one certainty.
+        inside, foreign: positions of the group's types, and of the other leukocytes. The slide's other leukocytes are
+            mixed as on validation.
+        call_correlation: the variation between slides of the share of true members that is found, 0–1. Finding all
+            members on half the slides is worth less than finding half of them on every slide.
     """
     total = false_calls.called
     weights = total[foreign] if total[foreign].any() else None
@@ -170,19 +171,19 @@ def power(
 def slide_correlation(false: NDArray[np.bool_], slides: NDArray[np.str_], rates: Floats) -> float:
     """How strongly false calls cluster on slides: the intra-slide correlation of a beta-binomial distribution.
 
-    The value that the true one does not exceed with a posterior probability of two thirds. The prior of each order of
-    magnitude from 0.0001 to 0.3 is half that of the one below. False calls and slides are few, so the most likely
-    value would often be one of these ends, and half of the time too low. Without data it is 0.0022:
-    unmeasured errors must not explain blasts away.
+    The result is the quantile of two thirds of the posterior. From 0.0001 to 0.3 the prior of each order of magnitude
+    is half that of the next lower one. False calls and slides are few. So the most likely value would often be one of
+    these ends, and too low half of the time. Without data the result is only 0.0022, because unmeasured errors must not
+    explain true blasts.
 
     Args:
         false: (N,) whether each validation cell was falsely called.
-        slides: (N,) names, empty where unknown; such cells say nothing here.
-        rates: (N,) the rate of false calls for a cell of such a type. A slide's mean is that of its own cells, scaled
-            to the observed number of false calls on all slides.
+        slides: (N,) names, empty if unknown. Cells of unknown slides do not count.
+        rates: (N,) the rate of false calls for the type of each cell. A slide's mean rate is the mean of its cells,
+            scaled to the observed number of false calls on all slides.
 
     Returns:
-        From 0.0001 to 0.3; 0.0022 where no slide has enough cells, or none has a false call.
+        The correlation, from 0.0001 to 0.3; 0.0022 if no slide has enough cells, or none has a false call.
     """
     usable = [slides == name for name in _large(slides)]
     totals = np.asarray([here.sum() for here in usable], dtype=np.int64)
@@ -200,17 +201,17 @@ def slide_correlation(false: NDArray[np.bool_], slides: NDArray[np.str_], rates:
 
 
 def tail_probability(count: int, total: int, rate: float, correlation: float) -> float:
-    """The probability of `count` or more false calls among `total` cells at a mean rate that varies by slide."""
+    """The probability of `count` or more false calls among `total` cells. The rate varies by slide about its mean."""
     scale = float(_scale(correlation))
     return upper_tail(count, total, rate * scale, (1 - rate) * scale)
 
 
 def _distribution(total: int, rate: float, correlation: float) -> Floats:
-    """The probability of each count from 0 to `total` at a mean rate that varies by slide."""
+    """The probability of each count from 0 to `total`. The rate varies by slide about its mean."""
     scale = _scale(correlation)
     return np.exp(log_probability(np.arange(total + 1), total, rate * scale, (1 - rate) * scale))
 
 
 def _scale(correlation: Floats | float) -> Floats:
-    """The sum of a beta distribution's two parameters, by the intra-slide correlation."""
+    """The sum of a beta distribution's two parameters, from the intra-slide correlation."""
     return np.asarray(1 / np.maximum(correlation, LEAST_CORRELATION) - 1)

@@ -1,10 +1,14 @@
-"""How unlike the cells that an ensemble was measured on a cell is, by what its networks see of it.
+"""How unlike a cell is to the cells on which an ensemble was measured, by the features of its networks.
 
-Two measures, of each network. By its *optics* a cell is abroad: the first layers respond otherwise than on any camera
-of the training cells, for colour, contrast or sharpness are others. By its *kind* it is unlike every type: its last
-features lie far from each type for how far they lie from all cells together (relative Mahalanobis distance, Ren et al.
-2021). Where it was shown cells of types that the networks have no class for, likeness to these raises the kind.
-Several networks must agree on the optics, and are averaged on the kind.
+Each network gives two measures:
+
+- *optics*: high if the first layers respond otherwise than for every camera of the training cells, because colour,
+  contrast or sharpness differ;
+- *kind*: high if the cell resembles no type. Its last features lie far from each type, relative to their distance from
+  all cells together (relative Mahalanobis distance, Ren et al. 2021). If the ensemble was shown cells of types without
+  a class, likeness to them raises the kind.
+
+Of several networks the lowest optics and the mean kind count.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,28 +24,29 @@ from slidescreen.statistics.distances import distances
 Floats = NDArray[np.float64]
 Features = NDArray[np.float32]
 
-OPTICS_POWER, KIND_POWER = 4, 2  # what lies below its cut disturbs the other measure little
+OPTICS_POWER, KIND_POWER = 4, 2  # powers make a measure below its cut small, so that it hardly affects the maximum
 LEAST_LIKENESS = -1.5
-"""Likeness to a shown type counts from here on. From lower on, types that were never shown would be told less often."""
+"""Likeness to a shown type counts from here on. A lower value would find fewer cells of types that were never shown."""
 
 EXACT, COARSE = "fp32", "int8"
-"""In which arithmetic a network's features were taken; those of others go by the exact ones."""
+"""The precisions in which a network's features were measured. Other precisions use those of `EXACT`."""
 
 
 @dataclass(frozen=True, eq=False)
 class HomeFeatures:
-    """Where one network's features of training cells lie. F features, E of them early; S cameras, T types; U types
-    without a class that it was shown.
+    """The distribution of one network's features over the training cells.
+
+    Sizes: F features, E of them early; C components; S cameras; T types; U shown types without a class.
 
     Attributes:
         middle, scale: (F,) mean and standard deviation.
-        cameras, camera_whitening: (S, E) and (S, E, E), of the early features of each source.
+        cameras, camera_whitening: (S, E) and (S, E, E), the centres and whitening matrices of the early features by source.
         components: (F - E, C) the principal components of the last features.
-        types, type_whitening: (T, C) and (C, C), one scatter for all types.
+        types, type_whitening: (T, C) and (C, C), the centres of the types and their common whitening matrix.
         spread: (C,) standard deviations of all cells.
-        shown, shown_offsets: (U, C) and (U,), by which a cell's likeness to each type without a class is computed from
-            its components: 0 is what 97.5% of the cells at home stay below, 1 a standard deviation more.
-        optics_cut, kind_cut: distances that 97.5% of the cells stay below.
+        shown, shown_offsets: (U, C) and (U,), linear functions that give a cell's likeness to each type without a class
+            from its components. 97.5% of the training cells have a likeness below 0; 1 is one standard deviation.
+        optics_cut, kind_cut: the distances below which 97.5% of the cells lie.
     """
 
     middle: Floats
@@ -58,7 +63,7 @@ class HomeFeatures:
     kind_cut: float = 1.0
 
     def ratios(self, features: Features) -> Floats:
-        """Of features (N, F), optics and kind (N, 2), 1 at the cut."""
+        """Optics and kind (N, 2) of features (N, F), 1 at the cut."""
         early, last = self._projected(features)
         optics = distances(early, self.cameras, self.camera_whitening).min(axis=1)
         nearest = distances(last, self.types, self.type_whitening).min(axis=1)
@@ -70,7 +75,7 @@ class HomeFeatures:
         return np.column_stack([optics / self.optics_cut, kind / self.kind_cut])
 
     def components_of(self, features: Features) -> Floats:
-        """Of features (N, F), the principal components of the last ones (N, C)."""
+        """The principal components (N, C) of the last of features (N, F)."""
         return self._projected(features)[1]
 
     def _projected(self, features: Features) -> tuple[Floats, Floats]:
@@ -80,7 +85,7 @@ class HomeFeatures:
 
 @dataclass(frozen=True)
 class UsualShare:
-    """What share of a slide's cells is beyond a cut at home, 0–1, and how that clusters on slides."""
+    """The share of the training laboratories' cells above a cut, 0–1, and how such cells cluster on slides."""
 
     rate: float
     correlation: float
@@ -88,16 +93,16 @@ class UsualShare:
 
 @dataclass(frozen=True, eq=False)
 class Familiarity:
-    """What tells cells and slides that the ensemble was not measured on.
+    """Recognises cells and slides unlike those on which the ensemble was measured.
 
     Attributes:
-        networks: by member's position and arithmetic.
-        optics_cut, kind_cut: of all members together, in units of their own.
-        most_unfamiliar: share of unfamiliar cells that no slide at home exceeds, 0–1.
-        unknown: of cells that are unlike every type.
-        measured_on: how many training and validation cells.
-        shown: the labels of cells without a class by which it was shown what is unknown.
-        path, sha256: its file.
+        networks: the features of each network, by its member's position and its precision.
+        optics_cut, kind_cut: the cuts of all members together, in units of the members' own cuts.
+        most_unfamiliar: the largest share of unfamiliar cells on a slide of the training laboratories, 0–1.
+        unknown: the usual share of cells that resemble no type.
+        measured_on: the numbers of training and validation cells.
+        shown: the labels of the cells without a class that were shown as examples of unknown cells.
+        path, sha256: the file.
     """
 
     networks: Mapping[tuple[int, str], HomeFeatures]
@@ -111,11 +116,11 @@ class Familiarity:
     sha256: str = ""
 
     def of_one(self, member: int, arithmetic: str, features: Features) -> Floats:
-        """By one member's features (N, F): unfamiliarity and strangeness (N, 2), see `grades`."""
+        """Unfamiliarity and strangeness (N, 2) by one member's features (N, F), see `grades`."""
         return grades(self._ratios(member, arithmetic, features))
 
     def of_all(self, arithmetics: Sequence[str], features: Sequence[Features]) -> Floats:
-        """By all members' features: unfamiliarity and strangeness (N, 2), see `grades`."""
+        """Unfamiliarity and strangeness (N, 2) by all members' features, see `grades`."""
         pairs = enumerate(zip(arithmetics, features, strict=True))
         joint = together([self._ratios(member, each, seen) for member, (each, seen) in pairs])
         return grades(joint / (self.optics_cut, self.kind_cut))
@@ -126,15 +131,16 @@ class Familiarity:
 
 
 def together(ratios: Sequence[Floats]) -> Floats:
-    """Several members' ratios (N, 2 each) as one: the least optics, the mean kind."""
+    """Combine several members' ratios (N, 2 each): the lowest optics, the mean kind."""
     stacked = np.stack(ratios)
     return np.column_stack([stacked[:, :, 0].min(axis=0), stacked[:, :, 1].mean(axis=0)])
 
 
 def grades(ratios: Floats) -> Floats:
-    """From optics and kind (N, 2) to unfamiliarity, the greater of both, and strangeness, of the kind alone.
+    """Unfamiliarity and strangeness (N, 2) from optics and kind (N, 2).
 
-    Both are 1 at the cut, which 5% (2.5%) of the cells at home exceed.
+    Unfamiliarity is the greater of both; strangeness is the kind alone. Both are 1 at the cut. Of the training cells 5%
+    exceed it by their unfamiliarity, 2.5% by their strangeness.
     """
     optics, kind = ratios[:, 0] ** OPTICS_POWER, ratios[:, 1] ** KIND_POWER
     return np.column_stack([np.maximum(optics, kind), kind])

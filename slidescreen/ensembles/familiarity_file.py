@@ -1,4 +1,4 @@
-"""What an ensemble needs to tell the unfamiliar, as one safetensors file, and the figures of it in `ensemble.json`."""
+"""The file of an ensemble's `Familiarity`: arrays in one safetensors file, figures in `ensemble.json`."""
 
 import dataclasses
 import math
@@ -15,8 +15,8 @@ from slidescreen.files.writing import printable, write_whole
 
 NAME = "familiarity.safetensors"
 _ARRAYS = tuple(field.name for field in dataclasses.fields(HomeFeatures) if not field.name.endswith("_cut"))
-_OF_SHOWN = ("shown", "shown_offsets")  # not there where no cells without a class were shown
-_HALF = frozenset({"components"})  # by far the largest: half precision moves no distance by a hundredth
+_OF_SHOWN = ("shown", "shown_offsets")  # absent if no cells without a class were shown
+_HALF = frozenset({"components"})  # by far the largest arrays; half precision changes distances by less than 1%
 
 
 def write_arrays(path: Path, found: Familiarity) -> None:
@@ -34,7 +34,7 @@ def write_arrays(path: Path, found: Familiarity) -> None:
 
 
 def figures(found: Familiarity) -> dict[str, Any]:
-    """What stands in `ensemble.json`, beside the file's name and hash."""
+    """The figures for `ensemble.json`, without the file's name and hash."""
     return {
         "optics_cut": found.optics_cut,
         "kind_cut": found.kind_cut,
@@ -50,11 +50,11 @@ def figures(found: Familiarity) -> dict[str, Any]:
 
 
 def read(path: Path, sha256: str, entry: dict[str, Any], members: int) -> Familiarity:
-    """What `write_arrays` wrote, with its figures.
+    """Read the arrays that `write_arrays` wrote, and the figures in `entry`.
 
     Raises:
-        InputError: the file is none of ours.
-        ValueError, KeyError, TypeError: the figures are not as `figures` has them.
+        InputError: `write_arrays` did not write the file.
+        ValueError, KeyError, TypeError: `figures` did not make the figures.
     """
     try:
         arrays = load(path.read_bytes())

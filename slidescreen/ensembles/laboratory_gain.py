@@ -1,23 +1,23 @@
-"""What adapting an ensemble to a laboratory brings, as found on cells of slides that it did not learn from."""
+"""The gain by adapting an ensemble to a laboratory, measured on slides that the adaptation did not learn from."""
 
 from dataclasses import dataclass
 
-_SIGN_MORE = 0.01  # a gain from one step of the learning curve to the next that is worth signing for
+_SIGN_MORE = 0.01  # if the learning curve's last step gains more, signing more cells is worthwhile
 
 
 @dataclass(frozen=True)
 class Adaptation:
-    """What an adaptation found.
+    """The result of an adaptation.
 
     Attributes:
-        cells: signed cells by label.
-        slides: how many; None where they are not known.
-        before, after: share of these cells called right, every cell called: by the old ensemble, and by an adapted one
-            that did not learn from their slides.
-        low, high: 95% limits of the difference; none where there are too few slides.
-        curve: of cells of each type at most, the share called right.
-        left_out: of each type, its recall by the old ensemble, and after adapting to the other types.
-        guard: how much of its old probability an unsigned type keeps, 0–1; blasts and promyelocytes keep all.
+        cells: number of signed cells by label.
+        slides: number of slides; None if unknown.
+        before, after: share of these cells called right, with no cell rejected, by the old ensemble and by an adapted
+            one that did not learn from their slides.
+        low, high: 95% limits of the difference; None if there are too few slides.
+        curve: the share called right, by the largest number of cells of each type to learn from.
+        left_out: for each type, its recall by the old ensemble, and its recall after adapting to the other types only.
+        guard: the part of its old probability that an unsigned type keeps, 0–1. Blasts and promyelocytes keep all.
         unsigned: types without a signed cell.
         adopted: whether the new ensemble is the adapted one; if not, it is the old one.
     """
@@ -36,6 +36,6 @@ class Adaptation:
 
 
 def worth_signing_more(found: Adaptation) -> bool:
-    """Whether the last step of the learning curve still gained."""
+    """Whether the last step of the learning curve still brought a gain."""
     values = list(found.curve.values())
     return len(values) > 1 and values[-1] - values[-2] > _SIGN_MORE

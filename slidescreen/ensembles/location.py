@@ -1,4 +1,4 @@
-"""Where the ensemble lies that is used unless another is named."""
+"""The folder of the default ensemble."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ VARIABLE = "SLIDESCREEN_ENSEMBLE"
 
 
 def default_ensemble() -> Path:
-    """The ensemble to use: named by the environment, else the one that ships, in the package or beside its source.
+    """The default ensemble's folder: named by an environment variable, else the one that ships with the package.
 
     Raises:
         InputError: there is none.
@@ -24,7 +24,7 @@ def default_ensemble() -> Path:
 
 
 def shipped_ensemble() -> Path | None:
-    """The ensemble that ships, in the package or beside its source; None if it is not there."""
+    """The folder of the ensemble that ships, in the package or beside its source; None if it does not exist."""
     package = Path(__file__).resolve().parents[1]
     places = [package / "weights" / "default", package.parent / "weights" / "default"]
     return next((place for place in places if (place / "ensemble.json").is_file()), None)

@@ -24,9 +24,9 @@ Features = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class MemberPredictions:
-    """Each member's probabilities (N, K) for the same N labelled images, before any vote, and how the images look.
+    """Each member's probabilities (N, K) for the same N labelled images, before any vote, and the images' appearance.
 
-    `features`: (N, F) of each member, where they were asked for.
+    `features` are (N, F) for each member; empty unless requested.
     """
 
     images: tuple[LabelledImage, ...]
@@ -46,14 +46,14 @@ def predict(
     """Classify labelled images with each member.
 
     Args:
-        ensemble: whose members are asked.
-        engines: one for each of them.
-        images: labelled with its types.
-        progress: told how many images are done, and of how many.
-        with_features: whether what each network sees is kept beside its probabilities.
+        ensemble: the ensemble.
+        engines: one for each member.
+        images: images with labels of the ensemble's types.
+        progress: receives the number of finished images, and of all images.
+        with_features: whether to keep each network's features too.
 
     Raises:
-        InputError: an image cannot be read (it is named), or its type is none of the ensemble's.
+        InputError: an image cannot be read (the message names it), or the ensemble does not have its type.
     """
     types = ensemble.cell_types
     foreign = sorted({image.label for image in images} - set(types))
@@ -88,10 +88,10 @@ def predict(
 
 
 def decoded(image: LabelledImage) -> Image.Image:
-    """The picture itself.
+    """The decoded picture of a labelled image.
 
     Raises:
-        InputError: it cannot be read; it is named.
+        InputError: the image cannot be read. The message names it.
     """
     try:
         return decode(read_bytes(image.path))
@@ -100,7 +100,7 @@ def decoded(image: LabelledImage) -> Image.Image:
 
 
 def _of_stacked(engine: Engine, with_features: bool) -> Callable[[Sequence[Pixels]], Floats]:
-    """From images to the probabilities, and the features behind them, of each."""
+    """A function from images to rows of probabilities, followed by features if requested."""
 
     def classify(images: Sequence[Pixels]) -> Floats:
         if not with_features:

@@ -1,4 +1,4 @@
-"""Slides in, calls out: decoding runs ahead of inference, batches fill across slides, order is kept."""
+"""Classify slides. Decoding runs ahead of inference, batches may hold images of several slides, order is kept."""
 
 import math
 from collections import deque
@@ -20,13 +20,13 @@ from slidescreen.engine.readers import Readers, Task
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.voting import Vote
 
-_MOST_LATE = 3  # images of a slide in a row that may time out: waiting for each of the others would take all night
+_MOST_LATE = 3  # after so many timeouts in a row the rest of a slide is given up; waiting for each would take all night
 _AHEAD = 2  # batches in progress at once, so that the engines never idle
 
 
 @dataclass
 class _Open:
-    """A slide of which some calls are still to come."""
+    """A slide whose calls are not complete yet."""
 
     slide: Slide
     calls: dict[int, Call] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class _Waiting:
 
 @dataclass(frozen=True)
 class _Pending:
-    """A batch under way."""
+    """A batch that is being classified."""
 
     batch: list[_Waiting]
     rows: Future[NDArray[np.float64]]
@@ -71,13 +71,13 @@ class Pipeline:
         """Set up.
 
         Args:
-            ensemble: whose members `engines` run, in its order.
-            engines: one for each member.
-            batch_size: images per pass, halved where memory runs out; None for what suits the engines.
-            workers: processes that decode.
-            progress: told how many more images are done.
+            ensemble: the ensemble.
+            engines: one for each member, in the ensemble's order.
+            batch_size: images per pass, halved if memory runs out; None for the engines' own batch size.
+            workers: number of decoding processes.
+            progress: receives the number of newly finished images.
             time_limit: seconds that reading and decoding one image may take.
-            note: told when memory runs out; on another thread than `progress`.
+            note: receives a message if memory runs out, in another thread than `progress`.
         """
         self._ensemble = ensemble
         self._engines = engines
@@ -89,7 +89,7 @@ class Pipeline:
         self._time_limit = time_limit
 
     def run(self, slides: Iterable[Slide]) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
-        """Yield each slide with one call per image, as soon as its last image is done, in the order given."""
+        """Yield each slide with one call per image, in the given order, as soon as its last image is done."""
         unfinished: deque[_Open] = deque()
         pending: deque[_Pending] = deque()
         batch: list[_Waiting] = []
@@ -121,7 +121,7 @@ class Pipeline:
     def _load_ahead(
         self, slides: Iterable[Slide], readers: Readers, unfinished: deque[_Open]
     ) -> Iterator[tuple[_Open, int, DecodedImage]]:
-        """Images in order, while a bounded number of later ones is being decoded."""
+        """Yield images in order, while a bounded number of later images is decoded."""
         ahead: deque[tuple[_Open, int, Task | None]] = deque()
         for slide in slides:
             place = _Open(slide)
@@ -137,7 +137,7 @@ class Pipeline:
     def _loaded(
         self, readers: Readers, place: _Open, position: int, task: Task | None
     ) -> tuple[_Open, int, DecodedImage]:
-        """Wait for an image, unless those before it show that its slide's folder does not answer."""
+        """Wait for an image, unless earlier images show that the slide's folder does not respond."""
         refusal = place.slide.images[position].refusal
         if refusal:
             loaded = DecodedImage(reason=refusal)
@@ -168,7 +168,7 @@ class Pipeline:
         self._progress(1)
 
     def _collect(self, pending: deque[_Pending], most: int) -> None:
-        """Take the results of the first batches, until at most so many are still under way."""
+        """Collect the results of the first batches, until at most `most` are still being classified."""
         while len(pending) > most:
             batch, rows = pending[0].batch, pending[0].rows.result()
             pending.popleft()
@@ -179,7 +179,7 @@ class Pipeline:
             self._progress(len(batch))
 
     def _call(self, waiting: _Waiting, probabilities: NDArray[np.float64], called: int, grades: list[float]) -> Call:
-        """The call of an image; `called` as by `Ensemble.called`, `grades` its unfamiliarity and strangeness."""
+        """The call of an image. `called` is from `Ensemble.called`; `grades` are unfamiliarity and strangeness."""
         image, loaded = waiting.place.slide.images[waiting.position], waiting.loaded
         unfamiliarity, strangeness = (None if math.isnan(grade) else grade for grade in grades)
         return Call(
@@ -205,7 +205,7 @@ def _finished(unfinished: deque[_Open]) -> Iterator[tuple[Slide, tuple[Call, ...
 
 
 def _by_vote(vote: Vote) -> Callable[[Sequence[_Waiting]], NDArray[np.float64]]:
-    """From a batch to its probabilities, unfamiliarity and strangeness (N, K + 2)."""
+    """A function from a batch to its probabilities, unfamiliarity and strangeness (N, K + 2)."""
 
     def classify(batch: Sequence[_Waiting]) -> NDArray[np.float64]:
         found = vote([np.stack(pixels) for pixels in zip(*(w.loaded.pixels for w in batch), strict=True)])

@@ -30,10 +30,10 @@ FORMAT_VERSION = 2
 def save(folder: Path, ensemble: Ensemble) -> Ensemble:
     """Write an ensemble folder: the members' files, then `ensemble.json`.
 
-    Replaces the files of an ensemble that is there; what else is there keeps its place.
+    The files of an ensemble that is already there are replaced. Other files in the folder stay.
 
     Returns:
-        The ensemble with its files' new places.
+        The ensemble with the new paths of its files.
     """
     make_folder(folder)
     members: list[Member] = []
@@ -48,7 +48,7 @@ def save(folder: Path, ensemble: Ensemble) -> Ensemble:
             copies.append((member.int8.path, int8.path))
         members.append(replace(member, path=target, int8=int8))
     contents = [(source.read_bytes(), target) for source, target in copies if source.resolve() != target.resolve()]
-    for content, target in contents:  # all are read by now: a target may be where another member lay
+    for content, target in contents:  # every file has been read, because a target may be another member's old place
         write_whole(target, partial(Path.write_bytes, data=content))
     saved = replace(ensemble, members=tuple(members))
     if ensemble.familiarity is not None:
@@ -60,7 +60,7 @@ def save(folder: Path, ensemble: Ensemble) -> Ensemble:
 
 
 def _others(folder: Path, ensemble: Ensemble) -> set[str]:
-    """Names in a folder of files that are neither the ensemble's nor of one that it replaces, in lower case."""
+    """Lower-case names of the folder's files that belong neither to this ensemble nor to one that it replaces."""
     files = [file for member in ensemble.members for file in (member.path, member.int8 and member.int8.path) if file]
     own = {file.resolve() for file in files}
     try:
@@ -73,7 +73,7 @@ def _others(folder: Path, ensemble: Ensemble) -> set[str]:
 
 
 def _free_name(path: Path, taken: set[str]) -> str:
-    """A name like the file's that is free, also for its 8-bit network and on file systems that ignore case."""
+    """A free name like the file's. It is free for the 8-bit network too, and on file systems that ignore case."""
     stems = itertools.chain([path.stem], (f"{number}-{path.stem}" for number in itertools.count(2)))
     name = next(name for stem in stems if taken.isdisjoint(_both(name := legal_name(stem, ".safetensors"))))
     taken |= _both(name)
@@ -89,7 +89,7 @@ def _int8_path(path: Path) -> Path:
 
 
 def load(folder: Path) -> Ensemble:
-    """Read an ensemble folder; each member's content must be the one that was measured.
+    """Read an ensemble folder. The hash of each member's file must be the recorded one.
 
     Raises:
         InputError: no such folder, a damaged or foreign file, a hash that does not match.
@@ -117,7 +117,7 @@ def load(folder: Path) -> Ensemble:
 
 
 def _familiarity(folder: Path, content: dict[str, Any], members: int) -> Familiarity | None:
-    entry = content.get("familiarity")  # ensembles of earlier releases have none
+    entry = content.get("familiarity")  # absent in ensembles of earlier releases
     return None if entry is None else familiarity_file.read(*_measured_file(folder, entry), entry, members)
 
 
@@ -175,7 +175,7 @@ def _read_member(folder: Path, entry: dict[str, Any]) -> Member:
 
 
 def _measured_file(folder: Path, entry: dict[str, Any]) -> tuple[Path, str]:
-    """A file of the ensemble and its content hash, which must be the one in `entry`."""
+    """A file of the ensemble and its content hash, which must equal the one in `entry`."""
     name = str(entry["file"])
     if Path(name).name != name:
         raise ValueError(f"{name!r} is not a plain file name")
@@ -236,12 +236,12 @@ def _validation(content: dict[str, Any], types: int, members: int) -> Validation
 
 
 def _adapted_types(validation: ValidationResult) -> dict[str, frozenset[str]]:
-    """Types that a laboratory's cells say nothing, or too little, of; only adapted ensembles have any."""
+    """Types without any, or with too few, of a laboratory's cells. Only adapted ensembles have such types."""
     return {"unsigned": validation.unsigned, "borrowed": validation.borrowed}
 
 
 def _measured_on(entry: dict[str, Any] | None) -> MeasuredOn | None:
-    """What is enough is judged anew: what `shortfalls` says is for people."""
+    """The validation images. Stored shortfalls are not read; they are computed again."""
     if entry is None:
         return None
     slides = entry["slides"]

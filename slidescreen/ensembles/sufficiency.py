@@ -1,4 +1,4 @@
-"""The number of validation cells of an ensemble, and whether they suffice to know its error rates."""
+"""The number of an ensemble's validation cells, and whether they suffice to know its error rates."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,19 +10,18 @@ from slidescreen import cells
 if TYPE_CHECKING:
     from slidescreen.data.labels import LabelledImage
 
-# From how many validation cells on the verdict is worth what it says: docs/evidence/verdict.md, "With few validation
-# cells".
+# With fewer validation cells verdicts are not reliable: docs/evidence/verdict.md, "With few validation cells".
 LEAST_CELLS, LEAST_BLASTS, LEAST_OTHERS = 500, 50, 300
-LEAST_SLIDES = 3  # of those that are named; fewer say nothing of how slides differ
+LEAST_SLIDES = 3  # named slides; fewer do not show how slides differ
 
 
 @dataclass(frozen=True)
 class MeasuredOn:
-    """The labelled images that an ensemble was measured on.
+    """The labelled images on which an ensemble was measured.
 
     Attributes:
-        cells: how many there are of each cell type; types without any may be missing.
-        slides: of how many slides they are; None where not every image names its slide.
+        cells: number of cells of each type; types without cells may be missing.
+        slides: number of slides; None if not every image names its slide.
     """
 
     cells: Mapping[str, int]
@@ -36,7 +35,7 @@ class MeasuredOn:
         return cls(dict(Counter(image.label for image in listed)), None if "" in names else len(names))
 
     def shortfalls(self) -> tuple[str, ...]:
-        """What is missing, as in "20 of 500 cells"; empty if nothing is."""
+        """What is missing, for instance "20 of 500 cells"; empty if nothing is missing."""
         return tuple(f"{found} of {needed} {what}" for what, found, needed in self._tallies() if found < needed)
 
     def _tallies(self) -> Iterator[tuple[str, int, int]]:
@@ -49,6 +48,6 @@ class MeasuredOn:
             yield "slides", self.slides, LEAST_SLIDES
 
     def by_type(self) -> str:
-        """How many cells there are of each type, in words."""
+        """The number of cells of each type, in words."""
         found = [f"{self.cells[name]} {name}" for name in cells.CELL_TYPES if self.cells.get(name)]
         return ", ".join(found) or "no cell"

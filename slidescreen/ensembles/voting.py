@@ -1,4 +1,4 @@
-"""Prepared pixels in, an ensemble's probabilities out, and how unfamiliar each cell is."""
+"""Compute an ensemble's probabilities from prepared pixels, and how unfamiliar each cell is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +14,11 @@ from slidescreen.ensembles.ensemble import Ensemble
 
 @dataclass(frozen=True)
 class Voted:
-    """What an ensemble makes of N images.
+    """An ensemble's result for N images.
 
     Attributes:
         probabilities: (N, K), calibrated.
-        unfamiliarity: (N, 2) unfamiliarity and strangeness, by `familiarity.grades`; NaN where it cannot tell.
+        unfamiliarity: (N, 2) unfamiliarity and strangeness, by `familiarity.grades`; NaN if not measured.
     """
 
     probabilities: NDArray[np.float64]
@@ -29,7 +29,7 @@ class Vote:
     """An ensemble and its engines. If one engine classifies first, the others see only the cells that it leaves.
 
     Attributes:
-        preprocessings: in which images are wanted; members that prepare alike share the pixels.
+        preprocessings: the preprocessings that the images need. Members with equal preprocessing share pixels.
     """
 
     def __init__(self, ensemble: Ensemble, engines: MemberEngines) -> None:

@@ -1,4 +1,4 @@
-"""Agreement of two methods that measured the same slides: a model and a laboratory, say."""
+"""Agreement of two methods that measured the same slides, for instance a model and a laboratory."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ class BlandAltman:
         n: pairs.
         bias: mean difference.
         sd: standard deviation of the differences.
-        limits: of agreement, bias - z sd and bias + z sd: a fraction `level` of normal differences.
+        limits: limits of agreement, bias - z sd and bias + z sd. They hold a fraction `level` of normal differences.
         bias_interval: confidence limits of the bias.
         low_interval: confidence limits of the lower limit of agreement.
         high_interval: confidence limits of the upper limit of agreement.
@@ -49,8 +49,8 @@ def bland_altman(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> BlandAltman
 
     Args:
         a: measurements by one method, shape (n,), n at least 2, one for each slide.
-        b: by the other, shape (n,).
-        level: of the limits of agreement, and of the confidence limits of all three lines.
+        b: measurements by the other method, shape (n,).
+        level: level of the limits of agreement, and of the confidence limits of all three lines.
 
     Raises:
         ValueError: shapes differ, fewer than two pairs, values that are not finite, level outside (0, 1).
@@ -78,22 +78,22 @@ def bland_altman(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> BlandAltman
 
 
 def passing_bablok(x: ArrayLike, y: ArrayLike, level: float = 0.95) -> PassingBablok:
-    """Regression of one method on another where both err, robust to outliers and of no assumed distribution.
+    """Regression for two methods that both have errors. It is robust to outliers and assumes no distribution.
 
-    The slope is the shifted median of the slopes between all pairs of points: exchanging the methods inverts
-    it (for an odd number of slopes exactly). Equal points have no slope, a slope of exactly -1 is left out, a
-    vertical one counts as plus infinity. Takes memory in proportion to n²: 0.1 GB for 2,000 pairs.
+    The slope is the shifted median of the slopes between all pairs of points. Exchanging the methods inverts it,
+    exactly so for an odd number of slopes. Equal points have no slope, a slope of exactly -1 is left out, and a
+    vertical slope counts as plus infinity. Memory grows with n²: 0.1 GB for 2,000 pairs.
 
     Args:
         x: measurements by the method to compare with, shape (n,), n at least 2, one for each slide.
-        y: by the other, shape (n,). The method is made for a positive relation.
-        level: of the confidence limits.
+        y: measurements by the other method, shape (n,). The regression is made for a positive relation.
+        level: level of the confidence limits.
 
     Returns:
-        Slope and intercept; NaN if the median slope is vertical (x hardly varies), or if the relation is so
-        negative that the shift leaves the slopes. A confidence limit that the slopes are too few to bound is
-        infinite. The limits of the intercept are the paper's: they follow from those of the slope alone and
-        leave out the scatter about the line, so they cover less often than the level, most so if x is near 0.
+        Slope and intercept. They are NaN if the median slope is vertical (x hardly varies), or if the relation is so
+        negative that the shift goes past the last slope. A confidence limit is infinite if there are too few slopes
+        to bound it. The limits of the intercept are those of the paper. They follow from the slope's limits alone,
+        without the scatter about the line, so they cover less often than the level, most so if x is near 0.
 
     Raises:
         ValueError: shapes differ, fewer than two pairs, values that are not finite, level outside (0, 1).
@@ -140,8 +140,8 @@ def _pairwise_slopes(x: Floats, y: Floats) -> Floats:
     run, rise = x[later] - x[earlier], y[later] - y[earlier]
     distinct = (run != 0) | (rise != 0)
     run, rise = run[distinct], rise[distinct]
-    # The sign of a vertical slope would hang on the order of its points. The shift makes -inf and +inf the
-    # same: what one adds to the shift, it takes from the front of the order.
+    # The sign of a vertical slope would depend on the order of its points. The shift makes -inf and +inf equivalent:
+    # a slope of -inf adds one to the shift, and one to the front of the order.
     slopes = np.full(len(run), np.inf)
     np.divide(rise, run, out=slopes, where=run != 0)
     result: Floats = np.sort(slopes[slopes != -1])

@@ -1,4 +1,4 @@
-"""What a caller hands in, made into arrays of the right type and shape, or refused by a `ValueError`."""
+"""Convert arguments to arrays of the right type and shape, or refuse them with a `ValueError`."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,7 +10,7 @@ Bools = NDArray[np.bool_]
 # Probabilities read back from a file are rounded: sixteen of them to four decimals are off by 0.0008 at most.
 SUM_TOLERANCE = 1e-3
 
-# Up to here float64 holds every whole number.
+# float64 holds every whole number up to this one.
 _LARGEST_COUNT = 2**53
 
 
@@ -51,7 +51,7 @@ def numbers(values: ArrayLike, name: str, *, finite: bool = True) -> Floats:
 
 
 def truth_values(values: ArrayLike, name: str) -> Bools:
-    """`values` as booleans of shape (n,); 0 and 1 pass for them."""
+    """`values` as booleans of shape (n,). 0 and 1 are allowed."""
     array = one_dimensional(values, name)
     refused = array if array.dtype.kind not in "biu" else array[(array != 0) & (array != 1)]
     if refused.size:

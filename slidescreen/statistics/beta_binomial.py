@@ -1,6 +1,6 @@
 """The beta-binomial distribution: counts of a binomial whose rate varies.
 
-scipy.stats has it too, but takes half a second to import, which every night would pay.
+scipy.stats has it too, but its import takes half a second in every run.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ def log_probability(count: ArrayLike, total: ArrayLike, a: ArrayLike, b: ArrayLi
 
     Args:
         count: from 0 to `total`.
-        total: how many were tried.
+        total: number of trials.
         a, b: the parameters of the rate's beta distribution, over 0.
     """
     k, n, a, b = np.broadcast_arrays(count, total, a, b)
@@ -25,7 +25,7 @@ def log_probability(count: ArrayLike, total: ArrayLike, a: ArrayLike, b: ArrayLi
 
 
 def upper_tail(count: int, total: int, a: float, b: float) -> float:
-    """The probability of `count` or more of `total`: 1 where `count` is 0 or less, 0 where it exceeds `total`."""
+    """The probability of `count` or more of `total`: 1 if `count` is 0 or less, 0 if it exceeds `total`."""
     if count <= 0:
         return 1.0
     above = np.exp(log_probability(np.arange(count, total + 1), total, a, b))

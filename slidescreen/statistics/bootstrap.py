@@ -1,4 +1,4 @@
-"""Confidence limits by resampling cells: for scores without a formula. For cells that come in slides see `clusters`.
+"""Confidence limits by resampling cells, for scores without a formula. For cells from several slides see `clusters`.
 
 Percentile limits: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13.
 """
@@ -28,7 +28,7 @@ from slidescreen.statistics.intervals import Interval
 
 ScalarStatistic = Literal["accuracy", "macro_f1", "kappa"]
 
-# How many weights are drawn at once, 32 MB of them: bounds the memory without changing the draws.
+# The number of weights drawn at once (32 MB). It bounds the memory and does not change the draws.
 _BLOCK_ENTRIES = 4_000_000
 
 _SCALARS: dict[str, Callable[[Ints], Floats]] = {
@@ -43,9 +43,9 @@ class PairedDifference:
     """Difference of a statistic between two models (a - b) on the same cells.
 
     Attributes:
-        difference: as observed.
-        interval: its confidence limits; NaN where there are none.
-        p: two-sided, of no difference; NaN where there is no test.
+        difference: the observed difference.
+        interval: its confidence limits; NaN if there are none.
+        p: two-sided p for the hypothesis of no difference; NaN if there is no test.
     """
 
     difference: float
@@ -55,12 +55,13 @@ class PairedDifference:
 
 @dataclass(frozen=True)
 class _Kinds:
-    """Cells of the same true type and the same calls are interchangeable: drawing how many of each kind is the same as
-    drawing cells, and far faster.
+    """Kinds of cells: cells with the same true type and the same calls are interchangeable.
+
+    Drawing the number of each kind is equivalent to drawing cells, and far faster.
 
     Attributes:
-        tables: for each model where a cell of a kind stands in its matrix, shape (kinds, K * K).
-        cells: of each kind, shape (kinds,).
+        tables: for each model, the place of each kind in the model's matrix, shape (kinds, K * K).
+        cells: the number of cells of each kind, shape (kinds,).
     """
 
     tables: tuple[Floats, ...]
@@ -78,9 +79,9 @@ def bootstrap_matrices(
 
     Args:
         true: type index of each cell, shape (n,), n at least 1.
-        predicted: type index it was called by, shape (n,).
+        predicted: type index that each cell was called, shape (n,).
         n_types: K.
-        resamples: how many matrices.
+        resamples: number of matrices.
         seed: the same seed gives the same matrices.
 
     Returns:
@@ -96,7 +97,7 @@ def bootstrap_matrices(
 def percentile_interval(samples: ArrayLike, level: float = 0.95) -> Interval[float]:
     """Percentile limits of a statistic from its resampled values, shape (resamples,).
 
-    Resamples in which the statistic is undefined (NaN) are left out; without any defined the limits are NaN.
+    Resamples in which the statistic is undefined (NaN) are left out. If all are undefined, the limits are NaN.
 
     Raises:
         ValueError: wrong shape, no samples, or the level is not between 0 and 1.
@@ -120,9 +121,9 @@ def statistic_interval(
 
     Args:
         matrices: counts, shape (resamples, K, K).
-        statistic: "accuracy", "macro_f1", "kappa": limits are floats; "f1": arrays of shape (K,), one for
-            each type. A resample that holds no cell of a type does not count for its F1, nor the type for
-            that macro F1.
+        statistic: "accuracy", "macro_f1" and "kappa" give limits as floats; "f1" gives arrays of shape (K,), one
+            value for each type. If a resample holds no cell of a type, it does not count for this type's F1, and the
+            type does not count for this resample's macro F1.
         level: confidence level.
 
     Raises:
@@ -151,16 +152,16 @@ def paired_difference(
 
     Args:
         true: type index of each cell, shape (n,), n at least 1.
-        predicted_a: type index it was called by the first model, shape (n,).
-        predicted_b: and by the second, shape (n,).
+        predicted_a: type index that the first model called each cell, shape (n,).
+        predicted_b: type index that the second model called each cell, shape (n,).
         n_types: K.
         statistic: "accuracy", "macro_f1" or "kappa".
-        resamples: how many.
+        resamples: number of resamples.
         seed: the same seed gives the same result.
         level: confidence level.
 
     Returns:
-        Percentile limits, and as p about the smallest 1 - level whose limits leave out 0: at least 2 / (resamples + 1).
+        Percentile limits and p. p is about the smallest 1 - level whose limits exclude 0, at least 2 / (resamples + 1).
 
     Raises:
         ValueError: as `bootstrap_matrices`, or unknown statistic, or the level is not between 0 and 1.
@@ -184,7 +185,7 @@ def scalar_statistic(statistic: str) -> Callable[[Ints], Floats]:
     """Accuracy, macro F1 or kappa of matrices (..., K, K).
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: unknown statistic.
     """
     if statistic not in _SCALARS:
         raise ValueError(f"statistic must be one of {', '.join(_SCALARS)}, received {statistic!r}")
@@ -192,7 +193,7 @@ def scalar_statistic(statistic: str) -> Callable[[Ints], Floats]:
 
 
 def _resample(true: ArrayLike, calls: Sequence[ArrayLike], n_types: int, resamples: int, seed: int) -> list[Ints]:
-    """For each model's calls the matrices of the same resamples, each of shape (resamples, K, K)."""
+    """For each model, the matrices of the same resamples, each of shape (resamples, K, K)."""
     n_types = positive_integer(n_types, "n_types")
     rows = type_indices(true, n_types, "true")
     columns = [type_indices(call, n_types, "predicted") for call in calls]
@@ -203,7 +204,7 @@ def _resample(true: ArrayLike, calls: Sequence[ArrayLike], n_types: int, resampl
     sums = [np.empty((positive_integer(resamples, "resamples"), n_types**2), dtype=np.int64) for _ in columns]
     for block, weights in _draw(kinds, resamples, seed):
         for total, table in zip(sums, kinds.tables, strict=True):
-            # In float64 because BLAS multiplies that; whole numbers far below 2**53 stay exact.
+            # In float64, because BLAS multiplies it fast. Whole numbers far below 2**53 stay exact.
             total[block] = weights @ table
     return [total.reshape(resamples, n_types, n_types) for total in sums]
 
@@ -214,7 +215,7 @@ def _kinds(pairs: list[Ints], n_types: int) -> _Kinds:
 
 
 def _draw(kinds: _Kinds, resamples: int, seed: int) -> Iterator[tuple[slice, Floats]]:
-    """Blocks of resamples, and in each how often every kind of cell was drawn, shape (block, kinds)."""
+    """Blocks of resamples, each with the number of draws of every kind of cell, shape (block, kinds)."""
     generator = np.random.default_rng(seed)
     step = max(1, _BLOCK_ENTRIES // len(kinds.cells))
     count = int(kinds.cells.sum())

@@ -1,4 +1,4 @@
-"""Calibration of probabilities: how far off they are, and when to abstain. `scaling` corrects them."""
+"""Calibration of probabilities: their errors, and when to abstain. `scaling` corrects them."""
 
 from dataclasses import dataclass
 
@@ -20,14 +20,14 @@ from slidescreen.statistics.arrays import (
 )
 from slidescreen.statistics.roc import midranks
 
-# Networks compute in float32, where what lies below its smallest normal number comes out as 0. A 0 therefore
-# means "less than this"; without a floor one such cell would make a mean log-likelihood infinite.
+# Networks compute in float32 and give 0 for numbers below its smallest normal one. A 0 therefore means "less than
+# this". Without a floor one such cell would make the mean log-likelihood infinite.
 FLOOR = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True)
 class ReliabilityCurve:
-    """For each bin, from the lowest: its mean confidence, its accuracy and its cells. Shape (bins,)."""
+    """Mean confidence, accuracy and number of cells of each bin, from the lowest. Shape (bins,)."""
 
     confidence: Floats
     accuracy: Floats
@@ -36,7 +36,7 @@ class ReliabilityCurve:
 
 @dataclass(frozen=True)
 class RiskCoverage:
-    """What abstaining below a confidence leaves: one point for each distinct confidence, from the highest.
+    """The result of abstaining below a confidence: one point for each distinct confidence, from the highest.
 
     Attributes:
         thresholds: a cell is kept if its confidence is at least this, shape (points,).
@@ -51,7 +51,7 @@ class RiskCoverage:
 
 @dataclass(frozen=True)
 class RejectionThreshold:
-    """The confidence from which a cell is kept, the fraction of cells kept, and the accuracy of those."""
+    """The lowest confidence at which a cell is kept, the fraction of cells kept, and their accuracy."""
 
     threshold: float
     coverage: float
@@ -61,20 +61,20 @@ class RejectionThreshold:
 def reliability_curve(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> ReliabilityCurve:
     """Accuracy against confidence, in bins of equal numbers of cells.
 
-    Cells of equal confidence share a bin, so that their order cannot matter; where many are equal there are
-    fewer and unequal bins.
+    Cells of equal confidence share a bin, so that their order does not matter. Many equal confidences give fewer and
+    unequal bins.
 
     Args:
         confidence: probability of the called type, from 0 to 1, shape (n,).
         correct: whether the call is right, booleans of shape (n,).
-        bins: how many at most.
+        bins: the largest number of bins.
 
     Raises:
         ValueError: shapes differ, values out of range.
     """
     sureness, right = _checked_confidence(confidence, correct)
     n_bins = positive_integer(bins, "bins")
-    # A cell's midrank less a half says which bin it falls in; doubled, it is whole and divides exactly.
+    # A cell's midrank minus a half gives its bin. Doubled, it is a whole number and divides exactly.
     position = (2 * midranks(sureness) - 1) * n_bins // max(2 * len(sureness), 1)
     used, bin_of_cell, cells = np.unique(position, return_inverse=True, return_counts=True)
     return ReliabilityCurve(
@@ -85,10 +85,10 @@ def reliability_curve(confidence: ArrayLike, correct: ArrayLike, bins: int = 15)
 
 
 def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: int = 15) -> float:
-    """Mean distance, over the cells, of their bin's accuracy from its mean confidence: 0 if calibrated.
+    """The distance of a bin's accuracy from its mean confidence, averaged over the cells: 0 if calibrated.
 
-    Bins of equal numbers rather than equal widths: confidences crowd near 1, and a bin of a few cells is
-    noise. Arguments and errors as `reliability_curve`; NaN without cells.
+    The bins have equal numbers of cells, not equal widths: most confidences lie near 1, and a bin of a few cells is
+    noise. Arguments and errors are those of `reliability_curve`. The result is NaN without cells.
 
     Source: Nguyen and O'Connor, EMNLP 2015, pages 1587-1598 (adaptive bins).
     """
@@ -99,14 +99,15 @@ def expected_calibration_error(confidence: ArrayLike, correct: ArrayLike, bins: 
 
 
 def brier_score(true: ArrayLike, probabilities: ArrayLike) -> float:
-    """Mean over the cells of the squared distance of the probabilities from the truth: 0 best, 2 worst.
+    """The squared distance of the probabilities from the truth, averaged over the cells: 0 best, 2 worst.
 
     Args:
         true: type indices, shape (n,).
         probabilities: shape (n, K).
 
     Returns:
-        The score, summed over all types (Brier's own, twice the usual one for two types); NaN without cells.
+        The score, summed over all types as in Brier's paper; for two types it is twice the usual score. NaN without
+        cells.
 
     Raises:
         ValueError: shapes do not fit, values out of range.
@@ -120,9 +121,9 @@ def brier_score(true: ArrayLike, probabilities: ArrayLike) -> float:
 
 
 def negative_log_likelihood(true: ArrayLike, probabilities: ArrayLike) -> float:
-    """Mean of -log (natural) of the probability given to the true type; NaN without cells.
+    """The mean of the negative natural logarithm of the true type's probability; NaN without cells.
 
-    A probability below 1.2e-38, the least that float32 holds to full precision, counts as that.
+    A probability below 1.2e-38 counts as 1.2e-38, the smallest number that float32 holds to full precision.
 
     Args:
         true: type indices, shape (n,).
@@ -138,7 +139,7 @@ def negative_log_likelihood(true: ArrayLike, probabilities: ArrayLike) -> float:
 
 
 def risk_coverage(confidence: ArrayLike, correct: ArrayLike) -> RiskCoverage:
-    """How wrong the kept cells are, against how many are kept, at every threshold of confidence.
+    """The error rate of the kept cells and the fraction kept, at every threshold of confidence.
 
     Args:
         confidence: probability of the called type, from 0 to 1, shape (n,).
@@ -163,9 +164,8 @@ def rejection_threshold(confidence: ArrayLike, correct: ArrayLike, target_accura
         target_accuracy: from 0 to 1.
 
     Returns:
-        The threshold, one of the confidences, from which (itself included) cells are kept; or 0, which keeps
-        every later cell too, if all cells together reach the target. None if no threshold does, not even the
-        highest confidence, or without cells.
+        The threshold: one of the confidences. Cells at or above it are kept. If all cells together reach the target,
+        it is 0, so that every later cell is kept too. None if no threshold reaches the target, or without cells.
 
     Raises:
         ValueError: shapes differ, values out of range.
@@ -183,7 +183,7 @@ def rejection_threshold(confidence: ArrayLike, correct: ArrayLike, target_accura
 
 
 def _checked_confidence(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floats, Bools]:
-    """Confidences from 0 to 1 and whether the calls are right, both of shape (n,), or ValueError."""
+    """Check and return the confidences (n,), 0 to 1, and the booleans (n,) that say which calls are right."""
     sureness = numbers(confidence, "confidence")
     right = truth_values(correct, "correct")
     same_length(confidence=sureness, correct=right)
@@ -194,7 +194,11 @@ def _checked_confidence(confidence: ArrayLike, correct: ArrayLike) -> tuple[Floa
 
 
 def checked(true: ArrayLike, probabilities: ArrayLike) -> tuple[Ints, Floats]:
-    """Type indices (n,) and probabilities (n, K) that fit each other, or ValueError."""
+    """Check and return type indices (n,) and probabilities (n, K) that fit each other.
+
+    Raises:
+        ValueError: they do not fit, or values are out of range.
+    """
     table = probability_rows(probabilities)
     types = type_indices(true, table.shape[1], "true")
     same_length(true=types, probabilities=table)
@@ -202,13 +206,13 @@ def checked(true: ArrayLike, probabilities: ArrayLike) -> tuple[Ints, Floats]:
 
 
 def logarithms(table: Floats) -> Floats:
-    """Natural ones of probabilities; 0 counts as `FLOOR`."""
+    """Natural logarithms of probabilities. 0 counts as `FLOOR`."""
     result: Floats = np.log(np.maximum(table, FLOOR))
     return result
 
 
 def _kept_and_errors(sureness: Floats, right: Bools) -> tuple[Floats, Ints, Ints]:
-    """Distinct confidences from the highest, at each the cells kept, and the wrong among those."""
+    """Distinct confidences from the highest, with the number of cells kept and of wrong ones among them."""
     distinct, inverse = np.unique(-sureness, return_inverse=True)
     kept = np.cumsum(np.bincount(inverse, minlength=len(distinct)))
     errors = np.cumsum(np.bincount(inverse[~right], minlength=len(distinct)))

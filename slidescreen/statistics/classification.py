@@ -1,4 +1,4 @@
-"""Scores of a classifier of cells: the confusion matrix, and what follows from it alone.
+"""Scores of a classifier of cells that follow from the confusion matrix alone.
 
 A matrix has the shape (K, K): rows true types, columns predicted types, entries cells.
 """
@@ -29,10 +29,10 @@ class PerType:
 
     Attributes:
         support: cells that are of the type.
-        predicted: cells called by the type.
+        predicted: cells that were called this type.
         precision: correct among predicted; undefined for a type never predicted.
         recall: correct among support (sensitivity); undefined without support.
-        specificity: not called so among the cells of other types.
+        specificity: the fraction of cells of other types that were not called this type.
         f1: harmonic mean of precision and recall, 2 · correct / (support + predicted).
     """
 
@@ -46,7 +46,7 @@ class PerType:
 
 @dataclass(frozen=True)
 class Average:
-    """A mean over types, and over how many of them it is. NaN over none."""
+    """A mean over types, and the number of these types. The mean over no types is NaN."""
 
     value: float
     n_types: int
@@ -65,11 +65,11 @@ class BinaryScores:
 
 
 def confusion_matrix(true: ArrayLike, predicted: ArrayLike, n_types: int) -> Ints:
-    """Count the cells of each true type that were called by each type.
+    """Count the cells of each true type that were called each type.
 
     Args:
         true: type index of each cell, shape (n,).
-        predicted: type index it was called by, shape (n,).
+        predicted: type index that each cell was called, shape (n,).
         n_types: K, the number of types; some may not occur.
 
     Returns:
@@ -92,11 +92,10 @@ def confusion_matrix(true: ArrayLike, predicted: ArrayLike, n_types: int) -> Int
 def per_type(matrix: ArrayLike) -> PerType:
     """Precision, recall, specificity and F1 of each type of a (K, K) confusion matrix.
 
-    F1 follows scikit-learn where there is something to find: a type with support has the F1 0 if none of its
-    cells was called right, even if it was never predicted (its precision is then NaN). A type without support
-    has the F1 NaN, also if it was predicted (its precision is then 0), so that `macro(scores.f1)` is over the
-    types with support. A type with neither support nor predictions is NaN throughout, specificity included:
-    it plays no part in the data.
+    For types with support F1 follows scikit-learn: it is 0 if none of the type's cells was called right, even if the
+    type was never predicted (its precision is then NaN). For types without support F1 is NaN, even if the type was
+    predicted (its precision is then 0). So `macro(scores.f1)` is over the types with support. For a type with neither
+    support nor predictions all scores are NaN, because it does not occur in the data.
 
     Raises:
         ValueError: not a square matrix of counts.
@@ -146,8 +145,8 @@ def accuracy(matrix: ArrayLike) -> float:
 def micro_f1(matrix: ArrayLike) -> float:
     """F1 of all types' counts pooled.
 
-    Every wrong call is one false positive and one false negative, so that with one call for each cell this
-    equals the accuracy; it exists because reports ask for it by name.
+    With one call for each cell this equals the accuracy, because every wrong call is one false positive and one false
+    negative. It exists because reports ask for it by name.
     """
     return accuracy(matrix)
 
@@ -160,7 +159,7 @@ def balanced_accuracy(matrix: ArrayLike) -> float:
 def cohen_kappa(matrix: ArrayLike) -> float:
     """Agreement of true and predicted types beyond chance, unweighted: 1 perfect, 0 as by chance.
 
-    NaN if chance alone would agree always: every cell of one type and called so.
+    NaN if chance alone would always agree: every cell has one type and is called this type.
 
     Source: Cohen, Educational and Psychological Measurement 1960; 20: 37-46.
     """
@@ -170,8 +169,7 @@ def cohen_kappa(matrix: ArrayLike) -> float:
 def top_k_accuracy(true: ArrayLike, probabilities: ArrayLike, k: int = 2) -> float:
     """Fraction of the cells whose true type is among the k most probable.
 
-    Of equal probabilities the lower index comes first, as for `argmax`: k = 1 is then the accuracy of its
-    calls.
+    Of equal probabilities the lower index comes first, as in `argmax`. So k = 1 gives the accuracy.
 
     Args:
         true: type indices, shape (n,).
@@ -197,9 +195,9 @@ def top_k_accuracy(true: ArrayLike, probabilities: ArrayLike, k: int = 2) -> flo
 
 
 def collapse(matrix: ArrayLike, group: Iterable[int]) -> Ints:
-    """A (K, K) confusion matrix as one of a group of types against the rest.
+    """Reduce a (K, K) confusion matrix to a group of types against the rest.
 
-    A confusion within the group counts as right: a myeloblast called lymphoblast is a blast called blast.
+    A confusion within the group counts as right: a myeloblast called a lymphoblast is a blast called a blast.
 
     Args:
         matrix: counts, shape (K, K).
@@ -225,7 +223,7 @@ def collapse(matrix: ArrayLike, group: Iterable[int]) -> Ints:
 
 
 def binary_scores(matrix: ArrayLike) -> BinaryScores:
-    """Scores of a (2, 2) matrix laid out as by `collapse`.
+    """Scores of a (2, 2) matrix in the layout of `collapse`.
 
     F1 as in `per_type`: 0 if positives exist and none is found, NaN if there are no positives.
 

@@ -1,4 +1,4 @@
-"""Accuracy, macro F1 and kappa of cells that come in slides: limits, and limits of the difference of two models.
+"""Limits of accuracy, macro F1 and kappa of cells from several slides, and of their difference between two models.
 
 See `clusters` for the method.
 """
@@ -23,7 +23,7 @@ from slidescreen.statistics.bootstrap import PairedDifference, ScalarStatistic, 
 from slidescreen.statistics.clusters import LEAST_SLIDES, Spread, bounded_limits, jackknife, no_limits, tested
 from slidescreen.statistics.intervals import Interval
 
-_STEP = 1e-3  # of a cell: how far a count is moved to see what that changes
+_STEP = 1e-3  # of a cell: the change of a count for a numerical derivative
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def tabulate(true: ArrayLike, predicted: ArrayLike, n_types: int, slides: ArrayL
 
     Args:
         true: type index of each cell, shape (n,), n at least 1.
-        predicted: type index it was called by, shape (n,).
+        predicted: type index that each cell was called, shape (n,).
         n_types: K.
         slides: name or number of each cell's slide, shape (n,).
 
@@ -120,7 +120,7 @@ def paired_difference(
 
 
 def _spread(sides: Sequence[SlideTables], score: Callable[[Ints], Floats], weights: Floats) -> tuple[float, Spread]:
-    """A statistic of one model's tables, or its difference between two, and the spread of that."""
+    """A statistic of one model, or its difference between two models, and the spread of that value."""
     values = [float(score(side.whole)) for side in sides]
     without = [score(side.whole - side.counts) for side in sides]
     if len(sides) == 1:
@@ -130,7 +130,7 @@ def _spread(sides: Sequence[SlideTables], score: Callable[[Ints], Floats], weigh
 
 
 def _weights(tables: SlideTables, statistic: ScalarStatistic) -> Floats:
-    """Each slide's part in a statistic: of all cells, or of each type's cells where types count alike."""
+    """Each slide's weight in a statistic: its part of all cells, or of each type's cells if types count equally."""
     if statistic != "macro_f1":
         cells = tables.counts.sum(axis=(1, 2))
         return np.asarray(cells / cells.sum())
@@ -151,7 +151,7 @@ def _worth(tables: SlideTables, statistic: ScalarStatistic) -> float:
 def _variance_of_single_cells(
     true: ArrayLike, predicted: Sequence[ArrayLike], n_types: int, score: Callable[[Ints], Floats]
 ) -> float:
-    """The variance of a difference of two models' scores for independent cells, by their influences."""
+    """The variance of the difference of two models' scores, by the cells' influences, as if cells were independent."""
     rows = type_indices(true, n_types, "true")
     calls = [type_indices(each, n_types, "predicted") for each in predicted]
     kinds, cells = np.unique(np.stack([rows, *calls], axis=1), axis=0, return_counts=True)
@@ -163,10 +163,10 @@ def _variance_of_single_cells(
 
 
 def _influences(rows: Ints, columns: Ints, cells: Ints, n_types: int, score: Callable[[Ints], Floats]) -> Floats:
-    """What one more cell of each kind would change: the derivative by its count, shape (kinds,)."""
+    """The influence of each kind of cell on the score: the derivative by its count, shape (kinds,)."""
     whole = np.zeros((n_types, n_types))
     np.add.at(whole, (rows, columns), cells)
     moved = np.zeros((len(rows), n_types, n_types))
     moved[np.arange(len(rows)), rows, columns] = _STEP
-    more, less = (score(whole + sign * moved) for sign in (1, -1))  # type: ignore[arg-type]  # no whole counts
+    more, less = (score(whole + sign * moved) for sign in (1, -1))  # type: ignore[arg-type]  # not whole counts
     return np.asarray((more - less) / (2 * _STEP))

@@ -1,12 +1,11 @@
-"""Limits and tests for cells that come in slides, also for few slides.
+"""Limits and tests for cells from several slides, even from few slides.
 
-Cells of one slide share a stain, a scanner and a patient, so their errors are correlated. Limits that take them as
-independent are too narrow. Resampling whole slides corrects this with dozens of slides; of three it draws the same
-three too often. Here the jackknife over slides gives the variance. Student's t allows for the small number of slides,
-counted as effective slides (Kish) if they differ in size. Limits of bounded figures are exact binomial limits for the
-effective number of cells, so they stay within the bounds (Korn and Graubard). `benchmarks.few_slides` shows by
-simulation that limits and tests keep
-their level from three slides on.
+Cells of one slide share a stain, a scanner and a patient, so their errors are correlated. Limits that take cells as
+independent are too narrow. Resampling whole slides corrects this for dozens of slides, but not for three, because it
+draws the same three too often. Here the jackknife over slides gives the variance. Student's t allows for the small
+number of slides, counted as effective slides (Kish) if they differ in size. Limits of bounded figures are exact
+binomial limits for the effective number of cells, so they stay within the bounds (Korn and Graubard).
+`benchmarks.few_slides` shows by simulation that limits and tests keep their level from three slides on.
 
 Sources: Bell and McCaffrey, Survey Methodology 2002; 28: 169-181 (the jackknife over clusters, and Student's t);
 Kish, Survey Sampling, 1965, section 11.7 (the effective number); Korn and Graubard, Survey Methodology 1998; 24:
@@ -39,29 +38,29 @@ TOO_FEW = "too few slides"
 
 @dataclass(frozen=True)
 class Spread:
-    """The variance of an estimate, and how well that is known, in degrees of freedom."""
+    """The variance of an estimate, and the degrees of freedom of this variance."""
 
     variance: float
     degrees: float
 
     def student(self, level: float) -> float:
-        """Half-width in standard errors of the two-sided limits."""
+        """The half-width of the two-sided limits, in standard errors."""
         return float(scipy.special.stdtrit(self.degrees, (1 + level) / 2))
 
 
 def rate_limits(
     successes: ArrayLike, trials: ArrayLike, level: float = 0.95, most_cells: float | None = None
 ) -> Interval[float]:
-    """Limits of a rate: all slides' successes among all their trials.
+    """Limits of a rate: the successes of all slides divided by their trials.
 
     Args:
-        successes: of each slide, shape (G,), from 0 to its trials.
-        trials: of each slide, shape (G,); slides without any say nothing, and do not count.
+        successes: successes of each slide, shape (G,), from 0 to its trials.
+        trials: trials of each slide, shape (G,). Slides without trials do not count.
         level: confidence level.
-        most_cells: the limits are never narrower than those of so many cells that come singly; the trials if None.
+        most_cells: the limits are never narrower than those of so many independent cells; None for the trials.
 
     Returns:
-        Limits from 0 to 1; NaN, noted "too few slides", where fewer than three slides have trials.
+        Limits from 0 to 1; NaN, noted "too few slides", if fewer than three slides have trials.
 
     Raises:
         ValueError: shapes differ, or the level is not between 0 and 1.
@@ -78,7 +77,7 @@ def rate_limits(
 
 
 def rate_difference(right_a: ArrayLike, right_b: ArrayLike, slides: ArrayLike, level: float = 0.95) -> PairedDifference:
-    """Compare how often two models are right on the same cells (a - b): accuracy, or recall where all are of one type.
+    """Compare how often two models are right on the same cells (a - b). For cells of one type this is the recall.
 
     Args:
         right_a, right_b: booleans of shape (n,), n at least 1.
@@ -105,10 +104,10 @@ def rate_difference(right_a: ArrayLike, right_b: ArrayLike, slides: ArrayLike, l
 
 
 def auroc_limits(positive: ArrayLike, scores: ArrayLike, slides: ArrayLike, level: float = 0.95) -> Interval[float]:
-    """Limits of the AUROC over slides, never narrower than DeLong's variance of single cells would have them.
+    """Limits of the AUROC over slides. They are never narrower than by DeLong's variance for independent cells.
 
     Returns:
-        Limits from 0 to 1; NaN, noted "too few slides", where positives or negatives lie on fewer than three.
+        Limits from 0 to 1; NaN, noted "too few slides", if positives or negatives lie on fewer than three slides.
 
     Raises:
         ValueError: as `roc.auroc`.
@@ -148,12 +147,12 @@ def auroc_difference(
 
 
 def no_limits(level: float) -> Interval[float]:
-    """The result instead of limits, if there are too few slides."""
+    """The result if there are too few slides for limits."""
     return Interval(np.nan, np.nan, fraction(level, "level"), TOO_FEW)
 
 
 def _ranked(truth: Bools, slides: ArrayLike) -> tuple[Ints, Floats] | None:
-    """Each cell's slide by number, and each slide's weight in an AUROC; None where one side lies on too few slides."""
+    """Each cell's slide by number, and each slide's weight in an AUROC. None if a class lies on too few slides."""
     names = one_dimensional(slides, "slides")
     same_length(positive=truth, slides=names)
     distinct, slide = np.unique(names, return_inverse=True)
@@ -165,7 +164,7 @@ def _ranked(truth: Bools, slides: ArrayLike) -> tuple[Ints, Floats] | None:
 
 
 def _left_out(influences: Floats, slide: Ints, weights: Floats) -> Floats:
-    """What leaving out each slide changes, from the influences of its cells."""
+    """The change by leaving out each slide, from the influences of its cells."""
     return -np.bincount(slide, weights=influences, minlength=len(weights)) / (1 - weights)
 
 
@@ -173,9 +172,9 @@ def jackknife(value: float, without: Floats, weights: Floats) -> Spread:
     """The spread of an estimate.
 
     Args:
-        value: of all slides.
+        value: the estimate from all slides.
         without: the estimate without each slide, shape (G,).
-        weights: each slide's part in the estimate, shape (G,), adding up to 1.
+        weights: each slide's weight in the estimate, shape (G,), adding up to 1.
     """
     count = len(without)
     variance = (count - 1) / count * float(np.sum((without - value) ** 2))
@@ -183,7 +182,7 @@ def jackknife(value: float, without: Floats, weights: Floats) -> Spread:
 
 
 def bounded_limits(value: float, spread: Spread, worth: float, level: float, lowest: float = 0.0) -> Interval[float]:
-    """Exact binomial limits, between `lowest` and 1, of as many cells as the variance is worth."""
+    """Exact binomial limits, between `lowest` and 1, for the number of independent cells that has this variance."""
     reach = 1 - lowest
     share, variance = (value - lowest) / reach, spread.variance / reach**2
     effective = min(worth, share * (1 - share) / variance) if variance > 0 else worth
@@ -195,7 +194,7 @@ def bounded_limits(value: float, spread: Spread, worth: float, level: float, low
 
 
 def tested(difference: float, spread: Spread, least: float, level: float) -> PairedDifference:
-    """Limits and p of a difference, by Student's t; its variance is `least` or more."""
+    """Limits and p of a difference, by Student's t. A variance below `least` is replaced by `least`."""
     variance = max(spread.variance, least)
     if variance == 0:
         return PairedDifference(difference, Interval(difference, difference, level), 1.0 if difference == 0 else 0.0)

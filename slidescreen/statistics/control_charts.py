@@ -1,4 +1,4 @@
-"""Levey–Jennings control charts: limits from the first values of a series, and how far each value lies from them.
+"""Levey–Jennings control charts: limits from the first values of a series, and each value's deviation.
 
 Source: Levey and Jennings, *The use of control charts in the clinical laboratory* (Am J Clin Pathol 1950).
 Twenty values for the limits follow CLSI C24.
@@ -11,7 +11,7 @@ import numpy as np
 
 FIRST_VALUES = 20
 LEAST_VALUES = 10
-"""With fewer values than `FIRST_VALUES` limits are provisional; with fewer than these there are none."""
+"""With fewer values than this there are no limits. With fewer than `FIRST_VALUES` they are provisional."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class ControlLimits:
         return self.values < FIRST_VALUES
 
     def deviations(self, value: float) -> float:
-        """How many standard deviations a value lies above the mean; below it, the number is negative."""
+        """The distance of a value from the mean in standard deviations; negative below the mean."""
         return (value - self.mean) / self.deviation
 
 
 @dataclass(frozen=True)
 class ChartPoint:
-    """One night: its time as it was written, its number of slides, a figure's value, whether it is the run itself."""
+    """One night: its time as text, its number of slides, a figure's value, and whether it is the current run."""
 
     time: str
     slides: int
@@ -61,7 +61,7 @@ def control_limits(values: Sequence[float], least_deviation: float) -> ControlLi
 
     Args:
         values: oldest first.
-        least_deviation: the standard deviation is never taken as smaller: differences of that size don't matter.
+        least_deviation: the smallest standard deviation to use. Smaller differences do not matter.
 
     >>> control_limits([5.0] * 20 + [99.0], 0.1)
     ControlLimits(mean=5.0, deviation=0.1, values=20)

@@ -1,7 +1,7 @@
-"""A last layer learnt from few cells of some types, so that it leaves the other types their probability.
+"""Fit a last layer on few cells of some types, so that the other types keep their probability.
 
-Logits of a cell are `base + x D' + b` at the columns that may change, and `base` at the others. The loss is the mean
-cross entropy with targets that may leave a part of the probability to other types, plus a penalty on D. It is convex.
+A cell's logits are `base + x D' + b` at the columns that may change, and `base` at the others. The loss is the mean
+cross entropy plus a penalty on D. The targets may leave a part of the probability to other types. The loss is convex.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 _STEPS = 60
-_BIAS = 0.01  # the penalty on b, as a share of that on D
+_BIAS = 0.01  # the penalty on b as a share of the penalty on D
 
 
 @dataclass(frozen=True)
@@ -21,9 +21,9 @@ class Examples:
 
     Attributes:
         base: (N, K) logits before learning.
-        inputs: (N, P).
-        targets: (N, K) the probabilities to learn, rows adding up to 1.
-        weights: (N,) adding up to 1 or to less.
+        inputs: (N, P), the inputs x of the layer.
+        targets: (N, K) the probabilities to learn. Each row adds up to 1.
+        weights: (N,), with a sum of 1 or less.
     """
 
     base: Floats
@@ -32,7 +32,7 @@ class Examples:
     weights: Floats
 
     def joined(self, other: "Examples") -> "Examples":
-        """Both."""
+        """These examples and `other` together."""
         return Examples(
             np.concatenate([self.base, other.base]),
             np.concatenate([self.inputs, other.inputs]),
@@ -42,12 +42,12 @@ class Examples:
 
 
 def fit(examples: Examples, free: NDArray[np.int64], penalty: float) -> tuple[Floats, Floats]:
-    """The change of the layer at the columns `free`: (F, P) and (F,).
+    """Fit the change of the layer at the columns `free`: D (F, P) and b (F,).
 
     Args:
-        examples: to learn from.
+        examples: cells to learn from.
         free: the columns that may change.
-        penalty: on the squares of the change.
+        penalty: the weight of the squares of the change.
     """
     inputs, count = examples.inputs, examples.inputs.shape[1]
 

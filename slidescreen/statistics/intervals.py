@@ -17,9 +17,9 @@ Limit = TypeVar("Limit", float, Floats)
 
 @dataclass(frozen=True)
 class Interval(Generic[Limit]):
-    """Two-sided confidence limits: of one quantity as floats, of several as arrays of one shape.
+    """Two-sided confidence limits: floats for one quantity, arrays of one shape for several.
 
-    `note` says in a few words why there are none; else it is empty.
+    `note` says in a few words why there are no limits; else it is empty.
     """
 
     low: Limit
@@ -42,7 +42,7 @@ def wilson(successes: Count, n: Count, level: float = ...) -> Interval[float]: .
 @overload
 def wilson(successes: Counts, n: Counts | Count, level: float = ...) -> Interval[Floats]: ...
 def wilson(successes: Counts | Count, n: Counts | Count, level: float = 0.95) -> Interval[float] | Interval[Floats]:
-    """Wilson's score limits of a proportion: close to the level on average, and not always above it.
+    """Wilson's score limits of a proportion. On average their coverage is close to the level; it can be below it.
 
     Args:
         successes: counts from 0 to n, one or any shape.
@@ -80,7 +80,7 @@ def clopper_pearson(successes: Counts, n: Counts | Count, level: float = ...) ->
 def clopper_pearson(
     successes: Counts | Count, n: Counts | Count, level: float = 0.95
 ) -> Interval[float] | Interval[Floats]:
-    """Exact limits of a proportion, by inverting the binomial tails: never covers less often than the level.
+    """Exact limits of a proportion, by inverting the binomial tails. Their coverage is never below the level.
 
     Args:
         successes: counts from 0 to n, one or any shape.
@@ -111,19 +111,19 @@ def clopper_pearson(
 
 
 def trials_to_decide(share: float, cut_off: float, level: float = 0.95, most: int = 5000) -> int | None:
-    """The fewest trials, in tens, at which the exact limits about `share` leave out `cut_off`.
+    """The smallest number of trials, a multiple of ten, at which the exact limits about `share` exclude `cut_off`.
 
     Args:
-        share: the observed proportion, kept as near as whole counts allow.
-        cut_off: the proportion to tell it from.
+        share: the observed proportion, rounded to whole counts.
+        cut_off: the proportion that the limits must exclude.
         level: confidence level.
-        most: where to stop looking.
+        most: the largest number to try.
 
     Returns:
-        The number, or None where even `most` trials do not suffice.
+        The number, or None if even `most` trials do not suffice.
 
     Raises:
-        ValueError: a share, cut-off or level that is no fraction.
+        ValueError: share, cut-off or level is not a fraction.
 
     >>> trials_to_decide(0.0, 0.05)
     80
@@ -142,7 +142,7 @@ def _interval(
     level: float,
     limits: Callable[[Ints, Ints], tuple[Floats, Floats]],
 ) -> Interval[float] | Interval[Floats]:
-    """Check the counts, take `limits` where there are trials, and make the ends exact."""
+    """Check the counts, compute `limits` for those with trials, and make limits of 0 and 1 exact."""
     found, trials = counts(successes, "successes"), counts(n, "n")
     try:
         found, trials = np.broadcast_arrays(found, trials)

@@ -1,4 +1,4 @@
-"""Tests for paired calls, of two models or raters on the same cells; and Holm's correction."""
+"""Tests for paired calls of two models or raters on the same cells, and Holm's correction."""
 
 from dataclasses import dataclass
 
@@ -16,9 +16,9 @@ class McNemar:
     """The cells on which two classifiers differ, and the test of them.
 
     Attributes:
-        only_a: cells that a has right and b wrong.
-        only_b: cells that b has right and a wrong.
-        statistic: chi-square with one degree of freedom; NaN where the test is exact.
+        only_a: number of cells that only a calls right.
+        only_b: number of cells that only b calls right.
+        statistic: chi-square with one degree of freedom; NaN if the test is exact.
         p: two-sided.
         exact: whether p is binomial.
     """
@@ -42,13 +42,12 @@ class ChiSquareTest:
 def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> McNemar:
     """Test whether two classifiers are right equally often on the same cells.
 
-    It compares paired correctness, hence accuracy; it says nothing of precision, recall or F1. Below 25 cells
-    on which the two differ p is exact binomial, from there on chi-square with continuity correction. Without
-    such cells p is 1.
+    The test compares accuracy. It does not test precision, recall or F1. If the two differ on fewer than 25 cells, p
+    is exact binomial; otherwise it is from chi-square with continuity correction. If they never differ, p is 1.
 
     Args:
         correct_a: whether the first classifier is right, booleans of shape (n,).
-        correct_b: whether the second is, shape (n,).
+        correct_b: whether the second classifier is right, shape (n,).
 
     Raises:
         ValueError: shapes differ, or not booleans.
@@ -65,7 +64,7 @@ def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> McNemar:
     if discordant < _EXACT_BELOW:
         tail = float(scipy.special.bdtr(min(only_a, only_b), discordant, 0.5)) if discordant else 1.0
         return McNemar(only_a, only_b, float("nan"), min(1.0, 2 * tail), exact=True)
-    # The correction may bring the difference to 0, not past it.
+    # The correction may reduce the difference to 0, but not below.
     statistic = max(abs(only_a - only_b) - 1, 0) ** 2 / discordant
     return McNemar(only_a, only_b, statistic, float(scipy.special.chdtrc(1, statistic)), exact=False)
 
@@ -73,9 +72,9 @@ def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> McNemar:
 def stuart_maxwell(table: ArrayLike) -> ChiSquareTest:
     """Test whether two raters of the same cells use every type equally often (marginal homogeneity).
 
-    The degrees of freedom are the types less one for each set of types that are never confused with the types
-    outside it: K - 1 if all types are connected by confusions. Types on which the raters always agree count
-    for none. Without any disagreement they are 0 and p is 1.
+    The degrees of freedom are the number of types, minus one for each set of types that is never confused with the
+    others: K - 1 if confusions connect all types. Types on which the raters always agree add none. Without any
+    disagreement the degrees of freedom are 0 and p is 1.
 
     Args:
         table: cells by the first rater's type (rows) and the second's (columns), shape (K, K).
@@ -89,8 +88,8 @@ def stuart_maxwell(table: ArrayLike) -> ChiSquareTest:
     difference = counts.sum(axis=1) - counts.sum(axis=0)
     exchanged = counts + counts.T
     np.fill_diagonal(exchanged, 0)
-    # The covariance is singular by nature (the differences sum to 0 within each connected set of types), and
-    # the differences lie in its range: its eigenvectors with a positive eigenvalue are all that counts.
+    # The covariance is always singular, because the differences sum to 0 within each connected set of types. The
+    # differences lie in its range, so only its eigenvectors with a positive eigenvalue count.
     covariance = np.diag(exchanged.sum(axis=1)) - exchanged
     values, vectors = np.linalg.eigh(covariance)
     kept = values > values.max() * len(values) * np.finfo(np.float64).eps
@@ -101,7 +100,7 @@ def stuart_maxwell(table: ArrayLike) -> ChiSquareTest:
 def bowker(table: ArrayLike) -> ChiSquareTest:
     """Test whether two raters confuse each pair of types equally often in both directions (symmetry).
 
-    The degrees of freedom are the pairs of types that are confused at all. Without any p is 1.
+    The degrees of freedom are the number of pairs of types with a confusion. Without any confusion p is 1.
 
     Args:
         table: cells by the first rater's type (rows) and the second's (columns), shape (K, K).

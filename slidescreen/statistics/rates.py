@@ -1,7 +1,7 @@
-"""The rates of a confusion matrix, written once for one matrix and for a whole stack of resampled ones.
+"""The rates of a confusion matrix, or of a whole stack of matrices.
 
-Every function takes counts of shape (..., K, K), rows true and columns predicted, and is vectorised over the
-leading axes. Nothing is checked here: `classification` and `bootstrap` check what they are given.
+Every function takes counts of shape (..., K, K), rows true and columns predicted, and is vectorised over the leading
+axes. The functions check nothing: `classification` and `bootstrap` check their arguments.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from slidescreen.statistics.arrays import Floats, Ints
 
 
 def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Floats:
-    """Elementwise quotient; NaN where the denominator is 0."""
+    """Elementwise quotient; NaN for a denominator of 0."""
     above, below = np.broadcast_arrays(numerator, denominator)
     result: Floats = np.full(above.shape, np.nan)
     np.divide(above, below, out=result, where=below != 0)
@@ -19,7 +19,7 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Floats:
 
 
 def correct(matrix: Ints) -> Ints:
-    """Cells of each type called by that type, shape (..., K)."""
+    """Cells of each type that were called this type, shape (..., K)."""
     return np.diagonal(matrix, axis1=-2, axis2=-1)
 
 
@@ -30,7 +30,7 @@ def support(matrix: Ints) -> Ints:
 
 
 def predicted(matrix: Ints) -> Ints:
-    """Cells called by each type, shape (..., K)."""
+    """Cells that were called each type, shape (..., K)."""
     result: Ints = matrix.sum(axis=-2)
     return result
 
@@ -46,7 +46,7 @@ def recall(matrix: Ints) -> Floats:
 
 
 def specificity(matrix: Ints) -> Floats:
-    """Not called so among cells of other types, shape (..., K); NaN for a type that does not occur."""
+    """The fraction of other types' cells not called this type, shape (..., K); NaN for a type that does not occur."""
     total = matrix.sum(axis=(-2, -1))[..., None]
     true, called = support(matrix), predicted(matrix)
     result = ratio(total - true - called + correct(matrix), total - true)
@@ -65,15 +65,15 @@ def accuracy(matrix: Ints) -> Floats:
 
 
 def kappa(matrix: Ints) -> Floats:
-    """Cohen's kappa, shape (...); NaN where chance alone would agree always, or without cells."""
+    """Cohen's kappa, shape (...); NaN without cells, or if chance alone would always agree."""
     total = matrix.sum(axis=(-2, -1)).astype(np.float64)
     by_chance = (support(matrix).astype(np.float64) * predicted(matrix)).sum(axis=-1)
-    # Multiplied through by total², so that an undefined kappa is an exact 0 / 0 and not a rounding error.
+    # Both parts are multiplied by total², so that an undefined kappa is exactly 0 / 0 and not a rounding error.
     return ratio(total * correct(matrix).sum(axis=-1) - by_chance, total * total - by_chance)
 
 
 def mean_of_defined(values: Floats) -> Floats:
-    """Mean over the last axis of what is not NaN, shape (...); NaN where nothing is defined."""
+    """Mean of the values that are not NaN, over the last axis, shape (...); NaN if all values are NaN."""
     return ratio(np.nansum(values, axis=-1), np.count_nonzero(~np.isnan(values), axis=-1))
 
 

@@ -1,7 +1,7 @@
-"""Ranking: ROC and precision-recall curves, the area under the former, DeLong's limits and test.
+"""Ranking: ROC and precision-recall curves, the area under the ROC curve, DeLong's limits and test.
 
-`positive` says which cells are of the type, shape (n,); `scores` how much each cell looks like it, shape
-(n,), higher for more. Where one of the two classes is missing, areas, limits and tests are NaN.
+`positive`, shape (n,), says which cells are of the type. `scores`, shape (n,), are higher for cells that look more like
+it. If one of the two classes is missing, areas, limits and tests are NaN.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ class RocCurve:
 
 @dataclass(frozen=True)
 class PrecisionRecallCurve:
-    """One point for each distinct score, from the highest; none is made up at recall 0. Shape (points,)."""
+    """One point for each distinct score, from the highest, without an artificial point at recall 0. Shape (points,)."""
 
     precision: Floats
     recall: Floats
@@ -47,16 +47,16 @@ class DelongTest:
 
 @dataclass(frozen=True)
 class _Placements:
-    """For each cell, twice how many of the other class score below it, ties half."""
+    """For each cell, twice the number of cells of the other class with a lower score. Ties count half."""
 
     of_positives: Floats
     of_negatives: Floats
 
 
 def roc_curve(positive: ArrayLike, scores: ArrayLike) -> RocCurve:
-    """True against false positive rate at every threshold.
+    """True positive rate against false positive rate at every threshold.
 
-    No point is dropped as lying on a line between others. Rates of a missing class are NaN.
+    Points on a line between others are kept. Rates of a missing class are NaN.
 
     Raises:
         ValueError: shapes differ, scores are NaN, or `positive` is not booleans.
@@ -87,7 +87,7 @@ def precision_recall_curve(positive: ArrayLike, scores: ArrayLike) -> PrecisionR
 
 
 def average_precision(positive: ArrayLike, scores: ArrayLike) -> float:
-    """Area under the precision-recall curve: the sum of precision times each step of recall.
+    """Area under the precision-recall curve: the sum of precision times the step in recall.
 
     NaN without positives.
 
@@ -101,7 +101,7 @@ def average_precision(positive: ArrayLike, scores: ArrayLike) -> float:
 
 
 def auroc(positive: ArrayLike, scores: ArrayLike) -> float:
-    """Probability that a positive cell scores above a negative one, ties counting half.
+    """Probability that a positive cell scores above a negative one. Ties count half.
 
     Raises:
         ValueError: shapes differ, scores are NaN, or `positive` is not booleans.
@@ -127,10 +127,10 @@ def delong_variance(positive: ArrayLike, scores: ArrayLike) -> float:
 
 
 def influences(positive: ArrayLike, scores: ArrayLike) -> Floats:
-    """How far each cell draws the AUROC away from what it is, shape (n,): they add up to 0, and what a group of cells
-    adds up to is what leaving it out would change, to first order and with the sign turned.
+    """The influence of each cell on the AUROC, shape (n,).
 
-    NaN where one of the two classes is missing.
+    The influences add up to 0. To first order, leaving out a group of cells changes the AUROC by minus the sum of their
+    influences. NaN if one of the two classes is missing.
 
     Raises:
         ValueError: as `auroc`.
@@ -150,17 +150,15 @@ def influences(positive: ArrayLike, scores: ArrayLike) -> Floats:
 def delong_interval(positive: ArrayLike, scores: ArrayLike, level: float = 0.95) -> Interval[float]:
     """Confidence limits of the AUROC from DeLong's variance, symmetric on the logit scale.
 
-    The logit rather than the plain scale, because AUROCs of cell types lie close to 1: there plain limits
-    reach past 1 and, once clipped, cover too seldom (Pepe, The Statistical Evaluation of Medical Tests, 2003,
-    section 5.2).
+    AUROCs of cell types lie close to 1. Limits on the plain scale would reach past 1 and, once clipped, cover too
+    seldom (Pepe, The Statistical Evaluation of Medical Tests, 2003, section 5.2).
 
-    At an AUROC of exactly 1 the variance is 0 and says nothing. The lower limit is then that of min(m, n)
-    successes in as many trials: m positives and n negatives hold min(m, n) disjoint, independent pairs, and
-    all must be ranked rightly, which happens with a probability of at most AUROC ** min(m, n). At exactly 0
-    likewise.
+    At an AUROC of exactly 1 the variance is 0 and gives no limits. The lower limit is then that of min(m, n) successes
+    in min(m, n) trials: m positives and n negatives hold min(m, n) disjoint, independent pairs, and the probability
+    that all are ranked correctly is at most AUROC ** min(m, n). An AUROC of exactly 0 is treated in the same way.
 
     Returns:
-        Limits from 0 to 1; NaN where the variance is undefined.
+        Limits from 0 to 1; NaN if the variance is undefined.
 
     Raises:
         ValueError: as `auroc`, or the level is not between 0 and 1.
@@ -195,7 +193,7 @@ def delong_test(positive: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -
     _, values_b = _checked(positive, scores_b, "scores_b")
     a, b = _placements(truth, values_a), _placements(truth, values_b)
     difference = _area(a) - _area(b)
-    # The variance of the difference of the placements has their covariance in it, without cancellation.
+    # The variance of the placements' difference includes their covariance, without cancellation.
     variance = _variance(_Placements(a.of_positives - b.of_positives, a.of_negatives - b.of_negatives))
     if variance == 0:
         alike = np.array_equal(a.of_positives, b.of_positives)
@@ -205,7 +203,7 @@ def delong_test(positive: ArrayLike, scores_a: ArrayLike, scores_b: ArrayLike) -
 
 
 def midranks(values: Floats) -> Floats:
-    """Rank of each value among all, from 1, equal values sharing the mean of their ranks: shape (n,)."""
+    """Rank of each value among all, from 1, shape (n,). Equal values share the mean of their ranks."""
     _, inverse, repeats = np.unique(values, return_inverse=True, return_counts=True)
     result: Floats = (np.cumsum(repeats) - (repeats - 1) / 2)[inverse]
     return result
@@ -227,7 +225,7 @@ def _cumulative(truth: Bools, values: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _placements(truth: Bools, values: Floats) -> _Placements:
-    # A rank among all less the rank within the own class is how many of the other class lie below (Sun and
+    # The rank among all minus the rank within the cell's class is the number of lower cells of the other class (Sun and
     # Xu). Twice that is a whole number, so that constant placements have a variance of exactly 0.
     ranks = midranks(values)
     below_positive = 2 * (ranks[truth] - midranks(values[truth]))

@@ -1,7 +1,7 @@
-"""Corrects probabilities: their certainty, and the effect of how often training showed each type.
+"""Correct the certainty of probabilities, and the effect of each type's frequency in training.
 
-softmax(log probabilities / T + offsets): temperature scaling and, with offsets, its bias-corrected form, of which
-Alexandari, Kundaje and Shrikumar (ICML 2020) found that it serves the estimate of a changed composition best.
+The result is softmax(log probabilities / T + offsets): temperature scaling and, with offsets, its bias-corrected form.
+Alexandari, Kundaje and Shrikumar (ICML 2020) found the latter best for estimating a changed composition.
 """
 
 import numpy as np
@@ -13,27 +13,27 @@ from slidescreen.statistics.calibration import checked, logarithms
 
 COLDEST, HOTTEST = 0.05, 20.0
 
-# How hard offsets are held to 0, as a penalty on their squares beside a mean log-likelihood. That of a labelled set
-# is of its slides and its mixture of types, so it does not vanish with many cells; and with few it outweighs them.
+# The penalty on the squares of offsets, added to the mean log-likelihood. A labelled set has its own slides and mixture
+# of types, so the penalty does not vanish with many cells. With few cells it outweighs them.
 _PENALTY, _PRIOR_CELLS = 0.01, 2000
 
 
 def fit_temperature(probabilities: ArrayLike, true: ArrayLike, prior_cells: float = 0.0) -> float:
     """The temperature T at which softmax(log probabilities / T) makes the true types most likely.
 
-    Above 1 the model was too sure of itself, below 1 not sure enough. The log-likelihood is concave in the
-    sharpness 1 / T, so the maximum is the one root of its derivative. With few cells that maximum is chance: where
-    all of them are called right it lies at the bound. A prior of the sharpness, a gamma distribution with its mode
-    at 1, holds it back; its logarithm is concave, too.
+    A T above 1 means an overconfident model, below 1 an underconfident one. The log-likelihood is concave in the
+    sharpness 1 / T, so its maximum is the only root of its derivative. With few cells the maximum is unreliable: if
+    all are called right, it lies at the bound. A prior on the sharpness prevents that: a gamma distribution with its
+    mode at 1. Its logarithm is concave, too.
 
     Args:
-        probabilities: of cells that the model was not trained on, shape (n, K).
+        probabilities: probabilities of cells that the model was not trained on, shape (n, K).
         true: type indices, shape (n,), n at least 1.
         prior_cells: the weight of the prior, the shape of the gamma distribution less 1; 0 for none.
 
     Returns:
-        From 0.05 to 20; a bound if the maximum lies beyond it (every cell right, or worse than chance). 1 if
-        no temperature changes anything (all probabilities equal).
+        The temperature, from 0.05 to 20. It is one of these bounds if the maximum lies beyond (every cell is right, or
+        calls are worse than chance). It is 1 if no temperature changes anything (all probabilities are equal).
 
     Raises:
         ValueError: shapes do not fit, values out of range, no cells.
@@ -53,7 +53,7 @@ def fit_temperature(probabilities: ArrayLike, true: ArrayLike, prior_cells: floa
         of_cells = float(np.sum(scipy.special.softmax(sharpness * scores, axis=1) * against_true))
         return of_cells + prior_cells * (1 - 1 / sharpness)
 
-    # Rises with sharpness: below the maximum the expected log-probability is less than that of the truth.
+    # It rises with sharpness: below the maximum the expected log-probability is less than that of the truth.
     if surplus(1 / COLDEST) <= 0:
         return COLDEST
     if surplus(1 / HOTTEST) >= 0:
@@ -62,7 +62,7 @@ def fit_temperature(probabilities: ArrayLike, true: ArrayLike, prior_cells: floa
 
 
 def apply_temperature(probabilities: ArrayLike, temperature: float) -> Floats:
-    """softmax(log probabilities / T), float64 of shape (n, K); no two types of a cell change their order.
+    """softmax(log probabilities / T), float64 of shape (n, K). The order of a cell's types does not change.
 
     Args:
         probabilities: shape (n, K).
@@ -79,14 +79,14 @@ def apply_temperature(probabilities: ArrayLike, temperature: float) -> Floats:
 
 
 def fit_offsets(probabilities: ArrayLike, true: ArrayLike) -> Floats:
-    """What to add to the logarithms of probabilities so that the true types become most likely; held close to 0.
+    """Offsets to add to the logarithms of probabilities, so that the true types become most likely.
 
-    A network trained with rare types drawn more often than they occur calls them too often. An offset for each type
-    corrects this, as far as the cells show it: the penalty on its square is that of a normal distribution
-    around 0, whose spread shrinks the fewer cells there are. The problem is convex, so the answer is the only one.
+    Training draws rare types more often than they occur, so networks call them too often. An offset for each type
+    corrects this. A penalty keeps offsets close to 0: it is that of a normal distribution around 0, whose spread is
+    smaller for fewer cells. The problem is convex and has one solution.
 
     Args:
-        probabilities: of cells that the model was not trained on, shape (n, K).
+        probabilities: probabilities of cells that the model was not trained on, shape (n, K).
         true: type indices, shape (n,), n at least 1.
 
     Returns:
