@@ -40,7 +40,7 @@ class HomeFeatures:
 
     Attributes:
         middle, scale: (F,) mean and standard deviation.
-        cameras, camera_whitening: (S, E) and (S, E, E), the centres and whitening matrices of the early features by source.
+        cameras, camera_whitening: (S, E) and (S, E, E), the early features' centres and whitening matrices by source.
         components: (F - E, C) the principal components of the last features.
         types, type_whitening: (T, C) and (C, C), the centres of the types and their common whitening matrix.
         spread: (C,) standard deviations of all cells.
