@@ -26,6 +26,7 @@ from slidescreen.reporting.wording import (
     unscored_sentence,
     with_limits,
 )
+from slidescreen.screening.sentences import number_of
 
 
 def show_evaluation(evaluation: Evaluation, folder: Path) -> None:
@@ -49,12 +50,17 @@ def show_evaluation(evaluation: Evaluation, folder: Path) -> None:
         console.print("\nnot evaluated:")
         for left in evaluation.unscored:
             console.print(f"  {escape(unscored_sentence(left))}", soft_wrap=True)
-    if evaluation.predictions.pictures and (folder / DISAGREEMENTS).exists():
-        count = len(disagreements(evaluation.predictions))
-        console.print(
-            f"\n{count} disagreements, as pictures: {escape(printable(folder / DISAGREEMENTS))}", soft_wrap=True
-        )
+    count = _shown_disagreements(evaluation, folder)
+    if count:
+        console.print(f"\n{count}, as pictures: {escape(printable(folder / DISAGREEMENTS))}", soft_wrap=True)
     console.print(f"\nevaluation: {escape(printable(folder / 'evaluation.html'))}", soft_wrap=True)
+
+
+def _shown_disagreements(evaluation: Evaluation, folder: Path) -> str:
+    """How many cells' call and label differ; empty where no page shows them."""
+    if not evaluation.predictions.pictures or not (folder / DISAGREEMENTS).exists():
+        return ""
+    return number_of(len(disagreements(evaluation.predictions)), "disagreement")
 
 
 def _models_table(evaluation: Evaluation) -> Table:
@@ -131,5 +137,7 @@ def render_evaluation(evaluation: Evaluation, folder: Path, pictures: Sequence[s
         ],
         unscored=[unscored_sentence(left) for left in evaluation.unscored],
         pictures=encoded,
+        disagreements=_shown_disagreements(evaluation, folder),
+        page_of_disagreements=DISAGREEMENTS,
         version=__version__,
     )

@@ -125,6 +125,8 @@ def test_a_run_against_its_class_folders_shows_its_disagreements_and_takes_their
     assert first.code == 0, first.err
     differing = [image for image, called in run.items() if called not in ("", "monocyte")]
     assert f"{len(differing)} disagreements, as pictures: e/{DISAGREEMENTS}" in first.out
+    link = f'<a href="{DISAGREEMENTS}">{len(differing)} disagreements, as pictures</a>'
+    assert link in Path("e/evaluation.html").read_text(encoding="utf-8")
     page = Path("e", DISAGREEMENTS).read_text(encoding="utf-8")
     assert page.count('<img class="cell"') == len(differing) > 2
     assert "as_reviewed" not in metrics("e")
