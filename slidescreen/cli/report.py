@@ -2,7 +2,7 @@
 
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -27,6 +27,9 @@ from slidescreen.errors import InputError
 from slidescreen.exchange.options import ExportOptions, export_options
 from slidescreen.reporting.page_cells import PageCells
 from slidescreen.runs.options import ReportOptions
+
+if TYPE_CHECKING:
+    from slidescreen.screening.results import Run
 
 _PAGE, _TRUTH = "For a run", "Against the truth"
 
@@ -166,52 +169,82 @@ def report(
         return
     if explain and spreadsheet:
         raise InputError("--explain renews the page of a run and --spreadsheet copies its tables: say one of them")
-    from slidescreen.ensembles.location import default_ensemble
-    from slidescreen.reporting.ensemble_display import EnsembleDisplay
-    from slidescreen.runs import assessment, renewal
+    from slidescreen.runs import assessment
 
     if assessment.is_plain_run(request):
-        from slidescreen.output import say
-        from slidescreen.reporting.terminal import show_files
-        from slidescreen.reporting.worklist import show_run, show_slide
-
         if uncertain is not None:
             _label(request, uncertain, [name for name, wanted in of_page.items() if wanted and name != "--uncertain"])
-            return
-        if corrections or orders:
+        elif corrections or orders:
             if explain or spreadsheet:
                 raise InputError(
                     "--corrections and --orders write tables anew: give --explain or --spreadsheet afterwards"
                 )
-            run = renewal.correct(sources[0], corrections or (), partial(say, "warning"), orders, request.page_cells)
-            show_run(run, sources[0]) if slide is None else show_slide(run, slide)
-            return
-        if spreadsheet:
-            show_files("for spreadsheets", renewal.copy_for_spreadsheets(sources[0]))
-            return
-        from slidescreen.runs.heat_maps import explain_run
-
-        with EnsembleDisplay() as display:
-            maps = partial(
-                explain_run, ensemble_folder=ensemble, device=device, progress=partial(display.progress, "explaining")
-            )
-            run = renewal.renew_page(sources[0], maps if explain else None, request.page_cells)
-        if slide is None:
-            show_run(run, sources[0])
+            _correct(request, orders, slide)
+        elif spreadsheet:
+            _copy_tables(request)
         else:
-            show_slide(run, slide)
+            _renew(request, explain, slide)
         return
     for name, wanted in of_page.items():
         if wanted and name != "--corrections":
             raise InputError(f"{name} goes with the page of a run: give a run's folder, without --truth")
+    _evaluate(request)
+
+
+def _evaluate(request: ReportOptions) -> None:
+    """Measure predictions against the truth."""
+    from slidescreen.ensembles.location import default_ensemble
     from slidescreen.output import say
+    from slidescreen.reporting.ensemble_display import EnsembleDisplay
     from slidescreen.reporting.evaluation_page import show_evaluation
+    from slidescreen.runs import assessment
 
     with EnsembleDisplay() as display:
         evaluation, folder = assessment.run_evaluation(
             request, default_ensemble, partial(display.progress, "classifying"), partial(say, "warning")
         )
     show_evaluation(evaluation, folder)
+
+
+def _renew(request: ReportOptions, explain: bool, slide: str | None) -> None:
+    """Write a run's page anew, and show the worklist or one slide."""
+    from slidescreen.reporting.ensemble_display import EnsembleDisplay
+    from slidescreen.runs import renewal
+    from slidescreen.runs.heat_maps import explain_run
+
+    folder = request.sources[0]
+    with EnsembleDisplay() as display:
+        progress = partial(display.progress, "explaining")
+        maps = partial(explain_run, ensemble_folder=request.ensemble, device=request.device, progress=progress)
+        run = renewal.renew_page(folder, maps if explain else None, request.page_cells)
+    _show(run, folder, slide)
+
+
+def _correct(request: ReportOptions, orders: Path | None, slide: str | None) -> None:
+    """Store corrections and what orders say with a run, and show it."""
+    from slidescreen.output import say
+    from slidescreen.runs import renewal
+
+    folder = request.sources[0]
+    run = renewal.correct(folder, request.corrections, partial(say, "warning"), orders, request.page_cells)
+    _show(run, folder, slide)
+
+
+def _show(run: "Run", folder: Path, slide: str | None) -> None:
+    from slidescreen.reporting.worklist import show_run, show_slide
+
+    if slide is None:
+        show_run(run, folder)
+    else:
+        show_slide(run, slide)
+
+
+def _copy_tables(request: ReportOptions) -> None:
+    """Copy a run's tables for spreadsheets."""
+    from slidescreen.reporting.terminal import show_files
+    from slidescreen.runs import renewal
+
+    show_files("for spreadsheets", renewal.copy_for_spreadsheets(request.sources[0]))
 
 
 def _label(request: ReportOptions, count: int, others: list[str]) -> None:
