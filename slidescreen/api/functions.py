@@ -53,6 +53,7 @@ def classify(
     sum_accessions: bool = ExportOptions.sum_accessions,
     codes: StrPath | None = ExportOptions.codes,
     page_cells: str | None = ClassifyOptions.page_cells,
+    ray: str | None = ClassifyOptions.ray,
     progress: Progress = False,
 ) -> ScreenedRun:
     """Classify every cell image of every slide in a folder, and write the run's files, as `slidescreen classify` does.
@@ -87,6 +88,7 @@ def classify(
         codes: TOML file with the laboratory's own codes.
         page_cells: `suspicious` or `all`, shown as pictures in the page; None for as many as 4% of the
             time, or one second, allow.
+        ray: `auto`, `local` or `HOST:PORT`: the Ray cluster whose machines classify; None for this machine alone.
         progress: True for a bar on standard error; or a function, called with how many images are done and how many
             there are; or an object with the methods of `RunObserver`.
 
@@ -120,6 +122,7 @@ def classify(
         history=None if history is None else Path(history),
         thresholds=default_thresholds() if thresholds is None else read_thresholds(Path(thresholds)),
         page_cells=None if page_cells is None else check_choice("--page-cells", page_cells, PageCells),
+        ray=ray,
         orders=None if orders is None else Path(orders),
         export=export_options(
             export,

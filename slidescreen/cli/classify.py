@@ -166,6 +166,16 @@ WorkersOption = Annotated[
         rich_help_panel=MACHINE,
     ),
 ]
+RayOption = Annotated[
+    str | None,
+    typer.Option(
+        "--ray",
+        metavar="ADDRESS",
+        help="Classify on the machines of a Ray cluster: auto for the one that this machine belongs to, HOST:PORT, or "
+        "local for a cluster of this machine alone. All machines must see PATH and the ensemble under the same names.",
+        rich_help_panel=MACHINE,
+    ),
+]
 
 
 def classify(
@@ -198,6 +208,7 @@ def classify(
     batch_size: BatchSizeOption = ClassifyOptions.batch_size,
     workers: WorkersOption = ClassifyOptions.workers,
     page_cells: PageCellsOption = ClassifyOptions.page_cells,
+    ray: RayOption = ClassifyOptions.ray,
 ) -> None:
     """Classify every cell image of every slide, and say which slides must be seen first.
 
@@ -227,6 +238,7 @@ def classify(
         orders=orders,
         export=export_options(export, orders, order_pattern, sum_accessions, codes),
         page_cells=page_cells,
+        ray=ray,
     )
     from slidescreen.ensembles import storage
     from slidescreen.output import echo

@@ -1,7 +1,10 @@
-"""The calls that an ensemble makes on the slides that are left to classify."""
+"""The calls that an ensemble makes on the slides that are left to classify: by this process, or on a cluster."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 from slidescreen.data.calls import Call
 from slidescreen.data.slides import Slide
@@ -10,10 +13,16 @@ from slidescreen.engine.devices import usable_threads
 from slidescreen.engine.interface import NO_ENGINES, EngineConfiguration
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.pipeline import Pipeline
+from slidescreen.models.member import Member
+from slidescreen.runs.distribution import Distribution
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
+from slidescreen.runs.ray_cluster import RayCluster
+from slidescreen.runs.ray_worker import Job, code_digest, needed_instructions
 
 _MOST_WORKERS = 8
+
+Calls = Iterator[tuple[Slide, tuple[Call, ...]]]
 
 
 @dataclass(frozen=True)
@@ -21,12 +30,12 @@ class Classification:
     """A classification under way.
 
     Attributes:
-        engine: what classifies, in words.
-        calls: each slide with one call per image, in the order given, as soon as its last image is done.
+        calls: each slide with one call per image, as soon as its last image is done.
+        record: for `run.json`, so far: `engine`, what classifies, in words, and of a cluster what happened there.
     """
 
-    engine: str
-    calls: Iterator[tuple[Slide, tuple[Call, ...]]]
+    calls: Calls
+    record: Callable[[], Mapping[str, Any]]
 
 
 def classify(
@@ -35,15 +44,57 @@ def classify(
     configuration: EngineConfiguration,
     options: ClassifyOptions,
     monitor: Monitor,
+    cluster: RayCluster | None = None,
 ) -> Classification:
-    """Load the ensemble's engines, if there is an image to classify, and begin.
+    """Load the ensemble's engines, if there is an image to classify, and begin; slides come in the order given.
+
+    On a cluster its machines load the engines, and slides come in any order.
 
     Raises:
         InputError: a network cannot be loaded.
     """
     images = sum(len(slide.images) for slide in slides)
+    if cluster is not None:
+        monitor.start(len(slides), images)
+        return _on_cluster(slides, _job(ensemble, configuration, options, cluster.threads), monitor, cluster)
     threads, workers = options.engine.threads, options.workers or min(_MOST_WORKERS, usable_threads())
     engines = load_engines(ensemble.members, configuration, threads, monitor.note) if images else NO_ENGINES
     monitor.start(len(slides), images)
     pipeline = Pipeline(ensemble, engines, options.batch_size, workers, monitor.cells, options.time_limit, monitor.note)
-    return Classification(engines.description, pipeline.run(slides))
+    return Classification(pipeline.run(slides), lambda: {"engine": engines.description})
+
+
+def _on_cluster(slides: Sequence[Slide], job: Job, monitor: Monitor, cluster: RayCluster) -> Classification:
+    cluster.employ(job)
+    distribution = Distribution(cluster, monitor.note, monitor.warn, os.path.isdir)
+
+    def calls() -> Calls:
+        for slide, found in distribution.run(slides):
+            monitor.cells(len(found))
+            yield slide, found
+
+    def record() -> Mapping[str, Any]:
+        found = distribution.record()
+        engines = sorted({each["engine"] for each in found["processors"]})
+        return {"engine": "; ".join(engines), "cluster": {"address": cluster.address, **found}}
+
+    return Classification(calls(), record)
+
+
+def _job(ensemble: Ensemble, configuration: EngineConfiguration, options: ClassifyOptions, threads: int) -> Job:
+    """What the machines of a cluster need to know."""
+    return Job(
+        ensemble=replace(ensemble, members=tuple(map(_with_absolute_paths, ensemble.members))),
+        configuration=configuration,
+        instructions=needed_instructions(configuration),
+        threads=threads,
+        batch_size=options.batch_size,
+        workers=options.workers or min(_MOST_WORKERS, threads),
+        time_limit=options.time_limit,
+        code=code_digest(),
+    )
+
+
+def _with_absolute_paths(member: Member) -> Member:
+    int8 = member.int8 and replace(member.int8, path=Path(os.path.abspath(member.int8.path)))  # noqa: PTH100
+    return replace(member, path=Path(os.path.abspath(member.path)), int8=int8)  # noqa: PTH100

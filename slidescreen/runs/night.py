@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from slidescreen.data.slides import Slide
+from slidescreen.engine.options import Device
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import NothingClassifiedError
 from slidescreen.exchange.formats import Exporter
@@ -17,6 +18,7 @@ from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.planning import Plan, outdated, recall
 from slidescreen.runs.preparation import choose_engine, find_slides, prepared_folder
 from slidescreen.runs.quality_control import add_to_history, compare_with_history
+from slidescreen.runs.ray_cluster import joined_cluster
 from slidescreen.runs.record import RunSetup, describe, with_troubles, write_record, write_worklist
 from slidescreen.runs.result_export import export_night
 from slidescreen.screening.results import Run, SlideResult, judge
@@ -39,17 +41,21 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
     contexts = blood_contexts(options.orders) if options.orders else {}
     found = find_slides(options)
     configuration = choose_engine(options, ensemble)
-    with prepared_folder(options, display) as folder:
+    uses_gpu = configuration.device is Device.CUDA
+    with (
+        joined_cluster(options.ray, options.engine.threads, uses_gpu) as cluster,
+        prepared_folder(options, display) as folder,
+    ):
         monitor = folder.monitor
         ledger = Ledger(out, ensemble, configuration, options.thresholds)
         exports = ExportWatch(options.settle, out, found.slides)
         plan = recall(options, found, ledger, exports, monitor)
-        classification = classify(plan.remaining, ensemble, configuration, options, monitor)
+        classification = classify(plan.remaining, ensemble, configuration, options, monitor, cluster)
         setup = RunSetup(
             options,
             ensemble,
             configuration,
-            classification.engine,
+            classification.record,
             started,
             plan.found,
             folder.identity,

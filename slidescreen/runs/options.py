@@ -22,6 +22,7 @@ class ClassifyOptions:
     a slide whose images have gone moves into the archive. `time_limit`: seconds that reading one image may take.
     `force`: classify finished slides again. `history`: of the nights before; None for `history.csv` in `out`.
     `page_cells`: shown as pictures; None for as many as 4% of the run's time, or one second, allow.
+    `ray`: address of the Ray cluster whose machines classify; None for this machine alone.
 
     Raises:
         InputError: a number is out of its range, or no number.
@@ -45,6 +46,7 @@ class ClassifyOptions:
     orders: Path | None = None
     export: ExportOptions | None = None
     page_cells: PageCells | None = None
+    ray: str | None = None
 
     def __post_init__(self) -> None:
         _check_whole("threads", self.engine.threads, 1)

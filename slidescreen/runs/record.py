@@ -4,7 +4,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,7 +42,8 @@ class RunSetup:
     Attributes:
         options: the user's.
         ensemble, configuration: what calls the cells, and how it runs here.
-        engine: the same in words.
+        called_by: tells what of the classification belongs into the record: its engine in words, and of a cluster
+            what happened there.
         started: when (UTC).
         found: the slides that there are, and what was skipped.
         identity: of the run, by `identity_of`.
@@ -54,7 +55,7 @@ class RunSetup:
     options: ClassifyOptions
     ensemble: Ensemble
     configuration: EngineConfiguration
-    engine: str
+    called_by: Callable[[], Mapping[str, Any]]
     started: datetime
     found: Survey
     identity: str
@@ -121,6 +122,7 @@ def _options_record(options: ClassifyOptions) -> dict[str, Any]:
         "image_timeout": options.time_limit,
         "export": list(options.export.formats) if options.export else [],
         "page_cells": options.page_cells,
+        "ray": options.ray,
         "history": options.history and os.fsencode(options.history.absolute()).decode("utf-8", "replace"),
         "thresholds": asdict(options.thresholds),
     }
@@ -130,7 +132,7 @@ def _engine_record(setup: RunSetup) -> dict[str, Any]:
     ensemble = setup.ensemble
     cascade = ensemble.validation.cascade if setup.configuration.cascade else None
     return {
-        "engine": setup.engine,
+        **setup.called_by(),
         "precision": {
             "chosen": setup.configuration.precision,
             "measured": {name: asdict(found) for name, found in ensemble.validation.precisions.items()},

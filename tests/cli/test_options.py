@@ -50,7 +50,7 @@ DEFAULTS: dict[str, dict[str, tuple[object, str]]] = {
         **EXPORT,
         "export": (CLASSIFY, ""),
         **dict.fromkeys(("slide_depth", "overwrite", "force", "settle", "keep"), (CLASSIFY, "")),
-        **dict.fromkeys(("log_file", "history", "batch_size", "workers", "page_cells"), (CLASSIFY, "")),
+        **dict.fromkeys(("log_file", "history", "batch_size", "workers", "page_cells", "ray"), (CLASSIFY, "")),
         "image_timeout": (CLASSIFY, "time_limit"),
         **dict.fromkeys(("device", "precision", "threads", "fast"), (EngineOptions(), "")),
         "engine": (EngineOptions(), "kind"),

@@ -1,0 +1,182 @@
+"""A worker of a Ray cluster: slides in, calls out. It keeps its engines, or says why it cannot help."""
+
+import hashlib
+import os
+import pickle
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+import slidescreen
+from slidescreen.data.calls import Call
+from slidescreen.data.slides import Slide
+from slidescreen.engine import devices
+from slidescreen.engine.configuration import load_engines
+from slidescreen.engine.interface import EngineConfiguration
+from slidescreen.engine.options import Device, EngineKind, Precision, parts_of
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.pipeline import Pipeline
+from slidescreen.errors import InputError
+from slidescreen.files.writing import printable, sha256_of
+from slidescreen.footprint import keep_libraries_in_cache
+
+_PATIENCE = 5.0  # seconds for a network share to show what another machine sees
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every worker of a run needs to know.
+
+    Attributes:
+        ensemble, configuration: what calls the cells, and how it runs; settled once for all.
+        instructions: that a worker's processor must have because the networks were measured with them.
+        threads: of the processor, for one task.
+        batch_size, workers, time_limit: as `Pipeline` has them.
+        code: by `code_digest`.
+    """
+
+    ensemble: Ensemble
+    configuration: EngineConfiguration
+    instructions: frozenset[str]
+    threads: int
+    batch_size: int | None
+    workers: int
+    time_limit: float
+    code: str
+
+
+@dataclass(frozen=True)
+class SlideCalls:
+    """The calls of a task's slides, in their order; `engine` made them. `notes` are for whoever watches."""
+
+    engine: str
+    calls: tuple[tuple[Call, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """Why this machine cannot help. `unseen` is the slide's folder that it does not see, if that is all."""
+
+    reason: str
+    unseen: str = ""
+
+
+@dataclass
+class _Kept:
+    """The engines of the run that this process works for."""
+
+    key: str = ""
+    pipeline: Pipeline | None = None
+    engine: str = ""
+    notes: list[str] = field(default_factory=list)
+
+
+_kept = _Kept()
+
+
+def serve(job: bytes, slides: bytes) -> bytes:
+    """Call a task's slides: a pickled `SlideCalls` or `Unfit`.
+
+    Args:
+        job: a pickled `Job`.
+        slides: a pickled sequence of slides, with absolute paths.
+    """
+    try:
+        return pickle.dumps(_serve(job, pickle.loads(slides)))
+    except InputError as error:
+        return pickle.dumps(Unfit(str(error)))
+
+
+def _serve(content: bytes, slides: Sequence[Slide]) -> SlideCalls | Unfit:
+    key = hashlib.sha256(content).hexdigest()
+    if key != _kept.key:
+        _kept.key, _kept.pipeline = "", None  # the former engines make room first
+        job: Job = pickle.loads(content)
+        reason = why_unfit(job)
+        if reason:
+            return Unfit(reason)
+        _load(job)
+        _kept.key = key
+    for slide in slides:
+        if not _is_visible(slide):
+            return Unfit(f"it does not see {printable(slide.folder)}", str(slide.folder))
+    assert _kept.pipeline is not None
+    calls = tuple(each for _, each in _kept.pipeline.run(slides))
+    notes = tuple(_kept.notes)
+    _kept.notes.clear()
+    return SlideCalls(_kept.engine, calls, notes)
+
+
+def _load(job: Job) -> None:
+    keep_libraries_in_cache()
+    engines = load_engines(job.ensemble.members, job.configuration, job.threads, _kept.notes.append)
+    _kept.engine = engines.description
+    _kept.pipeline = Pipeline(
+        job.ensemble, engines, job.batch_size, job.workers, time_limit=job.time_limit, note=_kept.notes.append
+    )
+
+
+def why_unfit(job: Job) -> str:
+    """Why this machine would not compute the same as the others; empty where it would."""
+    if job.code != code_digest():
+        return f"its slidescreen {slidescreen.__version__} is another one"
+    lacking = sorted(job.instructions - usable_instructions())
+    if lacking:
+        return f"its processor has no {' or '.join(lacking)} instructions"
+    if job.configuration.device == Device.CUDA:
+        import torch
+
+        if not torch.cuda.is_available():
+            return "it has no usable NVIDIA GPU"
+    for path, sha256 in _files(job.ensemble, job.configuration):
+        if not path.is_file():
+            return f"it does not see {printable(path)}"
+        if sha256_of(path) != sha256:
+            return f"its {printable(path)} is another file"
+    return ""
+
+
+def needed_instructions(configuration: EngineConfiguration) -> frozenset[str]:
+    """Those that the driver's own processor computes the networks with, and so every other must have."""
+    precisions = {*parts_of(configuration.precision), *([Precision.INT8] if configuration.cascade else [])}
+    if configuration.kind is not EngineKind.OPENVINO:
+        return frozenset()
+    return frozenset({str(each) for each in precisions} & usable_instructions())
+
+
+def usable_instructions() -> frozenset[str]:
+    """The arithmetics, bf16 and int8, that this processor has instructions for, and may use."""
+    has = {Precision.BF16: devices.has_bfloat16_products(), Precision.INT8: devices.has_8_bit_products()}
+    return frozenset(str(precision) for precision, there in has.items() if there)
+
+
+@cache
+def code_digest() -> str:
+    """Of this package's source: with equal digests two machines run the same program, whatever its version says."""
+    package = Path(slidescreen.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _files(ensemble: Ensemble, configuration: EngineConfiguration) -> list[tuple[Path, str]]:
+    """The files of the networks that will be run, and their hashes."""
+    files = [(member.path, member.sha256) for member in ensemble.members]
+    if configuration.cascade or Precision.INT8 in parts_of(configuration.precision):
+        files += [(member.int8.path, member.int8.sha256) for member in ensemble.members if member.int8]
+    return files
+
+
+def _is_visible(slide: Slide) -> bool:
+    """Whether the slide's folder and its first image can be opened here; a share may need some seconds to show them."""
+    images = [image.path for image in slide.images if not image.refusal][:1]
+    until = time.monotonic() + _PATIENCE
+    while not (slide.folder.is_dir() and all(os.access(path, os.R_OK) for path in images)):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.2)
+    return True
