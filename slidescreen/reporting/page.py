@@ -146,10 +146,17 @@ def render_run(
         reviewed_by=reviewed_by,
         of_one_patient=patients_remark(run.info),
         contradictory=contradictory_reports(run.info),
+        called_otherwise=_called_otherwise(sections),
         explained=bool(heat),
         passed_over=sentences(run.info.get("passed_over", {}), _MOST_NAMES),
         images=sum(slide.differential.images for slide in worklist),
     )
+
+
+def _called_otherwise(sections: Sequence[_Section]) -> tuple[int, int]:
+    """How many cells of the slides that are shown the laboratory called otherwise, and of how many."""
+    calls = [call for section in sections for call in section.calls if call.cell_type and call.reported_type]
+    return sum(map(_disagree, calls)), len(calls)
 
 
 def _sections(worklist: Sequence[SlideResult]) -> int:

@@ -229,6 +229,40 @@ def test_a_cell_is_moved_to_the_type_that_the_laboratory_gave_it(desk: Browser) 
     assert text_of(desk, ".current .changes") == "1 cell moved to what the label says."
 
 
+def test_cells_that_the_laboratory_called_otherwise_are_shown_alone_the_most_certain_first(
+    browser: Browser, tmp_path: Path
+) -> None:
+    types = cells.CELL_TYPES
+    said = (("a", "monocyte", "monocyte", 0.9), ("b", "monocyte", "basophil", 0.7), ("c", "basophil", "monocyte", 0.8),
+            ("d", "monocyte", "", 0.99), ("e", "", "basophil", 0.3), ("f", "myeloblast", "blast", 0.9))  # fmt: skip
+    calls = tuple(
+        Call(
+            image, Status.CLASSIFIED if called else Status.UNIDENTIFIED, called, certain, reported,
+            tuple(certain if name == (called or "monocyte") else (1 - certain) / 15 for name in types),
+        )
+        for image, called, reported, certain in said
+    )  # fmt: skip
+    judged = judge(Slide("S", Path("/nowhere"), ()), calls, ensemble(measured()), default_thresholds())
+    show(browser, tmp_path, Run((judged, slide("Plain", NORMAL)), types, {"run": str(tmp_path)}))
+    assert "Call and laboratory differ on 2 of 4 cells" in browser.ask("document.querySelector('header').textContent")
+    go_to(browser, "S")
+    browser.press("d")
+    assert galleries(browser) == {"Called otherwise by the laboratory": 2}
+    images = "[...document.querySelectorAll('.current .gallery li')].map(li => li.dataset.image)"
+    assert browser.ask(images) == ["c", "b"]
+    assert text_of(browser, ".current .gallery strong") == "Basophil 80%"
+    browser.press("l")
+    assert browser.ask(images) == ["c", "b"]
+    assert text_of(browser, ".current .gallery .by-hand") == "✓ now Monocyte"
+    browser.press("d")
+    assert galleries(browser) == {"Monocyte": 4, "Myeloblast": 1, "Unidentified": 1}
+    browser.press("w")
+    wait_for(browser, None)
+    go_to(browser, "Plain")
+    assert browser.ask("document.querySelector('.current .differing').hidden") is True
+    assert browser.complaints == []
+
+
 @pytest.mark.parametrize("width", [1280, 1000, 900, 800, 400, 320])
 def test_nothing_sticks_out_at_the_right(browser: Browser, tmp_path: Path, width: int) -> None:
     judged = slide("A slide of a laboratory", SICK)

@@ -3,10 +3,25 @@
 /** Which cells are chosen, and from which one on a range is counted. */
 const choice = { slide: null, images: new Set(), anchor: null };
 
+/** Whether only those cells are shown whose call differs from the laboratory's, in one gallery, the most certain first. */
+let differingOnly = false;
+
+const differing = (slide) => slide.cells
+  .filter((cell) => disagrees(cell.reported, cell.type))
+  .sort((a, b) => certaintyOf(b) - certaintyOf(a));
+const certaintyOf = (cell) => cell.probabilities[0]?.permille ?? 0;
+
+/** Whether cells stay in their place when they are moved: they are of one gallery. */
+const inOneGallery = () => Boolean(night.chosen) || differingOnly;
+
 function buildGalleries(slide, place) {
   const review = reviewOf(slide.name);
   if (night.chosen) {
     place.replaceChildren(galleryOf(review, night.chosen, slide.cells));
+    return;
+  }
+  if (differingOnly) {
+    place.replaceChildren(galleryOf(review, "Called otherwise by the laboratory", differing(slide)));
     return;
   }
   const byType = new Map(galleryOrder.map((type) => [type, []]));
@@ -33,18 +48,18 @@ function tileOf(review, cell, first) {
   const now = typeNow(review, cell);
   const lines = [make("strong", {}, probabilityText(cell))];
   if (verdict || now !== cell.type) lines.push(make("span", { class: "by-hand" }, saidByHand(cell, now)));
-  if (disagrees(cell.reported, night.chosen ? cell.type : now)) lines.push(make("em", {}, `≠ ${night.label}: ${nameOf(cell.reported)}`));
+  if (disagrees(cell.reported, inOneGallery() ? cell.type : now)) lines.push(make("em", {}, `≠ ${night.label}: ${nameOf(cell.reported)}`));
   return make("li", {
     role: "option", "aria-selected": String(choice.images.has(cell.image)), tabindex: first ? "0" : "-1",
     "aria-label": spokenOf(cell, verdict), "data-image": cell.image, title: cell.image,
-    class: [verdict && "touched", !night.chosen && disagrees(cell.reported, now) && "disagrees"].filter(Boolean).join(" ") || null,
+    class: [verdict && "touched", !inOneGallery() && disagrees(cell.reported, now) && "disagrees"].filter(Boolean).join(" ") || null,
   }, pictureOf(cell), ...lines);
 }
 
 /** What a review made of a cell. A cell that stays in its place is named anew. */
 function saidByHand(cell, now) {
   if (now === cell.type) return "✓ confirmed";
-  return night.chosen ? `✓ now ${nameOf(now)}` : `was ${nameOf(cell.type)}`;
+  return inOneGallery() ? `✓ now ${nameOf(now)}` : `was ${nameOf(cell.type)}`;
 }
 
 function pictureOf(cell, kind = "cell") {
@@ -56,13 +71,13 @@ function probabilityText(cell) {
   if (cell.reason) return "No cell";
   const [best] = cell.probabilities;
   if (!best) return "";
-  if (night.chosen && cell.type !== UNIDENTIFIED) return `${nameOf(cell.type)} ${asPercent(best.permille)}`;
+  if (inOneGallery() && cell.type !== UNIDENTIFIED) return `${nameOf(cell.type)} ${asPercent(best.permille)}`;
   return cell.type !== UNIDENTIFIED ? asPercent(best.permille) : `${nameOf(best.type)}? ${asPercent(best.permille)}`;
 }
 
 /** What a screen reader says of a cell. */
 function spokenOf(cell, verdict) {
-  const said = [night.chosen ? probabilityText(cell) : `${nameOf(cell.type)} ${probabilityText(cell)}`, cell.image];
+  const said = [inOneGallery() ? probabilityText(cell) : `${nameOf(cell.type)} ${probabilityText(cell)}`, cell.image];
   if (verdict) said.push(verdict.type === cell.type ? "confirmed" : `moved to ${nameOf(verdict.type)}`);
   if (cell.reported) said.push(`${night.label}: ${nameOf(cell.reported)}`);
   return said.join(", ");

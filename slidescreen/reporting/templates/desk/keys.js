@@ -40,6 +40,7 @@ const atSlide = {
   u: undoLast,
   c: () => moveCells(chosenCells(), null),
   l: () => moveCells(chosenCells(), AS_LABELLED),
+  d: toggleDiffering,
   s: () => find(".comment", sectionOf(current))?.focus(),
   g: () => goToTile(nextGalleryTile()),
   Escape: () => (choice.images.size ? chooseNone() : toWorklist()),

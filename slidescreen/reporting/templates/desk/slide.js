@@ -25,6 +25,8 @@ function showSlide() {
   const section = sectionOf(current);
   buildGalleries(current, find(".galleries", section));
   if (!night.chosen) {
+    find(".differing", section).hidden = !differingOnly && !differing(current).length;
+    press(find(".differing", section), differingOnly);
     showRecount(current, section);
     showSigning(current, section);
   }
@@ -38,6 +40,7 @@ function setUpSlide(slide, section) {
   on(".previous", "click", () => goToSlide(-1));
   on(".undo", "click", undoLast);
   on(".ask", "click", showKeys);
+  on(".differing", "click", toggleDiffering);
   on(".slider", "input", ({ currentTarget }) => setSize(currentTarget.value));
   on(".comment", "input", ({ currentTarget }) => setComment(slide, currentTarget.value));
   on(".signing", "submit", (event) => {
@@ -54,6 +57,14 @@ function setUpSlide(slide, section) {
   (find("details", section) ?? section).append(desk);
   if (!night.chosen) addReviewedColumns(section);
   setSize(size);
+}
+
+function toggleDiffering() {
+  if (night.chosen || (!differingOnly && !differing(current).length)) return;
+  differingOnly = !differingOnly;
+  chooseNone();
+  showSlide();
+  goToTile(tiles()[0], false);
 }
 
 function clickTile(event) {
