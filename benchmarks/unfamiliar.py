@@ -1,4 +1,4 @@
-"""Whether slides from abroad are told, and slides at home are not. Prints Markdown.
+"""Whether unfamiliar slides are recognised, and familiar ones are not flagged. Prints Markdown.
 
 python -m benchmarks.unfamiliar cells.csv labs.csv
 
@@ -41,10 +41,10 @@ from slidescreen.ensembles.location import default_ensemble
 from slidescreen.ensembles.member_predictions import MemberPredictions, predict
 from slidescreen.ensembles.pipeline import Pipeline
 from slidescreen.models.member import Member
-from slidescreen.screening.abroad import has_unknown_cells, is_unfamiliar
 from slidescreen.screening.differential import count_slide
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.thresholds import default_thresholds
+from slidescreen.screening.unfamiliar_cells import has_unknown_cells, is_unfamiliar
 from slidescreen.statistics.intervals import clopper_pearson
 from slidescreen.statistics.roc import auroc
 

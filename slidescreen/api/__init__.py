@@ -1,4 +1,4 @@
-"""What notebooks and scripts call: `classify` does what the command does, `read_run` reads what it wrote.
+"""The interface for notebooks and scripts: `classify` does what the command does, `read_run` reads a finished run.
 
 >>> import slidescreen
 >>> run = slidescreen.classify("sample_data", "results")

@@ -1,4 +1,4 @@
-"""What the commands do, as functions."""
+"""The commands as functions."""
 
 import contextlib
 import logging
@@ -58,45 +58,45 @@ def classify(
 ) -> ScreenedRun:
     """Classify every cell image of every slide in a folder, and write the run's files, as `slidescreen classify` does.
 
-    Slides that an earlier call or command finished, and that are unchanged, are not classified again. Images that
-    cannot be read are no error: `failures` has them. Remarks go to the logger `slidescreen`, and to the run's `info`.
+    Unchanged slides that an earlier call or command finished are not classified again. Unreadable images are no error;
+    `failures` lists them. Remarks go to the logger `slidescreen`, and to the run's `info`.
 
     Args:
         path: a slide's folder, or a folder of slide folders. Nothing is ever written into it.
         out: folder for the results; None for `slidescreen-out/NAME` in the working folder.
-        ensemble: its folder; None for the one that $SLIDESCREEN_ENSEMBLE names, or that ships.
+        ensemble: the ensemble's folder; None for the one that $SLIDESCREEN_ENSEMBLE names, or the shipped one.
         device: `auto`, `cuda` or `cpu`.
         engine: `auto`, `openvino` or `pytorch`.
         precision: `auto`, `fp32`, `bf16`, `fp16` or `int8`, or one for each member: `fp32+bf16`.
-        fast: let one network alone decide the cells it is certain of.
-        threads: of the processor; None for all that this process may use.
-        batch_size: images per pass; None for what suits the engine.
-        workers: processes that decode images; None for as many as suit the processor.
-        slide_depth: levels below `path` at which slide folders lie; None to tell it by the layout.
+        fast: let one network alone decide the cells of which it is certain.
+        threads: processor threads to use; None for all that this process may use.
+        batch_size: images per pass; None for the engine's own batch size.
+        workers: number of processes that decode images; None for a number that suits the processor.
+        slide_depth: the number of levels from `path` down to the slide folders; None to find it from the layout.
         thresholds: TOML file with the laboratory's own limits.
         overwrite: replace the run of another folder in `out`.
         force: classify finished slides again.
-        settle: seconds; slides in which something changed more recently are left to the next call.
-        keep: days after which a slide whose images have gone moves into the archive.
+        settle: seconds; slides with a more recent change are left to the next call.
+        keep: days after which a slide whose images are gone moves into the archive.
         image_timeout: seconds that reading one image may take.
-        log_file: file to append lines of JSON to.
+        log_file: file to which lines of JSON are appended.
         history: file with the figures of each run; None for `history.csv` in `out`.
         export: `fhir`, `hl7` or `fhir,hl7`: write files for the laboratory's system; None writes none.
-        orders: table that joins slides to orders and says how many leukocytes the blood has.
+        orders: table that joins slides to orders and gives the blood's leukocyte count.
         order_pattern: regular expression that finds the accession number in a slide's name.
         sum_accessions: add up slides of one accession number.
         codes: TOML file with the laboratory's own codes.
-        page_cells: `suspicious` or `all`, shown as pictures in the page; None for as many as 4% of the
-            time, or one second, allow.
+        page_cells: the cells shown as pictures in the page, `suspicious` or `all`. None for as many as can be drawn in
+            4% of the time, or in one second.
         ray: `auto`, `local` or `HOST:PORT`: the Ray cluster whose machines classify; None for this machine alone.
-        progress: True for a bar on standard error; or a function, called with how many images are done and how many
-            there are; or an object with the methods of `RunObserver`.
+        progress: True for a bar on standard error, or a function that receives the number of finished images and of all
+            images, or an object with the methods of `RunObserver`.
 
     Raises:
-        InputError: the folder or an option cannot be used, or another process writes to `out`; nothing was written.
-        OutputError: a result could not be written; finished slides are kept.
-        NothingClassifiedError: not one image could be classified; the run's files say why.
-        KeyboardInterrupt: as it came; finished slides are kept, and the same call continues.
+        InputError: the folder or an option cannot be used, or another process writes to `out`. Nothing was written.
+        OutputError: a result could not be written. Finished slides are kept.
+        NothingClassifiedError: no image could be classified. The run's files say why.
+        KeyboardInterrupt: the call was interrupted. Finished slides are kept, and the same call continues the run.
     """
     folder = Path(path)
     options = ClassifyOptions(
@@ -138,10 +138,10 @@ def classify(
 
 
 def read_run(folder: StrPath) -> ScreenedRun:
-    """The run in a folder, as the command or `classify` wrote it; or a month of a run's archive.
+    """Read a run from the folder to which the command or `classify` wrote it, or a month of a run's archive.
 
     Raises:
-        InputError: there is no run, or a file of it is missing or damaged.
+        InputError: there is no run, or one of its files is missing or damaged.
 
     >>> import slidescreen
     >>> slidescreen.read_run("sample_data")
@@ -153,7 +153,7 @@ def read_run(folder: StrPath) -> ScreenedRun:
 
 @contextlib.contextmanager
 def _observer(progress: Progress) -> Iterator[RunObserver]:
-    """Who is told how a run goes."""
+    """The observer that receives a run's progress."""
     if progress is True:
         with RunDisplay() as display:
             yield display
@@ -166,7 +166,7 @@ def _observer(progress: Progress) -> Iterator[RunObserver]:
 
 
 class _Logged:
-    """Tells the log what a person would read, and a function how many images are done."""
+    """Writes messages to the log, and passes the number of finished images to a function."""
 
     def __init__(self, progress: Callable[[int, int], None]) -> None:
         self._progress = progress

@@ -1,4 +1,4 @@
-"""A finished run and its slides, as notebooks and scripts see them."""
+"""A finished run and its slides, for notebooks and scripts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False)
 class ScreenedSlide:
-    """What a run found on one slide.
+    """The result of one slide.
 
     >>> import slidescreen
     >>> slide = slidescreen.read_run("results").slide("left_shift_01")
@@ -38,22 +38,22 @@ class ScreenedSlide:
 
     @property
     def name(self) -> str:
-        """Its folder's path relative to the folder that was classified."""
+        """The path of the slide's folder, relative to the folder that was classified."""
         return self.result.name
 
     @property
     def folder(self) -> Path:
-        """Where its images lay when they were classified."""
+        """The folder of its images at the time of classification."""
         return self.result.folder
 
     @property
     def verdict(self) -> Verdict:
-        """`urgent`, `review`, `insufficient` or `clear`; compares with these texts."""
+        """`urgent`, `review`, `insufficient` or `clear`. A verdict equals its text."""
         return self.result.finding.verdict
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """Codes of what was found; docs/reference/flags.md explains them."""
+        """The codes of the findings. docs/reference/flags.md explains them."""
         return tuple(map(str, self.result.finding.flags))
 
     @property
@@ -63,33 +63,33 @@ class ScreenedSlide:
 
     @property
     def images(self) -> int:
-        """How many images it has."""
+        """The number of images."""
         return self.result.differential.images
 
     @property
     def leukocytes(self) -> int:
-        """How many of its images were classified as leukocytes."""
+        """The number of images classified as leukocytes."""
         return self.result.differential.leukocytes
 
     @property
     def shares(self) -> Mapping[str, Share]:
         """Count and percentages of each leukocyte type, `blasts` and `immature_granulocytes`, by name.
 
-        Percentages are 0–100 of the leukocytes, limits are 95%; each is None on a slide without leukocytes.
+        Percentages are of the leukocytes, 0–100. Limits are 95%. All are None on a slide without leukocytes.
         """
         return self.result.differential.shares
 
     @property
     def failures(self) -> tuple[tuple[str, str], ...]:
-        """Its images that could not be read, and why."""
+        """The images that could not be read, and why."""
         return self.result.failures
 
     def differential(self) -> "pandas.DataFrame":
-        """Its differential: a row for each of the names in `shares`, 14 in all.
+        """The differential: a row for each of the 14 names in `shares`.
 
-        Columns: `count` (int), and in percent of the leukocytes, 0–100 (float, NaN where undefined): `percent` with
-        its exact 95% limits `low` and `high`, and `corrected_percent` with `corrected_low` and `corrected_high`,
-        which allow for the classifier's known errors.
+        The column `count` is int. The others are percentages of the leukocytes, 0–100 (float, NaN if undefined):
+        `percent` with its exact 95% limits `low` and `high`, and `corrected_percent` with `corrected_low` and
+        `corrected_high`, which allow for the classifier's known errors.
 
         >>> import slidescreen
         >>> slide = slidescreen.read_run("results").slide("blasts_01")
@@ -102,7 +102,7 @@ class ScreenedSlide:
         return frames.frame_of_shares(self.shares)
 
     def cells(self) -> "pandas.DataFrame":
-        """Its images, a row each: the rows that `ScreenedRun.cells` has of this slide."""
+        """A row for each image: the rows of `ScreenedRun.cells` for this slide."""
         return frames.frame_of_cells([self.result], self._cell_types)
 
     def __repr__(self) -> str:
@@ -111,10 +111,10 @@ class ScreenedSlide:
 
 @dataclass(frozen=True, repr=False)
 class ScreenedRun:
-    """What was classified into one folder.
+    """A run, read from its folder.
 
     Attributes:
-        folder: where the run's files lie: cells.csv, differential.csv, report.html and run.json.
+        folder: the folder of the run's files: cells.csv, differential.csv, report.html and run.json.
         result: the run as the package's own modules use it.
 
     >>> import slidescreen
@@ -142,31 +142,31 @@ class ScreenedRun:
 
     @property
     def cell_types(self) -> tuple[str, ...]:
-        """The cell types that the ensemble knows, in the order of its probabilities."""
+        """The ensemble's cell types, in the order of its probabilities."""
         return self.result.cell_types
 
     @property
     def info(self) -> Mapping[str, Any]:
-        """What `run.json` says: versions, hashes of the weights, options, times, counts, warnings."""
+        """The content of `run.json`: versions, hashes of the weights, options, times, counts, warnings."""
         return self.result.info
 
     @property
     def report(self) -> Path:
-        """The run's page."""
+        """The path of the run's page."""
         return self.folder / fallback_names(self.info).get("report.html", "report.html")
 
     @property
     def failures(self) -> tuple[tuple[str, str, str], ...]:
-        """Slide and image of each image that could not be read, and why."""
+        """The slide and name of each image that could not be read, and why."""
         return tuple((slide.name, image, why) for slide in self.result.slides for image, why in slide.failures)
 
     @property
     def flawless(self) -> bool:
-        """Whether all images and folders could be read and all files written: the command's exit code 0, not 3."""
+        """Whether everything could be read and written. The command's exit code is then 0, else 3."""
         return not self.result.has_failures()
 
     def slide(self, name: str) -> ScreenedSlide:
-        """The slide of a name.
+        """The slide of this name.
 
         Raises:
             InputError: the run has no such slide.
@@ -177,11 +177,11 @@ class ScreenedRun:
         raise InputError(f"the run has no slide {printable(name)}")
 
     def cells(self) -> "pandas.DataFrame":
-        """All images: a row each, with the columns of `cells.csv`.
+        """A row for each image, with the columns of `cells.csv`.
 
-        `slide`, `image`, `status`, `cell_type` (missing unless classified), `probability` of the most probable type
-        (0–1, NaN where the image was not looked at), `reported_type` (the laboratory's own call, missing where there
-        is none), and a column `p_TYPE` (0–1) for each of `cell_types`. Probabilities have six decimals.
+        These are `slide`, `image`, `status`, `cell_type` (missing unless classified), `probability` of the most
+        probable type (0–1, NaN if the ensemble did not see the image), `reported_type` (the laboratory's own call, if
+        there is one), and a column `p_TYPE` (0–1) for each of `cell_types`. Probabilities have six decimals.
 
         >>> import slidescreen
         >>> cells = slidescreen.read_run("results").cells()
@@ -193,9 +193,9 @@ class ScreenedRun:
         return frames.frame_of_cells(self.result.slides, self.cell_types)
 
     def differentials(self) -> "pandas.DataFrame":
-        """All differentials: a row for each slide, with the columns of `differential.csv`, slides by name.
+        """A row for each slide, sorted by name, with the columns of `differential.csv`.
 
-        Counts are int. Percentages are 0–100 with three decimals and have 95% limits; NaN where undefined.
+        Counts are int. Percentages are 0–100 with three decimals, and have 95% limits. They are NaN if undefined.
         `flags` are joined by `;`.
 
         >>> import slidescreen

@@ -30,9 +30,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Everything: the models' scores (the first is the one reported), by source, by slide, and their comparisons;
-    `review` is what reviewers changed, where the truth is theirs; `label_review` what they made of other labels, and
-    `reviewed` the types that they gave to cells of the predictions, by position."""
+    """All results: the models' scores, also by source and by slide, and their comparisons.
+
+    The first model is the reported one. `review` is what reviewers changed, if the truth is theirs. `label_review` is
+    what they changed in other labels. `reviewed` are the types that they gave to cells of the predictions, by position.
+    """
 
     cell_types: tuple[str, ...]
     models: tuple[ModelScores, ...]
@@ -46,7 +48,7 @@ class Evaluation:
 
     @property
     def unscored(self) -> tuple[Unscored, ...]:
-        """What is in no figure, and why."""
+        """The cells and labels that no figure includes, and why."""
         return self.predictions.unscored
 
 
@@ -64,13 +66,13 @@ def evaluate(
 
     Args:
         predictions: one for each model, the same cells in the same order.
-        resamples: of the bootstrap, which draws cells where no slides are known.
-        seed: of the bootstrap.
-        reviewed: by position, the types of cells whose labels people looked at again. The scores are by the labels as
-            they were; `label_review` has those by the reviewed ones.
+        resamples: number of bootstrap resamples, which draw cells if no slides are known.
+        seed: seed of the bootstrap.
+        reviewed: the types, by position, of cells whose labels people reviewed. The scores use the original labels;
+            `label_review` has the scores with the reviewed ones.
 
     Raises:
-        ValueError: no predictions, or of other cells.
+        ValueError: there are no predictions, or they are not of the same cells.
     """
     if not predictions or len(predictions[0].truth) == 0:
         raise ValueError("there is nothing to evaluate")

@@ -14,10 +14,10 @@ from slidescreen.statistics.intervals import Interval
 
 @dataclass(frozen=True)
 class TypeDifference:
-    """The first model against the other on one cell type. `p_holm` is corrected over all types and models.
+    """The first model against another on one cell type. `p_holm` is corrected over all types and models.
 
-    `only_first_right` and `only_other_right` count the type's cells; AUROC is of the type against the rest, None
-    where probabilities are not known. p is NaN where the type lies on too few slides.
+    `only_first_right` and `only_other_right` count the type's cells. AUROC is for the type against the rest; None if
+    probabilities are unknown. p is NaN if the type lies on too few slides.
     """
 
     name: str
@@ -34,13 +34,13 @@ class TypeDifference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The first model against another on the same cells, each cell called by both.
+    """The first model against another on the same cells, with every cell called by both.
 
-    `p` values are raw, `p_holm` corrected over all comparisons of that kind; NaN where slides are too few to test.
-    `tested_by` says what the tests of accuracy, macro F1, recall and AUROC take to be independent of each other:
-    `slides` where they are known, else `cells`. The others take cells so: McNemar's test compares paired correctness;
-    Stuart and Maxwell's asks whether both call every type equally often, Bowker's whether each pair of types is
-    exchanged equally often in both directions.
+    `p` values are raw; `p_holm` values are corrected over all comparisons of that kind. They are NaN if slides are too
+    few to test. `tested_by` is the unit that the tests of accuracy, macro F1, recall and AUROC take as independent:
+    `slides` if known, else `cells`. Three tests always take cells as independent. McNemar's test compares paired
+    correctness. Stuart and Maxwell's tests whether both models call every type equally often. Bowker's tests whether
+    both confuse each pair of types equally often in both directions.
     """
 
     model: str
@@ -67,7 +67,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class _TypeTests:
-    """One type's tests before correction; AUROC's is None without probabilities."""
+    """One type's tests before correction. The test of the AUROC is None without probabilities."""
 
     name: str
     mcnemar: paired.McNemar
@@ -140,7 +140,7 @@ def _macro_f1(
 
 
 def _type_tests(first: Predictions, other: Predictions, slides: Sequence[str] | None) -> list[_TypeTests]:
-    """For each type that has cells: tests of how often they are called right, and of the type against the rest."""
+    """For each type that has cells: a test of the recall, and a test of the AUROC against the rest."""
     tests = []
     names = None if slides is None else np.asarray(slides)
     first_right, other_right = _right(first), _right(other)
@@ -164,7 +164,7 @@ def _type_tests(first: Predictions, other: Predictions, slides: Sequence[str] | 
 
 
 def _corrected(families: Sequence[Sequence[_TypeTests]]) -> list[tuple[TypeDifference, ...]]:
-    """Holm's correction over the types of all models together, for each kind of test apart."""
+    """Apply Holm's correction over the types of all models together, separately for each kind of test."""
     flat = [test for tests in families for test in tests]
     recalled = iter(paired.holm([test.recall_p for test in flat]).tolist())
     counted = iter(paired.holm([test.mcnemar.p for test in flat]).tolist())

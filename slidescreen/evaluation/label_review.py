@@ -1,7 +1,7 @@
-"""Labels that people looked at again: the scores with the labels as they were, and as reviewed.
+"""Reviewed labels, and the scores with the original and the reviewed labels.
 
-Labels are wrong too. What a reviewer says of a cell, having seen its label and its call, replaces the label here. Only
-the cells that somebody reviewed change: an error that label and call share stays.
+Labels have errors too. A reviewer sees a cell's label and call, and the reviewer's type replaces the label. Only
+reviewed cells change, so an error that label and call share stays.
 """
 
 from collections import Counter, defaultdict
@@ -22,8 +22,8 @@ _Place = tuple[str, str]
 
 @dataclass(frozen=True)
 class LabelChange:
-    """How many cells' labels reviewers changed from one type to another; that may be `unidentified`, or no type of the
-    predictions."""
+    """The number of labels that reviewers changed from one type to another. The new type may be `unidentified`, or a
+    type that the predictions do not have."""
 
     label: str
     reviewed: str
@@ -32,14 +32,14 @@ class LabelChange:
 
 @dataclass(frozen=True)
 class LabelReview:
-    """What reviewers made of the labels, and the models' scores by the reviewed ones.
+    """The reviewers' changes of labels, and the models' scores by the reviewed labels.
 
     Attributes:
-        cells: that were reviewed.
-        disagreements: of these, the ones whose call and label differed.
-        call_upheld, label_upheld: of the disagreements, the ones that the reviewer decided for the call or the label.
-        changes: of labels, the most frequent first.
-        models: scored by the reviewed labels; cells without a type of the predictions are not scored.
+        cells: number of reviewed cells.
+        disagreements: number of reviewed cells whose call and label differed.
+        call_upheld, label_upheld: number of disagreements that reviewers decided for the call or for the label.
+        changes: changes of labels, the most frequent first.
+        models: the scores by the reviewed labels. Cells without a type of the predictions are not scored.
     """
 
     cells: int
@@ -51,7 +51,7 @@ class LabelReview:
 
     @property
     def changed(self) -> int:
-        """How many labels were changed."""
+        """The number of changed labels."""
         return sum(each.cells for each in self.changes)
 
 
@@ -75,7 +75,7 @@ def reviewed_types(predictions: Predictions, corrections: Iterable[Correction]) 
 def review_labels(
     predictions: Sequence[Predictions], reviewed: Mapping[int, str], resamples: int = 2000, seed: int = 0
 ) -> LabelReview | None:
-    """What reviewers made of the labels of models' predictions, by positions; None where they reviewed none.
+    """Compare labels with the reviewed types, by position. None without reviewed cells.
 
     `resamples` and `seed` are those of `evaluate`.
     """
@@ -110,7 +110,7 @@ def review_labels(
 def disagreements(predictions: Predictions) -> list[int]:
     """The positions of the cells whose call and label differ, the most certain call first.
 
-    A cell that the model left unidentified is not among them. Without probabilities they stand as they come.
+    Unidentified cells are not among them. Without probabilities the order is that of the predictions.
     """
     positions = np.flatnonzero((predictions.called >= 0) & (predictions.called != predictions.truth))
     if predictions.probabilities is None:
@@ -162,5 +162,5 @@ def _exact(slide: str, image: str) -> _Place:
 
 
 def _plain(slide: str, image: str) -> _Place:
-    """Names without what systems write differently: slashes, letter case, the composition of accents."""
+    """Names in a form that ignores differences between systems: slashes, letter case, the composition of accents."""
     return folded(slide.strip()), folded(image.replace("\\", "/").strip())

@@ -17,7 +17,7 @@ UNKNOWN = Interval(float("nan"), float("nan"), 0.95)
 
 
 class Limits(Protocol):
-    """The limits of each kind of score. `inside` and `outside` are the types that count as positive and negative."""
+    """The limits of each kind of score. Types `inside` count as positive, types `outside` as negative."""
 
     by: str
 
@@ -32,7 +32,7 @@ class Limits(Protocol):
     def auroc(
         self, positive: NDArray[np.bool_], ranked: NDArray[np.float64], among: NDArray[np.bool_]
     ) -> Interval[float]:
-        """Of the cells `among` all; each (N,)."""
+        """Limits of the AUROC among the cells `among`. All arguments have the shape (N,)."""
         ...
 
 
@@ -49,8 +49,8 @@ def limits_of(
     Args:
         truth, called: (N,) type indices.
         n_types: K.
-        slides: (N,) names; None where none is known.
-        resamples, seed: of the bootstrap, which is of cells.
+        slides: (N,) names; None if no slide is known.
+        resamples, seed: number of resamples and seed of the bootstrap of cells.
     """
     if slides is None or len(truth) == 0:
         return _OfCells(truth, called, n_types, resamples, seed)
@@ -58,7 +58,7 @@ def limits_of(
 
 
 class _OfCells:
-    """Wilson's for rates, DeLong's for AUROC, bootstrap percentiles for the rest."""
+    """Limits over cells: Wilson's for rates, DeLong's for AUROC, bootstrap percentiles for the rest."""
 
     by = "cells"
 
@@ -99,7 +99,7 @@ class _OfCells:
 
 
 class _OfSlides:
-    """Those of `statistics.clusters`; none where what is scored lies on fewer than three slides."""
+    """Limits over slides, by `statistics.clusters`. Cells on fewer than three slides have none."""
 
     by = "slides"
 
@@ -132,7 +132,7 @@ class _OfSlides:
 
 
 def two_by_two(matrices: NDArray[np.int64], inside: Types, outside: Types) -> NDArray[np.int64]:
-    """Confusion matrices (..., K, K) of two sides alone: (..., 2, 2), the negative side first."""
+    """Reduce confusion matrices (..., K, K) to two sides: (..., 2, 2), the negative side first."""
     sides = (list(outside), list(inside))
     return np.stack(
         [

@@ -1,8 +1,8 @@
-"""Matching of labels to the images of a run, by slide and path, never by a guess.
+"""Match labels to the images of a run by slide and path, and never guess.
 
-A label's file is first looked for at its place on the disk. Run and labels may have moved since, so a path also
-matches if it holds the slide's name and the whole path within the slide, or if it lies within the slide that the
-label names. A label that matches several images is not used.
+The label's path on the disk comes first. Run and labels may have moved since the run. So a path also matches if it
+holds the slide's name and the whole path within the slide, or if it lies within the slide that the label names. A label
+that matches several images is not used.
 """
 
 import filecmp
@@ -24,7 +24,7 @@ from slidescreen.screening.results import Run, SlideResult
 
 _Form = Callable[[str], str]
 _Index = dict[str, list[int]]
-_FULL_PATH = re.compile(r"/|\\\\|[A-Za-z]:[\\/]")  # of this system or of Windows
+_FULL_PATH = re.compile(r"/|\\\\|[A-Za-z]:[\\/]")  # on this system or on Windows
 
 
 def _slashed(text: str) -> str:
@@ -32,7 +32,7 @@ def _slashed(text: str) -> str:
 
 
 _FORMS: tuple[_Form, ...] = (printable, _slashed, lambda text: folded(_slashed(text)))
-"""Ever looser spellings of a path. The first in which anything fits counts."""
+"""Spellings of a path, from exact to loose. The first one with a match counts."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class RunImage:
 
     @property
     def name(self) -> str:
-        """The slide and the path within it."""
+        """The slide and the path within the slide."""
         return f"{self.slide.name}/{self.call.image}"
 
     @property
     def path(self) -> Path:
-        """Where it lay."""
+        """The image's path at the time of the run."""
         return self.slide.folder / self.call.image
 
 
@@ -57,7 +57,7 @@ _Key = Callable[[RunImage], str]
 
 
 class LabelMatcher:
-    """Finds the images of a run that labels are of."""
+    """Finds the image of a run for each label."""
 
     def __init__(self, run: Run, base: Path) -> None:
         """Set up for labels whose files are named relative to the folder `base`."""
@@ -70,9 +70,9 @@ class LabelMatcher:
         self._indices: dict[tuple[_Key, _Form], _Index] = {}
 
     def find(self, label: LabelledImage) -> RunImage | str:
-        """The image that a label belongs to, or why there is none: a key of `WHY_UNSCORED`.
+        """The image of a label, or why there is none: a key of `WHY_UNSCORED`.
 
-        A byte-identical copy within a slide is counted once there, so a label of a copy is one of the counted image.
+        Byte-identical copies within a slide count once, so a label of a copy belongs to the counted image.
         """
         written = denature(label.written.strip()) or os.fspath(label.path)
         named = self._slides_called(label.slide)
@@ -96,7 +96,7 @@ class LabelMatcher:
         return self._counted(found) if found.call.status is Status.DUPLICATE else found
 
     def _counted(self, copy: RunImage) -> RunImage:
-        """The image of the slide that a copy is counted as, by their contents; itself where they have gone."""
+        """The counted image with the same content as a copy; the copy itself if the files are gone."""
         name = copy.slide.name
         if name not in self._contents:
             inside = [image for image in self._images if image.slide is copy.slide]
@@ -107,7 +107,7 @@ class LabelMatcher:
         return counted_by_content.get(contents.get(copy.path, "unknown"), copy)
 
     def _slides_called(self, name: str) -> set[str]:
-        """The run's slides of this name, in the first form in which there are any."""
+        """The run's slides of this name, in the first spelling that matches any."""
         for form in _FORMS:
             found = {slide for slide in self._slides if form(slide) in (form(name), form(denature(name)))}
             if name and found:
@@ -128,7 +128,7 @@ class LabelMatcher:
         return []
 
     def _by_path(self, written: str, named: set[str], form: _Form) -> set[int]:
-        """Images that a path names: below the run's input, with its slide, or within the slide that is known."""
+        """Images that a path names: below the run's input, with the slide's name, or within a known slide."""
         path = posixpath.normpath(form(written))
         full = bool(_FULL_PATH.match(written))
         found: set[int] = set()
@@ -148,7 +148,7 @@ class LabelMatcher:
         return {position for position in found if self._in_slide(position, named)}
 
     def _copied_elsewhere(self, written: str, own: Path | None) -> set[int]:
-        """Images whose slide and path end a path to other folders, if the file there holds the same bytes."""
+        """Images whose slide and path are the end of a path elsewhere, if the file there has the same content."""
         for form in _FORMS:
             index = self._by(_name, form)
             tails = [position for _, tail in _tails(form(written)) for position in index.get(tail, ())]
@@ -158,7 +158,7 @@ class LabelMatcher:
         return set()
 
     def _by(self, key: _Key, form: _Form) -> _Index:
-        """Positions among the run's images by a key of theirs in a form."""
+        """Positions of the run's images, by a key in one spelling."""
         if (key, form) not in self._indices:
             index: _Index = defaultdict(list)
             for position, image in enumerate(self._images):
@@ -186,7 +186,7 @@ def _tails(path: str) -> Iterable[tuple[int, str]]:
 
 
 def _same(own: Path | None, other: Path) -> bool | None:
-    """Whether two files hold the same bytes; None where one of them cannot be read."""
+    """Whether two files have the same content; None if one of them cannot be read."""
     try:
         return None if own is None else filecmp.cmp(own, other, shallow=False)
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Predictions of any model from a table, and those of several models on the same cells."""
+"""Read the predictions of any model, or of several models on the same cells, from tables."""
 
 import posixpath
 import unicodedata
@@ -21,7 +21,7 @@ _NAMING = ("slide", "source", "image")
 
 @dataclass(frozen=True)
 class _Cell:
-    """A row: what it says, the line it begins in, and what tells its image from others of its file, if anything."""
+    """A row: its cell, the line on which it begins, and a key that is unique to its image, if there is one."""
 
     judged: ScoredCell
     line: int
@@ -30,7 +30,7 @@ class _Cell:
 
 @dataclass(frozen=True)
 class _File:
-    """A file of predictions. `left` holds names of what is not among its cells, by the keys of `WHY_UNSCORED`."""
+    """A file of predictions. `left` holds the names of rows without a cell here, by the keys of `WHY_UNSCORED`."""
 
     path: Path
     types: tuple[str, ...]
@@ -39,19 +39,21 @@ class _File:
 
 
 def of_tables(paths: Sequence[Path], rules: LabelRules, drop_duplicates: bool = False) -> list[Predictions]:
-    """Tables with columns truth and cell_type, and perhaps p_<type>, slide, image and source, one for each model.
+    """Read tables, one for each model, with columns truth and cell_type, and perhaps p_<type>, slide, image and source.
 
-    An empty `cell_type` is an abstention, a row with an empty `truth` is not scored. Several files are of the same
-    cells: matched by their columns image and slide (or source), or without these in the same order.
+    An empty `cell_type` is an abstention. A row with an empty `truth` is not scored. Several files must hold the same
+    cells. They are matched by the columns image and slide (or source); without these columns rows must be in the same
+    order.
 
     Args:
-        paths: of the files.
-        rules: how labels are taken.
-        drop_duplicates: of rows of one image keep the first, and none where they differ, instead of refusing them.
+        paths: the files.
+        rules: rules for labels.
+        drop_duplicates: keep the first of several equal rows of one image, and none if they differ, instead of an
+            error.
 
     Raises:
-        InputError: a missing column, an unknown type, a probability that is none, an image in two rows, files of
-            other cells, one file given twice.
+        InputError: a column is missing, a type is unknown, a probability is invalid, an image is in two rows, the
+            files do not hold the same cells, or a file is given twice.
     """
     names = distinct_names(paths)
     tables = [read_table(path, ("truth", "cell_type")) for path in paths]
@@ -67,10 +69,10 @@ def of_tables(paths: Sequence[Path], rules: LabelRules, drop_duplicates: bool = 
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
-    """The shortest names that tell files apart: without folders and suffix where that is enough.
+    """The shortest names that tell files apart, without folders and suffix if that suffices.
 
     Raises:
-        InputError: one file is given twice.
+        InputError: a file is given twice.
     """
     full = [path.resolve() for path in paths]
     for place, path in enumerate(full):
@@ -148,7 +150,7 @@ def _probabilities(row: Row, columns: Collection[str]) -> tuple[float, ...]:
 
 
 def _key(judged: ScoredCell, columns: Collection[str]) -> _Key | None:
-    """By the columns among those given: slide and image, or source and image where the slide is not known."""
+    """A key of the image from the available columns: slide and image, or source and image if the slide is unknown."""
     if not judged.image or "image" not in columns:
         return None
     group = (judged.slide if "slide" in columns else "") or (judged.source if "source" in columns else "")
@@ -157,7 +159,7 @@ def _key(judged: ScoredCell, columns: Collection[str]) -> _Key | None:
 
 
 def _sifted(files: Sequence[_File], shared: Collection[str], drop: bool) -> list[_File]:
-    """The files with one row for each image; an image whose rows differ goes from all of them."""
+    """The files with one row for each image. An image whose rows differ is removed from all files."""
     copies, differing = (defaultdict[Path, set[int]](set) for _ in range(2))  # lines
     unsure: set[_Key | None] = set()
     for file in files:
@@ -200,10 +202,10 @@ def _without(file: _File, copies: Collection[int], differing: Collection[int]) -
 
 
 def _in_order(file: _File, first: _File, shared: Collection[str]) -> _File:
-    """A file with its cells in the order of the first's.
+    """A file with its cells in the order of the first file.
 
     Raises:
-        InputError: they are not of the same cells, types and truth.
+        InputError: the two files do not have the same cells, types and truth.
     """
     if file.types != first.types:
         raise _others(file, first, "their cell types differ")

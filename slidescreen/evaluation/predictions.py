@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Unscored:
-    """Cells or labels that were not evaluated: why (a key of `WHY_UNSCORED`), how many, and the first few names."""
+    """Cells or labels that were not evaluated: the reason (a key of `WHY_UNSCORED`), their number, and some names."""
 
     why: str
     count: int
     first: tuple[str, ...]
 
 
-NAMED = 5  # of what is unscored
+NAMED = 5  # at most so many names of unscored cells
 WHY_UNSCORED: Mapping[str, str] = {
     "no_truth": "images without a label",
     "no_image": "labels without an image in the run",
@@ -33,11 +33,11 @@ WHY_UNSCORED: Mapping[str, str] = {
     "copies": "copies of other images, dropped",
     "two_labels": "images with two labels, dropped",
 }
-"""What is counted, in words."""
+"""The reasons for not scoring, in words."""
 
 
 def unscored(names: Mapping[str, Sequence[str]]) -> tuple[Unscored, ...]:
-    """For each reason that has names, how many there are and the first of them, in the order of `WHY_UNSCORED`."""
+    """For each reason with names, their number and the first of them, in the order of `WHY_UNSCORED`."""
     return tuple(Unscored(why, len(names[why]), tuple(names[why][:NAMED])) for why in WHY_UNSCORED if names.get(why))
 
 
@@ -46,17 +46,17 @@ class Predictions:
     """One model's predictions for N labelled cells.
 
     Attributes:
-        model: its name, for people.
+        model: the model's display name.
         cell_types: the K types, in order.
         truth: (N,) indices of the true types.
-        called: (N,) indices of the called types; -1 where it abstained.
-        probabilities: (N, K), rows adding up to 1; None where only the calls are known.
-        slides: (N,) slide names; empty strings where not known.
-        sources: (N,) names of the data's sources; empty strings where not known.
-        images: (N,) names of the images; empty where none is known.
-        unscored: what is not among the N cells, and why.
-        pictures: (N,) where the images lie; empty where that is not known.
-        beside: slide and image of what is labelled and not among the N cells, as far as it is known.
+        called: (N,) indices of the called types; -1 if the model abstained.
+        probabilities: (N, K). Each row adds up to 1. None if only the calls are known.
+        slides: (N,) slide names; an empty string if unknown.
+        sources: (N,) names of the data's sources; an empty string if unknown.
+        images: (N,) names of the images; empty if none is known.
+        unscored: the cells and labels that are not among the N cells, and why.
+        pictures: (N,) paths of the images; empty if unknown.
+        beside: slide and image of other labelled cells, as far as known.
     """
 
     model: str
@@ -72,11 +72,11 @@ class Predictions:
     beside: frozenset[tuple[str, str]] = frozenset()
 
     def forced(self) -> NDArray[np.int64]:
-        """(N,) calls without abstention: the most probable type where probabilities are known."""
+        """The calls (N,) without abstention: the most probable type, if probabilities are known."""
         return self.called if self.probabilities is None else self.probabilities.argmax(axis=1)
 
     def where(self, chosen: NDArray[np.bool_]) -> "Predictions":
-        """Those of the chosen cells, (N,) booleans."""
+        """The predictions of the chosen cells, given as booleans (N,)."""
         positions = np.flatnonzero(chosen).tolist()
         return replace(
             self,
@@ -91,7 +91,7 @@ class Predictions:
 
 
 def slide_of_each_cell(slides: Sequence[str]) -> list[str] | None:
-    """The slide of each cell, one whose slide is not known being a slide of its own; None where none is known."""
+    """The slide of each cell. A cell of unknown slide counts as its own slide. None if no slide is known."""
     if not any(slides):
         return None
     return [name or f"\0{number}" for number, name in enumerate(slides)]

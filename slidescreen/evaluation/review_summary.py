@@ -1,4 +1,4 @@
-"""What reviewers changed, and what they need not have looked at."""
+"""A summary of reviews: the cells that reviewers changed, and the slides on which nothing had to be changed."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from slidescreen.screening.slide_review import call_in_words
 
 @dataclass(frozen=True)
 class TypeAgreement:
-    """The reviewed cells that were called one type (or `unidentified`), and how many of them kept it."""
+    """The number of reviewed cells that were called one type (or `unidentified`), and the number that kept it."""
 
     name: str
     cells: int
@@ -18,7 +18,7 @@ class TypeAgreement:
 
 @dataclass(frozen=True)
 class Change:
-    """How many cells reviewers moved from one type to another; each may be `unidentified`."""
+    """The number of cells that reviewers changed from one type to another. Each may be `unidentified`."""
 
     called: str
     reviewed: str
@@ -30,12 +30,12 @@ class ReviewSummary:
     """The reviews of a run.
 
     Attributes:
-        slides: of the run.
-        signed: slides that are signed.
-        unchanged: signed slides on which no cell was changed: the time saved is theirs.
-        cells: that were reviewed.
-        agreement: by called type, in the vocabulary's order.
-        changes: the most frequent first.
+        slides: number of slides in the run.
+        signed: number of signed slides.
+        unchanged: number of signed slides on which no cell was changed. Their review could have been saved.
+        cells: number of reviewed cells.
+        agreement: agreement by called type, in the vocabulary's order.
+        changes: changes of type, the most frequent first.
     """
 
     slides: int
@@ -47,12 +47,12 @@ class ReviewSummary:
 
     @property
     def changed(self) -> int:
-        """How many cells were changed."""
+        """The number of changed cells."""
         return sum(each.cells for each in self.changes)
 
 
 def summarise(run: Run) -> ReviewSummary:
-    """Of all reviewed slides of a run."""
+    """Summarise all reviewed slides of a run."""
     moves: Counter[tuple[str, str]] = Counter()
     reviews = [slide.review for slide in run.slides if slide.review is not None and slide.review.counts]
     for slide in run.slides:

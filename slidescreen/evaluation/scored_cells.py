@@ -1,4 +1,4 @@
-"""Cells one by one, from wherever they were read, to predictions as arrays."""
+"""Collect single cells from any source into predictions as arrays."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ from slidescreen.evaluation.predictions import Predictions, unscored
 
 @dataclass(frozen=True)
 class ScoredCell:
-    """One cell: its true type, the called one (empty: abstained), and what goes with it; `picture` is where its image
-    lies, None where that is not known."""
+    """One cell: its true type, its called type (empty for an abstention), and further data. `picture` is the path of
+    its image; None if unknown."""
 
     truth: str
     called: str
@@ -26,7 +26,7 @@ class ScoredCell:
 
 
 def vocabulary(judged: Iterable[ScoredCell]) -> tuple[str, ...]:
-    """The cell types of predictions that come without any: the leukocytes, unless there are other objects."""
+    """The cell types of predictions that do not list them: the leukocytes, unless there are other objects."""
     named = {name for j in judged for name in (j.truth, j.called)}
     return cells.CELL_TYPES if named & set(cells.OTHER_OBJECTS) else cells.LEUKOCYTES
 
@@ -34,10 +34,10 @@ def vocabulary(judged: Iterable[ScoredCell]) -> tuple[str, ...]:
 def predictions_of(
     model: str, types: tuple[str, ...], judged: Sequence[ScoredCell], names: Mapping[str, Sequence[str]]
 ) -> Predictions:
-    """Predictions of the `judged` cells; `names` of what is not among them, by the keys of `WHY_UNSCORED`.
+    """Predictions of the `judged` cells. `names` lists unscored cells and labels, by the keys of `WHY_UNSCORED`.
 
     Raises:
-        InputError: a cell's type is none of the `types`.
+        InputError: a cell's type is not among the `types`.
     """
     foreign = sorted({name for j in judged for name in (j.truth, j.called) if name} - set(types))
     if foreign:

@@ -1,4 +1,4 @@
-"""How good one model is, and how sure that is."""
+"""The scores of one model, and their limits."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,14 +20,14 @@ CONTRASTS: Mapping[str, tuple[Sequence[str], Sequence[str]]] = {
     "myeloblast_against_lymphoblast": (("myeloblast",), ("lymphoblast",)),
     "immature_against_mature": (_IMMATURE, tuple(name for name in cells.LEUKOCYTES if name not in _IMMATURE)),
 }
-"""Pairs of groups, told apart among the cells that truly are of one of them; the first counts as positive."""
+"""Pairs of groups to tell apart, among the cells whose true type is in one of them. The first counts as positive."""
 
 
 @dataclass(frozen=True)
 class TypeScores:
-    """One cell type or group against the rest, or against another one. Rates are 0–1, NaN where undefined.
+    """One cell type or group against the rest, or against another one. Rates are 0–1, NaN if undefined.
 
-    `support` counts the cells truly of it, `predicted` those called so.
+    `support` counts the cells that truly belong to it, `predicted` the cells that were called it.
     """
 
     name: str
@@ -58,9 +58,9 @@ class ProbabilityCalibration:
 
 @dataclass(frozen=True)
 class ModelScores:
-    """One model's scores. Unless said otherwise they are of the cells it called.
+    """One model's scores. Unless noted otherwise they are for the cells that it called.
 
-    `limits_by` is what the limits take to be independent of each other: `slides` where they are known, else `cells`.
+    `limits_by` is the unit that the limits take as independent: `slides` if known, else `cells`.
     """
 
     model: str
@@ -91,7 +91,7 @@ class ModelScores:
 
     @property
     def rows(self) -> tuple[TypeScores, ...]:
-        """Types, groups and contrasts, as every table lists them."""
+        """Types, groups and contrasts, in the order of every table."""
         return (*self.types, *self.groups, *self.contrasts)
 
 
@@ -139,7 +139,7 @@ def score(predictions: Predictions, resamples: int, seed: int) -> ModelScores:
 
 
 def _members(types: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Each group that the types hold, with its positions among them."""
+    """Each group with members among the types, and the positions of these members."""
     for name, members in groups.items():
         inside = tuple(cells.indices(types, members))
         if inside:
@@ -155,12 +155,12 @@ def _contrasts(types: Sequence[str]) -> Iterator[tuple[str, tuple[int, ...], tup
 
 @dataclass(frozen=True)
 class _Judge:
-    """One model's called cells, ready to be looked at from the side of any group.
+    """Scores any group on one model's called cells.
 
     Attributes:
         types: the K types.
         matrix: confusion matrix (K, K).
-        limits: of these cells.
+        limits: the limits of scores on these cells.
         truth: (N,) indices.
         probabilities: (N, K) or None.
     """
@@ -194,7 +194,7 @@ class _Judge:
         among: NDArray[np.bool_],
         ranked: NDArray[np.float64] | None,
     ) -> TypeScores:
-        """Of the cells `among` all; `among` and `ranked` are (N,)."""
+        """Scores among the cells `among`. `among` and `ranked` have the shape (N,)."""
         table = two_by_two(self.matrix, inside, outside)
         (_, false), (missed, hit) = table.tolist()
         scores = classification.binary_scores(table)

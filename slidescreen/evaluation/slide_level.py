@@ -1,4 +1,4 @@
-"""Agreement between a slide's differential by the model and by labels, and the slides that would be missed."""
+"""Agreement of slides' differentials by the model and by labels, and the slides that would be missed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ LEAST_LEUKOCYTES = 20
 _LEAST_SLIDES = 3
 _LIMITS = default_thresholds()
 CUT_OFFS: Mapping[str, float] = {"blasts": _LIMITS.blasts_workup, "immature_granulocytes": _LIMITS.ig_raised}
-"""A slide has such cells if they are at least so many percent of its leukocytes."""
+"""A slide counts as having such cells if they are at least this percentage of its leukocytes."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class SlideAgreement:
 
 @dataclass(frozen=True)
 class Detection:
-    """Slides that have blasts (or IG) by truth against those that have by the model. Limits are exact, 95%."""
+    """Slides with blasts (or IG) by truth and slides with blasts (or IG) by the model. Limits are exact, 95%."""
 
     name: str
     cut_off: float
@@ -52,7 +52,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class SlideLevel:
-    """The slides with enough leukocytes, and what they show."""
+    """The slides with enough leukocytes, and their agreement."""
 
     slides: tuple[str, ...]
     agreements: tuple[SlideAgreement, ...]
@@ -60,10 +60,10 @@ class SlideLevel:
 
 
 def slide_level(predictions: Predictions) -> SlideLevel | None:
-    """Compare differentials; None where fewer than three slides have 20 leukocytes by truth and by the model.
+    """Compare differentials. None if fewer than three slides have 20 leukocytes both by truth and by the model.
 
-    The true differential is of all leukocytes of a slide, the measured one of those that the model called; both
-    leave out other objects.
+    The true differential counts all leukocytes of a slide, the measured one those that the model called. Both leave out
+    other objects.
     """
     leukocytes = cells.indices(predictions.cell_types, cells.LEUKOCYTES)
     names = np.asarray(predictions.slides)
@@ -93,7 +93,7 @@ def _counts(indices: NDArray[np.int64], leukocytes: list[int]) -> NDArray[np.int
 
 
 def _percent(counts: NDArray[np.int64], types: list[str], members: tuple[str, ...]) -> NDArray[np.float64]:
-    """Of (slides, types) counts, the percentage that `members` are of each slide."""
+    """The percentage of `members` on each slide, from counts (slides, types)."""
     inside = counts[:, cells.indices(types, members)].sum(axis=1)
     return np.asarray(100 * inside / counts.sum(axis=1))
 

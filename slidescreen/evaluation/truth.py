@@ -1,4 +1,4 @@
-"""Predictions with labels, from a run and its labels or from labelled images."""
+"""Make predictions with labels, from a run and its labels or from labelled images."""
 
 import os
 from collections import defaultdict
@@ -26,8 +26,8 @@ from slidescreen.files.writing import printable
 from slidescreen.screening.results import Run
 
 REPORTED, REVIEWED = "reported", "reviewed"
-"""What a run may be compared with that needs no labels of its own."""
-_Names = dict[str, list[str]]  # of what is not scored, by the keys of `WHY_UNSCORED`
+"""The truths for which a run needs no separate labels."""
+_Names = dict[str, list[str]]  # names of unscored cells and labels, by the keys of `WHY_UNSCORED`
 _Pair = tuple[RunImage, LabelledImage]
 
 
@@ -35,10 +35,10 @@ def of_run(run: Run, truth: Path | str, label_options: LabelOptions) -> Predicti
     """A run's calls against labels.
 
     Args:
-        run: as read from its folder.
-        truth: labelled images, found again by slide and path; `REPORTED` for the laboratory's own calls, from the
-            export's class folders; `REVIEWED` for the reviewed cells.
-        label_options: how labels are taken.
+        run: the run, read from its folder.
+        truth: a source of labelled images, matched by slide and path; `REPORTED` for the laboratory's own calls, from
+            the export's class folders; `REVIEWED` for the reviewed cells.
+        label_options: how labels are read.
 
     Raises:
         InputError: no cell of the run has a label, an image is listed more than once, or labels cannot be read.
@@ -75,7 +75,7 @@ def of_images(
     device: Device,
     progress: Callable[[int, int], None],
 ) -> list[Predictions]:
-    """Labelled images as the ensemble and then each member call them.
+    """The predictions of the ensemble, then of each member, for labelled images.
 
     Raises:
         InputError: the images or labels cannot be used, or an image is listed more than once.
@@ -130,7 +130,7 @@ def name_in(source: Path, image: LabelledImage) -> str:
 
 
 def _reported(run: Run, rules: LabelRules, names: _Names) -> list[_Pair]:
-    """The run's images with the laboratory's own calls; one picture in two class folders has both."""
+    """The run's images with the laboratory's own calls. A picture in two class folders has both."""
     rules.check({call.reported_type for slide in run.slides for call in slide.calls} - {""}, "the run's class folders")
     pairs: list[_Pair] = []
     twice = [(entry["slide"], entry["images"]) for entry in run.info.get("reported_twice", ())]
@@ -194,7 +194,7 @@ def _labelled(run: Run, truth: Path, label_options: LabelOptions, names: _Names)
 
 
 def _spelled(label: LabelledImage, truth: Path) -> str:
-    """A label's image as its table spells it, with the line, or as it lies in its folder."""
+    """The name of a label's image: as its table spells it, with the line, or its path in the folder."""
     if not label.line:
         return printable(os.path.relpath(label.path, truth))
     slide = f"{printable(label.slide)}: " if label.slide else ""
@@ -202,7 +202,7 @@ def _spelled(label: LabelledImage, truth: Path) -> str:
 
 
 def _once(pairs: Sequence[_Pair], label_options: LabelOptions, names: _Names) -> list[_Pair]:
-    """Of each image one label, of the split that is asked for."""
+    """One label for each image, from the requested split."""
     kept = _sifted(
         [label for _, label in pairs],
         [image.path for image, _ in pairs if _looked_at(image.call)],
@@ -220,14 +220,14 @@ def _sifted(
     label_options: LabelOptions,
     names: _Names,
 ) -> list[int]:
-    """Positions of the images to score; the others are named.
+    """Positions of the images to score. The names of the others are added to `names`.
 
     Args:
-        labels: with their splits.
-        paths: of files whose contents are to be compared.
-        called: the labels' images by name.
-        label_options: how labels are taken.
-        names: takes up the names of what is not scored.
+        labels: labelled images with their splits.
+        paths: files whose contents are to be compared.
+        called: the names of the labels' images.
+        label_options: how labels are read.
+        names: receives the names of images that are not scored.
     """
     sifted = deduplicate(labels, contents_of(paths), label_options.drop_duplicates, label_options.split)
     names["copies"] += [called[position] for position in sifted.copies]

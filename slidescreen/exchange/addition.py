@@ -1,4 +1,4 @@
-"""Slides of one accession number, added up to one differential."""
+"""Add up the slides of one accession number to one differential."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from slidescreen.statistics.intervals import clopper_pearson
 
 
 def added_up(found: Sequence[Differential]) -> Differential:
-    """One differential of all cells of several; of one, itself. Corrected figures are of one slide, and left out."""
+    """The sum of several differentials, without corrected figures. A single differential stays as it is."""
     if len(found) == 1:
         return found[0]
     leukocytes = sum(each.leukocytes for each in found)
@@ -33,7 +33,7 @@ def _share(count: int, leukocytes: int) -> Share:
 
 
 def _per_100(name: str, found: Sequence[Differential], leukocytes: int) -> float | None:
-    """Of slides without leukocytes nothing is known that could be added."""
+    """Add up a number per 100 leukocytes. Slides without leukocytes have none and are left out."""
     told = [(each.per_100[name], each.leukocytes) for each in found if each.leukocytes]
     if not leukocytes or any(per_100 is None for per_100, _ in told):
         return None

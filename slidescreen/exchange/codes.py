@@ -1,6 +1,6 @@
-"""Which code each result goes by: LOINC's where it has one that fits, else our own; a laboratory may replace any.
+"""The code of each result: LOINC's if it has a suitable one, else our own. A laboratory may replace any code.
 
-Our own codes are the names of the columns of `differential.csv`. They stand beside the others in every result.
+Our own codes are the column names of `differential.csv`. Every result also has its own code.
 """
 
 import tomllib
@@ -19,7 +19,7 @@ from slidescreen.screening.differential import NAMES
 PANEL = "differential"
 PERCENT, FRACTION = "%", "1"
 PER_100, NUMBER = "/100{WBCs}", "{#}"
-"""Units, by UCUM."""
+"""Units in UCUM."""
 
 OWN = "slidescreen"
 DETAILS = {
@@ -30,15 +30,15 @@ DETAILS = {
     "corrected_low": "corrected, lower 95% limit",
     "corrected_high": "corrected, upper 95% limit",
 }
-"""What stands with each percentage, in words."""
+"""The details of each percentage, in words."""
 TALLIES = {
     "images": "Images",
     "unidentified": "Images unidentified",
     "unreadable": "Images unreadable",
     "duplicates": "Images that are copies",
 }
-"""What else is counted on a slide, in words."""
-_LONGEST_CODE, _LONGEST_SYSTEM = 199, 20  # characters, of HL7 v2.5.1's types ST and ID
+"""The other counts of a slide, in words."""
+_LONGEST_CODE, _LONGEST_SYSTEM = 199, 20  # characters; limits of the types ST and ID in HL7 v2.5.1
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class System:
 
 @dataclass(frozen=True)
 class Code:
-    """A code of a system; `unit` is the laboratory's, `%` or `1`, and None where it named none."""
+    """A code of a system. `unit` is the laboratory's choice, `%` or `1`; None without a choice."""
 
     system: System
     code: str
@@ -60,19 +60,19 @@ class Code:
 
 @dataclass(frozen=True)
 class CodeTable:
-    """The code of each result, by the result's name; `own` is the system of our own codes."""
+    """The code of each result, by the result's name. `own` is the system of our own codes."""
 
     own: System
     by_name: Mapping[str, Code]
 
     def unit(self, name: str) -> str:
-        """The unit of a cell type's or group's percentages: `%`, or `1` where the laboratory wants fractions."""
+        """The unit of a cell type's or group's percentages: `%`, or `1` if the laboratory wants fractions."""
         code = self.by_name.get(f"{name}_percent")
         return (code and code.unit) or PERCENT
 
 
 def names() -> Iterator[str]:
-    """The name of every result, which is our own code of it."""
+    """The name of every result, which is also our own code."""
     yield PANEL
     for name in NAMES:
         yield f"{name}_percent"
@@ -83,22 +83,22 @@ def names() -> Iterator[str]:
 
 @cache
 def default_codes() -> CodeTable:
-    """Those of `codes.toml`."""
+    """The codes of `codes.toml`."""
     return _codes(_shipped())
 
 
 def read_codes(path: Path) -> CodeTable:
-    """A laboratory's own codes; what its file leaves out is as by default.
+    """A laboratory's own codes, with defaults for those that its file leaves out.
 
     Raises:
-        InputError: the file cannot be read or is no TOML, or something in it cannot be used.
+        InputError: the file cannot be read or is not TOML, or an entry cannot be used.
     """
     name = printable(path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}") from error
-    except ValueError as error:  # of TOML, or of UTF-8
+    except ValueError as error:  # TOML or UTF-8 errors
         raise InputError(f"{name} is no TOML file: {error}") from error
     shipped = _shipped()
     try:
@@ -150,7 +150,7 @@ def _code(name: str, entry: Any, systems: Mapping[str, System]) -> Code:
 
 
 def _text(place: str, entry: Any, key: str, known: tuple[str, ...]) -> str:
-    """The text of a key; the entry must have no keys but those known."""
+    """The text of a key. The entry must have no unknown keys."""
     if not isinstance(entry, Mapping):
         raise InputError(f"{place} must be a table with {' and '.join(known[:2])}")
     for found in entry:

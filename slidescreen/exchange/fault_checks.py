@@ -1,4 +1,4 @@
-"""What validators of FHIR and HL7 overlook: status words, numbers that are none, references that lead nowhere."""
+"""Faults that validators of FHIR and HL7 overlook: wrong status words, invalid numbers, references to nothing."""
 
 import math
 import re
@@ -19,12 +19,12 @@ _OBR_STATUS, _OBX_TYPE, _OBX_VALUE, _OBX_ABNORMAL, _OBX_STATUS = 25, 2, 5, 8, 11
 
 
 def invalid(fault: str) -> OutputError:
-    """The error that a fault is: a result that would not be valid is not written."""
-    return OutputError(f"not written, for the result would not be valid ({fault}): a defect, please report it")
+    """The error for a fault. An invalid result is not written."""
+    return OutputError(f"not written, because the result would not be valid ({fault}): a defect, please report it")
 
 
 def bundle_faults(bundle: Mapping[str, Any]) -> list[str]:
-    """What is wrong with a bundle though its structure may be right; empty if nothing is."""
+    """The faults of a bundle, even if its structure is valid; empty if there are none."""
     entries = bundle.get("entry", ())
     known = {entry.get("fullUrl") for entry in entries}
     faults = [f"no resource has the address {url}" for url in _references(bundle) if url not in known]
@@ -55,7 +55,7 @@ def _resource_faults(resource: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _references(found: Any) -> Iterator[str]:
-    """The addresses that anything within refers to."""
+    """All addresses to which a resource and its parts refer."""
     if isinstance(found, Mapping):
         if "reference" in found:
             yield found["reference"]
@@ -67,7 +67,7 @@ def _references(found: Any) -> Iterator[str]:
 
 
 def message_faults(message: str) -> list[str]:
-    """What is wrong with an HL7 message though its structure may be right; empty if nothing is."""
+    """The faults of an HL7 message, even if its structure is valid; empty if there are none."""
     faults = []
     for segment in message.split("\r"):
         fields = [*segment.split("|"), *[""] * _OBR_STATUS]

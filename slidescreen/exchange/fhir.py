@@ -1,4 +1,4 @@
-"""FHIR R4: a bundle of a slide's report, its observations, its specimens and the program that made them."""
+"""FHIR R4: a bundle of a slide's report, observations and specimens, and of the program that made them."""
 
 import json
 import re
@@ -14,13 +14,13 @@ SUFFIX = ".fhir.json"
 _INTERPRETATION = "http://terminology.hl7.org/CodeSystem/v3-ObservationInterpretation"
 _UCUM = "http://unitsofmeasure.org"
 _TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
-_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")  # what a FHIR string must not hold
+_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")  # characters that a FHIR string must not hold
 
 Resource = dict[str, Any]
 
 
 def bundle_file(report: LaboratoryReport, codes: CodeTable) -> bytes:
-    """A bundle as JSON in UTF-8, checked by `fhir.resources` and by what that overlooks.
+    """A bundle as JSON in UTF-8, checked by `fhir.resources` and by `fault_checks`.
 
     Raises:
         OutputError: the bundle would not be valid, which is a defect of this program.
@@ -57,7 +57,7 @@ def _check(bundle: Resource) -> None:
 
 
 class _BundleWriter:
-    """Makes a report's resources; each has a role, by which the others refer to it."""
+    """Makes a report's resources. Each has a role, by which other resources refer to it."""
 
     def __init__(self, report: LaboratoryReport, codes: CodeTable) -> None:
         self._report, self._codes = report, codes
@@ -138,7 +138,7 @@ class _BundleWriter:
             "issued": self._report.time.isoformat(),
             "device": self._reference("device"),
         }
-        if len(self._report.slides) == 1:  # an observation has one specimen; those of several are the report's
+        if len(self._report.slides) == 1:  # an observation can have only one specimen; the report lists several
             resource["specimen"] = self._specimens()[0]
         return resource
 
@@ -157,7 +157,7 @@ class _BundleWriter:
         return coding | ({"display": _string(words)} if words else {})
 
     def _concept(self, name: str, words: str) -> Resource:
-        """The code of a result, and ours beside it. Of LOINC's no name is told: those change between releases."""
+        """The code of a result, and our own code. LOINC's names are left out, because they change between releases."""
         code = self._codes.by_name.get(name)
         others = [{"system": code.system.url, "code": code.code}] if code else []
         return {"coding": [*others, self._own(name, words)], "text": _string(words)}
@@ -181,10 +181,10 @@ def _value(measurement: Measurement) -> Resource:
 
 
 def _identifier(value: str, kind: str) -> Resource:
-    """An identifier and what it is of (table 0203)."""
+    """An identifier and its kind (table 0203)."""
     return {"type": {"coding": [{"system": f"{_TERMINOLOGY}/v2-0203", "code": kind}]}, "value": _string(value)}
 
 
 def _string(text: str) -> str:
-    """Text as FHIR lets it be: what it forbids is written as its code."""
+    """Text that FHIR allows. Forbidden characters are written as their codes."""
     return _NO_TEXT.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

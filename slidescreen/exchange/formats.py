@@ -1,4 +1,4 @@
-"""The writers of exported results, one a format; and what each file is to hold."""
+"""The writers of exported results, one for each format, and the content of each file."""
 
 import hashlib
 import re
@@ -18,12 +18,12 @@ from slidescreen.screening.differential import NAMES, Differential
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, SlideResult
 
-_NAMED = 5  # slides in a warning
+_NAMED = 5  # a warning names at most so many slides
 
 
 @dataclass(frozen=True)
 class FormatWriter:
-    """What a format's files end with, and what makes the content of one."""
+    """A format's file suffix, and the function that makes a file's content."""
 
     suffix: str
     content: Callable[[LaboratoryReport, CodeTable], bytes]
@@ -37,13 +37,13 @@ WRITERS: Mapping[ExportFormat, FormatWriter] = {
 
 @dataclass(frozen=True)
 class ExportedFile:
-    """A file that is to be written.
+    """A file to write.
 
     Attributes:
-        name: legal on every system, and no other file's.
-        outcome: a digest of what a receiver acts on: figures, verdict, flags and order.
-        outdated: whether an earlier run found it, and the slide has gone or is changing since.
-        content: makes the file's bytes; raises OutputError, or InputError where the run's record is damaged.
+        name: the file's name, unique and legal on every system.
+        outcome: a digest of the data on which a receiver acts: figures, verdict, flags and order.
+        outdated: whether the result is from an earlier run and the slide has since vanished or is changing.
+        content: makes the file's bytes. Raises OutputError, or InputError if the run's record is damaged.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Refusal:
 
 
 class Exporter:
-    """Turns runs into files, as the user's options say.
+    """Turns runs into files, by the user's options.
 
     Raises:
         InputError: the table of orders or the file of codes cannot be used.
@@ -74,7 +74,7 @@ class Exporter:
         self._orders = OrderBook(pattern, read_orders(options.orders) if options.orders else None)
 
     def files(self, run: Run) -> Iterator[ExportedFile | Refusal]:
-        """A file for each slide and format, or for each accession number whose slides are added up; refusals first."""
+        """A file for each format and slide, or accession number with added slides. Refusals come first."""
         together = self._by_accession(run.slides)
         for order, slides in together:
             why = self._conflict(order, slides)
@@ -89,7 +89,7 @@ class Exporter:
                 yield self._file(name, kind, order, slides, run, times)
 
     def warnings(self, slides: Sequence[SlideResult]) -> Iterator[str]:
-        """What whoever looks after the run should know of the slides' orders."""
+        """Warnings about the slides' orders."""
         without = [slide.name for slide in slides if self._orders.lacks(slide.name)]
         if without:
             yield f"--orders has no line for {_listed(without)}: exported without placer's order number and patient"
@@ -113,7 +113,7 @@ class Exporter:
         return ExportedFile(name, _outcome(order, slides), outdated, content)
 
     def _by_accession(self, slides: Sequence[SlideResult]) -> list[tuple[Order, list[SlideResult]]]:
-        """The slides of each accession number, with the first one's order."""
+        """The slides of each accession number, with the order of the first slide."""
         found: dict[str, list[SlideResult]] = defaultdict(list)
         for slide in slides:
             found[self._orders.order_of(slide.name).accession].append(slide)
@@ -123,7 +123,7 @@ class Exporter:
         """Why slides of one accession number cannot be written; empty if they can."""
         if len(slides) == 1:
             return ""
-        what = f"not exported, for they have one accession number ({printable(order.accession)})"
+        what = f"not exported, because they have the same accession number ({printable(order.accession)})"
         names = _listed([slide.name for slide in slides])
         if not self.options.sum_accessions:
             return f"{what}: {names}; --sum-accessions adds them up"
@@ -142,7 +142,7 @@ def _outcome(order: Order, slides: Sequence[SlideResult]) -> str:
 
 
 def _acted_on(slide: SlideResult) -> tuple[object, ...]:
-    """Of a slide; that its images have gone meanwhile does not count."""
+    """The data of a slide on which a receiver acts. Vanished images do not count as a change."""
     found, finding = slide.differential, slide.finding
     flags = tuple(str(flag) for flag in finding.flags if flag not in (Flag.VANISHED, Flag.CHANGING))
     return str(finding.verdict), flags, _figures(found)

@@ -1,6 +1,6 @@
 """HL7 v2.5.1: an ORU^R01 message of a slide, in seven kinds of segments. All text goes through `escaped`.
 
-The patient's segment is left out where no order names him: the standard lets it be absent, but not be empty.
+If no order names the patient, the patient's segment is left out. The standard allows it to be absent, but not empty.
 """
 
 import re
@@ -15,17 +15,17 @@ from slidescreen.exchange.result_status import ResultStatus
 SUFFIX = ".hl7"
 _SEGMENT_END = "\r"
 _ESCAPES = {"|": "\\F\\", "^": "\\S\\", "~": "\\R\\", "\\": "\\E\\", "&": "\\T\\"}
-# What may end a line or frame a message somewhere: all controls, and the line ends of Unicode.
+# Characters that may end a line or a message for some receiver: all controls, and the line ends of Unicode.
 _SPECIAL = re.compile("[|^~\\\\&\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _CONTROL_ID = 20  # characters
-_UNKNOWN_NAME = "^^^^^^U"  # a patient's name that is not told (table 0200)
+_UNKNOWN_NAME = "^^^^^^U"  # an unspecified name of a patient (table 0200)
 
 Fields = Mapping[int, str]
-"""A segment's fields by their numbers in the standard, ready to be sent."""
+"""A segment's escaped fields, by their numbers in the standard."""
 
 
 def escaped(text: str) -> str:
-    """Any text as it may stand within a field: delimiters by their letters, line ends and controls as bytes."""
+    """Text in the form for a field: delimiters as escape letters, line ends and controls as bytes."""
     return _SPECIAL.sub(lambda found: _ESCAPES.get(found[0]) or _bytes_of(found[0]), text)
 
 
@@ -73,11 +73,11 @@ def _header(report: LaboratoryReport, time: str) -> str:
         12: "2.5.1",
         18: "UNICODE UTF-8",
     }
-    return _segment("MSH", {number - 1: text for number, text in fields.items()})  # the first is the separator itself
+    return _segment("MSH", {number - 1: text for number, text in fields.items()})  # field 1 is the separator itself
 
 
 def _software(report: LaboratoryReport) -> Fields:
-    """Field 4 takes 20 characters: it has the first of a digest of all weights, field 5 the whole of each."""
+    """The software segment. Field 4 has 20 characters of a digest of all weights, field 5 the hash of each."""
     weights = "; ".join(f"{file} SHA-256 {digest}" for file, digest in report.software.weights)
     return {
         1: "slidescreen",
@@ -112,7 +112,7 @@ def _observation(measurement: Measurement, codes: CodeTable) -> Fields:
 
 
 def _numbered(measurements: Sequence[Measurement]) -> Iterator[tuple[str, Measurement]]:
-    """Each result with its number (OBX-4); what stands with it has that number, a point and its own."""
+    """Each result with its number (OBX-4). A detail has the result's number, a point, and its own number."""
     for number, measurement in enumerate(measurements, start=1):
         yield str(number), measurement
         for place, detail in enumerate(measurement.details, start=1):
@@ -120,7 +120,7 @@ def _numbered(measurements: Sequence[Measurement]) -> Iterator[tuple[str, Measur
 
 
 def _coded(name: str, words: str, codes: CodeTable) -> str:
-    """The code of a result, and ours beside it; the words are ours, for those of LOINC change between releases."""
+    """The code of a result, and our own code. The words are ours, because LOINC's change between releases."""
     own = f"{escaped(name)}^{escaped(words)}^{escaped(codes.own.hl7)}"
     code = codes.by_name.get(name)
     return f"{escaped(code.code)}^^{escaped(code.system.hl7)}^{own}" if code else own

@@ -1,4 +1,4 @@
-"""What is told of a slide, before it has a format: the same in HL7 v2 and in FHIR."""
+"""The report of a slide, independent of the format: the same content in HL7 v2 and in FHIR."""
 
 import hashlib
 import uuid
@@ -20,7 +20,7 @@ from slidescreen.screening.differential import NAMES, Differential, Share
 from slidescreen.screening.finding import Flag, Verdict
 from slidescreen.screening.results import Run, SlideResult
 
-LONGEST_IDENTIFIER = 199  # characters, of HL7 v2.5.1's type EI
+LONGEST_IDENTIFIER = 199  # characters; the limit of the type EI in HL7 v2.5.1
 _NAMESPACE = uuid.UUID("cae0d1a9-77ba-5a1c-b892-a4831a62b66f")
 _ABNORMAL: dict[str, tuple[str, ...]] = {
     "blasts": (Flag.BLASTS, Flag.MANY_BLASTS, Flag.BLAST_EQUIVALENTS),
@@ -31,7 +31,7 @@ _ABNORMAL: dict[str, tuple[str, ...]] = {
     "myeloblast": (Flag.LINEAGE_MYELOID,),
     "lymphoblast": (Flag.LINEAGE_LYMPHOID,),
 }
-"""The flags by which a percentage is abnormal. None is ever called normal."""
+"""The flags that mark a percentage as abnormal. No percentage is ever marked as normal."""
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,11 @@ class Measurement:
 
     Attributes:
         name: our own code, a column of `differential.csv`.
-        words: what it is.
-        value: a number as text, with three decimals at most, or words; None where it is undefined.
-        unit: by UCUM; None where the value is words.
+        words: the name for readers.
+        value: a number as text, with three decimals at most, or words; None if undefined.
+        unit: the unit in UCUM; None if the value is words.
         abnormal: whether the slide was flagged for it.
-        details: what stands with it, such as its limits.
+        details: further results that belong to it, such as its limits.
     """
 
     name: str
@@ -56,13 +56,13 @@ class Measurement:
 
     @property
     def status(self) -> ResultStatus:
-        """An undefined result was not obtained; no other is more than preliminary."""
+        """The status: not obtained for an undefined result, else preliminary."""
         return ResultStatus.NOT_OBTAINED if self.value is None else ResultStatus.MEASURED
 
 
 @dataclass(frozen=True)
 class Software:
-    """What found the results: its version, and the SHA-256 of each of the ensemble's weights by the file's name."""
+    """The software that made the results: its version, and the SHA-256 of each of the ensemble's files."""
 
     version: str
     weights: tuple[tuple[str, str], ...]
@@ -75,17 +75,17 @@ class Software:
 
 @dataclass(frozen=True)
 class LaboratoryReport:
-    """All that is told of a slide, or of the slides of one accession number.
+    """The report of a slide, or of the slides of one accession number.
 
     Attributes:
-        order: what it belongs to.
-        slides: their names: they identify the specimens.
-        time: when the last of them was classified.
-        software: that found it.
-        verdict: of the slide that is to be seen first.
-        flags: of all slides.
-        measurements: in the order in which they are to be shown.
-        remarks: the verdict's reasons in sentences; the last says what the results are not.
+        order: the order that the report answers.
+        slides: the slides' names, which identify the specimens.
+        time: when the last slide was classified.
+        software: the software that made the results.
+        verdict: the verdict of the most urgent slide.
+        flags: the flags of all slides.
+        measurements: the results, in the order for display.
+        remarks: the verdict's reasons in sentences. The last one says that the results are for research use only.
     """
 
     order: Order
@@ -98,16 +98,16 @@ class LaboratoryReport:
     remarks: tuple[str, ...]
 
     def identifier(self, role: str) -> uuid.UUID:
-        """The same for the same classification of the same slides, whatever was judged of it."""
+        """An identifier that is the same for the same classification of the same slides, whatever the verdict."""
         return uuid.uuid5(_NAMESPACE, repr((self.order.accession, self.slides, self.time.isoformat(), role)))
 
     def content_identifier(self) -> uuid.UUID:
-        """Another wherever anything that is told is another."""
+        """An identifier that changes with any part of the report."""
         return uuid.uuid5(_NAMESPACE, repr(self))
 
 
 def times_of(info: Mapping[str, Any]) -> dict[str, str]:
-    """When each slide was classified, by its name, as far as a run's record tells it."""
+    """The time at which each slide was classified, by slide name, as far as a run's record gives it."""
     entries = info.get("slides") or ()
     return {str(entry.get("slide")): str(entry["finished"]) for entry in entries if entry.get("finished")}
 
@@ -115,7 +115,7 @@ def times_of(info: Mapping[str, Any]) -> dict[str, str]:
 def report_of(
     slides: Sequence[SlideResult], order: Order, run: Run, codes: CodeTable, times: Mapping[str, str]
 ) -> LaboratoryReport:
-    """What is told of one slide, or of several added up. `times`: by `times_of`.
+    """The report of one slide, or of several added up. `times` are from `times_of`.
 
     Raises:
         InputError: the run does not say when a slide was classified.
@@ -138,7 +138,7 @@ def report_of(
 
 
 def identifier(text: str) -> str:
-    """A name as an identifier: printable, and no longer than HL7 v2 allows; what is cut off leaves a digest."""
+    """A printable identifier from a name, no longer than HL7 v2 allows. A digest replaces the part that is cut off."""
     name = shown = printable(text)
     while _length(name) > LONGEST_IDENTIFIER:
         shown = shown[:-1]
@@ -147,14 +147,14 @@ def identifier(text: str) -> str:
 
 
 def _length(text: str) -> int:
-    """How many characters a text has in HL7 v2, where a delimiter takes three."""
+    """The length of a text in HL7 v2, where a delimiter takes three characters."""
     return len(text) + 2 * sum(text.count(delimiter) for delimiter in "|^~\\&")
 
 
 def _measurements(
     found: Differential, verdict: Verdict, flags: Sequence[str], known: frozenset[str], codes: CodeTable
 ) -> list[Measurement]:
-    """The verdict first, then the percentages, then what else was counted."""
+    """The results: the verdict, then the percentages, then the other counts."""
     result = [Measurement("verdict", "Verdict", str(verdict), abnormal=verdict in (Verdict.URGENT, Verdict.REVIEW))]
     if flags:
         result.append(Measurement("flags", "Flags", ";".join(flags)))
@@ -168,7 +168,7 @@ def _measurements(
 
 
 def _percentage(name: str, share: Share, flags: Sequence[str], unit: str) -> Measurement:
-    """A share of the leukocytes as counted, with its count, limits and corrected figures; undefined, it has none."""
+    """A share of the leukocytes with its count, limits and corrected figures. An undefined share has no details."""
     words, value = cells.DISPLAY_NAMES[name], _number(share.percent, unit)
     if value is None:
         return Measurement(f"{name}_percent", words, None, unit)
@@ -183,13 +183,13 @@ def _percentage(name: str, share: Share, flags: Sequence[str], unit: str) -> Mea
 
 
 def _number(value: float | None, unit: str = "") -> str | None:
-    """A number as `differential.csv` has it, without zeros that say nothing."""
+    """A number as in `differential.csv`, without trailing zeros."""
     if value is None:
         return None
     number = Decimal(f"{value:.3f}")
     if unit == FRACTION:
         number /= 100
-    text = f"{abs(number) if number == 0 else number:f}"  # no minus before a zero
+    text = f"{abs(number) if number == 0 else number:f}"  # no minus sign before a zero
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -204,12 +204,12 @@ def _remarks(slides: Sequence[SlideResult], verdict: Verdict) -> list[str]:
 
 
 def _sentences(slide: SlideResult) -> list[str]:
-    """A verdict's reasons, divided as `differential.csv` divides them: so all ways to a report lead to the same."""
+    """A verdict's reasons, divided as in `differential.csv`, so that every way to a report gives the same sentences."""
     return [sentence for sentence in "; ".join(slide.finding.reasons).split("; ") if sentence]
 
 
 def _software(info: Mapping[str, Any], slides: Sequence[SlideResult]) -> Software:
-    """By a run's record, or for an archive, which has none, by the slides' own records."""
+    """The software, from the run's record. An archive has no such record; its slides' own records are used."""
     versions, ensemble = info.get("versions") or {}, info.get("ensemble") or {}
     try:
         weights = [(str(each["file"]), str(each["sha256"])) for each in ensemble.get("members", ())]
@@ -222,14 +222,14 @@ def _software(info: Mapping[str, Any], slides: Sequence[SlideResult]) -> Softwar
 
 
 def _drift(slides: Sequence[SlideResult], info: Mapping[str, Any]) -> list[str]:
-    """In what the run departs from those before it, where a slide is new in it."""
+    """Remarks on how a run differs from earlier runs, if a slide is new in it."""
     if not any(slide.new for slide in slides):
         return []
     return [f"Check stain and camera before you trust this run: {remark}" for remark in info.get("drift") or ()]
 
 
 def _time_of(slide: SlideResult, times: Mapping[str, str], info: Mapping[str, Any]) -> datetime:
-    """When a slide was classified; of a run that does not tell it of each slide, when the run ended."""
+    """The time at which a slide was classified. If the run gives no time for each slide, the end of the run."""
     told = times.get(slide.name) or (slide.kept and slide.kept.time) or info.get("finished") or info.get("started")
     try:
         time = datetime.fromisoformat(str(told))

@@ -1,4 +1,4 @@
-"""In which formats results are exported, and how slides are joined to orders. Imports nothing heavy."""
+"""Options of the export: the formats, and how slides are joined to orders. Imports nothing heavy."""
 
 import importlib.util
 import re
@@ -13,17 +13,17 @@ ACCESSION = "accession"
 
 
 class ExportFormat(StrEnum):
-    """What a laboratory's system reads."""
+    """The formats that a laboratory's system can read."""
 
     FHIR = "fhir"
     HL7 = "hl7"
 
 
 def export_formats(text: str) -> tuple[ExportFormat, ...]:
-    """The formats that `--export` names, with commas between them; each once.
+    """The formats in the value of `--export`, separated by commas. Each counts once.
 
     Raises:
-        InputError: one is unknown.
+        InputError: a format is unknown.
     """
     names = (name.strip() for name in text.split(","))
     return tuple(dict.fromkeys(check_choice("--export", name, ExportFormat) for name in names))
@@ -31,14 +31,14 @@ def export_formats(text: str) -> tuple[ExportFormat, ...]:
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What the user asked for.
+    """The user's options for the export.
 
-    `order_pattern`: a regular expression that finds the accession number in a slide's name, as its group `accession`.
-    `orders`: a table that joins slides to orders. `codes`: a file with the laboratory's own codes. `sum_accessions`:
-    add up slides of one accession number; else they are refused.
+    `order_pattern` is a regular expression whose group `accession` finds the accession number in a slide's name.
+    `orders` is a table that joins slides to orders. `codes` is a file with the laboratory's own codes. `sum_accessions`
+    adds up slides of one accession number; without it they are refused.
 
     Raises:
-        InputError: the pattern is none, or a format needs a package that is not installed.
+        InputError: the pattern is not valid, or a format needs a package that is not installed.
     """
 
     formats: tuple[ExportFormat, ...]
@@ -57,7 +57,7 @@ class ExportOptions:
 def export_options(
     export: str | None, orders: Path | None, order_pattern: str | None, sum_accessions: bool, codes: Path | None
 ) -> ExportOptions | None:
-    """What the user's options ask for; None if nothing is to be exported.
+    """The options of the export; None if nothing is to be exported.
 
     Raises:
         InputError: a value cannot be used, or --export is missing.
@@ -83,5 +83,5 @@ def _check_pattern(pattern: str) -> None:
 def _is_installed(package: str) -> bool:
     try:
         return importlib.util.find_spec(package) is not None
-    except ModuleNotFoundError:  # the package that it lies in
+    except ModuleNotFoundError:  # its parent package is missing
         return False

@@ -1,4 +1,4 @@
-"""Which order of the laboratory each slide belongs to. A patient is never guessed: a table of orders names one."""
+"""Find the laboratory's order for each slide. The patient is never guessed, but comes from a table of orders."""
 
 import re
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from slidescreen.screening.blood_context import BloodContext
 
 _LEUKOCYTES = "leukocytes_per_nl"
 _COLUMNS = (ACCESSION, "placer", "patient", _LEUKOCYTES)
-_MOST_LEUKOCYTES = 1000.0  # per nl: no patient has more, and a count per µl looks like it
+_MOST_LEUKOCYTES = 1000.0  # per nl; no patient has more, so a larger count is per µl
 
 
 @dataclass(frozen=True)
 class Order:
-    """What a slide goes by: its accession number, which is the filler's order number too; and if they are known the
-    placer's order number and the patient's identifier."""
+    """A slide's accession number, which is also the filler's order number. If known, also the placer's order number and
+    the patient's identifier."""
 
     accession: str
     placer: str = ""
@@ -27,23 +27,23 @@ class Order:
 
 @dataclass(frozen=True)
 class OrderBook:
-    """What joins slides to orders: a pattern for slides' names, and the rows of a table by slide. None: not given."""
+    """Joins slides to orders by a pattern for slide names and the rows of a table. Each is None if not given."""
 
     pattern: re.Pattern[str] | None = None
     rows: Mapping[str, Mapping[str, str]] | None = None
 
     def order_of(self, slide: str) -> Order:
-        """The order of a slide. Its name is its accession number where nothing else tells one."""
+        """The order of a slide. If table and pattern give no accession number, it is the slide's name."""
         row = self._row(slide) or {}
         accession = row.get(ACCESSION) or self._cut_out(slide) or slide
         return Order(accession, row.get("placer", ""), row.get("patient", ""))
 
     def lacks(self, slide: str) -> bool:
-        """Whether there is a table of orders, and it has none for a slide."""
+        """Whether there is a table of orders without an order for this slide."""
         return self.rows is not None and self._row(slide) is None
 
     def misses(self, slide: str) -> bool:
-        """Whether there is a pattern, and nothing tells a slide's accession number but its name."""
+        """Whether there is a pattern, but the slide's whole name is used as accession number."""
         row = self._row(slide) or {}
         return self.pattern is not None and not row.get(ACCESSION) and not self._cut_out(slide)
 
@@ -56,10 +56,11 @@ class OrderBook:
 
 
 def read_orders(path: Path) -> dict[str, dict[str, str]]:
-    """The rows of a table of orders, by slide; columns that are not known are left out.
+    """The rows of a table of orders, by slide. Unknown columns are left out.
 
     Raises:
-        InputError: it cannot be read, has no column `slide`, says two things of one slide, or a count is none.
+        InputError: the table cannot be read, lacks the column `slide`, has different rows for one slide, or a count is
+            not valid.
     """
     table = read_table(path, ("slide",))
     rows: dict[str, dict[str, str]] = {}
@@ -78,20 +79,20 @@ def read_orders(path: Path) -> dict[str, dict[str, str]]:
 
 
 def blood_contexts(path: Path) -> dict[str, BloodContext]:
-    """What a table of orders says of each slide's blood, by slide.
+    """The patient and leukocyte count from a table of orders, by slide.
 
     Raises:
-        InputError: as by `read_orders`.
+        InputError: as in `read_orders`.
     """
     rows = read_orders(path)
     return {slide: BloodContext(row["patient"], _count(row[_LEUKOCYTES])) for slide, row in rows.items()}
 
 
 def _count(text: str) -> float | None:
-    """Leukocytes per nl; None where nothing is said.
+    """Leukocytes per nl; None for an empty text.
 
     Raises:
-        ValueError: it is no count, or one per µl.
+        ValueError: the text is not a count, or the count is per µl.
     """
     if not text:
         return None

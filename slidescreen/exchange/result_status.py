@@ -1,20 +1,20 @@
-"""How certain a result is said to be, in the words of FHIR and the letters of HL7 v2.
+"""The status of a result, as a word in FHIR and as a letter in HL7 v2.
 
-Nobody has verified what this program finds, so no result of it is ever final: there is no such member here. Pairs are
-those of HL7's own maps from v2 to FHIR (tables 0123 for a report, 0085 for an observation).
+Nobody has verified this program's results, so none is ever final. There is no such member here. The pairs are those of
+HL7's own maps from v2 to FHIR (tables 0123 for a report, 0085 for an observation).
 """
 
 from enum import Enum
 
 
 class ResultStatus(Enum):
-    """FHIR's word, HL7's letter."""
+    """A status: FHIR's word and HL7's letter."""
 
     REPORT = ("partial", "R")
-    """Of a whole report: stored, not yet verified. FHIR's `preliminary` would mean verified early results."""
+    """A whole report: stored, not yet verified. FHIR's `preliminary` would mean verified early results."""
     MEASURED = ("preliminary", "P")
     NOT_OBTAINED = ("cancelled", "X")
-    """A percentage that is undefined, as no leukocyte was counted."""
+    """An undefined percentage, because no leukocyte was counted."""
 
     @property
     def fhir(self) -> str:

@@ -6,10 +6,10 @@ from typing import Any
 from slidescreen import cells
 from slidescreen.data.images import FIRST_OF
 from slidescreen.files.writing import printable
-from slidescreen.screening.abroad import ADVICE
 from slidescreen.screening.results import SlideResult, is_reviewed
 from slidescreen.screening.sentences import number_of
 from slidescreen.screening.slide_review import SlideReview
+from slidescreen.screening.unfamiliar_cells import ADVICE
 
 _NAMED = 3
 

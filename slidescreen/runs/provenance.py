@@ -11,14 +11,14 @@ import numpy as np
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles import false_calls, sufficiency
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.screening import abroad, correction, differential, excess, sentences, unsigned, verdict
+from slidescreen.screening import correction, differential, excess, sentences, unfamiliar_cells, unsigned, verdict
 from slidescreen.screening.slide_record import Provenance
 from slidescreen.screening.thresholds import Thresholds
 from slidescreen.statistics import beta_binomial, intervals
 
 _JUDGING = (
-    *(abroad, beta_binomial, correction, differential, excess),
-    *(false_calls, intervals, sentences, sufficiency, unsigned, verdict),
+    *(beta_binomial, correction, differential, excess, false_calls),
+    *(intervals, sentences, sufficiency, unfamiliar_cells, unsigned, verdict),
 )
 
 

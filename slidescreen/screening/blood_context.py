@@ -1,4 +1,4 @@
-"""What a slide's order adds to its verdict: how many leukocytes the blood has, and which slides are of one patient.
+"""Data from a slide's order that matter to its verdict: the blood's leukocyte count, and the slides of one patient.
 
 The patient's identifier stays in the table of orders.
 """
@@ -11,21 +11,21 @@ from slidescreen.screening.finding import Finding, Flag, Verdict
 from slidescreen.screening.results import SlideResult
 
 LEAST_LEUKOCYTES = 2.0
-"""Per nl of blood. With fewer, a film of few cells can miss blasts that are there."""
+"""Leukocytes per nl of blood. With fewer, a film has few cells and can miss blasts."""
 FEW_LEUKOCYTES = "few leukocytes in the blood: this rules out little; look at the whole film"
 _SAID = {FEW_LEUKOCYTES, *FEW_LEUKOCYTES.split("; ")}  # tables join reasons by semicolons
 
 
 @dataclass(frozen=True)
 class BloodContext:
-    """What is known of a slide's blood: `patient` empty and `leukocytes_per_nl` None where it is not."""
+    """A slide's patient, empty if unknown, and the blood's leukocytes per nl, None if unknown."""
 
     patient: str = field(default="", repr=False)
     leukocytes_per_nl: float | None = None
 
 
 def in_context(slides: Sequence[SlideResult], contexts: Mapping[str, BloodContext]) -> tuple[SlideResult, ...]:
-    """The slides, those without findings marked if the blood has few leukocytes. Others lose an earlier mark."""
+    """The slides. Those without findings are marked if the blood has few leukocytes; others lose an earlier mark."""
     return tuple(replace(s, finding=_marked(s.finding, contexts.get(s.name, BloodContext()))) for s in slides)
 
 

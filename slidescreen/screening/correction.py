@@ -18,7 +18,7 @@ _LEAST_ON_SLIDE = 5  # cells of a type that a slide needs to show its own error 
 _CORRELATIONS = (1e-4, 0.3)
 _DRAWS = 400
 _STEPS, _BETWEEN_CHECKS = 40, 10
-_CONVERGED = 1e-5  # a hundredth of a thousandth of a share, in ten steps
+_CONVERGED = 1e-5  # the largest change of any share in ten steps
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,11 @@ class Composition:
 
     Attributes:
         shares: (K,), adding up to 1.
-        draws: (D, K), each adding up to 1; they carry the sampling of the slide's cells and what the validation
-            cells leave open about the error rates.
+        draws: (D, K), each adding up to 1. They reflect the sampling of the slide's cells, and the uncertainty of the
+            error rates from the validation cells.
         supported: (K,), False for types with too few validation cells to know their error rates; their calls are not
             corrected.
-        rates: (K, K) how often each true type is called each type.
+        rates: (K, K), the rate at which each true type is called each type.
     """
 
     shares: Floats
@@ -47,13 +47,13 @@ class Composition:
 
 
 def graded(called: Counts, probability: Floats, types: int) -> Counts:
-    """Calls with sure and other calls in separate columns: (N,) the type's index, plus `types` if the call is not
+    """Column indices (N,) that separate sure calls from others: the type's index, plus `types` if the call is not
     sure.
 
     Args:
         called: (N,) type indices.
-        probability: (N,) of the called type, 0–1.
-        types: how many there are, K.
+        probability: (N,) probability of the called type, 0–1.
+        types: K, the number of types.
     """
     return np.where(probability >= SURE, called, called + types)
 
@@ -70,13 +70,13 @@ def unmix(calls: Counts, confusion: Counts, correlation: float = 0.0, seed: int 
     rates. Its width follows from the number of validation cells and the variation between slides.
 
     Args:
-        calls: (C,) how many cells were called each type.
+        calls: (C,) the number of cells called each type.
         confusion: (K, C) validation cells, rows true, columns called.
-        correlation: how the rates vary between slides, by `call_correlation`.
-        seed: of the draws.
+        correlation: the variation of the rates between slides, by `call_correlation`.
+        seed: seed of the draws.
 
     Returns:
-        The composition, or None where nothing was called.
+        The composition, or None without calls.
     """
     total = int(calls.sum())
     if total == 0:
@@ -85,11 +85,11 @@ def unmix(calls: Counts, confusion: Counts, correlation: float = 0.0, seed: int 
     supported = confusion.sum(axis=1) >= _LEAST_SUPPORT
     concentration = _with_prior(confusion)
     own = np.arange(columns) % types == np.arange(types)[:, None]
-    at_its_word = own * concentration.sum(axis=0)  # as sure as calls of that type are
+    at_its_word = own * concentration.sum(axis=0)  # calls of this type taken as right
     concentration[~supported] = at_its_word[~supported]
     rates = concentration / concentration.sum(axis=1, keepdims=True)
     generator = np.random.default_rng(seed)
-    spread = 1 / (concentration.sum(axis=1, keepdims=True) + 1) + correlation  # of the rates, over rate * (1 - rate)
+    spread = 1 / (concentration.sum(axis=1, keepdims=True) + 1) + correlation  # relative to rate * (1 - rate)
     gammas = generator.gamma(np.broadcast_to(rates * (1 / spread - 1), (_DRAWS, *rates.shape)))
     drawn_rates = gammas / gammas.sum(axis=2, keepdims=True)
     drawn_calls = generator.multinomial(total, calls / total, size=_DRAWS)
@@ -99,15 +99,15 @@ def unmix(calls: Counts, confusion: Counts, correlation: float = 0.0, seed: int 
 
 
 def call_correlation(truth: Counts, called: Counts, slides: Sequence[str], confusion: Counts) -> float:
-    """How calls of one true type vary between slides, by maximum likelihood of a Dirichlet-multinomial.
+    """The variation between slides of the calls of one true type, by maximum likelihood of a Dirichlet-multinomial.
 
     Args:
-        truth, called: (N,) type indices of validation cells that were called; the calls may be graded.
-        slides: (N,) names, empty where unknown; such cells say nothing here.
-        confusion: (K, C) of the same cells, rows true, columns called.
+        truth, called: (N,) type indices of validation cells that were called. The calls may be graded.
+        slides: (N,) names, empty if unknown. Cells of unknown slides do not count.
+        confusion: (K, C) the confusion matrix of the same cells, rows true, columns called.
 
     Returns:
-        The intra-slide correlation, the same for all types, 0.0001–0.3; 0 where no slide has cells enough.
+        The intra-slide correlation, the same for all types, 0.0001–0.3; 0 if no slide has enough cells.
     """
     names = np.asarray(slides)
     rates = _with_prior(confusion)
@@ -137,9 +137,9 @@ def _with_prior(confusion: Counts) -> Floats:
 
 
 def _most_likely(calls: Floats, rates: Floats) -> Floats:
-    """Expectation maximisation for many slides at once: calls (D, C) and rates (D, K, C) to shares (D, K)."""
+    """Shares (D, K) from calls (D, C) and rates (D, K, C), by expectation maximisation for D slides at once."""
     shares = np.full(rates.shape[:2], 1 / rates.shape[1])
-    left = np.arange(len(calls))  # those that still change
+    left = np.arange(len(calls))  # slides whose shares still change
     for _ in range(_STEPS):
         before = found = shares[left]
         called, rate = calls[left], rates[left]

@@ -1,4 +1,4 @@
-"""One slide's calls to its leukocyte differential: counts, percentages, exact limits, corrected percentages."""
+"""The leukocyte differential of one slide: counts, percentages, exact limits, corrected percentages."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,10 +18,10 @@ NAMES: tuple[str, ...] = (*cells.LEUKOCYTES, *cells.GROUPS)
 
 @dataclass(frozen=True)
 class Share:
-    """One cell type's or group's part of the leukocytes. Percentages are 0–100; None where undefined.
+    """A cell type's or group's share of the leukocytes. Percentages are 0–100; None if undefined.
 
-    `low` and `high` are exact 95% limits (Clopper and Pearson) of the percentage as counted; the corrected figures
-    allow for the ensemble's own errors.
+    `low` and `high` are exact 95% limits (Clopper and Pearson) of the counted percentage. The corrected figures allow
+    for the ensemble's errors.
     """
 
     count: int
@@ -35,18 +35,18 @@ class Share:
 
 @dataclass(frozen=True)
 class Differential:
-    """What was counted on one slide.
+    """The counts of one slide.
 
     Attributes:
         shares: for each of `NAMES`: the twelve leukocyte types, blasts, immature granulocytes.
-        per_100: each other object's number per 100 leukocytes; None where it is undefined or has no class.
-        certain: for each of `cells.TESTED_GROUPS`, its calls that are certain enough to be tested; empty when read
-            from a file.
-        look_like: the number of unidentified cells by their most probable type; empty when read from a file.
-        composition: the estimate behind the corrected figures; None where there is none, or when read from a file.
-        compared: images whose unfamiliarity is known.
-        unfamiliar: of these, those beyond the cut; None where the ensemble cannot tell.
-        strange: of these, those unlike every type; likewise, and when read from a table.
+        per_100: each other object's number per 100 leukocytes; None without leukocytes, or if it has no class.
+        certain: for each of `cells.TESTED_GROUPS`, the number of calls certain enough for the test; empty if read from
+            a file.
+        look_like: the number of unidentified cells by their most probable type; empty if read from a file.
+        composition: the estimate behind the corrected figures; None if there is none, or if read from a file.
+        compared: number of images with a known unfamiliarity.
+        unfamiliar: number of these images above the cut; None if the ensemble cannot tell.
+        strange: number of these images unlike every type; None if the ensemble cannot tell, or if read from a table.
     """
 
     slide: str
@@ -67,7 +67,7 @@ class Differential:
 
     @property
     def unfamiliar_percent(self) -> float | None:
-        """Of the images that were compared, 0–100; None where there are none."""
+        """The percentage of unfamiliar images among the compared ones, 0–100; None without compared images."""
         return None if self.unfamiliar is None or not self.compared else 100 * self.unfamiliar / self.compared
 
 
@@ -75,9 +75,9 @@ def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differ
     """Count one slide's calls.
 
     Args:
-        slide: its name.
+        slide: the slide's name.
         calls: one for each image that was found.
-        ensemble: made the calls; its validation confusion matrix gives the correction.
+        ensemble: the ensemble that made the calls. Its validation confusion matrix gives the correction.
     """
     status = Counter(call.status for call in calls)
     called = Counter(call.cell_type for call in calls if call.status is Status.CLASSIFIED)
@@ -111,7 +111,7 @@ def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differ
 
 
 def _familiarity(calls: Sequence[Call]) -> dict[str, int]:
-    """How many images were compared with what the ensemble knows, and are unfamiliar; nothing where none was."""
+    """The numbers of compared, unfamiliar and strange images; empty if no image was compared."""
     known = [call for call in calls if call.unfamiliarity is not None]
     if not known:
         return {}
@@ -120,13 +120,13 @@ def _familiarity(calls: Sequence[Call]) -> dict[str, int]:
 
 
 def _looks(calls: Sequence[Call], types: Sequence[str]) -> Mapping[str, int]:
-    """How many cells of each most probable type are unidentified only because no type is certain."""
+    """The number of cells, by most probable type, that are unidentified only because no type is certain."""
     unsure = [call for call in calls if call.status is Status.UNIDENTIFIED and call.probabilities and not call.reason]
     return Counter(types[int(np.argmax(call.probabilities))] for call in unsure)
 
 
 def _counts(calls: Sequence[Call], types: Sequence[str], columns: int) -> NDArray[np.int64]:
-    """Calls of each type: (K,), or (2K,) where `columns` are twice as many, sure calls and others apart."""
+    """The number of calls of each type: (K,), or (2K,) for twice as many `columns`, sure calls before others."""
     classified = [call for call in calls if call.status is Status.CLASSIFIED]
     called = np.asarray([types.index(call.cell_type) for call in classified], dtype=np.int64)
     if columns > len(types):
@@ -135,13 +135,13 @@ def _counts(calls: Sequence[Call], types: Sequence[str], columns: int) -> NDArra
 
 
 def _is_corrected(name: str, ensemble: Ensemble) -> bool:
-    """Whether to correct `name`. Error rates from too few cells may be chance, and correct nothing."""
+    """Whether to correct `name`. Error rates from too few cells are unreliable and not used."""
     corrected = ensemble.validation.corrected
     return (corrected is None or name in corrected) and not ensemble.measured_on.shortfalls()
 
 
 def _certain(calls: Sequence[Call], group: str, ensemble: Ensemble) -> int:
-    """How many calls into a group reach the certainty at which false calls were measured."""
+    """The number of calls into a group that reach the certainty at which false calls were measured."""
     members = cells.TESTED_GROUPS[group]
     inside = [call for call in calls if call.status is Status.CLASSIFIED and call.cell_type in members]
     measured = ensemble.validation.false_calls.get(group)
@@ -153,13 +153,12 @@ def _certain(calls: Sequence[Call], group: str, ensemble: Ensemble) -> int:
 
 
 def members_of(name: str) -> tuple[str, ...]:
-    """The cell types that a name of the differential stands for: a group's members, or the type itself."""
+    """The cell types behind a name of the differential: a group's members, or the type itself."""
     return cells.GROUPS.get(name, (name,))
 
 
 def corrected_share(composition: Composition | None, members: Sequence[str], types: Sequence[str]) -> float | None:
-    """The most likely share of `members` among the leukocytes, 0–1; None if the error rates are not known well
-    enough."""
+    """The most likely share of `members` among the leukocytes, 0–1; None if error rates are not known well enough."""
     positions = cells.indices(types, members)
     if composition is None or not composition.identifies(positions):
         return None
@@ -184,7 +183,7 @@ def _share(
     if composition is None or estimate is None:
         return raw
     low, high = np.quantile(corrected_draws(composition, members, types), (0.025, 0.975))
-    # The draws scatter around the estimate, but near 0 or 1 their limits may exclude it.
+    # The draws scatter around the estimate. Near 0 or 1 their limits may exclude it.
     low, high = min(low, estimate), max(high, estimate)
     if count == 0:  # without calls, resampling has no spread: use the exact limit of the count
         high = max(high, limits.high)

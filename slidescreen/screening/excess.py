@@ -14,9 +14,9 @@ from slidescreen.screening.differential import Differential
 class ExcessTest:
     """A group's calls compared with the number expected from classifier error.
 
-    `count` counts all calls, `certain` those certain enough for the test. `expected` is the number of certain calls
-    expected from classifier error, `p_value` the probability of at least `certain` calls. Both are None if the
-    ensemble's error rates were not measured.
+    `count` is the number of all calls, `certain` the number of calls certain enough for the test. `expected` is the
+    number of certain calls expected from classifier error. `p_value` is the probability of at least `certain` calls.
+    Both are None if the ensemble's error rates were not measured.
     """
 
     count: int
@@ -40,10 +40,10 @@ def excess_test(
     calls is beta-binomial, with the correlation measured on validation slides.
 
     Args:
-        differential: of the slide.
-        ensemble: that called it.
+        differential: the slide's differential.
+        ensemble: the ensemble that called its cells.
         group: one of `cells.TESTED_GROUPS`.
-        however_certain: test all calls, against all false ones on the validation split.
+        however_certain: test all calls, against all false calls on the validation split.
     """
     members = cells.TESTED_GROUPS[group]
     count = sum(differential.shares[name].count for name in members)

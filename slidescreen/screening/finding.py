@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Verdict(StrEnum):
-    """In the order in which slides are to be seen."""
+    """Verdicts, in the order in which slides are to be seen."""
 
     URGENT = "urgent"
     REVIEW = "review"
@@ -14,8 +14,8 @@ class Verdict(StrEnum):
 
 
 class Flag(StrEnum):
-    """The codes in the column `flags` of `differential.csv`; `reporting.flag_words` and docs/reference/flags.md say
-    what each means."""
+    """The codes in the column `flags` of `differential.csv`. `reporting.flag_words` and docs/reference/flags.md explain
+    them."""
 
     BLASTS = "blasts"
     BLASTS_5 = "blasts_5"

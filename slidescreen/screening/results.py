@@ -1,4 +1,4 @@
-"""A run: what a batch of slides came to."""
+"""The results of a run and of its slides."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,11 +19,11 @@ from slidescreen.screening.verdict import screen, urgency
 
 @dataclass(frozen=True)
 class SlideResult:
-    """All that is known of one slide.
+    """The result of one slide.
 
-    `folder` is where its images lay; `calls` stand in the order of `cells.csv`, and those of an earlier run are read
-    from its record whenever they are asked for; `new` slides are those that the last complete run into the same folder
-    did not have, or not as they are; `kept` is its record, once it has one; `review` what a person made of it.
+    `folder` is the folder of its images at that time. `calls` are in the order of `cells.csv`; calls of an earlier run
+    are read from the slide's record on each use. A slide is `new` if the last complete run into the same folder did not
+    have it, or had it with other images. `kept` is the slide's record, if it has one. `review` is a person's review.
     """
 
     differential: Differential
@@ -54,7 +54,7 @@ class SlideResult:
 
     @property
     def remarks(self) -> tuple[tuple[str, int], ...]:
-        """What is to be known of how its files were read, and of how many."""
+        """Remarks on how its files were read, each with the number of files."""
         if self.kept is not None:
             return self.kept.remarks
         return tuple(sorted(Counter(remark for call in self.calls for remark in call.remarks).items()))
@@ -74,7 +74,7 @@ class Run:
     info: Mapping[str, Any]
 
     def worklist(self) -> list[SlideResult]:
-        """The slides in the order in which to see them: new ones first, then by urgency, a patient's together."""
+        """The slides in the order in which to see them: new ones first, then by urgency. A patient's stay together."""
         found = sorted(self.slides, key=lambda s: (not s.new, *urgency(s.differential, s.finding)))
         groups = {name: number for number, names in enumerate(self.info.get("same_patient", ())) for name in names}
         first: dict[int | str, int] = {}
@@ -83,7 +83,7 @@ class Run:
         return sorted(found, key=lambda slide: first[groups.get(slide.name, slide.name)])
 
     def mixed(self) -> bool:
-        """Whether it holds new slides and earlier ones."""
+        """Whether the run holds both new and earlier slides."""
         return len({slide.new for slide in self.slides}) > 1
 
     def has_failures(self) -> bool:
@@ -93,8 +93,7 @@ class Run:
 
 
 def judge(slide: Slide, calls: tuple[Call, ...], ensemble: Ensemble, thresholds: Thresholds) -> SlideResult:
-    """Count one slide's calls and screen it. A slide without images is insufficient; the reason says what its folder
-    holds."""
+    """Count one slide's calls and screen it. A slide without images is insufficient, and the reason says why."""
     differential = count_slide(slide.name, calls, ensemble)
     if not calls:
         missing = Finding(
@@ -116,19 +115,19 @@ def count_images(slides: Sequence[SlideResult]) -> dict[Status, int]:
 
 
 def reported_twice_in(slides: Sequence[SlideResult]) -> Iterator[dict[str, Any]]:
-    """The images of all slides that are in folders of two cell types, as in `run.json`."""
+    """All slides' images that lie in folders of two cell types, in the form for `run.json`."""
     for slide in slides:
         for image, cell_type, copy, other_type in slide.reported_twice:
             yield {"slide": slide.name, "images": [image, copy], "types": [cell_type, other_type]}
 
 
 def is_reviewed(slides: Iterable[SlideResult]) -> bool:
-    """Whether a person has reviewed one of the slides, or a cell."""
+    """Whether a person has reviewed a slide or a cell."""
     return any(slide.review is not None and slide.review.counts for slide in slides)
 
 
 def reviews_in(slides: Sequence[SlideResult]) -> dict[str, Any]:
-    """Who reviewed which slide, as in `run.json`; nothing where nobody has."""
+    """The reviewed slides and their reviewers, in the form for `run.json`; empty without reviews."""
     found = [
         {
             "slide": slide.name,
@@ -144,10 +143,10 @@ def reviews_in(slides: Sequence[SlideResult]) -> dict[str, Any]:
 
 
 def reasons_in(slides: Sequence[SlideResult]) -> dict[str, Any]:
-    """Reasons and remarks on images and files of all slides, as in `run.json`.
+    """Reasons and remarks on images and files of all slides, in the form for `run.json`.
 
-    `failures` are unreadable images, `not_cells` images without a single cell; `remarks` counts the files for each
-    remark.
+    `failures` are unreadable images. `not_cells` are images that show no single cell. `remarks` counts the files for
+    each remark.
     """
     remarks: Counter[str] = Counter()
     for slide in slides:
@@ -166,7 +165,7 @@ def _named(found: Iterable[tuple[str, Iterable[tuple[str, str]]]]) -> Iterator[d
 
 
 def renamed(result: SlideResult, name: str) -> SlideResult:
-    """A result under another name; its record has the old one."""
+    """The result under another name. Its record keeps the old name."""
     if result.name == name:
         return result
     return replace(result, differential=replace(result.differential, slide=name), kept=None)

@@ -1,4 +1,4 @@
-"""The sentences in which a verdict gives its reasons."""
+"""The sentences that give a verdict's reasons."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ def number_of(count: int, what: str) -> str:
 
 
 def excess_sentence(what: str, differential: Differential, share: Share, found: ExcessTest) -> str:
-    """How many cells of a group there are, and how many are expected from classifier error."""
+    """A group's number of cells, and the number expected from classifier error."""
     among = number_of(differential.leukocytes, "leukocyte")
     text = f"{number_of(found.count, what)} among {among} ({share.percent:.1f}%"
     if share.corrected_percent is not None:
@@ -38,7 +38,7 @@ def nothing_found(differential: Differential, blasts: ExcessTest, immature: Exce
 
 
 def _tested(found: ExcessTest, what: str) -> str:
-    """A number of calls, and how many of them were certain enough for the test."""
+    """The number of calls, and of calls certain enough for the test."""
     text = number_of(found.count, what)
     if found.certain == found.count:
         return text
@@ -46,7 +46,7 @@ def _tested(found: ExcessTest, what: str) -> str:
 
 
 def undecided(what: str, share: Share, differential: Differential, cut_offs: Sequence[float]) -> list[str]:
-    """Say how many leukocytes would decide on which side of a cut-off a percentage lies, if its limits include one."""
+    """If a percentage's limits include a cut-off: a sentence with the number of leukocytes that would decide."""
     if share.percent is None or share.low is None or share.high is None:
         return []
     for cut_off in cut_offs:

@@ -1,7 +1,7 @@
-"""A finished slide as it is kept: a head that every night reads, its rows of `cells.csv`, and its calls.
+"""The record of a finished slide: a head that every run reads, its rows of `cells.csv`, and its calls.
 
-The three stand on lines of their own in one JSON array, so that each is read without the others, and a slide's record
-appears whole or not at all. The first line holds a checksum of each, by which damage is told from what was written.
+The three parts have their own lines in one JSON array. So each can be read without the others, and a record appears
+whole or not at all. The first line holds a checksum of each part, which reveals damage.
 """
 
 import csv
@@ -23,10 +23,10 @@ from slidescreen.screening.finding import Finding, Verdict
 
 SUFFIX, PICTURES = ".json", ".pictures"
 _FORMAT, _BEFORE = 4, 3
-"""The format, and the one before: its rows lack the column `unfamiliarity`."""
+"""The current format and the one before, whose rows lack the column `unfamiliarity`."""
 _OPENING = b'["'
-_HEAD, _ROWS, _BODY = 1, 2, 3  # the lines, below that of their checksums
-_NOT_KEPT = ("shares", "certain", "composition")  # of a differential: judging alone needs the last two
+_HEAD, _ROWS, _BODY = 1, 2, 3  # line numbers, below the line of checksums
+_NOT_KEPT = ("shares", "certain", "composition")  # parts of a differential; only judging needs the last two
 
 
 @dataclass(frozen=True)
@@ -45,21 +45,21 @@ class Provenance:
 
 @dataclass(frozen=True)
 class FinishedSlide:
-    """What the head of a record says.
+    """The head of a record.
 
     Attributes:
-        path: of the record.
-        slide, folder: the slide's name, and where its images lay.
-        provenance: by what it was called and judged.
+        path: the record's path.
+        slide, folder: the slide's name, and the folder of its images at that time.
+        provenance: hashes of everything that determined its calls and verdict.
         time: when it was classified (ISO 8601, UTC).
-        fingerprint: of its images' names and states, by which an unchanged slide is told.
-        unread: the images that could not be read, by position, and why: to be tried again every night.
-        cell_types: in the order of its calls' probabilities.
-        differential, finding: the outcome; without what judging alone needs.
+        fingerprint: a hash of its images' names and states, which shows whether the slide has changed.
+        unread: unreadable images by position, with the reason. Every run tries them again.
+        cell_types: the cell types in the order of its calls' probabilities.
+        differential, finding: the results, without the parts that only judging needs.
         failures: its unreadable images, and why.
         reported_twice: its pictures in folders of two cell types.
         not_cells: its images that show no single cell, and why.
-        remarks: what is to be known of how its files were read, and of how many.
+        remarks: remarks on how its files were read, each with the number of files.
         lacks_column: whether an earlier release wrote it, whose tables had no unfamiliarity.
     """
 
@@ -81,11 +81,11 @@ class FinishedSlide:
 
     @property
     def pictures(self) -> Path:
-        """Where the pictures of its suspicious cells are kept, if they are."""
+        """The file of its suspicious cells' pictures, if they are kept."""
         return self.path.with_suffix(PICTURES)
 
     def rows(self) -> str:
-        """Its rows of `cells.csv`, by its own cell types.
+        """Its rows of `cells.csv`, with its own cell types.
 
         Raises:
             InputError: the record has gone or is damaged.
@@ -110,7 +110,7 @@ class FinishedSlide:
         return RecordedCalls(self)
 
     def is_whole(self) -> bool:
-        """Whether all of it is as it was written."""
+        """Whether the whole record is undamaged."""
         try:
             with self.path.open("rb") as file:
                 return all(sound for _, sound in _lines(file))
@@ -136,14 +136,14 @@ class FinishedSlide:
 
 @dataclass(frozen=True)
 class RecordBody:
-    """The calls of a finished slide, and the state of each image when it was called (empty: not known)."""
+    """The calls of a finished slide, and the state of each image at that time (empty if unknown)."""
 
     calls: tuple[Call, ...]
     states: tuple[str, ...]
 
 
 class RecordedCalls(Sequence[Call]):
-    """Calls that are read from their record on each use, and not kept in memory."""
+    """Calls that are read from the record on each use, and not kept in memory."""
 
     def __init__(self, finished: FinishedSlide) -> None:
         self._finished = finished
@@ -193,7 +193,7 @@ def write_finished(finished: FinishedSlide, body: RecordBody, rows: str) -> None
 
 
 def read_finished(path: Path) -> FinishedSlide | None:
-    """The head of a record; None where there is none, or it is damaged."""
+    """The head of a record; None if the record does not exist or is damaged."""
     try:
         with path.open("rb") as file:
             line, sound = next(_lines(file), (b"", False))
@@ -223,7 +223,7 @@ def read_finished(path: Path) -> FinishedSlide | None:
 
 
 def _lines(file: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """The lines of a record below the first, and whether each is as it was written: three, if it is one of ours."""
+    """The three lines of a record below the first, and whether each is undamaged. Empty for any other file."""
     opening = file.readline()
     checks = opening[len(_OPENING) : -len(b'",\n')].decode("ascii", "replace").split(" ")
     if opening.startswith(_OPENING) and len(checks) == _BODY:
@@ -233,7 +233,7 @@ def _lines(file: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
 
 
 def _with_empty_column(rows: str) -> str:
-    """Rows of a CSV file with one more column at the end, empty."""
+    """Rows of a CSV file with another, empty column at the end."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([*row, ""] for row in csv.reader(io.StringIO(rows, newline="")))
     return text.getvalue()
@@ -253,7 +253,7 @@ def _differential(entry: Mapping[str, Any]) -> Differential:
 
 
 def read_all(run_folder: Path) -> Iterator[FinishedSlide]:
-    """The heads of all records in a run's folder, by the names of their files; damaged ones are left out."""
+    """The heads of all records in a run's folder, sorted by file name. Damaged records are left out."""
     for path in sorted((run_folder / FINISHED).glob(f"*{SUFFIX}")):
         finished = read_finished(path)
         if finished is not None:
@@ -261,7 +261,7 @@ def read_all(run_folder: Path) -> Iterator[FinishedSlide]:
 
 
 def is_old(path: Path) -> bool:
-    """Whether a record has the first release's format: one JSON object."""
+    """Whether a record has the format of the first release: one JSON object."""
     try:
         with path.open("rb") as file:
             return file.read(1) == b"{"

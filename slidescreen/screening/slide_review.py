@@ -1,4 +1,4 @@
-"""What a person made of a slide: reviewed cell types, and the differential by them."""
+"""A person's review of a slide: the reviewed cell types, and the differential by them."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from slidescreen.screening.differential import NAMES, members_of
 
 @dataclass(frozen=True)
 class CellReview:
-    """What a reviewer says of one cell. `cell_type` may be `UNIDENTIFIED`."""
+    """A reviewer's type for one cell. `cell_type` may be `UNIDENTIFIED`."""
 
     cell_type: str
     reviewer: str
@@ -31,13 +31,13 @@ class SlideReview:
     """The review of one slide.
 
     Attributes:
-        cells: what was said of cells, by image; on a signed slide of every cell that was called.
-        changed: the images whose type differs from the call.
-        reviewers: who said it; the signers alone where the slide is signed.
-        time: the latest, as it was written; empty where none is known.
-        signed: whether the slide is signed, with the images that it has now.
-        outdated: who signed a slide of this name that had other images.
-        shares: for each of `differential.NAMES`, by the reviewed types, and by the calls where there are none.
+        cells: the reviewed cells by image; on a signed slide every cell that was called.
+        changed: the images whose reviewed type differs from the call.
+        reviewers: the reviewers' names; on a signed slide only the signers.
+        time: the latest time, as text; empty if unknown.
+        signed: whether the slide is signed with its present images.
+        outdated: the people who signed a slide of this name with other images.
+        shares: for each of `differential.NAMES`, by the reviewed types, and by the calls of other cells.
     """
 
     cells: Mapping[str, CellReview]
@@ -50,7 +50,7 @@ class SlideReview:
 
     @property
     def counts(self) -> bool:
-        """Whether anything was said of the slide as it is now."""
+        """Whether a review applies to the slide with its present images."""
         return self.signed or bool(self.cells)
 
     @property
@@ -65,7 +65,7 @@ def call_in_words(call: Call) -> str:
 
 
 def is_looked_at(call: Call) -> bool:
-    """Whether the ensemble looked at an image, and it counts."""
+    """Whether the ensemble classified this image and counts it."""
     return call.status in (Status.CLASSIFIED, Status.UNIDENTIFIED)
 
 

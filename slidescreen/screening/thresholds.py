@@ -1,4 +1,4 @@
-"""The limits a verdict goes by: the commented defaults of `thresholds.toml`, and a laboratory's own."""
+"""The limits that decide a verdict: the commented defaults of `thresholds.toml`, and a laboratory's own."""
 
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from slidescreen.files.writing import printable
 
 @dataclass(frozen=True)
 class Thresholds:
-    """`thresholds.toml` gives the meaning and source of each, under the table and key named here.
+    """The limits of a verdict. `thresholds.toml` explains each under the table and key noted here, with its source.
 
     Percentages are 0–100, shares 0–1.
     """
@@ -37,7 +37,7 @@ class Thresholds:
 
 @dataclass(frozen=True)
 class _Key:
-    """Where a threshold stands in the file, and what it may be."""
+    """A threshold's place in the file, and its allowed values."""
 
     field: str
     low: float
@@ -74,23 +74,23 @@ _ASCENDING = (("blasts_workup", "blasts_acute"), ("ig_raised", "ig_high"), ("lea
 
 @cache
 def default_thresholds() -> Thresholds:
-    """Those of `thresholds.toml`."""
+    """The thresholds of `thresholds.toml`."""
     text = files("slidescreen.screening").joinpath("thresholds.toml").read_text(encoding="utf-8")
     return Thresholds(**dict(_values(tomllib.loads(text))))
 
 
 def read_thresholds(path: Path) -> Thresholds:
-    """A laboratory's own thresholds; defaults for what its file leaves out.
+    """A laboratory's own thresholds, with defaults for those that its file leaves out.
 
     Raises:
-        InputError: the file cannot be read or is no TOML, or a key in it is unknown or has no usable value.
+        InputError: the file cannot be read or is not TOML, or a key is unknown or has no usable value.
     """
     name = printable(path)
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}") from error
-    except ValueError as error:  # of TOML, or of UTF-8
+    except ValueError as error:  # TOML or UTF-8 errors
         raise InputError(f"{name} is not a TOML file: {error}") from error
     try:
         found = Thresholds(**{**vars(default_thresholds()), **dict(_values(content))})

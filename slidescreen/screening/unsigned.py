@@ -1,4 +1,4 @@
-"""What a verdict rests on that the laboratory's signed cells say nothing of."""
+"""Cell types of a verdict for which an adapted ensemble had no, or too few, signed cells."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from slidescreen.screening.differential import Differential
 def unsigned_reasons(differential: Differential, ensemble: Ensemble) -> list[str]:
     """Sentences on types that the ensemble was not adapted to; empty if it was not adapted.
 
-    Every verdict says something of blasts, so these are always named; other types where the slide has some.
+    Every verdict depends on blasts, so these are always named. Other types are named if the slide has some.
     """
     validation = ensemble.validation
     seen = [name for name in cells.LEUKOCYTES if name not in cells.BLASTS and differential.shares[name].count]

@@ -1,4 +1,4 @@
-"""A differential to a verdict: does a morphologist have to see this slide, and why."""
+"""Judge a slide by its differential: whether a morphologist has to see it, and why."""
 
 from collections.abc import Sequence
 
@@ -6,56 +6,56 @@ import numpy as np
 
 from slidescreen import cells
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.screening.abroad import (
-    has_unknown_cells,
-    is_unfamiliar,
-    unfamiliar_sentence,
-    unknown_sentence,
-)
 from slidescreen.screening.differential import Differential, Share, corrected_draws, corrected_share
 from slidescreen.screening.excess import ExcessTest, excess_test
 from slidescreen.screening.finding import Finding, Flag, Verdict
 from slidescreen.screening.sentences import excess_sentence, nothing_found, number_of, undecided
 from slidescreen.screening.thresholds import Thresholds, default_thresholds
+from slidescreen.screening.unfamiliar_cells import (
+    has_unknown_cells,
+    is_unfamiliar,
+    unfamiliar_sentence,
+    unknown_sentence,
+)
 from slidescreen.screening.unsigned import unsigned_reasons
 
 _LINEAGES = {"myeloid": Flag.LINEAGE_MYELOID, "lymphoid": Flag.LINEAGE_LYMPHOID}
 
 
 def urgency(differential: Differential, finding: Finding) -> tuple[int, float, float, str]:
-    """A key that sorts slides: the one to be seen first comes first."""
+    """A key that sorts slides by urgency, the most urgent first."""
     blasts = best_percent(differential.shares["blasts"])
     immature = best_percent(differential.shares["immature_granulocytes"])
     return list(Verdict).index(finding.verdict), -blasts, -immature, differential.slide
 
 
 def screen(differential: Differential, ensemble: Ensemble, thresholds: Thresholds | None = None) -> Finding:
-    """Judge one slide, by the default thresholds unless told otherwise. It never names a diagnosis."""
+    """Judge one slide, by the default thresholds if none are given. The finding never names a diagnosis."""
     thresholds = thresholds or default_thresholds()
     blasts, immature, equivalents = (excess_test(differential, ensemble, group) for group in cells.TESTED_GROUPS)
     flags: list[Flag] = []
     reasons: list[str] = []
-    abroad = is_unfamiliar(differential, ensemble, thresholds.error_rate)
+    unfamiliar = is_unfamiliar(differential, ensemble, thresholds.error_rate)
     many = _look_like(differential, cells.BLASTS)[1] >= thresholds.blasts_always_seen
     if many and not blasts.significant(thresholds.error_rate):
         blasts = excess_test(differential, ensemble, "blasts", however_certain=True)
     if blasts.significant(thresholds.error_rate):
         _grade_blasts(differential, ensemble, thresholds, blasts, flags, reasons)
-        if not abroad:  # there its types are not to be trusted so far
+        if not unfamiliar:  # types of unfamiliar cells are not reliable enough
             _grade_lineage(differential, ensemble, thresholds, flags, reasons)
     if immature.significant(thresholds.error_rate):
         _grade_immature(differential, ensemble, thresholds, immature, flags, reasons)
     if equivalents.significant(thresholds.error_rate):
         _grade_equivalents(differential, ensemble, thresholds, flags, reasons)
     _grade_monocytes(differential.shares["monocyte"], thresholds, flags, reasons)
-    _heed_many(differential, thresholds, flags, reasons)
-    if not abroad and has_unknown_cells(differential, ensemble, thresholds.error_rate):
+    _flag_lookalikes(differential, thresholds, flags, reasons)
+    if not unfamiliar and has_unknown_cells(differential, ensemble, thresholds.error_rate):
         flags.append(Flag.UNKNOWN_CELLS)
         reasons.append(unknown_sentence(differential, ensemble))
     urgent = bool({Flag.BLASTS, Flag.BLAST_EQUIVALENTS, Flag.APL} & set(flags))
     review = bool(flags)
     quality, remarks = _judge_quality(differential, thresholds)
-    if abroad:
+    if unfamiliar:
         quality.insert(0, Flag.UNFAMILIAR)
         remarks.insert(0, unfamiliar_sentence(differential, ensemble))
     if urgent:
@@ -108,8 +108,7 @@ def _grade_lineage(
 
 
 def _lineage(differential: Differential, ensemble: Ensemble, thresholds: Thresholds) -> str:
-    """`myeloid` or `lymphoid` if one blast type exceeds the other by more than their confusion explains, else
-    empty."""
+    """`myeloid` or `lymphoid` if one blast type exceeds the other by more than confusion explains; else empty."""
     composition = differential.composition
     members = [cells.indices(ensemble.cell_types, (name,)) for name in cells.BLASTS]
     if composition is None or not all(composition.identifies(positions) for positions in members):
@@ -167,7 +166,7 @@ def _grade_equivalents(
 
 
 def _grade_monocytes(share: Share, thresholds: Thresholds, flags: list[Flag], reasons: list[str]) -> None:
-    """Promonocytes count as blasts, but have no type of their own: they are called monocytes, if anything."""
+    """Flag many monocytes. Promonocytes count as blasts, but have no type and are mostly called monocytes."""
     if share.percent is not None and share.low is not None and share.low >= thresholds.monocytes:
         flags.append(Flag.MONOCYTES)
         reasons.append(
@@ -176,8 +175,8 @@ def _grade_monocytes(share: Share, thresholds: Thresholds, flags: list[Flag], re
         )
 
 
-def _heed_many(differential: Differential, thresholds: Thresholds, flags: list[Flag], reasons: list[str]) -> None:
-    """Flag a slide with many cells that look like blasts, even where the tests do not.
+def _flag_lookalikes(differential: Differential, thresholds: Thresholds, flags: list[Flag], reasons: list[str]) -> None:
+    """Flag a slide with many cells that look like blasts, even if the tests do not.
 
     An unidentified cell counts as the type with the highest probability.
     """
@@ -198,7 +197,7 @@ def _heed_many(differential: Differential, thresholds: Thresholds, flags: list[F
 
 
 def _look_like(differential: Differential, members: Sequence[str]) -> tuple[int, float]:
-    """How many cells are called one of `members` or have it as most probable type, and their percentage of the
+    """The number of cells that are called one of `members` or look most like one, and their percentage of the
     leukocytes."""
     unsure = differential.look_like
     count = sum(differential.shares[name].count + unsure.get(name, 0) for name in members)
@@ -245,7 +244,7 @@ def _graded(counted: float, corrected: float | None, ensemble: Ensemble) -> floa
 
 
 def best_percent(share: Share) -> float:
-    """The corrected percentage where there is one, else the counted; 0 where nothing was counted."""
+    """The corrected percentage if there is one, else the counted one; 0 without leukocytes."""
     if share.corrected_percent is not None:
         return share.corrected_percent
     return share.percent or 0.0

@@ -1,4 +1,4 @@
-"""From features of cells at home to what tells cells from abroad."""
+"""Recognising unfamiliar cells from the features of training cells."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Slides from abroad, and unknown cells, in the verdict."""
+"""Unfamiliar slides and unknown cells in the verdict."""
 
 from dataclasses import replace
 
@@ -74,5 +74,5 @@ def test_unknown_cells_are_reviewed() -> None:
     assert judged(NORMAL, strange=0.05).verdict is Verdict.CLEAR
 
 
-def test_a_slide_from_abroad_has_no_unknown_cells() -> None:
+def test_an_unfamiliar_slide_has_no_unknown_cells() -> None:
     assert judged(NORMAL, strange=0.9).flags == ("unfamiliar",)

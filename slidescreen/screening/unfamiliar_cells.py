@@ -1,8 +1,8 @@
-"""Whether a slide is of a camera, a stain or optics that its ensemble was not measured on, or holds unknown cells.
+"""Recognise slides of an unfamiliar camera, stain or optics, and slides with unknown cells.
 
-Few cells are no slide: of fewer than `LEAST_CELLS` neither is told. The chance of a wrong alarm is held whatever the
-number of cells, by an exact binomial test against the share that no slide at home exceeds, and for unknown cells by a
-beta-binomial test against the usual share.
+Two tests keep the rate of false alarms, whatever the number of cells. For unfamiliar slides an exact binomial test
+compares with the largest share on the slides on which the ensemble was measured. For unknown cells a beta-binomial test
+compares with the usual share. With fewer than `LEAST_CELLS` cells neither test is made.
 """
 
 import scipy  # its parts are imported when first used: they take most of a second
@@ -20,7 +20,7 @@ ADVICE = (
 
 
 def is_unfamiliar(differential: Differential, ensemble: Ensemble, error_rate: float) -> bool:
-    """Whether more of a slide's cells are unfamiliar than on any slide at home; False where that cannot be told."""
+    """Whether more cells are unfamiliar than on any slide the ensemble was measured on. False if there is no test."""
     count, compared = differential.unfamiliar, differential.compared
     if ensemble.familiarity is None or count is None or compared < LEAST_CELLS:
         return False
@@ -29,7 +29,7 @@ def is_unfamiliar(differential: Differential, ensemble: Ensemble, error_rate: fl
 
 
 def has_unknown_cells(differential: Differential, ensemble: Ensemble, error_rate: float) -> bool:
-    """Whether more of a slide's cells are unlike every type than chance has; False where that cannot be told."""
+    """Whether more cells are unlike every type than chance explains. False if there is no test."""
     count, compared = differential.strange, differential.compared
     if ensemble.familiarity is None or count is None or compared < LEAST_CELLS or count < _LEAST_UNKNOWN:
         return False
@@ -41,8 +41,8 @@ def unfamiliar_sentence(differential: Differential, ensemble: Ensemble) -> str:
     """Why a slide is unfamiliar."""
     usual = ensemble.familiarity.most_unfamiliar if ensemble.familiarity else 0.0
     return (
-        f"{differential.unfamiliar} of {differential.compared} cells ({differential.unfamiliar_percent:.0f}%) are "
-        f"unfamiliar (at home at most {100 * usual:.0f}%), unlike anything this ensemble was measured on: {ADVICE}"
+        f"{differential.unfamiliar} of {differential.compared} cells ({differential.unfamiliar_percent:.0f}%, usual: "
+        f"at most {100 * usual:.0f}%) are unlike anything this ensemble was measured on: {ADVICE}"
     )
 
 
@@ -50,6 +50,6 @@ def unknown_sentence(differential: Differential, ensemble: Ensemble) -> str:
     """Why a slide has unknown cells."""
     usual = 100 * ensemble.familiarity.unknown.rate if ensemble.familiarity else 0.0
     return (
-        f"{differential.strange} of {differential.compared} cells are unlike every type that the ensemble knows, where "
-        f"{usual:.1f}% are usual: plasma cells, promonocytes or others may be among them"
+        f"{differential.strange} of {differential.compared} cells are unlike every type that the ensemble knows "
+        f"(usual: {usual:.1f}%): plasma cells, promonocytes or others may be among them"
     )
