@@ -153,7 +153,7 @@ PageCellsOption = Annotated[
     PageCells | None,
     typer.Option(
         help="Show these cells as pictures in report.html. "
-        "\\[default: as many as 4% of the run's time, or one second, allow]",
+        "\\[default: as many as can be drawn in 4% of the run's time, or in half a second]",
         rich_help_panel=_NIGHT,
     ),
 ]

@@ -21,7 +21,7 @@ class ClassifyOptions:
     `settle`: slides in which something arrived within so many seconds wait for the next run. `keep`: days after which
     a slide whose images have gone moves into the archive. `time_limit`: seconds that reading one image may take.
     `force`: classify finished slides again. `history`: of the nights before; None for `history.csv` in `out`.
-    `page_cells`: shown as pictures; None for as many as 4% of the run's time, or one second, allow.
+    `page_cells` are shown as pictures. None means as many as can be drawn in 4% of the run's time, or in half a second.
     `ray`: address of the Ray cluster whose machines classify; None for this machine alone.
 
     Raises:
