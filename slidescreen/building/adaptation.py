@@ -76,12 +76,14 @@ def adapt_ensemble(
         check_int8(request, configuration, images)
     make_folder(request.out)
     what = "looking at the signed cells"
-    looked = pooled.look_at(old.members, images, request.device, request.out, partial(progress, what), note)
+    looked = pooled.look_at(
+        old.members, images, configuration, request.out, partial(progress, what), note, pooled.views_of(len(images))
+    )
     known = [
         known_member(last_layer(member.path), means, features, stored.truth)
         for member, means, features in zip(old.members, stored.means, stored.features, strict=True)
     ]
-    signed = signed_cells(old, known, looked.features, looked.images)
+    signed = signed_cells(old, known, looked.features, looked.views, looked.images)
     with threadpool_limits(1):  # many small products: threads that wait for each other take longer
         found, members = judge(old, known, signed, looked.images, progress)
     if not found.adopted:
@@ -98,7 +100,7 @@ def adapt_ensemble(
         adapted = join(adapted, old.validation, found.unsigned)
         measured = {**adapted.validation.measured, "adaptation": asdict(found)}
         adapted = replace(adapted, validation=replace(adapted.validation, measured=measured))
-        adapted = _in_other_precisions(adapted, request, named, scratch, progress)
+        adapted = _in_other_precisions(adapted, request, _exact(adapted, looked, named, truth), scratch, progress)
         if adapted.familiarity is None:
             note(home.TOO_FEW)
         saved = storage.save(request.out, adapted)
@@ -111,12 +113,13 @@ def signed_cells(
     old: Ensemble,
     known: Sequence[KnownMember],
     features: Sequence[replay.Features],
+    views: Sequence[replay.Features],
     images: Sequence[LabelledImage],
 ) -> crossfit.SignedCells:
     """A laboratory's cells as the members see them."""
     allowed = np.stack([np.isin(old.cell_types, _meant_by(image.label)) for image in images])
     groups = tuple(image.slide or f"\0{number}" for number, image in enumerate(images))
-    seen = tuple(seen_by(member, each) for member, each in zip(known, features, strict=True))
+    seen = tuple(seen_by(member, *both) for member, *both in zip(known, features, views, strict=True))
     return crossfit.SignedCells(seen, allowed, groups, old.weights, old.rule, old.cell_types)
 
 
@@ -130,7 +133,7 @@ def judge(
     """What adapting brings, and each member's out-of-fold probabilities (N, K)."""
     guard, left_out = crossfit.choose_guard(known, signed, partial(progress, "leaving types out in turn"))
     members = crossfit.out_of_fold(known, signed, guard, partial(progress, "judging across slides"))
-    was = [np.asarray(scipy.special.softmax(each.logits, axis=1)) for each in signed.seen]
+    was = [each.old for each in signed.seen]
     before = signed.right(old.combine(was).argmax(axis=1))
     after = signed.right(signed.voted(members).argmax(axis=1))
     gain = rate_difference(after, before, np.asarray(signed.groups))
@@ -196,8 +199,21 @@ def _most_likely(signed: crossfit.SignedCells, members: Sequence[NDArray[np.floa
     return np.asarray(np.where(signed.allowed, signed.voted(members), -1.0).argmax(axis=1))
 
 
+def _exact(
+    ensemble: Ensemble, looked: pooled.Looked, images: Sequence[LabelledImage], truth: NDArray[np.int64]
+) -> MemberPredictions:
+    """What the networks, new last layers and all, make of the cells: nothing below these layers has changed."""
+    logits = [
+        last_layer(member.path).logits(features)
+        for member, features in zip(ensemble.members, looked.features, strict=True)
+    ]
+    members = tuple(np.asarray(scipy.special.softmax(each, axis=1)) for each in logits)
+    whole = tuple(np.hstack(both) for both in zip(looked.early, looked.features, strict=True))
+    return MemberPredictions(tuple(images), truth, members, looked.appearances, whole)
+
+
 def _in_other_precisions(
-    ensemble: Ensemble, request: EnsembleOptions, images: Sequence[LabelledImage], folder: Path, progress: Progress
+    ensemble: Ensemble, request: EnsembleOptions, exact: MemberPredictions, folder: Path, progress: Progress
 ) -> Ensemble:
     """The ensemble with what other arithmetic would change in its calls, and with 8-bit networks where asked for.
 
@@ -207,15 +223,16 @@ def _in_other_precisions(
 
     def predictions(ensemble: Ensemble, precision: str) -> MemberPredictions:
         engines = load_engines(ensemble.members, replace(configuration, precision=precision))
-        return predict(ensemble, engines, images, partial(progress, f"measuring in {precision}"), with_features=True)
+        what = partial(progress, f"measuring in {precision}")
+        return predict(ensemble, engines, exact.images, what, with_features=True)
 
-    measured = {EXACT: predictions(ensemble, configuration.precision)}
+    measured = {EXACT: exact}
     if configuration.kind == EngineKind.OPENVINO and has_bfloat16():
-        ensemble = precisions.with_bf16(ensemble, measured[EXACT], predictions(ensemble, Precision.BF16))
+        ensemble = precisions.with_bf16(ensemble, exact, predictions(ensemble, Precision.BF16))
     if request.int8:
-        both = in_8_bits(ensemble, images, folder, progress)
+        both = in_8_bits(ensemble, exact.images, folder, progress)
         measured[COARSE] = predictions(both, Precision.INT8)
-        ensemble = precisions.with_int8(both, measured[EXACT], measured[COARSE])
+        ensemble = precisions.with_int8(both, exact, measured[COARSE])
         if not all(member.int8 for member in ensemble.members):
             del measured[COARSE]
     return replace(ensemble, familiarity=home.measure({}, measured))

@@ -87,13 +87,14 @@ def build_ensemble(
         if familiarity is None:
             note(home.TOO_FEW)
         saved = storage.save(request.out, replace(ensemble, familiarity=familiarity))
-    _keep_replay(request, saved, trained, progress)
+    _keep_replay(request, saved, configuration, trained, progress)
     return saved
 
 
 def _keep_replay(
     request: EnsembleOptions,
     ensemble: Ensemble,
+    configuration: EngineConfiguration,
     trained: Sequence[LabelledImage],
     progress: Callable[[str, int, int], None],
 ) -> None:
@@ -102,7 +103,7 @@ def _keep_replay(
     if len(chosen) < replay.LEAST_CELLS:
         return
     what = partial(progress, "looking at training cells")
-    looked = pooled.look_at(ensemble.members, chosen, request.device, request.out, what, lambda _: None)
+    looked = pooled.look_at(ensemble.members, chosen, configuration, request.out, what, lambda _: None)
     truth = np.asarray([ensemble.cell_types.index(image.label) for image in looked.images], dtype=np.int64)
     replay.write(request.out, ensemble, replay.summarise(looked.features, truth, len(ensemble.cell_types)))
     pooled.forget(request.out)

@@ -16,7 +16,7 @@ from slidescreen.models.last_layer import LastLayer
 from slidescreen.statistics.held_layer import Examples, Floats, fit
 
 _COMPONENTS = 256
-_PENALTY, _REPLAY = 0.05, 0.3  # chosen on four laboratories: docs/evidence/adaptation.md
+_PENALTY, _REPLAY = 0.02, 0.1  # chosen on four laboratories: docs/evidence/adaptation.md
 _EVENED = 0.5  # the power of a type's count that its cells are weighted down by
 
 
@@ -47,7 +47,13 @@ class KnownMember:
 
 @dataclass(frozen=True)
 class SeenCells:
-    """What a member sees in a laboratory's cells: features (N, F), its inputs (N, P), the old logits (N, K)."""
+    """What a member sees in a laboratory's cells.
+
+    Attributes:
+        features: (N, F) of the cells.
+        inputs: (N, 1 + V, P) of each cell, then of its views.
+        logits: (N, 1 + V, K) by the old layer, likewise.
+    """
 
     features: Features
     inputs: Floats
@@ -56,6 +62,15 @@ class SeenCells:
     def where(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> "SeenCells":
         """Some of them."""
         return SeenCells(self.features[chosen], self.inputs[chosen], self.logits[chosen])
+
+    def without_views(self) -> "SeenCells":
+        """The cells themselves."""
+        return SeenCells(self.features, self.inputs[:, :1], self.logits[:, :1])
+
+    @property
+    def old(self) -> Floats:
+        """(N, K) the old probabilities of the cells themselves."""
+        return np.asarray(scipy.special.softmax(self.logits[:, 0], axis=1))
 
 
 def known_member(layer: LastLayer, means: Features, features: Features, truth: NDArray[np.int64]) -> KnownMember:
@@ -67,9 +82,13 @@ def known_member(layer: LastLayer, means: Features, features: Features, truth: N
     return KnownMember(layer, means, mean, scale, basis, scaled @ basis, layer.logits(features), truth)
 
 
-def seen_by(member: KnownMember, features: Features) -> SeenCells:
-    """What a member sees in cells with these features (N, F)."""
-    return SeenCells(features, member.projected(features), member.layer.logits(features))
+def seen_by(member: KnownMember, features: Features, views: Features | None = None) -> SeenCells:
+    """What a member sees in cells with these features (N, F), and in views of them (N, V, F)."""
+    stacked = features[:, None] if views is None else np.concatenate([features[:, None], views], axis=1)
+    flat = stacked.reshape(-1, features.shape[1])
+    inputs, logits = member.projected(flat), member.layer.logits(flat)
+    shape = stacked.shape[:2]
+    return SeenCells(features, inputs.reshape(*shape, -1), logits.reshape(*shape, -1))
 
 
 def learn(member: KnownMember, cells: SeenCells, allowed: NDArray[np.bool_], guard: Floats) -> tuple[LastLayer, Floats]:
@@ -84,10 +103,13 @@ def learn(member: KnownMember, cells: SeenCells, allowed: NDArray[np.bool_], gua
     shift = mean_shift(member, cells.features, allowed)
     free = np.flatnonzero(allowed.any(axis=0))
     old = member.layer
-    base = cells.logits - old.weight @ shift
-    targets = _targets(np.asarray(scipy.special.softmax(base, axis=1)), allowed, free, guard)
-    centre = cells.inputs.mean(axis=0)
-    own = Examples(base, cells.inputs - centre, targets, _evened(allowed.argmax(axis=1), _EVENED))
+    looks = cells.inputs.shape[1]
+    meant = np.repeat(allowed, looks, axis=0)
+    inputs = cells.inputs.reshape(len(meant), -1)
+    base = cells.logits.reshape(len(meant), -1) - old.weight @ shift
+    targets = _targets(np.asarray(scipy.special.softmax(base, axis=1)), meant, free, guard)
+    centre = inputs.mean(axis=0)
+    own = Examples(base, inputs - centre, targets, _evened(meant.argmax(axis=1), _EVENED))
     moved = member.inputs + (shift / member.scale) @ member.basis - centre
     kinds = np.eye(allowed.shape[1])[member.truth]
     known = Examples(member.logits, moved, kinds, _REPLAY * _evened(member.truth, 1.0))

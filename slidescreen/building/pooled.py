@@ -4,71 +4,95 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen.building.replay import Features
+from slidescreen.building.turned import alone, turned
 from slidescreen.data.appearance import measure
 from slidescreen.data.images import Pixels, decode, prepare, read_bytes
 from slidescreen.data.labels import LabelledImage
-from slidescreen.engine.devices import choose_device, usable_threads
-from slidescreen.engine.options import Device
+from slidescreen.engine.batches import BatchRunner
+from slidescreen.engine.configuration import load_engines
+from slidescreen.engine.devices import usable_threads
+from slidescreen.engine.interface import Engine, EngineConfiguration
+from slidescreen.engine.options import Precision
+from slidescreen.ensembles.member_predictions import Floats
 from slidescreen.errors import UnreadableImageError
 from slidescreen.files.writing import printable, write_whole
+from slidescreen.models.backbones import EARLY_FEATURES
 from slidescreen.models.member import Member
 
 NAME = "adapting.safetensors"
-_BATCH, _KEPT_EVERY = 32, 16  # images, and batches
+_BATCH, _KEPT_EVERY = 16, 16  # images, and batches
+_MOST_VIEWS, _MOST_LOOKS = 5, 8000
 
 
 @dataclass(frozen=True)
 class Looked:
-    """Images that could be read, what each member sees in them (N, F), and how they look."""
+    """Images that could be read, and what each member sees in them.
+
+    Attributes:
+        images: N of them.
+        early: (N, E) of each member, how its first layers respond.
+        features: (N, F) of each member, its last ones.
+        views: (N, V, F) of each member, of the images turned, mirrored, scaled and recoloured a little.
+        appearances: how the images look.
+    """
 
     images: tuple[LabelledImage, ...]
+    early: tuple[Features, ...]
     features: tuple[Features, ...]
+    views: tuple[Features, ...]
     appearances: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
 class _Row:
+    """Of one image: (1 + V, E + F) of each member, the image itself first."""
+
     features: tuple[Features, ...]
     appearance: tuple[float, ...]
+
+
+_New = tuple[str, tuple[float, ...], list[Pixels]]  # name, appearance, and of each member its pixels (1 + V, S, S, 3)
+
+
+def views_of(count: int) -> int:
+    """How many views of each image are worth their time: fewer, the more images there are."""
+    return min(_MOST_VIEWS, max(_MOST_LOOKS // max(count, 1) - 1, 0))
 
 
 def look_at(
     members: Sequence[Member],
     images: Sequence[LabelledImage],
-    device: Device,
+    configuration: EngineConfiguration,
     folder: Path,
     progress: Callable[[int, int], None],
     note: Callable[[str], None],
+    views: int = 0,
 ) -> Looked:
-    """The pooled features of images.
+    """The features of images.
 
     Args:
         members: whose networks look.
         images: labelled.
-        device: that computes.
+        configuration: in which the networks run.
         folder: where what was seen is kept until `forget`.
         progress: told how many images are done, and of how many.
         note: told of images that cannot be read.
+        views: of each image, beside itself.
     """
-    import torch
-
-    from slidescreen.models.last_layer import FeatureReader
-
-    where = choose_device(device)
-    torch.set_num_threads(usable_threads())
-    readers = [FeatureReader(member.path, where) for member in members]
-    networks = " ".join(member.sha256 for member in members)
+    engines = load_engines(members, replace(configuration, precision=Precision.FP32))
+    readers = [BatchRunner(_reader(engine)) for engine in engines.members]
+    networks = " ".join([*(member.sha256 for member in members), f"views={views}"])
     rows = _recalled(folder / NAME, networks)
     kept: list[tuple[LabelledImage, str]] = []
 
-    def load(image: LabelledImage) -> tuple[str, tuple[float, ...], list[Pixels]] | str:
+    def load(image: LabelledImage) -> _New | str:
         try:
             content = read_bytes(image.path)
             name = hashlib.sha256(content).hexdigest()
@@ -77,12 +101,13 @@ def look_at(
             whole = decode(content)
         except UnreadableImageError as error:
             return f"passed over: {printable(image.path)}: {error}"
-        return name, measure(whole), [prepare(whole, member.checkpoint.preprocessing) for member in members]
+        prepared = [prepare(whole, member.checkpoint.preprocessing) for member in members]
+        return name, measure(whole), [turned(pixels, views, name) for pixels in prepared]
 
-    with ThreadPoolExecutor(usable_threads()) as pool:
+    with ThreadPoolExecutor(usable_threads(), initializer=alone if views else None) as pool:
         for number, start in enumerate(range(0, len(images), _BATCH)):
             batch = images[start : start + _BATCH]
-            new: list[tuple[str, tuple[float, ...], list[Pixels]]] = []
+            new: list[_New] = []
             for image, found in zip(batch, pool.map(load, batch), strict=True):
                 if isinstance(found, str):
                     note(found)
@@ -90,22 +115,50 @@ def look_at(
                 kept.append((image, found[0]))
                 if found[2]:
                     new.append(found)
-            if new:
-                seen = [read(np.stack([each[2][place] for each in new])) for place, read in enumerate(readers)]
-                for row, (name, appearance, _) in enumerate(new):
-                    rows[name] = _Row(tuple(each[row] for each in seen), appearance)
-            if number % _KEPT_EVERY == _KEPT_EVERY - 1:
+            rows |= _seen(new, readers)
+            done = min(start + _BATCH, len(images))
+            if new and (number % _KEPT_EVERY == _KEPT_EVERY - 1 or done == len(images)):
                 _keep(folder / NAME, networks, rows)
-            progress(min(start + _BATCH, len(images)), len(images))
+            progress(done, len(images))
     found_rows = [rows[name] for _, name in kept]
-    features = tuple(np.stack([row.features[place] for row in found_rows]) for place in range(len(members)))
-    return Looked(tuple(image for image, _ in kept), features, tuple(row.appearance for row in found_rows))
+    stacked = [np.stack([row.features[place] for row in found_rows]) for place in range(len(members))]
+    return Looked(
+        tuple(image for image, _ in kept),
+        tuple(np.ascontiguousarray(each[:, 0, :EARLY_FEATURES]) for each in stacked),
+        tuple(np.ascontiguousarray(each[:, 0, EARLY_FEATURES:]) for each in stacked),
+        tuple(np.ascontiguousarray(each[:, 1:, EARLY_FEATURES:]) for each in stacked),
+        tuple(row.appearance for row in found_rows),
+    )
 
 
 def forget(folder: Path) -> None:
     """Remove what `look_at` kept."""
     with contextlib.suppress(OSError):
         (folder / NAME).unlink(missing_ok=True)
+
+
+def _reader(engine: Engine) -> Callable[[Sequence[Pixels]], Floats]:
+    """From images to their features."""
+
+    def read(pixels: Sequence[Pixels]) -> Floats:
+        return engine.outputs(np.stack(pixels)).features.astype(np.float64)
+
+    return read
+
+
+def _seen(new: Sequence[_New], readers: Sequence[BatchRunner[Pixels]]) -> dict[str, _Row]:
+    """What each member sees in images and their views."""
+    if not new:
+        return {}
+    each = len(new[0][2][0])
+    seen = []
+    for place, read in enumerate(readers):
+        pixels = [view for _, _, prepared in new for view in prepared[place]]
+        seen.append(read(pixels).astype(np.float32).reshape(len(new), each, -1))
+    return {
+        name: _Row(tuple(features[row] for features in seen), appearance)
+        for row, (name, appearance, _) in enumerate(new)
+    }
 
 
 def _keep(path: Path, networks: str, rows: dict[str, _Row]) -> None:
@@ -125,7 +178,7 @@ def _keep(path: Path, networks: str, rows: dict[str, _Row]) -> None:
 
 
 def _recalled(path: Path, networks: str) -> dict[str, _Row]:
-    """What an interrupted look kept; nothing where it is of other networks, or damaged."""
+    """What an interrupted look kept; nothing where it is of other networks or of other views, or damaged."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -139,7 +192,7 @@ def _recalled(path: Path, networks: str) -> dict[str, _Row]:
             return {}
         tensors = load(path.read_bytes())
         names = [bytes(row).hex() for row in tensors["names"]]
-        parts = [tensors[f"features.{place}"] for place in range(len(networks.split()))]
+        parts = [tensors[f"features.{place}"] for place in range(len(tensors) - 2)]
         appearances = tensors["appearances"].tolist()
         return {
             name: _Row(tuple(part[number] for part in parts), tuple(appearances[number]))
