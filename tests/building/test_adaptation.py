@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy
 from conftest import Command, write_cells
+from PIL import Image
 
 from slidescreen import cells
 from slidescreen.building import adaptation, crossfit, pooled, replay
@@ -16,15 +18,18 @@ from slidescreen.building.signed_cells import read_signed
 from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import LabelledImage
 from slidescreen.data.preprocessing import Preprocessing
+from slidescreen.engine.interface import EngineConfiguration
+from slidescreen.engine.options import Device, EngineKind
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.ensembles.false_calls import FalseCalls
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
 from slidescreen.models.checkpoints import Checkpoint
-from slidescreen.models.last_layer import LastLayer
+from slidescreen.models.last_layer import LastLayer, last_layer
 from slidescreen.models.member import Member
 
+ROOT = Path(__file__).parents[2]
 TYPES = cells.CELL_TYPES
 FEATURES = 24
 CENTRES = np.random.default_rng(7).normal(0, 2.0, (len(TYPES), FEATURES))
@@ -54,6 +59,10 @@ def laboratory(names: list[str], seed: int = 1, slides: int = 6) -> tuple[np.nda
     return drawn(["myeloblast" if n == "blast" else n for n in names], seed, SHIFT), images
 
 
+def signed_of(member: KnownMember, features: np.ndarray, images: list[LabelledImage]) -> crossfit.SignedCells:
+    return signed_cells(OLD, [member], [features], [features[:, None][:, :0]], images)
+
+
 def called(layer: LastLayer, features: np.ndarray) -> list[str]:
     return [TYPES[place] for place in layer.logits(features).argmax(axis=1).tolist()]
 
@@ -61,7 +70,7 @@ def called(layer: LastLayer, features: np.ndarray) -> list[str]:
 def taught(names: list[str], guard: float = 1.0) -> LastLayer:
     features, images = laboratory(names)
     member = home()
-    signed = signed_cells(OLD, [member], [features], images)
+    signed = signed_of(member, features, images)
     return learn(member, signed.seen[0], signed.allowed, crossfit.guards(TYPES, guard))[0]
 
 
@@ -85,7 +94,7 @@ def test_one_signed_cell_in_ten_may_be_wrong() -> None:
         for n, i in enumerate(images)
     ]
     member = home()
-    signed = signed_cells(OLD, [member], [features], wrong)
+    signed = signed_of(member, features, wrong)
     layer, _ = learn(member, signed.seen[0], signed.allowed, crossfit.guards(TYPES, 1.0))
     assert np.mean([recall(layer, name) for name in NORMAL]) > 0.9
     assert recall(layer, "myeloblast") > 0.8
@@ -106,7 +115,7 @@ def test_the_same_cells_give_the_same_layer() -> None:
 def test_it_is_judged_across_slides_and_names_unsigned_types() -> None:
     features, images = laboratory(list(NORMAL) * 20)
     member = home()
-    signed = signed_cells(OLD, [member], [features], images)
+    signed = signed_of(member, features, images)
     found, members = judge(OLD, [member], signed, images)
     assert found.adopted
     assert found.slides == 6
@@ -124,14 +133,14 @@ def test_it_is_judged_across_slides_and_names_unsigned_types() -> None:
 def test_where_nothing_is_gained_the_old_ensemble_stays() -> None:
     member, names = home(), list(NORMAL) * 10
     images = [LabelledImage(Path(str(n)), name, f"S{n % 6}") for n, name in enumerate(names)]
-    signed = signed_cells(OLD, [member], [drawn(names, 1)], images)
+    signed = signed_of(member, drawn(names, 1), images)
     found, _ = judge(OLD, [member], signed, images)
     assert not found.adopted
 
 
 def test_a_cell_is_judged_without_the_cells_of_its_slide() -> None:
     features, images = laboratory(list(NORMAL) * 10, slides=5)
-    signed = signed_cells(OLD, [home()], [features], images)
+    signed = signed_of(home(), features, images)
     whole = crossfit.out_of_fold([home()], signed, 1.0)[0]
     here = np.asarray([image.slide == "S0" for image in images])
     allowed = signed.allowed.copy()
@@ -197,34 +206,101 @@ def test_too_few_signed_cells_are_refused(tmp_path: Path) -> None:
         read_signed(folder, LabelRules(), False, lambda _: None)
 
 
-def test_the_command_adapts_an_export_as_it_is(
-    command: Command, ensemble_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(
-        adaptation, "has_bfloat16", lambda: False
-    )  # measuring in it takes seconds, and is no matter here
-    for number, name in enumerate(("Lymphocyte", "Monocyte")):
-        for slide in range(4):
-            write_cells(tmp_path / "export" / f"S{slide}" / "Signed slides" / name, 6, 1000 * number + 50 * slide)
+@pytest.fixture
+def adaptable(ensemble_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The small ensemble with what its networks saw in training cells."""
+    monkeypatch.setattr(adaptation, "has_bfloat16", lambda: False)  # measuring in it takes seconds
     source = tmp_path / "source"
     shutil.copytree(ensemble_folder, source)
-    old = storage.load(source)
-    missing = command("ensemble", "--adapt", source, "--data", tmp_path / "export", "--out", "new")
+    features = [np.random.default_rng(0).normal(0, 1, (192, width)).astype(np.float32) for width in (1280, 1408)]
+    kept = replay.summarise(features, np.repeat(np.arange(len(TYPES)), 12), len(TYPES))
+    replay.write(source, storage.load(source), kept)
+    return source
+
+
+def signed_slides(folder: Path) -> Path:
+    """Four slides of two types that any network tells apart: the monocytes are green."""
+    for slide in range(4):
+        for number, name in enumerate(("Lymphocyte", "Monocyte")):
+            path = folder / f"S{slide}" / "Signed slides" / name
+            for cell in write_cells(path, 6, 1000 * number + 50 * slide, suffix=".png"):
+                red, green, blue = Image.open(cell).convert("RGB").split()
+                if name == "Monocyte":
+                    Image.merge("RGB", (green, blue, red)).save(cell)
+    return folder
+
+
+def test_the_command_adapts_an_export_as_it_is(
+    command: Command, ensemble_folder: Path, adaptable: Path, tmp_path: Path
+) -> None:
+    data = signed_slides(tmp_path / "export")
+    missing = command("ensemble", "--adapt", ensemble_folder, "--data", data, "--out", "new")
     assert missing.code == 2
     assert "cannot be adapted" in missing.err
-    features = [np.random.default_rng(0).normal(0, 1, (192, width)).astype(np.float32) for width in (1280, 1408)]
-    replay.write(source, old, replay.summarise(features, np.repeat(np.arange(len(TYPES)), 12), len(TYPES)))
-    done = command("ensemble", "--adapt", source, "--data", tmp_path / "export", "--out", "new")
+    done = command("ensemble", "--adapt", adaptable, "--data", data, "--out", "new")
     assert done.code == 0, done.err
     assert "48 signed cells of 4 slides: 24 lymphocyte, 24 monocyte" in done.out
+    assert "unchanged" not in done.out, done.out
     new = storage.load(Path("new"))
-    assert (new.validation.unsigned == set(TYPES) - {"lymphocyte", "monocyte"}) == ("unchanged" not in done.out)
+    assert new.validation.unsigned == set(TYPES) - {"lymphocyte", "monocyte"}
     assert "myeloblast" in Path("new/README.md").read_text(encoding="utf-8")
     assert replay.read(Path("new"), new).truth.tolist() == np.repeat(np.arange(len(TYPES)), 12).tolist()
     assert not Path("new", pooled.NAME).exists()
-    again = command("ensemble", "--adapt", source, "--data", tmp_path / "export", "--out", "new")
+    again = command("ensemble", "--adapt", adaptable, "--data", data, "--out", "new")
     assert again.code == 2
     assert "already holds an ensemble" in again.err
+
+
+def test_an_interrupted_adaptation_goes_on_and_ends_the_same_and_may_have_8_bit_networks(
+    command: Command, adaptable: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = signed_slides(tmp_path / "export")
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(adaptation, "judge", interrupted)
+        assert command("ensemble", "--adapt", adaptable, "--data", data, "--out", "new").code == 130
+    assert not Path("new/ensemble.json").exists()
+    assert Path("new", pooled.NAME).is_file()
+    with monkeypatch.context() as patched:
+        patched.setattr(pooled, "decode", interrupted)  # nothing is looked at again
+        assert command("ensemble", "--adapt", adaptable, "--data", data, "--out", "new").code == 0
+    assert not Path("new", pooled.NAME).exists()
+    pytest.importorskip("nncf")
+    done = command("ensemble", "--adapt", adaptable, "--data", data, "--out", "whole", "--int8")
+    assert done.code == 0, done.err
+    resumed, whole = (storage.load(Path(name)) for name in ("new", "whole"))
+    assert [member.sha256 for member in resumed.members] == [member.sha256 for member in whole.members]
+    assert resumed.validation.temperature == whole.validation.temperature
+    found = whole.validation.precisions
+    assert found["int8"].images == 48
+    useful = any(agreed.tolerable for name, agreed in found.items() if "int8" in name)
+    assert [member.int8 is not None for member in whole.members] == [useful or whole.validation.cascade is not None] * 2
+    ran = command("classify", data, "--ensemble", "whole", "--precision", "int8", "--out", "run", "--quiet")
+    assert (ran.code == 0) == found["int8"].tolerable, ran.err
+
+
+def test_an_ensemble_made_of_checkpoints_can_be_adapted_where_it_saw_its_training_cells(
+    command: Command, checkpoints: tuple[Path, Path], tmp_path: Path
+) -> None:
+    def made(count: int, name: str) -> Ensemble:
+        paths = write_cells(tmp_path / name, count + 8)
+        rows = [f"{path.name},{NORMAL[n % 2]},{'validation' if n < 8 else 'train'}" for n, path in enumerate(paths)]
+        table = tmp_path / name / "cells.csv"
+        table.write_text("\n".join(["file,label,split", *rows]) + "\n")
+        done = command("ensemble", checkpoints[0], "--data", table, "--out", name, "--allow-few-cells")
+        assert done.code == 0, done.err
+        return storage.load(Path(name))
+
+    enough = made(replay.LEAST_CELLS, "enough")
+    kept = replay.read(Path("enough"), enough)
+    assert np.bincount(kept.truth).tolist() == [40, 0, 0, 0, 0, 40]  # neutrophils and lymphocytes
+    assert np.isfinite(kept.means[0]).all(axis=1).tolist() == [name in NORMAL[:2] for name in TYPES]
+    few = made(replay.LEAST_CELLS - 1, "few")
+    with pytest.raises(InputError, match="cannot be adapted"):
+        replay.read(Path("few"), few)
 
 
 @pytest.mark.parametrize(
@@ -256,10 +332,47 @@ def test_what_a_network_saw_is_kept_and_refused_for_other_networks(tmp_path: Pat
 def test_adapting_again_starts_from_where_the_laboratory_was() -> None:
     member = home()
     features, images = laboratory(list(NORMAL) * 20)
-    signed = signed_cells(OLD, [member], [features], images)
+    signed = signed_of(member, features, images)
     layer, shift = learn(member, signed.seen[0], signed.allowed, crossfit.guards(TYPES, 1.0))
     names = [name for name in TYPES for _ in range(30)]
     kept = replay.summarise([drawn(names, 0)], np.repeat(np.arange(len(TYPES)), 30), len(TYPES)).moved([shift])
     second = known_member(layer, kept.means[0], kept.features[0], kept.truth)
     _, further = learn(second, seen_by(second, features), signed.allowed, crossfit.guards(TYPES, 1.0))
     assert np.abs(further).max() < 0.1 * np.abs(shift).max()
+
+
+def test_a_slide_with_many_blasts_keeps_them_after_adapting_to_normal_cells_alone(tmp_path: Path) -> None:
+    old = storage.load(ROOT / "weights" / "default")
+    configuration = EngineConfiguration(EngineKind.OPENVINO, Device.CPU, "fp32")
+    normal, blasts = (
+        [LabelledImage(path, "neutrophil") for path in sorted((ROOT / "sample_data" / slide).rglob("*.jpg"))]
+        for slide in ("normal_01", "blasts_01")
+    )
+    looked = pooled.look_at(old.members, [*normal, *blasts], configuration, tmp_path, lambda *_: None, lambda _: None)
+    stored = replay.read(ROOT / "weights" / "default", old)
+    known = [
+        known_member(last_layer(member.path), means, seen, stored.truth)
+        for member, means, seen in zip(old.members, stored.means, stored.features, strict=True)
+    ]
+    cells_seen = signed_cells(old, known, looked.features, looked.views, looked.images)
+    was = old.combine([each.old for each in cells_seen.seen])
+    here = np.asarray(["normal_01" in image.path.parts for image in looked.images])
+    wanted = cells.indices(TYPES, (*NORMAL, "basophil"))
+    signed = np.flatnonzero(here & np.isin(was.argmax(axis=1), wanted))
+    labels = np.eye(len(TYPES), dtype=np.bool_)[was[signed].argmax(axis=1)]  # what is drawn is called right
+    counts = labels.sum(axis=0)
+    assert counts[wanted].sum() > 80
+    asked = np.flatnonzero(~here)
+    members = []
+    for member, seen in zip(known, cells_seen.seen, strict=True):
+        layer, _ = learn(member, seen.where(signed), labels, crossfit.guards(TYPES, min(crossfit.GUARDS)))
+        assert not np.allclose(layer.weight, member.layer.weight)
+        members.append(scipy.special.softmax(layer.logits(seen.features[asked]), axis=1))
+    inside = cells.indices(TYPES, cells.BLASTS)
+    leukocytes = cells.indices(TYPES, cells.LEUKOCYTES)
+
+    def share(called: np.ndarray) -> float:
+        return float(np.isin(called, inside).sum() / np.isin(called, leukocytes).sum())
+
+    assert share(was[asked].argmax(axis=1)) > 0.4
+    assert share(cells_seen.voted(members).argmax(axis=1)) > 0.9 * share(was[asked].argmax(axis=1))
