@@ -1,5 +1,6 @@
 """A page of cells that are worth a person's look, from whatever slides: one gallery at the desk, in their order."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -62,11 +63,12 @@ class _Shown:
 
 def render_cells(chosen: Sequence[ChosenCell], page: CellPage) -> str:
     """The page of chosen cells, in the order in which they are to be seen."""
-    shown = [_shown(cell) for cell in chosen]
+    names = _distinct([cell.name for cell in chosen])
+    shown = [_shown(cell, name) for cell, name in zip(chosen, names, strict=True)]
     places = [cells.CELL_TYPES.index(name) for name in page.cell_types]
     records = [
-        cell_record(replace(cell.call, image=cell.name), cell.call.probabilities, places, 0, cell.reviewed)
-        for cell in chosen
+        cell_record(replace(cell.call, image=name), cell.call.probabilities, places, 0, cell.reviewed)
+        for cell, name in zip(chosen, names, strict=True)
     ]
     block = {"slide": page.title, "cells": records, "places": [[cell.slide, cell.call.image] for cell in chosen]}
     code = script()
@@ -84,10 +86,20 @@ def render_cells(chosen: Sequence[ChosenCell], page: CellPage) -> str:
     )
 
 
-def _shown(cell: ChosenCell) -> _Shown:
+def _distinct(names: Sequence[str]) -> list[str]:
+    """Names with a number where one comes again: the page knows its cells by them."""
+    seen: Counter[str] = Counter()
+    found = []
+    for name in names:
+        seen[name] += 1
+        found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return found
+
+
+def _shown(cell: ChosenCell, name: str) -> _Shown:
     call = cell.call
     return _Shown(
-        name=cell.name,
+        name=name,
         source=cell.source,
         called=cells.DISPLAY_NAMES.get(call.cell_type, _UNIDENTIFIED),
         percent="" if call.probability is None else f"{100 * call.probability:.0f}",

@@ -125,6 +125,21 @@ def test_an_earlier_review_is_where_the_next_begins(browser: Browser, tmp_path: 
     assert text_of(browser, ".gallery .by-hand") == "✓ now Monocyte"
 
 
+def test_cells_of_one_name_are_told_apart(browser: Browser, tmp_path: Path) -> None:
+    alike = [("a", "b/c.jpg", MONOCYTE, BLAST, 0.9), ("a/b", "c.jpg", MONOCYTE, BLAST, 0.8)]
+    write_disagreements(evaluate([predicted(*alike)], resamples=10), tmp_path, origin(tmp_path), lambda _: DOT)
+    (tmp_path / DISAGREEMENTS).rename(tmp_path / "page.html")
+    reload(browser, tmp_path)
+    assert images(browser) == ["a/b/c.jpg", "a/b/c.jpg (2)"]
+    browser.press("c", "l")
+    browser.ask("reviewer.value = 'Ada'; reviewer.dispatchEvent(new Event('input'))")
+    rows = downloaded(browser, tmp_path)
+    assert [(row["slide"], row["image"], row["cell_type"]) for row in rows] == [
+        ("a", "b/c.jpg", "myeloblast"),
+        ("a/b", "c.jpg", "monocyte"),
+    ]
+
+
 def test_without_scripts_the_pictures_are_there(tmp_path: Path) -> None:
     write_disagreements(evaluate([predicted(*CELLS)], resamples=10), tmp_path, origin(tmp_path), lambda _: DOT)
     text = (tmp_path / DISAGREEMENTS).read_text(encoding="utf-8")
