@@ -218,7 +218,7 @@ def _limits(values: Floats, groups: Sequence[str], resamples: int = 2000) -> tup
 def _print_crossed(known: Labelled, members: Sequence[Floats], sure: float, unlikely: float) -> None:
     """One member tested without the labels that the other doubts: it had no say in what was left out."""
     asked = known.of("test")
-    print("\n| tested | labels doubted by | left out | of these called otherwise by the tested one, too |", end="")
+    print("\n| tested | labels doubted by | left out | of these also called otherwise by the tested one |", end="")
     print(" accuracy, all test cells | without them |\n| --- | --- |" + " ---: |" * 4)
     for tested, judge in ((0, 1), (1, 0)):
         doubtful = _doubtful(members[judge], known.truth, sure, unlikely)[asked]

@@ -37,7 +37,7 @@ def main(repeats: Annotated[int, typer.Option(help="Processes of each kind, in t
     for _ in range(repeats + 1):
         for name, arguments in COMMANDS.items():
             found[name].append(seconds(arguments))
-    print("| process | shortest, s | median, s | of it computing, s |\n| --- | ---: | ---: | ---: |")
+    print("| process | shortest, s | median, s | computing time, s |\n| --- | ---: | ---: | ---: |")
     for name, pairs in found.items():
         whole, computing = zip(*pairs[1:], strict=True)  # the first of each fills the system's cache of files
         print(f"| {name} | {min(whole):.2f} | {statistics.median(whole):.2f} | {statistics.median(computing):.2f} |")
