@@ -178,7 +178,7 @@ def looked_at(folder: Path, images: Sequence[LabelledImage], taught: Places) -> 
         known_member(last_layer(member.path), means, features, stored.truth)
         for member, means, features in zip(old.members, stored.means, stored.features, strict=True)
     )
-    signed = signed_cells(old, known, plain.features, every, plain.images)
+    signed = signed_cells(old, known, plain.features, plain.images, every)
     was = old.combine([each.old for each in signed.seen])
     return Laboratory(plain.images, signed, was.argmax(axis=1), old.called(was), known, old)
 

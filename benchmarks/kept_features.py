@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from slidescreen.building import pooled
 from slidescreen.data.labels import LabelledImage
-from slidescreen.engine.options import Device
+from slidescreen.engine.configuration import configure
+from slidescreen.engine.options import Device, EngineOptions
 from slidescreen.ensembles.ensemble import Ensemble
 
 
@@ -30,8 +31,9 @@ def features_of(
         if any(len(each) != len(images) for each in found):
             raise SystemExit(f"{kept} holds features of {len(found[0])} images, and the table names {len(images)}")
         return found
+    configuration = configure(EngineOptions(Device.AUTO))
     with tempfile.TemporaryDirectory() as scratch:
-        looked = pooled.look_at(ensemble.members, images, Device.AUTO, Path(scratch), _count, print)
+        looked = pooled.look_at(ensemble.members, images, configuration, Path(scratch), _count, print)
     if len(looked.images) < len(images):
         raise SystemExit("not all images can be read")
     if kept is not None:

@@ -136,7 +136,7 @@ def _laboratory(
         for member, means, features in zip(shipped.members, stored.means, stored.features, strict=True)
     )
     signed = signed_cells(shipped, known, seen, images)
-    combined = shipped.combine([scipy.special.softmax(each.logits, axis=1) for each in signed.seen])
+    combined = shipped.combine([each.old for each in signed.seen])
     return Laboratory(signed, known, combined, worth(combined, _strangeness(shipped, seen)))
 
 

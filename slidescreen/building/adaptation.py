@@ -83,7 +83,7 @@ def adapt_ensemble(
         known_member(last_layer(member.path), means, features, stored.truth)
         for member, means, features in zip(old.members, stored.means, stored.features, strict=True)
     ]
-    signed = signed_cells(old, known, looked.features, looked.views, looked.images)
+    signed = signed_cells(old, known, looked.features, looked.images, looked.views)
     with threadpool_limits(1):  # many small products: threads that wait for each other take longer
         found, members = judge(old, known, signed, looked.images, progress)
     if not found.adopted:
@@ -113,13 +113,22 @@ def signed_cells(
     old: Ensemble,
     known: Sequence[KnownMember],
     features: Sequence[replay.Features],
-    views: Sequence[replay.Features],
     images: Sequence[LabelledImage],
+    views: Sequence[replay.Features] | None = None,
 ) -> crossfit.SignedCells:
-    """A laboratory's cells as the members see them."""
+    """A laboratory's cells as the members see them.
+
+    Args:
+        old: the ensemble.
+        known: its members.
+        features: (N, F) of the cells, of each member.
+        images: the N cells.
+        views: (N, V, F) of the cells turned, likewise; None for none.
+    """
     allowed = np.stack([np.isin(old.cell_types, _meant_by(image.label)) for image in images])
     groups = tuple(image.slide or f"\0{number}" for number, image in enumerate(images))
-    seen = tuple(seen_by(member, *both) for member, *both in zip(known, features, views, strict=True))
+    turned: Sequence[replay.Features | None] = views or [None] * len(known)
+    seen = tuple(seen_by(*each) for each in zip(known, features, turned, strict=True))
     return crossfit.SignedCells(seen, allowed, groups, old.weights, old.rule, old.cell_types)
 
 

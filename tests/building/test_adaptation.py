@@ -60,7 +60,7 @@ def laboratory(names: list[str], seed: int = 1, slides: int = 6) -> tuple[np.nda
 
 
 def signed_of(member: KnownMember, features: np.ndarray, images: list[LabelledImage]) -> crossfit.SignedCells:
-    return signed_cells(OLD, [member], [features], [features[:, None][:, :0]], images)
+    return signed_cells(OLD, [member], [features], images)
 
 
 def called(layer: LastLayer, features: np.ndarray) -> list[str]:
@@ -354,7 +354,7 @@ def test_a_slide_with_many_blasts_keeps_them_after_adapting_to_normal_cells_alon
         known_member(last_layer(member.path), means, seen, stored.truth)
         for member, means, seen in zip(old.members, stored.means, stored.features, strict=True)
     ]
-    cells_seen = signed_cells(old, known, looked.features, looked.views, looked.images)
+    cells_seen = signed_cells(old, known, looked.features, looked.images)
     was = old.combine([each.old for each in cells_seen.seen])
     here = np.asarray(["normal_01" in image.path.parts for image in looked.images])
     wanted = cells.indices(TYPES, (*NORMAL, "basophil"))
