@@ -17,7 +17,6 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from slidescreen.screening.abroad import LEAST_CELLS
 
 import slidescreen
 from benchmarks.verdict import EnsembleOption
@@ -27,6 +26,7 @@ from slidescreen.building.options import EnsembleOptions
 from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.ensembles.location import default_ensemble
+from slidescreen.screening.unfamiliar_cells import LEAST_CELLS
 
 _OF_A_SLIDE = 20
 _MOST_SLIDES = 10  # of another laboratory: enough to see whether its slides are told
