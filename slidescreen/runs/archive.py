@@ -1,7 +1,7 @@
-"""Records that leave the worklist: of slides that are long gone, and of slides that others have replaced.
+"""The archive: records of slides that vanished long ago or were replaced by others leave the worklist.
 
-Each moves, by one renaming, into a folder for the month in which the slide was finished. Nothing is deleted. A record
-is always in exactly one place.
+One rename moves a record into a folder for the month in which its slide was finished. Nothing is deleted. A record is
+always in exactly one place.
 """
 
 import errno
@@ -27,7 +27,7 @@ def put_away(finished: FinishedSlide, out: Path) -> Path:
     """Move a slide's record, with its pictures, from a run's folder into its archive. Returns the archive's folder.
 
     Raises:
-        OutputError: that cannot be done; the record is where it was.
+        OutputError: the record cannot be moved. It stays in its place.
     """
     when = _finished_at(finished)
     folder = out / FOLDER / (f"{when:%Y-%m}" if when else "undated")
@@ -51,7 +51,7 @@ def archived_stems(out: Path) -> frozenset[str]:
 
 
 def read_archive(folder: Path) -> Run:
-    """The slides of a month, or of all, as a run. Their calls stay in their records until they are asked for.
+    """The slides of a month, or of all months, as a run. Calls are read from the records on use.
 
     If several slides have one name, all but the last get their time of completion appended.
 

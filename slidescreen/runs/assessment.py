@@ -1,4 +1,4 @@
-"""From whatever holds predictions and truth to a written evaluation."""
+"""Make an evaluation from any source of predictions and truth, and write it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,15 +34,15 @@ def is_plain_run(request: ReportOptions) -> bool:
 
 @dataclass(frozen=True)
 class _Material:
-    """What an evaluation is made of.
+    """The parts of an evaluation.
 
     Attributes:
         predictions: one for each model.
-        place: where the evaluation goes unless the user names another folder.
-        origin: of the cells, for the page of disagreements.
-        reviewed: by position, the types of cells whose labels people looked at again.
-        summary: what reviewers changed, where the truth is theirs.
-        corrections: of labelled images that are of no run.
+        place: the folder of the evaluation, unless the user names another one.
+        origin: the origin of the cells, for the page of disagreements.
+        reviewed: the types, by position, of cells whose labels people reviewed.
+        summary: what reviewers changed, if the truth is theirs.
+        corrections: corrections of labelled images without a run.
     """
 
     predictions: list[Predictions]
@@ -59,13 +59,13 @@ def run_evaluation(
     progress: Callable[[int, int], None],
     note: Callable[[str], None] = lambda _: None,
 ) -> tuple[Evaluation, Path]:
-    """Evaluate what the request names, and write the results; `note` is told what to look at again.
+    """Evaluate the request's source, and write the results. `note` receives remarks on cells to look at again.
 
     Returns:
         The evaluation and the folder it was written to.
 
     Raises:
-        InputError: the source holds neither predictions nor labels, or they cannot be used; nothing was written.
+        InputError: the source holds neither predictions nor labels, or they cannot be used. Nothing was written.
     """
     read = [*request.sources, *([Path(request.truth)] if request.truth else []), *request.corrections]
     if request.out is not None:
@@ -109,7 +109,7 @@ def _material(
 
 
 def _of_run(request: ReportOptions, folder: Path, note: Callable[[str], None]) -> _Material:
-    """A run against its truth. What people said of its cells, stored with it or given now, reviews other labels."""
+    """A run and its truth. Corrections of its cells, stored or given now, review the labels of any other truth."""
     place, run = folder / "evaluation", read_run(folder)
     given = merged(read_reviews(folder), checked_corrections(run, request.corrections, note))
     run, truth = _truth_of(reviewed_run(run, given), request.truth or "")
@@ -126,7 +126,7 @@ def _of_run(request: ReportOptions, folder: Path, note: Callable[[str], None]) -
 
 
 def _reviewed_cells(predictions: Predictions, run: Run) -> dict[int, str]:
-    """By position, the types of those cells of predictions that a run's reviewers looked at one by one."""
+    """The reviewed types, by position, of the predicted cells that reviewers decided one by one."""
     positions = {place: at for at, place in enumerate(zip(predictions.slides, predictions.images, strict=True))}
     return {
         positions[slide.name, image]: cell.cell_type
@@ -138,7 +138,7 @@ def _reviewed_cells(predictions: Predictions, run: Run) -> dict[int, str]:
 
 
 def _truth_of(run: Run, truth: str) -> tuple[Run, str]:
-    """A run and what it is compared with; corrections make it a reviewed one."""
+    """A run and its truth. If the truth is a file of corrections, the run gets them as its review."""
     path = Path(truth)
     if truth in (truths.REPORTED, truths.REVIEWED) or not path.is_file():
         return run, truth

@@ -1,4 +1,4 @@
-"""Corrections of a run: each is checked and finds its image, before any of them counts."""
+"""Check a run's corrections and find their images, before any of them counts."""
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -22,12 +22,12 @@ _T = TypeVar("_T")
 
 
 def checked_corrections(run: Run, paths: Sequence[Path], note: _Note) -> list[Correction]:
-    """The corrections in files, each with the slide's and image's name as the run has it, and the picture's content.
+    """The corrections in files, each with the run's own names of slide and image, and the picture's content hash.
 
-    `note` is told where the run's calls are no longer those that the reviewer saw.
+    `note` receives a remark if the run's calls differ from those that the reviewer saw.
 
     Raises:
-        InputError: one is of another run, or of a slide or an image that is not there or could not be read.
+        InputError: a correction is of another run, or of a slide or image that is missing or unreadable.
     """
     finder = _ImageFinder(run)
     found = [finder.find(each) for path in paths for each in read_corrections(path)]
@@ -46,7 +46,7 @@ class _ImageFinder:
         self._inside: dict[str, tuple[dict[tuple[int, str], list[Call]], dict[str, str]]] = {}
 
     def find(self, each: Correction) -> tuple[Correction, str]:
-        """A correction with the run's own names and the picture's content, and what the run calls the cell."""
+        """A correction with the run's own names and the picture's content hash, and the run's call of the cell."""
         identity = str(self._run.info.get("run", ""))
         if each.run and each.run != identity:
             raise each.problem(f"it is of another run ({excerpt(each.run)}; this one is {excerpt(identity)})")
@@ -80,7 +80,7 @@ class _ImageFinder:
 
     @staticmethod
     def _counted(each: Correction, call: Call, slide: SlideResult, contents: dict[str, str]) -> Call:
-        """The image itself, or the one that a copy is counted as."""
+        """The image itself, or for a copy the counted image."""
         if call.status is Status.UNREADABLE:
             raise each.problem(f"{printable(call.image)} could not be read, so it has no cell type")
         if call.status is not Status.DUPLICATE:
@@ -94,7 +94,7 @@ class _ImageFinder:
 
 
 def _by_spelling(known: dict[str, _T]) -> dict[tuple[int, str], list[_T]]:
-    """Values by ever looser spellings of their names."""
+    """Values by spellings of their names, from exact to loose."""
     found: dict[tuple[int, str], list[_T]] = defaultdict(list)
     for name, value in known.items():
         for looseness, spelling in enumerate((name, denature(name), _plain(name))):
@@ -103,11 +103,11 @@ def _by_spelling(known: dict[str, _T]) -> dict[tuple[int, str], list[_T]]:
 
 
 def _spelled(known: dict[tuple[int, str], list[_T]], name: str) -> list[_T]:
-    """The values of a name, in the first spelling in which there are any."""
+    """The values of a name, by the first spelling that matches any."""
     spellings = enumerate((name, name, _plain(name)))
     return next((known[key] for key in spellings if key in known), [])
 
 
 def _plain(name: str) -> str:
-    """A name without what systems write differently: slashes, letter case, accents, spaces around it."""
+    """A name in a form that ignores differences between systems: slashes, letter case, accents, outer spaces."""
     return folded(printable(name).replace("\\", "/").strip())

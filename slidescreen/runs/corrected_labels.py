@@ -1,4 +1,4 @@
-"""A table of labels with what reviewers set right, to train and to measure on."""
+"""Write a table of labels with the reviewers' corrections, for training and measuring."""
 
 import contextlib
 import os
@@ -16,18 +16,18 @@ from slidescreen.reporting.tables import to_csv
 
 
 def write_corrected(source: Path, rules: LabelRules, corrections: Sequence[Correction], folder: Path) -> None:
-    """Write the labels of a table or folder, of every split, with those that corrections change.
+    """Write the labels of a table or folder, of every split, after the corrections.
 
     Images that reviewers left unidentified are left out. Labels that the rules leave out stay as they are.
 
     Args:
         source: the labels.
-        rules: how they are taken.
-        corrections: of images that are labelled there.
-        folder: to write into; the files' names are relative to it.
+        rules: rules for the labels.
+        corrections: corrections of these labelled images.
+        folder: the folder to write to. File names are relative to it.
 
     Raises:
-        InputError: as `read_labels`, or a correction is of no image.
+        InputError: as in `read_labels`, or a correction matches no image.
         OutputError: the table cannot be written.
     """
     labels = located(read_labels(source, rules), source)
@@ -44,13 +44,13 @@ def write_corrected(source: Path, rules: LabelRules, corrections: Sequence[Corre
 
 
 def remove_corrected(folder: Path) -> None:
-    """Remove the table of an earlier evaluation: nobody could tell that it is older."""
+    """Remove the table of an earlier evaluation, because nothing shows that it is older."""
     with contextlib.suppress(OSError):
         (folder / LABELS_REVIEWED).unlink(missing_ok=True)
 
 
 def _said(names: Sequence[tuple[str, str]], corrections: Sequence[Correction]) -> dict[tuple[str, str], str]:
-    """What corrections say of images, by slide and name."""
+    """The corrected types of images, by slide and name."""
     finder = CellFinder(names)
     found = ((finder.find(each), each.cell_type) for each in corrections if not each.signs)
     return {names[position]: cell_type for position, cell_type in found if position is not None}

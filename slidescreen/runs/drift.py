@@ -23,8 +23,8 @@ LEAST_NIGHTS = 10
 LEAST_SLIDES = 10
 """Composition and certainty are judged over at least this many slides; earlier nights are added if a night has fewer.
 
-In simulation (`benchmarks.nights`), nights of three slides, a fifth of them leukaemic, then never depart; judged over
-five slides 5% of them do, over one 15%. A change of every slide is reported from ten slides on.
+In simulation (`benchmarks.nights`), nights of three slides, a fifth of them leukaemic, then never get one. Over five
+slides 5% of them do, over one 15%. A change of every slide is reported from ten slides on.
 """
 CERTAINTY = ("mean_probability", "unidentified_percent")
 COMPOSITION = tuple(f"{name}_percent" for name in cells.LEUKOCYTES)
@@ -68,7 +68,7 @@ def profile_of(slides: Sequence[SlideResult]) -> Profile:
         values = [found[name] for found in of_slides if name in found]
         if values:
             figures[name] = float(np.median(values))
-    if figures:  # of slides without a readable image nothing is known
+    if figures:  # slides without a readable image have no figures
         figures[_FLAGGED] = 100 * sum(slide.finding.verdict in _FLAGGED_VERDICTS for slide in slides) / len(slides)
     return Profile(len(slides), figures)
 
@@ -90,7 +90,7 @@ def _composition(calls: Sequence[Call]) -> dict[str, float]:
 
 
 def _unfamiliar(slide: SlideResult) -> dict[str, float]:
-    """The percentage of a slide's images that are unfamiliar; nothing where the ensemble cannot tell."""
+    """The percentage of a slide's images that are unfamiliar; empty if the ensemble cannot tell."""
     percent = slide.differential.unfamiliar_percent
     return {} if percent is None else {_UNFAMILIAR: percent}
 
@@ -106,10 +106,10 @@ def name_of_figure(figure: str) -> str:
 
 
 def compare(tonight: Profile, past: Sequence[Profile], measured: Mapping[str, tuple[float, float]]) -> list[str]:
-    """How a night departs from earlier nights, in words.
+    """How a night differs from earlier nights, in words.
 
     Args:
-        tonight: by `profile_of`.
+        tonight: the night's figures, by `profile_of`.
         past: earlier nights, oldest first; with fewer than `LEAST_NIGHTS`, `measured` is used instead.
         measured: for some of `FIGURES`, their range on the validation images.
     """
@@ -172,7 +172,7 @@ def _least_spread(figure: str, slides: int) -> float:
 
 
 def _weighted_median(values: Sequence[float], weights: Sequence[int]) -> float:
-    """The least value that half of the weight does not exceed."""
+    """The smallest value below or at which half of the weight lies."""
     order = np.argsort(values)
     share = np.cumsum(np.asarray(weights)[order]) / sum(weights)
     return float(values[int(order[int(np.searchsorted(share, 0.5))])])

@@ -17,14 +17,13 @@ _INPUT = re.compile(r'"input":\s*("(?:[^"\\]|\\.)*")')
 
 
 def in_the_way(out: Path, source: Path, overwrite: bool = False) -> list[Path]:
-    """Files in the run's folder that a run of `source` would replace, but that may not be from such a run: to be set
-    aside.
+    """Files in the run's folder to set aside: a run of `source` would replace them, but they may be of another origin.
 
     These are a damaged record, tables without sign of an earlier run, and folders with the names of files.
 
     Args:
         out: the run's folder; it need not exist.
-        source: the folder to be classified.
+        source: the folder to classify.
         overwrite: whether everything there may be replaced.
 
     Raises:
@@ -66,10 +65,10 @@ def earlier_slides(out: Path) -> frozenset[str]:
 
 
 def identity_of(out: Path, source: Path) -> str:
-    """The identity of a folder's run, by which corrections find back to it: as its record says, or else a new one.
+    """The identity of a folder's run, by which corrections find it: from the record, or else a new one.
 
-    It stays over all runs of one input into one folder, also where the record is damaged. The run of another input is
-    another one.
+    All runs of one input into one folder have the same identity, even if the record is damaged. The run of another
+    input gets a new one.
     """
     record = out / RECORD
     found = identity_in(record)
@@ -77,7 +76,7 @@ def identity_of(out: Path, source: Path) -> str:
 
 
 def identity_in(record: Path) -> str:
-    """The identity that a record says, whole or damaged; empty if it says none."""
+    """The identity in a record, whole or damaged; empty if there is none."""
     try:
         found = _IDENTITY.search(record.read_bytes().decode("utf-8", "replace"))
     except OSError:

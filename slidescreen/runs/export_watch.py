@@ -1,7 +1,7 @@
-"""Whether a slide is still being exported, judged by when its files arrived and whether they change between two looks.
+"""Recognise slides that are still being exported, by the arrival times of their files and by changes between two looks.
 
 Modification times do not suffice: a copy keeps those of the original (`cp -p`, `rsync -a`, robocopy). The system
-    records when a file arrived: on Unix as the time of the inode's change, on Windows as the time of creation.
+records when a file arrived: on Unix as the time of the inode's change, on Windows as the time of creation.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ from slidescreen.interruptible import interruptibly
 
 _MEMORY = ".waiting.json"
 _ABANDONED = 24 * 3600.0  # seconds after which a copy counts as abandoned
-# Names that programs give to what they are still writing: browsers, WinSCP, rclone, FTP servers, Syncthing, rsync.
+# Names that programs give to unfinished files: browsers, WinSCP, rclone, FTP servers, Syncthing, rsync.
 _COPYING = re.compile(
     r".*\.(part|partial|filepart|crdownload|download|opdownload|tmp|temp|incomplete|inprogress|uploading|aria2)(\.?\d+)?"
     r"|\.(in|goutputstream|pureftpd-upload)[.-].*"
@@ -38,8 +38,8 @@ class FolderState:
 
     Attributes:
         content: a hash of all names, sizes and times of change.
-        times: when each thing changed, and when it arrived; seconds since the epoch.
-        copies: the times of files that a program seems to be still writing.
+        times: when each entry changed, and when it arrived; seconds since the epoch.
+        copies: the times of files that a program seems to be writing.
     """
 
     content: str
@@ -55,15 +55,15 @@ class FolderState:
 
 
 class ExportWatch:
-    """Tells which slides are left to the next run, and remembers what it saw of them."""
+    """Decides which slides are left to the next run, and records their state."""
 
     def __init__(self, settle: float, out: Path, slides: Sequence[Slide]) -> None:
         """Set up.
 
         Args:
-            settle: seconds; 0 lets no slide wait.
-            out: the run's folder, where what was seen is kept.
-            slides: all slides; files of one slide do not count for another.
+            settle: seconds; with 0 no slide waits.
+            out: the run's folder, which keeps the recorded states.
+            slides: all slides. Files of one slide do not count for another.
         """
         self._settle = settle
         self._path = out / _MEMORY
@@ -71,7 +71,7 @@ class ExportWatch:
         self._looks: dict[Path, FolderState] = {}
 
     def waiting(self, slides: Sequence[Slide]) -> list[Slide]:
-        """Those of the slides that seem to be still being exported."""
+        """The slides whose export seems unfinished."""
         if self._settle <= 0:
             return []
         self._looks = {slide.folder: self._look(slide) for slide in slides}
@@ -90,8 +90,8 @@ class ExportWatch:
         return first is not None and interruptibly(lambda: self._look(slide)).content != first.content
 
     def _waits(self, slide: Slide, before: "_Seen | None", now: float) -> bool:
-        """Whether to wait. Two looks are the surest sign: far apart without a change it is complete, close together
-        with one it is not."""
+        """Whether to wait for a slide. Two looks are the best sign: no change over a long time means complete, a change
+        within a short time means incomplete."""
         look = self._looks[slide.folder]
         if before is not None and not look.copies:
             if before.content == look.content and now - before.since >= self._settle:
@@ -129,7 +129,7 @@ class ExportWatch:
                     path, is_folder = Path(entry.path), entry.is_dir(follow_symlinks=False)
                     if path in self._folders or is_of_a_system(entry.name, is_folder):
                         continue
-                    with contextlib.suppress(OSError):  # gone meanwhile
+                    with contextlib.suppress(OSError):  # the entry has vanished
                         yield path, is_folder, entry.stat(follow_symlinks=False)
                     if is_folder:
                         folders.append(path)
@@ -137,7 +137,7 @@ class ExportWatch:
 
 @dataclass(frozen=True)
 class _Seen:
-    """What earlier runs saw of a slide that they left: its content, and when it was first and last seen so."""
+    """The state of a slide that earlier runs left: its content, and when it was first and last seen in this state."""
 
     content: str
     since: float
@@ -149,7 +149,7 @@ def _any_within(times: Sequence[float], now: float, seconds: float) -> bool:
 
 
 def _read(path: Path) -> dict[str, _Seen]:
-    """What earlier runs saw, by the slides' folders; nothing where that is damaged."""
+    """The recorded states, by the slides' folders; empty if the file is damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return {

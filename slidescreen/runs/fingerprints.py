@@ -1,4 +1,4 @@
-"""Whether a slide is unchanged: by the names and states of its images, and by their content if a state has changed."""
+"""Recognise unchanged slides by the names and states of their images, and by the content if a state has changed."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ from slidescreen.errors import UnreadableImageError
 
 
 def fingerprint_of(slide: Slide) -> str:
-    """Of the slide's images: names, the laboratory's own calls, refusals, states."""
+    """A hash of the slide's images: their names, the laboratory's own calls, refusals and states."""
     told = [f"{name}\n{reported}\n{refusal}\n{state_of(file)}" for file, name, reported, refusal in slide.fields()]
     return hashlib.sha256("\n\n".join(sorted(told)).encode()).hexdigest()
 
@@ -23,22 +23,22 @@ def states_of(slide: Slide) -> tuple[str, ...]:
 
 
 def state_of(path: str | Path) -> str:
-    """Size and time of change of a file; empty where there is none."""
+    """Size and time of change of a file; empty if there is no file."""
     try:
-        status = os.stat(path)  # noqa: PTH116 - of hundreds of thousands of files
+        status = os.stat(path)  # noqa: PTH116 - faster for hundreds of thousands of files
     except OSError:
         return ""
     return f"{status.st_size},{status.st_mtime_ns}"
 
 
 def unread_of(slide: Slide, calls: Sequence[Call]) -> tuple[tuple[int, str], ...]:
-    """The images that could not be read, by their position, and why; those that must not be opened are none of them."""
+    """The unreadable images by position, and why. Images that must not be opened do not count."""
     pairs = enumerate(zip(slide.images, calls, strict=True))
     return tuple((place, call.reason) for place, (image, call) in pairs if not call.digest and not image.refusal)
 
 
 def is_same(image: CellImage, call: Call, before: str, now: str) -> bool:
-    """Whether an image is unchanged, by its state before and now, and so would be called the same again."""
+    """Whether an image is unchanged, by its state before and now. It would then get the same call again."""
     if (image.name, image.reported_type) != (call.image, call.reported_type):
         return False
     if image.refusal:
@@ -47,7 +47,7 @@ def is_same(image: CellImage, call: Call, before: str, now: str) -> bool:
         return True
     try:
         return hashlib.sha256(read_bytes(image.path)).hexdigest() == call.digest
-    except UnreadableImageError as error:  # still what it was, if it could not be read then
+    except UnreadableImageError as error:  # unchanged, if it was unreadable before
         return not call.digest and str(error) == call.reason
 
 

@@ -1,4 +1,4 @@
-"""Heat maps for a run's suspicious cells: which parts of an image led to the call."""
+"""Heat maps for a run's suspicious cells. They show which parts of an image led to the call."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,10 +24,10 @@ def explain_run(
     """Heat maps of all cells that the page shows, as data URIs by slide and image; unreadable images have none.
 
     Args:
-        run: as read from its folder.
-        ensemble_folder: the ensemble that made the run; None: where the run says it was.
+        run: the run, read from its folder.
+        ensemble_folder: the ensemble that made the run; None for the folder in the run's record.
         device: `auto`, `cuda` or `cpu`.
-        progress: told how many cells are done, and of how many.
+        progress: receives the number of finished cells, and of all cells.
 
     Raises:
         InputError: the ensemble is gone or is not the one that made the run.

@@ -33,7 +33,7 @@ _MOST = {**dict.fromkeys(MEASURES, 255.0), "sharpness": 25_500.0, "mean_probabil
 _MOST_PERCENT = 100.0
 _WHOLE_FIGURE = re.compile(r".*[.,]\d{4}")
 _MOST_SLIDES_NAMED = 1000  # in a row: a cell of a spreadsheet holds 32,767 characters at most
-_LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")  # which no spreadsheet takes for a number or a date
+_LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")  # never read as a number or a date
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class History:
 
     Attributes:
         rows: their text, with figures in this module's format.
-        remarks: what was odd about the file.
-        spoilt: whether the file holds something that `rows` do not.
+        remarks: notes on defects of the file.
+        spoilt: whether the file holds more than `rows`.
     """
 
     rows: tuple[Mapping[str, str], ...] = ()
@@ -55,7 +55,7 @@ class History:
         return [_profile(row) for row in self.rows if not but or row["content"] != but]
 
     def with_night(self, time: str, slides: Sequence[SlideResult]) -> "History":
-        """The history with a row for those slides that are in no row yet; a row of exactly these slides is replaced."""
+        """The history with a row for the slides that are in no row yet. A row of exactly these slides is replaced."""
         content = content_of(slides)
         if any(row["content"] == content for row in self.rows):
             rows = [_row_of(slides, time) if row["content"] == content else row for row in self.rows]
@@ -79,14 +79,14 @@ def content_of(slides: Sequence[SlideResult]) -> str:
 
 
 def read_history(path: Path, named: bool = False) -> History:
-    """What a history file holds; nothing where there is none yet.
+    """Read a history file; empty if there is none yet.
 
     Args:
-        path: the file, as this module or a spreadsheet has written it, or damaged.
-        named: whether the user named it. A file without sign of a history is then not ours.
+        path: the file, written by this module or a spreadsheet, and perhaps damaged.
+        named: whether the user named it. A file that does not look like a history is then foreign.
 
     Raises:
-        InputError: it cannot be read at present, or is not ours.
+        InputError: the file cannot be read at present, or is foreign.
     """
     name = printable(path)
     if path.is_dir():
@@ -115,21 +115,21 @@ def read_history(path: Path, named: bool = False) -> History:
 def add_night(
     path: Path, time: str, slides: Sequence[SlideResult], named: bool = False, limit: float | None = None
 ) -> Path | None:
-    """Add a row for those slides of a run that are in no row yet; a row of exactly these slides is replaced.
+    """Add a row for the slides of a run that are in no row yet. A row of exactly these slides is replaced.
 
     Args:
         path: the history file.
-        time: of the run (ISO 8601).
-        slides: of the run.
-        named: as for `read_history`.
-        limit: seconds that the file has to be read, and to be written. The time for making the row does not count.
+        time: the time of the run (ISO 8601).
+        slides: the run's slides.
+        named: as in `read_history`.
+        limit: seconds for reading the file, and for writing it. The time for making the row does not count.
 
     Returns:
-        Where the old file is kept, if not all of it could be read.
+        The new path of the old file, if it could not be read completely.
 
     Raises:
-        InputError: as `read_history`.
-        OutputError: it cannot be written, or does not answer in time.
+        InputError: as in `read_history`.
+        OutputError: the file cannot be written, or does not answer in time.
     """
     history = in_time(path, limit, lambda: read_history(path, named))
     rows = history.with_night(time, slides).rows
@@ -145,10 +145,10 @@ def add_night(
 
 
 def in_time(path: Path, limit: float | None, function: Callable[[], T]) -> T:
-    """Read or write a file that may not answer, with a time limit in seconds; None: for as long as it takes.
+    """Read or write a file that may not answer, with a time limit in seconds; None for no limit.
 
     Raises:
-        OutputError: it took longer, and whatever the function raises.
+        OutputError: the file took longer. Errors of the function are raised, too.
     """
     if limit is None:
         return function()

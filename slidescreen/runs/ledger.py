@@ -1,4 +1,4 @@
-"""The slides that earlier runs finished, each with a record, so that a killed night resumes and nothing is done
+"""The records of the slides that earlier runs finished. With them a killed night resumes, and no slide is classified
 twice."""
 
 import contextlib
@@ -36,12 +36,11 @@ from slidescreen.screening.thresholds import Thresholds
 
 
 class Ledger:
-    """The finished slides, a record each in the run's folder.
+    """The finished slides, with a record each in the run's folder.
 
-    A slide counts as finished while its images and the ensemble are the same. An image is the same while its size
-    and time of change are, or else its content. The verdict is computed again only if the thresholds, the ensemble's
-    measured errors or the code of the verdict have changed. So of thousands of earlier slides a night reads only the
-    heads of their records.
+    A slide counts as finished as long as its images and the ensemble are the same. An image is the same if its size and
+    time of change are, or else its content. The verdict is computed again only if the thresholds, the ensemble's
+    measured errors or the code of the verdict have changed. So a night reads only the heads of earlier slides' records.
     """
 
     def __init__(
@@ -50,14 +49,14 @@ class Ledger:
         self.folder = run_folder / FINISHED
         self._ensemble, self._thresholds = ensemble, thresholds
         self._provenance = provenance_of(ensemble, configuration, thresholds)
-        self._states: dict[str, tuple[str, tuple[str, ...]]] = {}  # of images still to be read, before anyone read them
+        self._states: dict[str, tuple[str, tuple[str, ...]]] = {}  # the states of images before they are read
         self.damaged: list[str] = []
         """Damaged records, by their slides' names if known; they are set aside."""
         sweep(self.folder)
         self._adopt_old_records()
 
     def recall(self, slide: Slide) -> SlideResult | None:
-        """A finished slide; None if it is new, changed, or was called by another ensemble."""
+        """The result of a finished slide; None if the slide is new, has changed, or was called by another ensemble."""
         fingerprint = fingerprint_of(slide)
         finished = self._whole(self._path(slide.place), slide.name)
         known = finished is not None and finished.slide == slide.name
@@ -91,10 +90,10 @@ class Ledger:
         before = self._finished(slide)
         if before is not None and not _contents(before) <= {*images, ""}:
             put_away(before, self.folder.parent)
-        self._path(slide.place).with_suffix(PICTURES).unlink(missing_ok=True)  # of images that may be others now
+        self._path(slide.place).with_suffix(PICTURES).unlink(missing_ok=True)  # the images may be others now
 
     def _described(self, slide: Slide, result: SlideResult, time: datetime) -> FinishedSlide:
-        """The head of a record, of images that nobody has looked at."""
+        """The head of a record, still without the state of its images."""
         return FinishedSlide(
             path=self._path(slide.place),
             slide=slide.name,
@@ -132,7 +131,7 @@ class Ledger:
         return SlideResult(finished.differential, finished.finding, finished.calls(), finished.folder, kept=finished)
 
     def earlier(self, slide: Slide) -> SlideResult | None:
-        """A slide as it was when it was finished, whatever happened since; None if it never was."""
+        """The result of a slide when it was finished, whatever happened since; None if it was never finished."""
         finished = self._finished(slide)
         return None if finished is None else renamed(self.result(finished), slide.name)
 
@@ -171,11 +170,11 @@ class Ledger:
                     yield finished
 
     def _adopt_old_records(self) -> None:
-        """Bring records as the first release wrote them, one JSON object each, into the form of today."""
+        """Convert records of the first release, one JSON object each, to the present form."""
         for path in filter(is_old, self.folder.glob(f"*{SUFFIX}")):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, OutputError):
                 old = json.loads(path.read_text(encoding="utf-8"))
-                if old["key"] == self._provenance.called:  # else there is no telling what its calls meant
+                if old["key"] == self._provenance.called:  # otherwise the meaning of its calls is unknown
                     slide = Slide(old["slide"], Path(old["folder"]), (), place=old["slide"])
                     body = RecordBody(tuple(map(call_of, old["calls"])), tuple(old["states"]))
                     time = datetime.fromtimestamp(path.stat().st_mtime, UTC)
@@ -189,7 +188,7 @@ class Ledger:
         return read_finished(self._path(slide.place))
 
     def _whole(self, path: Path, name: str) -> FinishedSlide | None:
-        """A record, if it is as it was written; a damaged one is set aside."""
+        """A record, if it is undamaged. A damaged one is set aside."""
         finished = read_finished(path)
         if finished is not None and finished.is_whole():
             return finished
@@ -205,9 +204,9 @@ class Ledger:
         return self.folder / f"{hashlib.sha256(os.fsencode(place)).hexdigest()[:32]}{SUFFIX}"
 
     def _unchanged(self, finished: FinishedSlide, slide: Slide, fingerprint: str) -> FinishedSlide | None:
-        """What was finished, if the slide's images are the same; else None.
+        """The finished slide, if its images are the same; else None.
 
-        If only the content is the same, the new states are kept. So after all times have shifted, as on a restored
+        If only the content is the same, the new states are stored. So if all times have changed, as on a restored
         share, images are read again in one night only.
         """
         if finished.fingerprint == fingerprint:
@@ -234,7 +233,7 @@ class Ledger:
         return self._rewritten(renewed, body)
 
     def _rewritten(self, finished: FinishedSlide, body: RecordBody) -> FinishedSlide:
-        """What its record says once it is renewed, which the next night tries again where that is not possible."""
+        """The finished slide after its record is rewritten. If that fails, the next night tries again."""
         with contextlib.suppress(OutputError):
             write_finished(finished, body, finished.rows())
             return replace(finished, lacks_column=False)

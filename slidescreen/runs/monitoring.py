@@ -22,7 +22,7 @@ _BETWEEN_UPDATES = 2.0  # seconds
 
 
 class RunObserver(Protocol):
-    """Shows a person how a run goes."""
+    """Shows a run's progress."""
 
     def note(self, text: str) -> None: ...
 
@@ -36,7 +36,7 @@ class RunObserver(Protocol):
 
 
 class LogFile:
-    """A file to which lines are appended, each at once. If it is moved away, a new one is started."""
+    """A file to which lines are appended at once. If the file is moved away, a new one is started."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,7 +46,7 @@ class LogFile:
         """Add a line.
 
         Raises:
-            OutputError: it could not be written.
+            OutputError: the line could not be written.
         """
         text = f"\n{line}\n" if self._torn else f"{line}\n"
         self._torn = True
@@ -62,7 +62,7 @@ class LogFile:
 
 
 class Monitor:
-    """A display that records what it is told, and passes it on to another display.
+    """A display that records all events, and passes them on to another display.
 
     `warnings` are sentences for the run's operator. `unwritten` names the files that could not be written: side files
     such as histories and logs, and tables that were written under another name.
@@ -93,25 +93,25 @@ class Monitor:
         self._update(at_once=True)
 
     def event(self, name: str, **details: Any) -> None:
-        """A line of the log."""
+        """Write a line to the log."""
         if self._log is not None:
             with self.side_file(self._log.path):
                 self._log.add(json.dumps({"time": _now(), "event": name, **details}))
 
     def warn(self, text: str) -> None:
-        """Something is wrong, and the run goes on."""
+        """Report a problem that does not stop the run."""
         if text not in self.warnings:
             self.warnings.append(text)
             self._display.warn(text)
             self.event("warning", text=text)
 
     def troubles(self) -> dict[str, list[str]]:
-        """What a run's record says of them."""
+        """The warnings and unwritten files, for the run's record."""
         return {"warnings": [*self.warnings, *output.problems()], "unwritten_files": list(self.unwritten)}
 
     @contextlib.contextmanager
     def side_file(self, path: Path) -> Iterator[None]:
-        """An error while a side file is written costs only that file."""
+        """Report an error in writing a side file. The run continues."""
         try:
             yield
         except (InputError, OutputError) as error:
@@ -127,12 +127,12 @@ class Monitor:
             self.warn(why)
 
     def note(self, text: str) -> None:
-        """A remark for whoever watches."""
+        """Show a remark."""
         self._display.note(text)
         self.event("note", text=text)
 
     def start(self, slides: int, cells: int) -> None:
-        """Begin: so many slides and cell images are to be classified."""
+        """Begin, with the numbers of slides and cell images to classify."""
         self._display.start(slides, cells)
         self.event("started", slides=slides, images=cells)
         self._begun = time.monotonic()
@@ -140,13 +140,13 @@ class Monitor:
         self._update(at_once=True)
 
     def cells(self, count: int) -> None:
-        """So many more cells are done."""
+        """Count newly finished cells."""
         self._display.cells(count)
         self._status["images_done"] += count
         self._update()
 
     def slide(self, result: SlideResult) -> None:
-        """One more slide is done."""
+        """Count a finished slide."""
         self._display.slide(result)
         for image, reason in result.not_cells:
             self.event("not_a_cell", slide=result.name, image=image, reason=reason)
@@ -163,7 +163,7 @@ class Monitor:
         return round(done / max(time.monotonic() - self._begun, 1e-3), 1) if done else None
 
     def end(self, state: str, **details: Any) -> None:
-        """The run has come to its end: `done`, `interrupted` or `failed`."""
+        """Record the end of the run: `done`, `interrupted` or `failed`."""
         self.event(state, **details)
         self._status.update(state=state, **details)
         self._update(at_once=True)
@@ -179,7 +179,7 @@ class Monitor:
 
 @contextlib.contextmanager
 def monitored(display: RunObserver, log_file: Path | None) -> Iterator[Monitor]:
-    """A monitor that adds to a log file, if there is to be one, and notes how the run ended."""
+    """A monitor that writes to a log file, if one is wanted, and records how the run ended."""
     monitor = Monitor(display, LogFile(log_file) if log_file else None)
     try:
         yield monitor

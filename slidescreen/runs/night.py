@@ -1,4 +1,4 @@
-"""A night's work, from top to bottom: every slide of a folder is classified, judged and written down."""
+"""A night's work, from top to bottom: every slide of a folder is classified, judged and recorded."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,14 +27,15 @@ from slidescreen.screening.results import Run, SlideResult, judge
 def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunObserver) -> Run:
     """Classify the slides in a folder and write the run's files.
 
-    An interrupted run keeps its finished slides: its files are written with them before the interrupt goes on, and
-    the same command continues.
+    An interrupted run keeps its finished slides: its files are written with them before the interrupt is raised, and
+    the same command continues the run.
 
     Raises:
-        InputError: the folder or the options do not allow it, or another process is at work in `out`.
-        OutputError: the disk is full, say; files that were there are as they were, finished slides are kept.
-        NothingClassifiedError: not one image could be classified.
-        KeyboardInterrupt: as it came, after the files were written.
+        InputError: the folder or an option cannot be used, or another process is at work in `out`.
+        OutputError: a file cannot be written, for instance because the disk is full. Earlier files are unchanged, and
+            finished slides are kept.
+        NothingClassifiedError: no image could be classified.
+        KeyboardInterrupt: the run was interrupted. Its files have been written.
     """
     started, out = datetime.now(UTC), options.out
     exporter = Exporter(options.export) if options.export else None
@@ -92,7 +93,7 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
         write_record(run, out, monitor)
         if exporter:
             export_night(run, exporter, out, monitor)
-            write_record(run, out, monitor)  # anew: it tells what could not be exported
+            write_record(run, out, monitor)  # again, with the files that could not be exported
         if not waiting:
             _require_classified(run, options)
     return with_troubles(run, monitor)

@@ -13,15 +13,15 @@ from slidescreen.runs.history import History, read_history
 from slidescreen.statistics.control_charts import ChartPoint, ControlChart, control_limits
 
 CHARTED = (CERTAINTY[1], *SHARES, *MEASURES, CERTAINTY[0], *COMPOSITION)
-_SECONDS = 10.0  # that a history may take to be read for a page
+_SECONDS = 10.0  # the time limit for reading a history
 
 
 def charts_of(history: History, this_run: str) -> tuple[ControlChart, ...]:
     """A chart for each figure that any night has.
 
     Args:
-        history: of the nights, with the one that is charted.
-        this_run: when that one started, as its row says.
+        history: the history of the nights, with the present one.
+        this_run: the time at which the present run started, as in its row.
     """
     nights = list(zip((row["time"] for row in history.rows), history.profiles(), strict=True))
     charts = (_chart(figure, nights, this_run) for figure in CHARTED)
@@ -29,11 +29,11 @@ def charts_of(history: History, this_run: str) -> tuple[ControlChart, ...]:
 
 
 def saved_charts(folder: Path, info: Mapping[str, Any]) -> tuple[ControlChart, ...]:
-    """The charts for the page of a run that is read back; none where its history cannot be read.
+    """The charts for the page of a stored run; empty if its history cannot be read.
 
     Args:
-        folder: of the run.
-        info: the run's record, which names its history unless that lies in the folder.
+        folder: the run's folder.
+        info: the run's record. It names the history unless that lies in the folder.
     """
     options = info.get("options")
     named = options.get("history") if isinstance(options, dict) else None

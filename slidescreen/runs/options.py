@@ -16,16 +16,16 @@ from slidescreen.screening.thresholds import Thresholds, default_thresholds
 
 @dataclass(frozen=True)
 class ClassifyOptions:
-    """What the user asked for.
+    """The user's options for `classify`.
 
-    `settle`: slides in which something arrived within so many seconds wait for the next run. `keep`: days after which
-    a slide whose images have gone moves into the archive. `time_limit`: seconds that reading one image may take.
-    `force`: classify finished slides again. `history`: of the nights before; None for `history.csv` in `out`.
+    `settle`: seconds; slides with a more recent arrival wait for the next run. `keep`: days after which a slide whose
+    images are gone moves into the archive. `time_limit`: seconds that reading one image may take. `force`: classify
+    finished slides again. `history`: the file of earlier nights; None for `history.csv` in `out`.
     `page_cells` are shown as pictures. None means as many as can be drawn in 4% of the run's time, or in half a second.
     `ray`: address of the Ray cluster whose machines classify; None for this machine alone.
 
     Raises:
-        InputError: a number is out of its range, or no number.
+        InputError: a value is out of its range, or not a number.
     """
 
     path: Path
@@ -70,11 +70,11 @@ def _check_finite(option: str, value: float, least: float) -> None:
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What the user asked for.
+    """The user's options for `report`.
 
     `truth`: labelled images or corrections, `reported` for the laboratory's own class folders, `reviewed` for the
-    reviewed cells; None for a run's page. `corrections`: for an evaluation, of labels. `out`: None for a folder named
-    after the source. `ensemble`: None for the default one. `page_cells`: a page's, as pictures.
+    reviewed cells; None for a run's page. `corrections`: corrections of an evaluation's labels. `out`: None for a
+    folder named after the source. `ensemble`: None for the default one. `page_cells`: the page's pictures.
     """
 
     sources: tuple[Path, ...]
@@ -89,5 +89,5 @@ class ReportOptions:
 
 
 def default_out(path: Path) -> Path:
-    """Where the results of a folder go unless another place is named: in the working folder, never inside `path`."""
+    """The default folder for the results of a folder: in the working folder, never inside `path`."""
     return Path("slidescreen-out") / legal_name(path.resolve().name or "root")

@@ -1,4 +1,4 @@
-"""Which of a run's slides are to be classified, and what earlier runs found on the others."""
+"""Decide which of a run's slides to classify, and recall earlier results of the others."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,13 +24,13 @@ class Plan:
     """The plan for each slide.
 
     Attributes:
-        unchanged: how many slides are unchanged since an earlier run finished them.
-        known: the results of earlier runs, by slide name: of unchanged, vanished and waiting slides.
-        vanished: the slides whose images have gone.
+        unchanged: the number of slides that are unchanged since an earlier run finished them.
+        known: the results of earlier runs, by slide name, for unchanged, vanished and waiting slides.
+        vanished: the slides whose images are gone.
         waiting: slides whose export seems unfinished; they are left for the next run.
-        remaining: those to be classified.
-        found: the slides that there are; empty folders of slides that are in the archive count as skipped.
-        earlier: names of the slides that the last complete run had.
+        remaining: the slides to classify.
+        found: the present slides. Empty folders of archived slides count as skipped.
+        earlier: names of the slides in the last complete run.
     """
 
     unchanged: int

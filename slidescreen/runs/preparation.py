@@ -1,4 +1,4 @@
-"""A run's first steps: its slides are found, its engine is chosen, and its folder is made ready for it alone."""
+"""A run's first steps: find its slides, choose its engine, and reserve its folder."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -26,13 +26,13 @@ from slidescreen.runs.review_store import REVIEWS, read_reviews
 
 @dataclass(frozen=True)
 class PreparedFolder:
-    """A run's folder, held for this run alone.
+    """A run's folder, reserved for this run.
 
     Attributes:
-        monitor: writes its log and its status, and tells the display.
-        identity: of the run, by `identity_of`.
-        reviews: what people said of its cells.
-        missing_features: of its file system, by `missing_features`.
+        monitor: writes the log and the status, and updates the display.
+        identity: the run's identity, by `identity_of`.
+        reviews: the stored reviews of its cells.
+        missing_features: features that its file system lacks, by `missing_features`.
     """
 
     monitor: Monitor
@@ -58,7 +58,7 @@ def choose_engine(options: ClassifyOptions, ensemble: Ensemble) -> EngineConfigu
     """The engine and precision for this machine. Nothing is loaded.
 
     Raises:
-        InputError: the options cannot be met on this machine, or are for another number of members.
+        InputError: this machine cannot do what the options ask, or they are for another number of members.
     """
     configuration = configure(options.engine, ensemble.validation)
     for_each(configuration.precision, len(ensemble.members))
@@ -67,11 +67,11 @@ def choose_engine(options: ClassifyOptions, ensemble: Ensemble) -> EngineConfigu
 
 @contextlib.contextmanager
 def prepared_folder(options: ClassifyOptions, display: RunObserver) -> Iterator[PreparedFolder]:
-    """Make a run's folder, lock it, and set aside what is in the way. Log and status tell how the run ends.
+    """Make a run's folder, lock it, and set aside conflicting files. Log and status record how the run ends.
 
     Raises:
         InputError: another process is at work there.
-        OutputError: it cannot be written to.
+        OutputError: the folder cannot be written to.
     """
     make_folder(options.out)
     with locked(options.out, display.note) as locks, monitored(display, options.log_file) as monitor:
@@ -86,7 +86,7 @@ def prepared_folder(options: ClassifyOptions, display: RunObserver) -> Iterator[
 
 
 def _reviews(out: Path, monitor: Monitor) -> list[Correction]:
-    """What people said of the run's cells. A damaged file is set aside: no night is lost for it."""
+    """The stored reviews of the run's cells. A damaged file is set aside, so that the night can continue."""
     try:
         return read_reviews(out)
     except InputError as error:

@@ -23,7 +23,7 @@ _JUDGING = (
 
 
 def provenance_of(ensemble: Ensemble, configuration: EngineConfiguration, thresholds: Thresholds) -> Provenance:
-    """Of the ensemble, the engine's settings, the thresholds, and the code that judges."""
+    """Hashes of the ensemble, the engine's settings, the thresholds, and the code of the verdict."""
     vote = [(member.sha256, member.weight) for member in ensemble.members]
     validation = ensemble.validation
     told = [vote, ensemble.rule, validation.temperature, validation.offsets, validation.rejection_threshold]
@@ -41,7 +41,7 @@ def _hash(values: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON has no word for."""
+    """A JSON value for an object that JSON does not support."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     return sorted(value) if isinstance(value, frozenset) else str(value)

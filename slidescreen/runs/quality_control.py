@@ -1,6 +1,6 @@
 """Comparison of a run with earlier runs, and its row in their history.
 
-The run goes on whatever happens to the history file, which may be on a share that no longer answers.
+The run continues whatever happens to the history file, for instance on a dead network share.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from slidescreen.statistics.control_charts import ControlChart
 
 @dataclass(frozen=True)
 class NightControl:
-    """How a night compares with those before: what departs, in words, and the figures of all nights as charts."""
+    """The comparison of a night with earlier nights: differences in words, and the figures of all nights as charts."""
 
     drift: tuple[str, ...] = ()
     charts: tuple[ControlChart, ...] = ()
@@ -34,7 +34,7 @@ def compare_with_history(
     measured: Mapping[str, tuple[float, float]],
     monitor: Monitor,
 ) -> NightControl:
-    """How the new slides depart from those of earlier nights, or from the validation images."""
+    """Compare the new slides with those of earlier nights, or with the validation images."""
     slides, history, path = _new(results), History(), _path(options)
     with monitor.side_file(path):
         history = in_time(path, options.time_limit, lambda: read_history(path, options.history is not None))
@@ -52,7 +52,7 @@ def compare_with_history(
 def add_to_history(
     options: ClassifyOptions, started: datetime, results: Mapping[str, SlideResult], monitor: Monitor
 ) -> None:
-    """Add how the new slides look."""
+    """Add the figures of the new slides to the history."""
     slides, time, path = _new(results), _time(started), _path(options)
     if not profile_of(slides).figures:
         return
@@ -63,7 +63,7 @@ def add_to_history(
 
 
 def _time(started: datetime) -> str:
-    """When a run started, as its record and its row in the history say."""
+    """The start time of a run, in the form of its record and of its row in the history."""
     return started.isoformat(timespec="seconds")
 
 

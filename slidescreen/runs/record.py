@@ -1,4 +1,4 @@
-"""What a run writes: its tables, its page and its record."""
+"""Write a run's tables, its page and its record."""
 
 import json
 import math
@@ -40,16 +40,15 @@ class RunSetup:
     """The options, ensemble and slides with which a run started.
 
     Attributes:
-        options: the user's.
-        ensemble, configuration: what calls the cells, and how it runs here.
-        called_by: tells what of the classification belongs into the record: its engine in words, and of a cluster
-            what happened there.
-        started: when (UTC).
-        found: the slides that there are, and what was skipped.
-        identity: of the run, by `identity_of`.
-        reviews: what people said of the cells of earlier runs into the same folder.
-        contexts: what orders say of the slides' blood.
-        missing_features: of the file system of the run's folder.
+        options: the user's options.
+        ensemble, configuration: the ensemble that calls the cells, and its engine here.
+        called_by: gives the classification's part of the record: the engine in words, and a cluster's account.
+        started: the start time (UTC).
+        found: the slides found, and the entries passed over.
+        identity: the run's identity, by `identity_of`.
+        reviews: stored reviews of cells of earlier runs into the same folder.
+        contexts: patient and leukocyte count of each slide, from the orders.
+        missing_features: features that the run folder's file system lacks.
     """
 
     options: ClassifyOptions
@@ -71,14 +70,14 @@ def describe(
     speed: float | None,
     drift: Sequence[str] = (),
 ) -> Run:
-    """A run with its record, of the slides that are finished.
+    """A run of the finished slides, with its record.
 
     Args:
-        setup: of the run.
-        results: by the slides' names.
+        setup: the run's setup.
+        results: the results by slide name.
         waiting: names of the slides that are left to the next run.
-        speed: images per second; None if there were none.
-        drift: how the run departs from earlier ones.
+        speed: images per second; None without images.
+        drift: differences from earlier runs, in words.
     """
     slides = with_reviews([results[name] for name in sorted(results)], setup.reviews)
     slides = in_context(slides, setup.contexts) if setup.contexts else slides
@@ -159,7 +158,7 @@ def _ensemble_record(ensemble: Ensemble, folder: Path) -> dict[str, Any]:
 
 
 def _slides_record(slides: Sequence[SlideResult], finished: datetime) -> dict[str, Any]:
-    """What a record tells of slides; those that no record of their own tells of are as old as the run."""
+    """The part of a record about the slides. Slides without an own record get the time of the run."""
     now = finished.isoformat(timespec="seconds")
     return {
         "earlier_slides": [slide.name for slide in slides if not slide.new],
@@ -180,7 +179,7 @@ def _slides_record(slides: Sequence[SlideResult], finished: datetime) -> dict[st
 
 
 def patients_record(slides: Sequence[SlideResult], contexts: Mapping[str, BloodContext]) -> dict[str, Any]:
-    """Which slides are of one patient, as in `run.json`; nothing where no two are. No patient is named."""
+    """The slides of each patient, in the form for `run.json`; empty if no two slides share one. No patient is named."""
     found = slides_of_one_patient(slides, contexts)
     return {"same_patient": found} if found else {}
 
@@ -200,19 +199,19 @@ def write_worklist(
     page_cells: PageCells | None = None,
     charts: Sequence[ControlChart] = (),
 ) -> Run:
-    """Write a run's tables and its page, each whole; one that another program holds gets a fallback name.
+    """Write a run's tables and its page, each whole. A file that another program holds gets a fallback name.
 
     Args:
-        run: by `describe`.
-        out: its folder.
-        monitor: told what was held.
+        run: a run by `describe`.
+        out: the run's folder.
+        monitor: receives the names of files that another program holds.
         in_haste: limit the time for the page's pictures to a few seconds, because the user waits for an interrupted
             run to end.
-        page_cells: shown as pictures; None: the suspicious ones, and others as long as the run's time allows.
-        charts: of the laboratory's nights.
+        page_cells: the cells shown as pictures. None for the suspicious ones, and others as the run's time allows.
+        charts: charts of the laboratory's nights.
 
     Returns:
-        The run; its record has the fallback names.
+        The run, with the fallback names in its record.
 
     Raises:
         OutputError: a file cannot be written.
@@ -244,7 +243,7 @@ def _time_for_pictures(run: Run, in_haste: bool, page_cells: PageCells | None) -
 
 
 def write_record(run: Run, out: Path, monitor: Monitor) -> None:
-    """Write `run.json`, the last of a run's files: it marks the others as belonging together.
+    """Write `run.json`, the last of a run's files. It marks the others as complete.
 
     Files that an earlier run wrote under fallback names are then removed. A record that cannot be written does not
     stop the run.

@@ -1,4 +1,4 @@
-"""A run's page and tables, written anew from its other files, and with corrections."""
+"""Write a run's page and tables again, from its other files and with corrections."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -30,13 +30,13 @@ from slidescreen.screening.results import Run
 def renew_page(
     folder: Path, explain: Callable[[Run], Heat] | None = None, page_cells: PageCells = PageCells.ALL
 ) -> Run:
-    """Write a run's `report.html` anew from its other files, with the heat maps that `explain` makes.
+    """Write a run's `report.html` again from its other files, with the heat maps that `explain` makes.
 
     An archive holds only the slides' records, so its tables and `run.json` are written as well.
 
     Raises:
-        InputError: the folder holds no such run; heat maps are asked for of an archive, whose images have gone.
-        OutputError: it cannot be written to.
+        InputError: the folder holds no run, or heat maps are requested for an archive, which has no images.
+        OutputError: the folder cannot be written to.
     """
     run = read_run(folder)
     if is_archive(folder):
@@ -56,10 +56,10 @@ def correct(
     orders: Path | None = None,
     page_cells: PageCells = PageCells.ALL,
 ) -> Run:
-    """Store corrections with a run, and write its tables, its page and `run.json` anew. All of them count, or none.
+    """Store corrections with a run, and write its tables, page and `run.json` again. All corrections count, or none.
 
-    `orders` says which slides are of one patient, and which blood has few leukocytes. `note` is told what the reviewers
-    should look at again. After a failure to write, the same call completes the rest.
+    `orders` gives each slide's patient and the blood's leukocyte count. `note` receives remarks on cells to look at
+    again. If a file cannot be written, the same call later completes the rest.
 
     Raises:
         InputError: a correction cannot be used, reviewers differ, or a run is at work in the folder. Nothing has
@@ -67,7 +67,7 @@ def correct(
         OutputError: a file cannot be written.
     """
     contexts = blood_contexts(orders) if orders else {}
-    read_run(folder)  # before a lock is laid into what is no run
+    read_run(folder)  # a folder without a run must not get a lock
     with locked(home_of(folder)):
         run = read_run(folder)
         reviews = merged(read_reviews(folder), checked_corrections(run, corrections, note))
@@ -76,7 +76,7 @@ def correct(
         if corrections:
             write_reviews(folder, reviews)
         _write_all(run, folder, page_cells)
-        return read_run(folder)  # calls are read in place, and the table is another one now
+        return read_run(folder)  # calls are read from the table, which has changed
 
 
 def _in_context(run: Run, contexts: Mapping[str, BloodContext]) -> Run:
@@ -102,12 +102,12 @@ def _write_all(run: Run, folder: Path, page_cells: PageCells = PageCells.ALL) ->
 
 
 def _others(page_cells: PageCells, picture: Picture) -> Picture | None:
-    """What draws the cells that are not suspicious; None: they are not shown."""
+    """The function that draws the cells that are not suspicious; None if they are not shown."""
     return picture if page_cells is PageCells.ALL else None
 
 
 def _no_picture(_: Path) -> str | None:
-    """For an archive, which has no images: those that are kept are shown all the same."""
+    """No picture, for an archive, which has no images. Stored pictures are still shown."""
     return None
 
 
@@ -115,7 +115,7 @@ def copy_for_spreadsheets(folder: Path) -> list[Path]:
     """Write copies of a run's tables by `write_spreadsheets`; of an archive, its tables first.
 
     Raises:
-        InputError, OutputError: as by `renew_page` and `write_spreadsheets`.
+        InputError, OutputError: as in `renew_page` and `write_spreadsheets`.
     """
     if is_archive(folder):
         renew_page(folder)

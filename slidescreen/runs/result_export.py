@@ -1,6 +1,6 @@
-"""A run's results in the files that a laboratory's system takes, one a slide.
+"""Export a run's results as files for a laboratory's system, one for each slide.
 
-A night exports what is new or has changed, and remembers what it exported: an interface engine takes files away, and
+A night exports only new or changed results, and stores a list of its exports. An interface engine removes files, and
 must not get them again every night.
 """
 
@@ -25,7 +25,7 @@ _MEMORY = ".exported.json"
 
 
 def export_night(run: Run, exporter: Exporter, out: Path, monitor: Monitor) -> None:
-    """Write what no night has exported yet into `export/` in a run's folder. What fails costs that file alone."""
+    """Write new results to `export/` in a run's folder. A failure affects only its own file."""
     folder = out / EXPORT
     with monitor.side_file(folder):
         make_folder(folder)
@@ -49,13 +49,13 @@ def export_run(folder: Path, options: ExportOptions, out: Path | None, monitor: 
     """Write all results of a run, or of an archive.
 
     Args:
-        folder: the run's.
-        options: the user's.
-        out: where the files go; None for `export/` in the run's folder.
-        monitor: told what could not be written.
+        folder: the run's folder.
+        options: the user's options.
+        out: the folder for the files; None for `export/` in the run's folder.
+        monitor: receives warnings about files that could not be written.
 
     Returns:
-        Where they went, and how many were written.
+        The folder of the files, and the number of written files.
 
     Raises:
         InputError: the folder holds no run, the options cannot be used, or `out` lies in the input.
@@ -71,7 +71,7 @@ def export_run(folder: Path, options: ExportOptions, out: Path | None, monitor: 
 
 
 def _written(files: Iterable[ExportedFile | Refusal], folder: Path, monitor: Monitor) -> Iterator[ExportedFile]:
-    """Write files, and give those that were."""
+    """Write files, and yield those that were written."""
     for each in files:
         if isinstance(each, Refusal):
             for name in each.names:
@@ -88,12 +88,12 @@ def _fill(path: Path, content: bytes) -> None:
 
 
 def _is_due(file: ExportedFile, memory: Mapping[str, str]) -> bool:
-    """Whether a file is not what was exported; what is outdated was right then, and is no news."""
+    """Whether a file differs from its last export. An outdated result is not exported again."""
     return file.name not in memory or (memory[file.name] != file.outcome and not file.outdated)
 
 
 def _read_memory(path: Path) -> dict[str, str]:
-    """What was exported, by the files' names; nothing where that is not known: it is exported again then."""
+    """The outcomes exported so far, by file name. If they are unknown, everything is exported again."""
     with contextlib.suppress(OSError, DamagedError):
         content = read_json(path)
         if isinstance(content, Mapping):

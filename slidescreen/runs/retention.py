@@ -1,4 +1,4 @@
-"""How long each vanished slide has been gone; after a while it moves from the worklist into the archive."""
+"""Record since when slides have been gone, and move them to the archive after some time."""
 
 import contextlib
 import json
@@ -20,15 +20,15 @@ _DAY = 24 * 3600.0  # seconds
 def archive_long_gone(
     gone: Sequence[VanishedSlide], out: Path, days: float, note: Callable[[str], None]
 ) -> list[VanishedSlide]:
-    """Move the records of slides that have been gone for so many days into the archive. Returns the other slides.
+    """Move the records of slides that have been gone for `days` into the archive. Returns the other slides.
 
     A slide that cannot be read, or that has images left, is not gone. If its record cannot be moved, it stays.
 
     Args:
         gone: the vanished slides.
-        out: the run's folder, where it is kept since when they have been gone.
-        days: after which they leave; with 0 they leave at once.
-        note: told what was moved, and what could not be.
+        out: the run's folder. It also stores since when slides have been gone.
+        days: days after which slides move; with 0 they move at once.
+        note: receives messages about moved slides and failures.
     """
     now, before = datetime.fromtimestamp(time.time(), UTC), _read(out / _MEMORY)
     since: dict[str, datetime] = {}
@@ -56,7 +56,7 @@ def archive_long_gone(
 
 
 def _read(path: Path) -> dict[str, datetime]:
-    """Since when slides have been gone, by the names of their records; where that is damaged, since now."""
+    """The times since when slides have been gone, by record name; empty if the file is damaged."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return {str(name): datetime.fromisoformat(first).astimezone(UTC) for name, first in content.items()}

@@ -1,8 +1,8 @@
-"""What people said of a run's cells and slides: stored with the run, and put back onto its slides.
+"""Store the reviews of a run's cells and slides with the run, and apply them to its slides.
 
-A stored review belongs to a picture by its content, not to a file's name. So it stays with the picture whichever folder
-that moves to within its slide, and never passes to another picture of the same name. A signature stands while the slide
-has the images that were signed.
+A stored review belongs to a picture's content, not to its file name. So it stays with a picture that moves to another
+folder of its slide, and never passes to another picture of the same name. A signature holds as long as the slide has
+the signed images.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ REVIEWS = "reviews.csv"
 
 
 def home_of(folder: Path) -> Path:
-    """The folder of the run whose reviews count in a folder: for an archive, or a month of it, the run above."""
+    """The folder whose reviews count for a run: for an archive, or a month of it, the run's folder above."""
     if is_archive(folder):
         for inner in (folder.resolve(), folder.resolve().parent):
             if inner.name == FOLDER:
@@ -32,7 +32,7 @@ def home_of(folder: Path) -> Path:
 
 
 def read_reviews(folder: Path) -> list[Correction]:
-    """The reviews that are stored with a run; none if there are none.
+    """The reviews stored with a run; empty if there are none.
 
     Raises:
         InputError: the file is damaged.
@@ -42,7 +42,7 @@ def read_reviews(folder: Path) -> list[Correction]:
 
 
 def write_reviews(folder: Path, reviews: Iterable[Correction]) -> None:
-    """Store reviews with a run, in place of those that are stored.
+    """Replace the reviews stored with a run.
 
     Raises:
         OutputError: the file cannot be written.
@@ -53,30 +53,30 @@ def write_reviews(folder: Path, reviews: Iterable[Correction]) -> None:
 
 
 def with_reviews(slides: Sequence[SlideResult], reviews: Sequence[Correction]) -> tuple[SlideResult, ...]:
-    """The slides, with what was said of them. Only the calls of those are read."""
+    """The slides with their reviews. Only the calls of reviewed slides are read."""
     said = by_slide(reviews)
     return tuple(replace(slide, review=_review_of(slide, _of(slide, said))) for slide in slides)
 
 
 def reviewed_run(run: Run, reviews: Sequence[Correction]) -> Run:
-    """A run with what was said of its slides, in its record too."""
+    """A run with its slides' reviews, also in its record."""
     slides = with_reviews(run.slides, reviews)
     info = {name: value for name, value in run.info.items() if name != "reviewed_slides"}
     return replace(run, slides=slides, info={**info, **reviews_in(slides)})
 
 
 def _of(slide: SlideResult, said: Mapping[str, Sequence[Correction]]) -> Sequence[Correction]:
-    """What was said of a slide, also where an archive gave it a second name."""
+    """The reviews of a slide, even if an archive gave it a second name."""
     return said.get(slide.name) or (said.get(slide.kept.slide, ()) if slide.kept else ())
 
 
 def contents_of_slide(slide: SlideResult) -> dict[str, str]:
-    """The SHA-256 of each image that is not a duplicate and could be read, by its name; empty where it is not known."""
+    """The SHA-256 of each readable image that is not a duplicate, by name; empty text if unknown."""
     calls = tuple(slide.calls)
     if slide.kept is not None and not all(call.digest for call in calls if is_looked_at(call)):
         try:
             digests = {call.image: call.digest for call in slide.kept.body().calls}
-        except InputError:  # a damaged record tells nothing
+        except InputError:  # a damaged record
             digests = {}
         calls = tuple(replace(call, digest=digests.get(call.image, "")) for call in calls)
     return {call.image: call.digest or _hash_of(slide.folder / call.image) for call in calls if is_looked_at(call)}
@@ -90,7 +90,7 @@ def _hash_of(path: Path) -> str:
 
 
 def signed_content(contents: Mapping[str, str]) -> str:
-    """What a signature stands for: a hash of all pictures of a slide, by their names where the content is not known."""
+    """The content that a signature signs: a hash of all pictures of a slide, by name if their content is unknown."""
     told = sorted(content or image for image, content in contents.items())
     return hashlib.sha256("\0".join(told).encode("utf-8", "surrogateescape")).hexdigest()
 
@@ -131,7 +131,7 @@ def _review_of(slide: SlideResult, said: Sequence[Correction]) -> SlideReview | 
 def _confirmed(
     calls: Mapping[str, Call], reviewed: Mapping[str, CellReview], signers: Sequence[str]
 ) -> dict[str, CellReview]:
-    """The cells of a signed slide that nobody said anything of, with the types that they were called."""
+    """The cells of a signed slide without a review of their own, with their called types."""
     by = _joined([], signers)
     left = (call for call in calls.values() if call.status is Status.CLASSIFIED and call.image not in reviewed)
     return {call.image: CellReview(call.cell_type, by) for call in left}
@@ -142,7 +142,7 @@ def _joined(before: Sequence[str], names: Sequence[str]) -> str:
 
 
 def _latest(said: Sequence[Correction]) -> str:
-    """The latest time, as it was written; of times in another form than ISO 8601 the last."""
+    """The latest time, as text; if times are not in ISO 8601, the last of them."""
     timed = [(moment, each.time) for each in said if (moment := each.moment()) is not None]
     if timed:
         return max(timed)[1]

@@ -1,4 +1,4 @@
-"""Reading a run back from its folder."""
+"""Read a run from its folder."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ _KINDS: dict[str, type] = {
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder holds a run, or is of a run's archive."""
+    """Whether a folder holds a run, or is a run's archive or a month of it."""
     return is_archive(path) or ((path / "cells.csv").is_file() and (path / "differential.csv").is_file())
 
 
@@ -88,11 +88,11 @@ def _checked(info: Any) -> dict[str, Any]:
         raise TypeError("same_patient is not what a run writes")
     if any(not isinstance(text, str) for name in _SENTENCES for text in info.get(name, ())):
         raise ValueError("a remark is not text")
-    contradictory_reports(info)  # raises what is wrong with its parts, and so does the next
+    contradictory_reports(info)  # this and the next line raise errors about damaged parts
     sentences(info.get("passed_over", {}), 1)
     return info
 
 
 def _key(slide: str, found: Differential) -> tuple[str, int, int, int, int]:
-    """By which a slide's record is told from that of another, or of other images of the same."""
+    """A key that tells a slide's record from records of other slides, or of other images of the same slide."""
     return slide, found.images, found.classified, found.unidentified, found.leukocytes

@@ -1,4 +1,4 @@
-"""The cells of a run that are worth a person's look most, as a page to label them on."""
+"""Choose the cells of a run that are most useful to label, and write a page for labelling them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,14 +35,14 @@ class _Candidate:
 
 
 def worth(probabilities: NDArray[np.float64], strangeness: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N,) how much a look at each cell is worth.
+    """The value (N,) of labelling each cell.
 
-    Cells of the less sure half, and those that are unlike every type, are worth twice as much as the others. Among
-    equals chance decides, always the same way. The most ambiguous cells alone teach less: `benchmarks.uncertain`.
+    The less certain half of the cells, and cells unlike every type, count twice as much as the others. Equal cells are
+    ordered at random, with a fixed seed. The most ambiguous cells alone teach less: `benchmarks.uncertain`.
 
     Args:
         probabilities: (N, K).
-        strangeness: (N,) 1 at the cut; 0 where it is not known.
+        strangeness: (N,) 1 at the cut; 0 if unknown.
     """
     found = ambiguity(probabilities)
     preferred = (found >= np.median(found)) | (strangeness >= 1)
@@ -51,18 +51,18 @@ def worth(probabilities: NDArray[np.float64], strangeness: NDArray[np.float64]) 
 
 
 def write_uncertain(folder: Path, count: int, out: Path | None = None) -> tuple[Path, int]:
-    """Write the page of a run's most uncertain cells that nobody has reviewed.
+    """Write the page of a run's most uncertain cells without a review.
 
     Args:
-        folder: of the run.
-        count: of cells.
-        out: folder for the page; None for `uncertain` in the run's.
+        folder: the run's folder.
+        count: the number of cells.
+        out: folder for the page; None for `uncertain` in the run's folder.
 
     Returns:
-        Where the page is, and how many cells it shows.
+        The page's path, and the number of cells on it.
 
     Raises:
-        InputError: there is no such run, or no cell left to be reviewed.
+        InputError: there is no run, or no cell without a review.
         OutputError: the page cannot be written.
     """
     run = read_run(folder)
@@ -94,7 +94,7 @@ def _sentences(count: int, slides: int) -> list[str]:
 
 
 def _chosen(run: Run, count: int) -> list[ChosenCell]:
-    """The cells, by their most probable type in the desk's order, in each the most worth first."""
+    """The chosen cells, by most probable type in the page's order, the most useful ones of each type first."""
     candidates = [each for slide in run.slides for each in _candidates(slide, run.cell_types)]
     if not candidates:
         return []
@@ -107,7 +107,7 @@ def _chosen(run: Run, count: int) -> list[ChosenCell]:
 
 
 def _candidates(slide: SlideResult, types: Sequence[str]) -> list[_Candidate]:
-    """A slide's cells with probabilities that nobody has reviewed; without images that show no single cell."""
+    """A slide's cells with probabilities and without a review. Images that show no single cell are left out."""
     reviewed = slide.review.cells if slide.review is not None else {}
     found = (call for call in slide.calls if is_looked_at(call) and not call.reason and call.image not in reviewed)
     return [

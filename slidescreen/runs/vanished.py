@@ -1,7 +1,7 @@
-"""Slides that an earlier run finished and whose images are gone: they stay in the worklist, marked.
+"""Find finished slides whose images are gone. They stay in the worklist, marked as vanished.
 
-It does not matter whether a slide's folder was removed, with or without its parents, emptied, or can no longer be
-read. A slide with only some of its images left, and no new ones, keeps its earlier result.
+A slide counts as vanished if its folder was removed, with or without its parents, emptied, or can no longer be read. A
+slide that has only some of its images left, and no new ones, keeps its earlier result.
 """
 
 import os
@@ -23,7 +23,7 @@ from slidescreen.screening.slide_record import FinishedSlide
 class VanishedSlide:
     """A finished slide, its present name, and what happened to its images, in words.
 
-    `unread`: why a folder of it cannot be read, if so; `left`: how many of its images are still there.
+    `unread` is the reason why a folder of it cannot be read, if so. `left` is the number of its remaining images.
     """
 
     finished: FinishedSlide
@@ -38,7 +38,7 @@ class VanishedSlide:
         return not (self.unread or self.left)
 
     def result(self, ledger: Ledger) -> SlideResult:
-        """What was found on it, marked; a folder that cannot be read is among its failures."""
+        """The slide's earlier result, marked. An unreadable folder is among its failures."""
         found = marked(ledger.result(self.finished), Flag.VANISHED, self.reason)
         if found.kept is not None and self.unread:
             found = replace(found, kept=replace(found.kept, failures=(*found.kept.failures, (".", self.unread))))
@@ -89,7 +89,7 @@ def no_longer_found(ledger: Ledger, slides: Sequence[Slide], root: Path) -> Iter
 
 
 def _left(slide: Slide) -> int:
-    """How many images of a slide may be opened."""
+    """The number of a slide's images that may be opened."""
     return sum(not image.refusal for image in slide.images)
 
 
@@ -122,5 +122,5 @@ def _is_of_another(finished: FinishedSlide, slides: dict[str, Slide]) -> bool:
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
-    except OSError:  # a folder above it cannot be looked into
+    except OSError:  # a parent folder cannot be read
         return False
