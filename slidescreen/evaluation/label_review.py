@@ -131,7 +131,7 @@ class CellFinder:
     """Finds cells by the slide and image that corrections name."""
 
     def __init__(self, places: Sequence[_Place], beside: Iterable[_Place] = ()) -> None:
-        """Set up for cells with these slides and images; those `beside` are known, and not to be found."""
+        """Set up for cells with these slides and images. Cells `beside` are known, but are not found."""
         self._cells: dict[_Place, list[int]] = defaultdict(list)
         for position, place in enumerate(places):
             for spelling in dict.fromkeys((_exact(*place), _plain(*place))):
@@ -139,7 +139,7 @@ class CellFinder:
         self._beside = {spelling for place in beside for spelling in (_exact(*place), _plain(*place))}
 
     def find(self, each: Correction) -> int | None:
-        """The position of a correction's cell; None where its image is known and not evaluated.
+        """The position of a correction's cell; None if its image is known but not evaluated.
 
         Raises:
             InputError: there is no such image, or several have this name.

@@ -10,9 +10,9 @@ from slidescreen.files.writing import REFUSALS, new_file
 
 _FLUSHING, _PERMISSIONS, _LOCKS = "flushing", "permissions", "locks"
 _IN_WORDS = {
-    _FLUSHING: "flushing to the disk (what was written last may be lost where its server loses power)",
+    _FLUSHING: "flushing to the disk (a power cut of its server may lose the latest data)",
     _PERMISSIONS: "permissions (who may read the results is set on its server)",
-    _LOCKS: "locks (a file that is written anew every two seconds stands in for one)",
+    _LOCKS: "locks (a file that is rewritten every two seconds replaces them)",
 }
 
 

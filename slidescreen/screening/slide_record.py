@@ -130,7 +130,7 @@ class FinishedSlide:
     def _damaged(self, reason: object) -> InputError:
         return InputError(
             f"{printable(self.path)} is damaged ({reason}): move it away, and give the same command again, "
-            f"which classifies {printable(self.slide)} anew"
+            f"which classifies {printable(self.slide)} again"
         )
 
 
