@@ -1,4 +1,4 @@
-"""`cells.csv` read in place: of thousands of slides only those that are used."""
+"""Read `cells.csv` in place: of thousands of slides only the needed rows."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ from slidescreen.reporting.tables import CELL_COLUMNS, call_of_row, read_calls, 
 
 @dataclass(frozen=True)
 class _Part:
-    """Rows that lie one after the other, all of one slide: where they begin, how many bytes and rows they are."""
+    """Consecutive rows of one slide: their start in the file, and the numbers of bytes and rows."""
 
     start: int
     size: int

@@ -31,7 +31,7 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True)
 class ChartMark:
-    """A point on the page: where it stands, what it says, and whether it is of this run."""
+    """A point on the page: its position, its text, and whether it is the present run."""
 
     x: float
     y: float
@@ -84,7 +84,7 @@ class ChartSection:
 
 
 def draw_charts(charts: Sequence[ControlChart]) -> ChartSection | None:
-    """The charts of a page; None where there are none."""
+    """The charts of a page; None without charts."""
     if not charts:
         return None
     found = [_drawn(chart) for chart in charts]
@@ -127,7 +127,7 @@ def _drawn(chart: ControlChart) -> DrawnChart:
 
 
 def chart_of_remark(remark: str, charts: Sequence[ControlChart]) -> str:
-    """The figure that a remark on drift is about, by the words it begins with; empty where it has no chart."""
+    """The figure of a remark on drift, by the remark's first words; empty if the figure has no chart."""
     return next((chart.figure for chart in charts if remark.startswith((f"{chart.name}:", f"{chart.name} ("))), "")
 
 
@@ -182,7 +182,7 @@ def _summary(chart: ControlChart, shown: Sequence[ChartPoint]) -> str:
 
 
 def _named(points: Sequence[ChartPoint]) -> str:
-    """The latest points beyond the outer limits, in words; empty where there are none."""
+    """The latest points beyond the outer limits, in words; empty if there are none."""
     named = [f"{_day(point)} ({_written(point.value)})" for point in points[-_MOST_NAMED:]]
     others = f"{len(points) - len(named)} earlier, " if len(points) > len(named) else ""
     return others + ", ".join(named) if points else ""

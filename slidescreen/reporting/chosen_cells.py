@@ -38,7 +38,7 @@ class CellPage:
         sentences: below it.
         cell_types: in the order of the cells' probabilities.
         label: who says the cells' labels, in a word.
-        identity: the run's; empty where the cells are of none.
+        identity: the run's identity; empty if the cells belong to no run.
         store: the name under which the browser keeps the review.
     """
 

@@ -73,7 +73,7 @@ def desk_record(identity: str, store: str, label: str, chosen: str = "") -> dict
     """What the desk must know of the page that it is on.
 
     Args:
-        identity: the run's, for the corrections; empty where the cells are of no run.
+        identity: the run's identity, for the corrections; empty if the cells belong to no run.
         store: the name under which the browser keeps the review.
         label: who says the labels, in a word.
         chosen: what the cells are that one gallery shows together; empty on a run's page, which has slides.
@@ -182,7 +182,7 @@ BAR = (
 
 
 def stacked_bar(shares: Mapping[str, Any]) -> Markup:
-    """A differential's small bar as SVG; empty where the slide has no leukocytes.
+    """A differential's small bar as SVG; empty without leukocytes.
 
     Its text is made here and not in the template, for a worklist may have thousands.
     """

@@ -24,7 +24,7 @@ class CellOrigin:
 
     Attributes:
         label: who says their labels, in a word.
-        identity: the run's; empty where they are of none.
+        identity: the run's identity; empty if the cells belong to no run.
         store: the name under which a browser keeps their review.
     """
 

@@ -57,7 +57,7 @@ def show_evaluation(evaluation: Evaluation, folder: Path) -> None:
 
 
 def _shown_disagreements(evaluation: Evaluation, folder: Path) -> str:
-    """How many cells' call and label differ; empty where no page shows them."""
+    """The number of cells whose call and label differ, in words; empty if no page shows them."""
     if not evaluation.predictions.pictures or not (folder / DISAGREEMENTS).exists():
         return ""
     return number_of(len(disagreements(evaluation.predictions)), "disagreement")

@@ -78,7 +78,7 @@ def _version(package: str) -> str | None:
 
 
 def _ensembles(named: Path | None) -> Iterator[dict[str, Any]]:
-    """The ensembles that there are, the one that classifies first; where there is none, what is wrong."""
+    """The ensembles found, first the one that `classify` uses. Without any, an entry with the problem."""
     from_environment = os.environ.get(VARIABLE)
     places = {
         "--ensemble": named,
@@ -121,7 +121,7 @@ def _of_ensemble(ensemble: Ensemble) -> dict[str, Any]:
 
 
 def _of_validation(measured: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Images, accuracy and macro F1 of the whole ensemble with every cell called; None where nobody wrote them down."""
+    """Images, accuracy and macro F1 of the whole ensemble with every cell called; None if not recorded."""
     try:
         ensemble = next(model for model in measured["models"] if model["model"] == "ensemble")
         return {"images": int(measured["images"]), **{name: float(ensemble[name]) for name in _MEASURED}}

@@ -11,11 +11,11 @@ from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult
 
 Picture = Callable[[Path], str | None]
-"""From an image file to a data URI, or None where there is to be none."""
+"""A function from an image file to a data URI, or to None for no picture."""
 
 
 class KeptPictures:
-    """Gives the pictures of one slide's cells: those that are kept, and others as they are drawn."""
+    """The pictures of one slide's cells. Stored pictures are used; others are drawn."""
 
     def __init__(self, slide: SlideResult) -> None:
         self._slide = slide
@@ -35,7 +35,7 @@ class KeptPictures:
         return source
 
     def keep(self) -> None:
-        """Keep those that were drawn, if that can be; if not, they are drawn again next time."""
+        """Store the drawn pictures. If that fails, they are drawn again next time."""
         if self._path is not None and len(self._kept) > self._known:
             with contextlib.suppress(OutputError):
                 write_text(self._path, json.dumps(self._kept))

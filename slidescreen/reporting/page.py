@@ -98,7 +98,7 @@ def render_run(
     others: Picture | None = None,
     charts: Sequence[ControlChart] = (),
 ) -> str:
-    """The page of a run: the worklist on top, then each slide with its evidence, and heat maps where there are any.
+    """The page of a run: the worklist, then each slide with its evidence, and heat maps if there are any.
 
     Args:
         run: whose page it is.

@@ -1,4 +1,4 @@
-"""What the progress displays share: a bar on standard error, where it harms no script."""
+"""The common part of the progress displays: a bar on standard error, where it disturbs no script."""
 
 from types import TracebackType
 from typing import Self

@@ -1,4 +1,4 @@
-"""How each verdict is marked, on the terminal and on the page: told apart without colour."""
+"""The symbol of each verdict on the terminal and on the page. They differ without colour."""
 
 from slidescreen.screening.finding import Verdict
 

@@ -108,7 +108,7 @@ def _rows_of(slide: SlideResult, columns: tuple[str, ...]) -> str:
 
 
 def write_differentials(path: Path, slides: Iterable[SlideResult], or_beside: bool = False) -> Path:
-    """Write a row for each slide; percentages are 0–100 with three decimals, empty where undefined.
+    """Write a row for each slide. Percentages are 0–100 with three decimals, empty if undefined.
 
     Returns:
         Where it was written, `or_beside` as `write_whole` has it.
@@ -127,7 +127,7 @@ def differential_table(slides: Iterable[SlideResult]) -> str:
 
 
 def _review_row(slide: SlideResult) -> list[str]:
-    """Who reviewed a slide, when, and what it came to; empty where nobody did."""
+    """The reviewers of a slide, the time, and the reviewed figures; empty without a review."""
     review = slide.review
     if review is None or not review.counts:
         return [""] * (2 + len(_REVIEWED) * len(NAMES))

@@ -19,7 +19,7 @@ SIDE = 128  # pixels: as small as nuclei, nucleoli and granules can still be jud
 
 
 def thumbnail(path: Path) -> str | None:
-    """A cell image as a data URI, at most `SIDE` pixels a side; None where the file cannot be read any more."""
+    """A cell image as a data URI, at most `SIDE` pixels a side; None if the file can no longer be read."""
     try:
         image = decode(read_bytes(path), SIDE)
     except UnreadableImageError:

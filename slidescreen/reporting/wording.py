@@ -32,7 +32,7 @@ def display_name(scored: Named) -> str:
 
 
 def as_number(value: float) -> str:
-    """Four digits, or a dash where it is undefined."""
+    """A figure with four digits; a dash if undefined."""
     return "–" if math.isnan(value) else f"{value:.4f}"
 
 

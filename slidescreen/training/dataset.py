@@ -20,7 +20,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class FileCheck:
-    """What a first pass over the files found: content hashes of the readable, reasons for the others."""
+    """The result of a first pass over the files: content hashes of readable files, reasons for the others."""
 
     digests: dict[Path, str]
     unreadable: dict[Path, str]
@@ -91,8 +91,8 @@ class PixelStore:
 def group_weights(images: Sequence[LabelledImage], power: float) -> NDArray[np.float64]:
     """How often to show each image, relative to 1 on average.
 
-    A group is one label within one source: rare types count more, and so does the rare source of a type, lest a
-    type be told by its camera. A group of n images weighs n^(1 - power) in all.
+    A group is one label within one source. Rare types count more, and so does the rare source of a type, so that the
+    network cannot recognise a type by its camera. A group of n images weighs n^(1 - power) in all.
     """
     keys = [(image.label, image.source) for image in images]
     sizes: dict[tuple[str, str], int] = {}

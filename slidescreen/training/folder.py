@@ -18,8 +18,8 @@ _ANEW = "use --overwrite to start anew"
 
 @dataclass(frozen=True)
 class TrainingFolder:
-    """Where a training of `backbone` keeps its files: its state until it has finished, its checkpoint from the first
-    epoch on."""
+    """The folder of a training of `backbone`. It holds the state until the training has finished, and the checkpoint
+    from the first epoch on."""
 
     path: Path
     backbone: str
@@ -96,14 +96,14 @@ def check_same_options(before: Mapping[str, Any], options: Recipe, init: str | N
     """Refuse to go on with other options than a training began with.
 
     Args:
-        before: its provenance.
-        options: those given now.
-        init: SHA-256 of the initial weights named now; None where none are named, for the state holds them.
+        before: the training's provenance.
+        options: the options given now.
+        init: SHA-256 of the initial weights named now; None if none are named, because the state holds them.
 
     Raises:
-        InputError: naming what differs.
+        InputError: the options differ. The message names the differences.
     """
-    # An option that a later release added counts as its default: so the interrupted training had it.
+    # An option of a later release counts as its default, which the interrupted training used.
     had = {**_plain(Recipe().to_dict()), **before["options"]}
     now = _plain(options.to_dict())
     different = sorted(key for key in now if now[key] != had[key])

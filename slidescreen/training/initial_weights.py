@@ -18,10 +18,10 @@ _COUNTERS = "num_batches_tracked"  # says nothing of what was learnt
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """What a file gives to a network.
+    """The weights that a network takes from a file.
 
-    `body` are whole tensors by name. `head` are the last layer's, with a row for each cell type of `rows`: the row of
-    the network's last layer that it becomes. `of` is the number of tensors that the network has.
+    `body` are whole tensors by name. `head` are the tensors of the last layer. Their rows become the rows `rows` of the
+    network's last layer. `of` is the number of tensors in the network.
     """
 
     body: Mapping[str, Tensor]
@@ -35,7 +35,7 @@ class InitialWeights:
         return len(self.body) + len(self.head)
 
     def put_into(self, network: nn.Module) -> None:
-        """Copy them; all else stays as it is."""
+        """Copy the weights into a network. All other weights stay unchanged."""
         own = network.state_dict()
         with torch.no_grad():
             for name, tensor in self.body.items():
@@ -51,7 +51,7 @@ def read_initial_weights(path: Path, backbone: str, cell_types: Sequence[str], p
         path: a checkpoint, or bare weights, of which the last layer cannot be used: nothing says what its rows mean.
         backbone: a key of `BACKBONES`.
         cell_types: in the order of the network's outputs.
-        partial: be content with those tensors that fit.
+        partial: accept a file of which only some tensors fit.
 
     Raises:
         InputError: the file is not a safetensors file, is of another network and not `partial`, or nothing in it fits.

@@ -13,11 +13,11 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class UninterruptedBlock:
     """A context in which Ctrl-C and SIGTERM wait until its end: `with whole: …`.
 
-    `torn` is true from the start of such a context until its end is reached, and for ever where an error left it:
-    what it was to change may then have been changed in part, and is not to be kept.
+    `torn` is true from the start of the context until its end. If an error leaves the context, it stays true: the data
+    may have been changed in part, and must not be saved.
 
-    A `patient` block lets signals wait after its end too, until `heed` is called: one of several processes that work
-    together must not stop alone.
+    In a `patient` block signals also wait after its end, until `heed` is called. This is for processes that work
+    together, because none of them may stop alone.
     """
 
     def __init__(self, patient: bool = False) -> None:

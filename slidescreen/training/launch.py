@@ -1,4 +1,4 @@
-"""Which process of a training this is: what `torchrun` told it. Imports nothing heavy.
+"""The place of this process in a training, as set by `torchrun`. Imports nothing heavy.
 
 Source: the environment variables of torch.distributed.run (https://pytorch.org/docs/stable/elastic/run.html).
 """
@@ -30,10 +30,10 @@ class Launch:
 
 
 def launch(environment: Mapping[str, str] = os.environ) -> Launch:
-    """What the environment says; one process alone where it says nothing.
+    """Read the place of this process from the environment. Without variables it is the only process.
 
     Raises:
-        InputError: it does not make sense.
+        InputError: the variables contradict each other.
     """
     if not all(name in environment for name in _NEEDED):
         return Launch()
@@ -45,7 +45,7 @@ def launch(environment: Mapping[str, str] = os.environ) -> Launch:
 
 
 def is_first(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether this process speaks for all. Where the environment makes no sense, each speaks for itself."""
+    """Whether this process reports for all. If the environment contradicts itself, each process reports."""
     try:
         return launch(environment).rank == 0
     except InputError:

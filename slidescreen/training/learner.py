@@ -22,11 +22,11 @@ class Learner:
     """The network, the moving average of its weights, and its optimizer.
 
     Args:
-        recipe: of the training; its seed decides the initial weights.
-        device: where it all lies.
-        loss_weights: of the cell types, shape (K,); None where all count the same.
-        teacher: a network whose opinion is learnt beside the labels.
-        group: the processes that train together; None for this one alone.
+        recipe: the training's recipe. Its seed decides the initial weights.
+        device: the device of the networks.
+        loss_weights: weights of the cell types, shape (K,); None if all are equal.
+        teacher: a network whose probabilities are learnt in addition to the labels.
+        group: the processes that train together; None for this process alone.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Learner:
 
     @property
     def judged(self) -> nn.Module:
-        """The network that is validated and kept: the moving average, where there is one."""
+        """The network that is validated and saved: the moving average, if there is one."""
         return self.average if self._recipe.weight_average > 0 else self.network
 
     def start_average(self) -> None:

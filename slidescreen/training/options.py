@@ -71,7 +71,7 @@ class Setting:
         help: what it does, for the reader of `--help`.
         panel: the heading of `--help` under which it stands.
         low, high: the least and the most of a number.
-        flag: the command line's word for it, where that is not the field's name.
+        flag: the command line's option, if it differs from the field's name.
     """
 
     help: str

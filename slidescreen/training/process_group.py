@@ -44,7 +44,7 @@ class ProcessGroup:
         return parts[self.rank]
 
     def from_first(self, compute: Callable[[], T]) -> T:
-        """What the first process computes, told to all. Its expected error, or an interrupt, is raised in all."""
+        """Compute a value in the first process, and send it to all. Expected errors and interrupts are raised in all."""
         if self.size == 1:
             return compute()
         told: list[Any] = [None, None]
@@ -129,7 +129,7 @@ def talking() -> Iterator[None]:
 
 @contextlib.contextmanager
 def joined(uses_gpu: bool) -> Iterator[ProcessGroup]:
-    """This process among those that torchrun started with it; alone where it did not.
+    """The group of processes that torchrun started; a group of one without torchrun.
 
     Raises:
         InputError: they cannot be joined.

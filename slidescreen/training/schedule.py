@@ -34,7 +34,7 @@ class EpochResult:
 
 
 def next_image_size(recipe: Recipe, history: Sequence[EpochResult]) -> int | None:
-    """The size, pixels, at which the next epoch trains; None where the training is over.
+    """The image size of the next epoch, in pixels; None if the training is over.
 
     A stage is over after its epochs, or when `patience` epochs of it have brought no better validation macro F1. The
     last one takes all epochs that remain.

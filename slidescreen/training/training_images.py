@@ -23,14 +23,14 @@ from slidescreen.training.options import Recipe, TrainingOptions
 def read_training_images(
     request: TrainingOptions, workers: int, processes: int, note: Callable[[str], None], progress: Progress
 ) -> tuple[list[LabelledImage], dict[str, Any]]:
-    """The images to learn from and to validate on, and where they came from.
+    """The images to learn from and to validate on, and their origin.
 
     Args:
         request: the user's.
         workers: threads that read.
         processes: that will train together.
-        note: told what is left out, and what the images cannot teach.
-        progress: told how many are read.
+        note: receives remarks on images left out, and on types that the images cannot teach.
+        progress: receives the number of images read.
 
     Raises:
         InputError: there are none to train with, or an interrupted training had others or other options.
