@@ -44,7 +44,7 @@ class ProcessGroup:
         return parts[self.rank]
 
     def from_first(self, compute: Callable[[], T]) -> T:
-        """Compute a value in the first process, and send it to all. Expected errors and interrupts are raised in all."""
+        """Compute a value in the first process and send it to all. Expected errors and interrupts are raised in all."""
         if self.size == 1:
             return compute()
         told: list[Any] = [None, None]
