@@ -123,7 +123,7 @@ def stages(
             engine.probabilities(np.stack(pixels))
             name = f"{backbone}, fp32"
             rows.append((name, (time.perf_counter() - started) / len(pixels)))
-            limits[name] = _operations(backbone, size)
+            limits[name] = operations(backbone, size)
         whole = sum(seconds for _, seconds in rows)
         print("| stage | ms an image | share | GFLOP | of the matrix peak |")
         print("| --- | ---: | ---: | ---: | ---: |")
@@ -263,7 +263,7 @@ def _bare_rate(folder: Path, weights: Path, precision: str, threads: int) -> flo
     return len(decoded) / (time.perf_counter() - started)
 
 
-def _operations(backbone: str, size: int) -> float:
+def operations(backbone: str, size: int) -> float:
     """Floating-point operations for one image, a multiplication and an addition being two."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode

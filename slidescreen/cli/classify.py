@@ -121,7 +121,7 @@ PrecisionOption = Annotated[
     str,
     typer.Option(
         metavar="|".join(Precision),
-        help="auto takes bf16 where it was measured to give the same calls, else fp32; on a GPU half precision. "
+        help="auto takes bf16 where it was measured to give the same calls, else fp32. "
         "fp16 needs a GPU, int8 an ensemble with 8-bit networks. fp32+bf16 gives each member its own.",
         autocompletion=_precisions,
         rich_help_panel=MACHINE,

@@ -41,7 +41,8 @@ def configure(options: EngineOptions, measured: Measured | None = None) -> Engin
         raise InputError("--fast needs OpenVINO, which runs on the CPU: use --engine openvino")
     from slidescreen.engine import pytorch
 
-    return EngineConfiguration(EngineKind.PYTORCH, device, pytorch.choose_precision(options.precision, device))
+    precision = pytorch.choose_precision(options.precision, device, measured.precisions if measured else {})
+    return EngineConfiguration(EngineKind.PYTORCH, device, precision)
 
 
 def load_engines(

@@ -1,12 +1,13 @@
 """How calls in other precisions differ from calls in float32."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen import cells
+from slidescreen.engine.options import Precision, parts_of
 from slidescreen.statistics import classification
 
 UNASKED = (0.005, 0.002)
@@ -53,6 +54,18 @@ class PrecisionAgreement:
 
     def _within(self, most_calls: float, most_f1: float) -> bool:
         return self.calls_changed <= most_calls and abs(self.macro_f1_change) <= most_f1
+
+
+def harmless_with(precision: str, measured: Mapping[str, PrecisionAgreement]) -> str:
+    """The precision in all members if it was measured to be harmless, else in those where it was, else float32.
+
+    Args:
+        precision: such as `bf16`.
+        measured: an ensemble's agreement by precision, as `options.joined` writes it.
+    """
+    those = {Precision.FP32, precision}
+    harmless = [name for name, found in measured.items() if found.harmless and those.issuperset(parts_of(name))]
+    return precision if precision in harmless else next(iter(harmless), str(Precision.FP32))
 
 
 def agreement(

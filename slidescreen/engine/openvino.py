@@ -18,7 +18,7 @@ from scipy import special
 from slidescreen.data.images import Pixels
 from slidescreen.engine import cache, devices
 from slidescreen.engine.devices import has_8_bit_products, threads_in_words
-from slidescreen.engine.exactness import PrecisionAgreement
+from slidescreen.engine.exactness import PrecisionAgreement, harmless_with
 from slidescreen.engine.feature_outputs import with_features
 from slidescreen.engine.interface import EngineConfiguration, MemberEngines, NetworkOutputs
 from slidescreen.engine.openvino_core import core
@@ -121,10 +121,8 @@ def choose_precision(asked: str, measured: Mapping[str, PrecisionAgreement]) -> 
         InputError: OpenVINO on a CPU, this ensemble or this processor does not support the user's choice.
     """
     if asked == Precision.AUTO:
-        harmless = [name for name, found in measured.items() if found.harmless and Precision.INT8 not in parts_of(name)]
-        if not harmless or not _has_bf16():
-            return Precision.FP32
-        return Precision.BF16 if Precision.BF16 in harmless else harmless[0]
+        harmless = harmless_with(Precision.BF16, measured)
+        return harmless if harmless != Precision.FP32 and _has_bf16() else Precision.FP32
     for each in parts_of(asked):
         if each not in _HINTS:
             raise InputError(f"--precision {each} needs a GPU; on the CPU use one of {', '.join(_HINTS)}")

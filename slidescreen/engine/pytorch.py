@@ -1,6 +1,6 @@
-"""Inference with PyTorch: on an NVIDIA GPU, and on processors that OpenVINO does not support."""
+"""Inference with PyTorch: on an NVIDIA GPU (see `gpu`), and on processors that OpenVINO does not support."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from slidescreen.data.images import Pixels
 from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.devices import threads_in_words
+from slidescreen.engine.exactness import PrecisionAgreement, harmless_with
+from slidescreen.engine.gpu import AT_ONCE, GpuEngine, batch_on
 from slidescreen.engine.interface import MemberEngines, NetworkOutputs
 from slidescreen.engine.options import Device, Precision, for_each, parts_of
+from slidescreen.engine.transfer import PixelTransfer
 from slidescreen.errors import InputError
 from slidescreen.models.checkpoints import load_network
 from slidescreen.models.features import classify_with_features
@@ -59,8 +62,6 @@ class TorchEngine:
     def outputs(self, pixels: Pixels) -> NetworkOutputs:
         """The probabilities (N, K) and the features (N, F) of a batch."""
         batch = torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2)  # already channels_last
-        if self.device.type == "cuda":
-            batch = batch.pin_memory().to(self.device, non_blocking=True)
         images = batch.float().mul_(self._scale).add_(self._offset)
         images = images.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
@@ -68,8 +69,13 @@ class TorchEngine:
         return NetworkOutputs(logits.double().softmax(dim=1).cpu().numpy(), features.cpu().numpy())
 
 
-def choose_precision(asked: str, device: str) -> str:
-    """The precision that `auto` means on `cuda` or `cpu`: half precision on a GPU.
+def choose_precision(asked: str, device: str, measured: Mapping[str, PrecisionAgreement]) -> str:
+    """The precision that `auto` means on `cuda` or `cpu`: half precision on a GPU, if it was measured to be harmless.
+
+    Args:
+        asked: the user's choice.
+        device: where to compute.
+        measured: the ensemble's agreement in other precisions, of all members or of some.
 
     Raises:
         InputError: this precision is available with OpenVINO only.
@@ -80,7 +86,8 @@ def choose_precision(asked: str, device: str) -> str:
         return asked
     if device == Device.CPU:
         return Precision.FP32
-    return Precision.BF16 if torch.cuda.is_bf16_supported(including_emulation=False) else Precision.FP16
+    half = Precision.BF16 if torch.cuda.is_bf16_supported(including_emulation=False) else Precision.FP16
+    return harmless_with(half, measured)
 
 
 def load(members: Sequence[Member], device: str, precision: str, threads: int) -> MemberEngines:
@@ -90,14 +97,14 @@ def load(members: Sequence[Member], device: str, precision: str, threads: int) -
         InputError: a file is no checkpoint, or its weights do not fit.
     """
     keep_memory()
-    where = torch.device(device)
-    engines = [
-        TorchEngine(member.path, where, each)
-        for member, each in zip(members, for_each(precision, len(members)), strict=True)
-    ]
+    where, version = torch.device(device), torch.__version__.split("+")[0]
+    precisions = for_each(precision, len(members))
+    each = list(zip(members, precisions, strict=True))
     if device == Device.CUDA:
-        processor = torch.cuda.get_device_name(where)
-    else:
-        torch.set_num_threads(threads)
-        processor = f"CPU, {threads_in_words(threads)}"
-    return MemberEngines(engines, f"{processor}, PyTorch {torch.__version__.split('+')[0]}, {precision}", _BATCH)
+        transfer = PixelTransfer(where)
+        on_gpu = [GpuEngine(member.path, where, its, transfer) for member, its in each]
+        description = f"{torch.cuda.get_device_name(where)}, PyTorch {version}, {precision}"
+        return MemberEngines(on_gpu, description, batch_on(on_gpu, where), AT_ONCE, arithmetics=precisions)
+    torch.set_num_threads(threads)
+    engines = [TorchEngine(member.path, where, its) for member, its in each]
+    return MemberEngines(engines, f"CPU, {threads_in_words(threads)}, PyTorch {version}, {precision}", _BATCH)
