@@ -8,9 +8,11 @@ import pickle
 import re
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from importlib.util import find_spec
@@ -27,7 +29,7 @@ from slidescreen.runs.ray_worker import Job, SlideCalls, Unfit
 LOCAL, ANY = "local", "auto"
 _ADDRESS = re.compile(r"[\w.\-]+:\d+|\[[0-9a-fA-F:]+\]:\d+")
 _STORE = 100 * 2**20  # bytes: the calls of a few slides are small
-_LONGEST_WAIT = 60.0  # seconds
+_LONGEST_WAIT = 120.0  # seconds; on a loaded machine a cluster of its own takes long to start
 _LONGEST_FOLDER = 30  # letters: sockets lie below it, and their paths may not be long
 _LOST = {
     "OutOfMemoryError": "its machine ran out of memory",
@@ -145,14 +147,29 @@ def _join(address: str, held: contextlib.ExitStack) -> None:
         ray.init(**options, log_to_driver=False, logging_level=logging.CRITICAL)
 
     try:
-        with _nothing_said():
-            interruptibly(join, _LONGEST_WAIT)  # and on a thread of its own Ray leaves this process's signals alone
+        with _nothing_said(), _own_signals():
+            if address == LOCAL:
+                join()  # Ray's processes end with the thread that started them
+            else:
+                interruptibly(join, _LONGEST_WAIT)
     except TimeoutError as error:
         raise InputError(f"--ray {address}: no Ray cluster answers there within {_LONGEST_WAIT:g} s") from error
     except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise InputError(f"--ray {address}: no cluster could be joined: {reason}{_token_hint()}") from error
     held.callback(ray.shutdown)
+
+
+@contextlib.contextmanager
+def _own_signals() -> Iterator[None]:
+    """Put back the answers to signals: Ray has SIGTERM end the process at once, and abort it below Python."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def _token_hint() -> str:

@@ -207,6 +207,26 @@ def test_a_killed_driver_is_resumed_and_no_slide_counts_twice(
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_command_writes_what_was_finished(
+    slides: Path, nodes: TwoNodes, ensemble_folder: Path, number: signal.Signals, code: int
+) -> None:
+    for more in range(SLIDES, 60):
+        write_cells(slides / f"S{more}", 3, first_seed=10 * more)
+    arguments = [slides, "--out", "run", "--ray", nodes.address, "--threads", "1", "--batch-size", "1"]
+    environment = {**os.environ, "SLIDESCREEN_ENSEMBLE": str(ensemble_folder)}
+    driver = subprocess.Popen([sys.executable, "-m", "slidescreen", "classify", *map(str, arguments)], env=environment)
+    until = time.monotonic() + 60
+    while len(list(Path("run").glob(".finished/*.json"))) < 5 and time.monotonic() < until and driver.poll() is None:
+        time.sleep(0.02)
+    driver.send_signal(number)
+    assert driver.wait(60) == code
+    record = told_by("run")
+    assert record["unfinished_slides"]
+    assert len(tables("run")[1].splitlines()) - 1 == 60 - len(record["unfinished_slides"]) >= 5
+
+
+@pytest.mark.soak
 def test_a_processor_of_another_type_is_told_apart_and_measured(
     command: Command, slides: Path, nodes: TwoNodes, tasks: Tasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -226,7 +246,7 @@ def test_a_processor_of_another_type_is_told_apart_and_measured(
 
 
 @pytest.mark.soak
-def test_a_machine_with_other_weights_does_not_take_part(
+def test_a_machine_with_another_program_does_not_take_part(
     command: Command, slides: Path, nodes: TwoNodes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from slidescreen.runs import classification
