@@ -23,7 +23,7 @@ MEANINGS: Mapping[int, str] = {
     ExitCode.SOME_UNREADABLE: "finished, but some images could not be read, a slide has no images, or a side file "
     "(log, history, status, record, exported result, redirected output) could not be written",
     ExitCode.NOTHING_CLASSIFIED: "nothing could be classified",
-    ExitCode.INTERRUPTED: "interrupted (Ctrl-C); what was finished is kept",
-    ExitCode.TERMINATED: "ended by SIGTERM; what was finished is kept",
+    ExitCode.INTERRUPTED: "interrupted (Ctrl-C); finished work is kept",
+    ExitCode.TERMINATED: "ended by SIGTERM; finished work is kept",
 }
 """As `slidescreen info` and docs/reference/exit-codes.md say it."""
