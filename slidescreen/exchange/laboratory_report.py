@@ -204,8 +204,29 @@ def _remarks(slides: Sequence[SlideResult], verdict: Verdict) -> list[str]:
 
 
 def _sentences(slide: SlideResult) -> list[str]:
-    """A verdict's reasons, divided as in `differential.csv`, so that every way to a report gives the same sentences."""
-    return [sentence for sentence in "; ".join(slide.finding.reasons).split("; ") if sentence]
+    """A verdict's reasons, divided as in `differential.csv`, so that every way to a report gives the same sentences.
+
+    A review follows them.
+    """
+    return [sentence for sentence in "; ".join(slide.finding.reasons).split("; ") if sentence] + _review(slide)
+
+
+def _review(slide: SlideResult) -> list[str]:
+    """Who reviewed a slide in its run's page, and the percentages that matter most by the reviewed types."""
+    review = slide.review
+    if review is None or not review.counts:
+        return []
+    what = "Reviewed and signed in the page" if review.signed else "Reviewed in part, not signed,"
+    when = f" ({printable(review.time)})" if review.time else ""
+    counted = [
+        f"{cells.DISPLAY_NAMES[name].lower()} {'undefined' if percent is None else f'{percent:.1f}%'}"
+        for name in ("blasts", "immature_granulocytes")
+        for percent in (review.shares[name].percent,)
+    ]
+    return [
+        f"{what} by {printable(review.by)}{when}: by the reviewed cell types {', '.join(counted)}. "
+        "All other figures here are the software's"
+    ]
 
 
 def _software(info: Mapping[str, Any], slides: Sequence[SlideResult]) -> Software:

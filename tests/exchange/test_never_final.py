@@ -3,6 +3,7 @@
 import itertools
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from test_screening import NORMAL
 from slidescreen import cells
 from slidescreen.exchange.result_status import ResultStatus
 from slidescreen.screening.finding import Verdict
+from slidescreen.screening.slide_review import CellReview, SlideReview, reviewed_shares
 
 # HL7's own maps from v2 to FHIR, of the tables 0123 (Result Status) and 0085 (Observation Result Status).
 TABLE_0123 = {"R": "partial", "P": "preliminary", "F": "final", "C": "corrected", "X": "cancelled"}
@@ -88,3 +90,28 @@ def verdicts() -> dict[str, Verdict]:
 
 def test_the_runs_tried_have_every_verdict() -> None:
     assert {*verdicts().values()} >= {Verdict.CLEAR, Verdict.URGENT, Verdict.INSUFFICIENT}
+
+
+@pytest.mark.parametrize(("signed", "words"), [(True, "Reviewed and signed in the page"), (False, "not signed")])
+def test_a_signed_review_is_told_in_words_and_makes_nothing_final(signed: bool, words: str) -> None:
+    slide = slide_of("S1", LEUKAEMIC)
+    said = {call.image: CellReview("monocyte", "A|B") for call in slide.calls if call.cell_type == "myeloblast"}
+    shares = reviewed_shares(slide.calls, said)
+    review = SlideReview(said, tuple(said), ("A|B",), "2026-11-24T08:00:00+00:00", signed, (), shares)
+    files = exported(run_of(replace(slide, review=review)), BOTH)
+    told = {
+        f"{words} by A|B (2026-11-24T08:00:00+00:00): by the reviewed cell types blasts 0.0%, immature granulocytes "
+        f"{shares['immature_granulocytes'].percent:.1f}%. All other figures here are the software's"
+        if signed
+        else f"Reviewed in part, {words}, by A|B"
+    }
+    text = files["S1.hl7"].decode()
+    bundle = json.loads(files["S1.fhir.json"])
+    reports = [e["resource"] for e in bundle["entry"] if e["resource"]["resourceType"] == "DiagnosticReport"]
+    notes = [each[3].replace("\\F\\", "|") for each in segments(text, "NTE")]
+    for sentence in told:
+        assert any(sentence in note for note in notes)
+        assert sentence in reports[0]["conclusion"]
+    assert statuses_of_message(text)[0] == ["R"]
+    assert {*statuses_of_message(text)[1]} <= {"P", "X"}
+    assert reports[0]["status"] == "partial"
