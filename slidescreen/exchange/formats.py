@@ -41,7 +41,7 @@ class ExportedFile:
 
     Attributes:
         name: the file's name, unique and legal on every system.
-        outcome: a digest of the data on which a receiver acts: figures, verdict, flags and order.
+        outcome: a digest of the data on which a receiver acts: figures, verdict, flags, order and review.
         outdated: whether the result is from an earlier run and the slide has since vanished or is changing.
         content: makes the file's bytes. Raises OutputError, or InputError if the run's record is damaged.
     """
@@ -145,7 +145,9 @@ def _acted_on(slide: SlideResult) -> tuple[object, ...]:
     """The data of a slide on which a receiver acts. Vanished images do not count as a change."""
     found, finding = slide.differential, slide.finding
     flags = tuple(str(flag) for flag in finding.flags if flag not in (Flag.VANISHED, Flag.CHANGING))
-    return str(finding.verdict), flags, _figures(found)
+    review = slide.review
+    reviewed = (review.signed, review.by, review.time) if review is not None and review.counts else ()
+    return str(finding.verdict), flags, _figures(found), *reviewed
 
 
 def _figures(found: Differential) -> tuple[str, ...]:

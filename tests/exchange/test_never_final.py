@@ -12,6 +12,8 @@ from drawn_slides import BOTH, LEUKAEMIC, ONLY_PLATELETS, exported, of_twelve_ty
 from test_screening import NORMAL
 
 from slidescreen import cells
+from slidescreen.exchange.formats import ExportedFile, Exporter
+from slidescreen.exchange.options import ExportFormat, ExportOptions
 from slidescreen.exchange.result_status import ResultStatus
 from slidescreen.screening.finding import Verdict
 from slidescreen.screening.slide_review import CellReview, SlideReview, reviewed_shares
@@ -90,6 +92,18 @@ def verdicts() -> dict[str, Verdict]:
 
 def test_the_runs_tried_have_every_verdict() -> None:
     assert {*verdicts().values()} >= {Verdict.CLEAR, Verdict.URGENT, Verdict.INSUFFICIENT}
+
+
+def test_a_review_is_sent_to_who_got_the_slide_without_it() -> None:
+    slide = slide_of("S1", NORMAL)
+    review = SlideReview({}, (), ("A",), "", True, (), reviewed_shares(slide.calls, {}))
+    outcomes = {
+        file.outcome
+        for each in (slide, replace(slide, review=review), replace(slide, review=replace(review, signed=False)))
+        for file in Exporter(ExportOptions((ExportFormat.HL7,))).files(run_of(each))
+        if isinstance(file, ExportedFile)
+    }
+    assert len(outcomes) == 2
 
 
 @pytest.mark.parametrize(("signed", "words"), [(True, "Reviewed and signed in the page"), (False, "not signed")])
