@@ -36,7 +36,7 @@ from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.engine.options import Device, EngineKind, Precision
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.ensembles.familiarity import EXACT
+from slidescreen.ensembles.familiarity import EXACT, Familiarity
 from slidescreen.ensembles.location import default_ensemble
 from slidescreen.ensembles.member_predictions import MemberPredictions, predict
 from slidescreen.ensembles.pipeline import Pipeline
@@ -46,7 +46,6 @@ from slidescreen.screening.finding import Flag
 from slidescreen.screening.thresholds import default_thresholds
 from slidescreen.screening.unfamiliar_cells import has_unknown_cells, is_unfamiliar
 from slidescreen.statistics.intervals import clopper_pearson
-from slidescreen.statistics.roc import auroc
 
 HOME_CAMERAS = "allidb"
 UNKNOWN = ("plasma_cell", "promonocyte")
@@ -277,6 +276,18 @@ def _print_unknown(model: Ensemble, data: Path) -> None:
 
     Cells of a patient are always judged by what was learned from those of other patients.
     """
+    found, labels = _looked_at(model, data)
+    print("\n| unknown cells against known ones, AUROC | none shown | shown, other patients' | shown the other type |")
+    print("| --- | ---: | ---: | ---: |")
+    ways = [_above_known(found, labels, names) for names in ({}, dict.fromkeys(UNKNOWN, UNKNOWN), _OTHER)]
+    for names in (*((name,) for name in UNKNOWN), UNKNOWN):
+        of_these = np.isin(labels, names)
+        scores = [" / ".join(f"{area:.3f}" for area in above[of_these].mean(axis=0)) for above in ways]
+        print(f"| {' and '.join(names)} ({of_these.sum()}): unfamiliarity / kind | {' | '.join(scores)} |", flush=True)
+
+
+def _looked_at(model: Ensemble, data: Path) -> tuple[dict[str, MemberPredictions], np.ndarray]:
+    """What the networks see in training cells (`seen`), validation, test and unknown cells, and the latter's labels."""
     images = read_labels(data, LabelRules(frozenset((*UNKNOWN, "normal_unspecified"))))
     at_home = [image for image in images.images if image.label in model.cell_types]
     split = {name: [image for image in at_home if image.split == name] for name in Split}
@@ -289,53 +300,45 @@ def _print_unknown(model: Ensemble, data: Path) -> None:
         name: predict(model, engines, group, lambda _done, _of: None, with_features=True)
         for name, group in groups.items()
     }
-    labels = np.asarray([image.label for image in unknown])
-    print("\n| unknown cells against known ones, AUROC | none shown | shown, other patients' | shown the other type |")
-    print("| --- | ---: | ---: | ---: |")
-    ways = [_grades_by_patient(found, labels, names) for names in ({}, dict.fromkeys(UNKNOWN, UNKNOWN), _OTHER)]
-    for names in (*((name,) for name in UNKNOWN), UNKNOWN):
-        of_these = np.isin(labels, names)
-        cells_ = [(known, new[of_these]) for known, new in ways]
-        scores = [" / ".join(_auroc(known[:, at], new[:, at]) for at in (0, 1)) for known, new in cells_]
-        print(f"| {' and '.join(names)} ({of_these.sum()}): unfamiliarity / kind | {' | '.join(scores)} |", flush=True)
+    return found, np.asarray([image.label for image in unknown])
 
 
-def _grades_by_patient(
+def _above_known(
     found: Mapping[str, MemberPredictions], labels: np.ndarray, shown: Mapping[str, tuple[str, ...]]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Unfamiliarity and strangeness of known cells (N, 2) and of unknown ones (U, 2), each part of patients in turn.
+) -> np.ndarray:
+    """The share of known cells that each unknown cell exceeds in unfamiliarity and in strangeness (U, 2).
 
-    `shown`: for unknown cells of each label, those that are shown. Known cells are judged after all were shown.
+    Its mean is the AUROC. Unknown cells are judged by what was shown of other patients, and known cells by the same.
+
+    Args:
+        found: of training cells (`seen`), validation and test cells, and unknown cells.
+        labels: of the unknown cells.
+        shown: for unknown cells of each label, the labels of the cells that are shown.
     """
-    patients = np.asarray([image.slide for image in found["unknown"].images])
-    parts = np.asarray([zlib.crc32(str(name).encode()) % _FOLDS for name in patients])
-    new = np.empty((len(labels), 2))
-    known = []
+    patients = [image.slide for image in found["unknown"].images]
+    parts = np.asarray([zlib.crc32(name.encode()) % _FOLDS for name in patients])
+    above = np.empty((len(labels), 2))
     for part in range(_FOLDS):
         for label in UNKNOWN:
-            chosen = np.isin(labels, shown.get(label, ())) & (parts != part)
-            cells_shown = ShownCells(tuple(labels[chosen].tolist()), _of(found["unknown"], chosen))
-            home = measure(
-                {EXACT: found["seen"]}, {EXACT: found["validation"]}, {EXACT: cells_shown} if chosen.any() else {}
-            )
-            if home is None:
-                raise typer.BadParameter("there are too few cells")
-            arithmetic = [EXACT] * len(home.networks)
             judged = (labels == label) & (parts == part)
-            new[judged] = home.of_all(arithmetic, _of(found["unknown"], judged))
-            known.append(
-                np.concatenate([home.of_all(arithmetic, found[name].features) for name in ("validation", "test")])
-            )
-    return np.mean(known, axis=0), new
+            home = _home(found, labels, np.isin(labels, shown.get(label, ())) & (parts != part))
+            arithmetic = [EXACT] * len(home.networks)
+            known = [home.of_all(arithmetic, found[name].features) for name in ("validation", "test")]
+            unknown = home.of_all(arithmetic, _of(found["unknown"], judged))
+            above[judged] = (unknown[:, None] > np.concatenate(known)[None]).mean(axis=1)
+    return above
+
+
+def _home(found: Mapping[str, MemberPredictions], labels: np.ndarray, chosen: np.ndarray) -> Familiarity:
+    cells_shown = ShownCells(tuple(labels[chosen].tolist()), _of(found["unknown"], chosen))
+    home = measure({EXACT: found["seen"]}, {EXACT: found["validation"]}, {EXACT: cells_shown} if chosen.any() else {})
+    if home is None:
+        raise typer.BadParameter("there are too few cells")
+    return home
 
 
 def _of(predictions: MemberPredictions, chosen: np.ndarray) -> tuple[np.ndarray, ...]:
     return tuple(features[chosen] for features in predictions.features)
-
-
-def _auroc(known: np.ndarray, unknown: np.ndarray) -> str:
-    truth = np.arange(len(known) + len(unknown)) >= len(known)
-    return f"{auroc(truth, np.concatenate([known, unknown])):.3f}"
 
 
 def _print_time(model: Ensemble) -> None:

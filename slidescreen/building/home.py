@@ -41,7 +41,7 @@ _BELOW = 0.975
 _MOST_AT_HOME, _MOST = 0.5, 0.8  # shares; one patient in 22 of the shipped hospitals has about the first
 _LEAST_OF_A_SLIDE, _LEAST_SLIDES, _UNSEEN_CORRELATION = 20, 5, 0.05
 _CORRELATIONS = (1e-4, 0.3)
-_LEAST_SHOWN = 20  # cells of a type without a class
+_LEAST_SHOWN = 10  # cells of a type without a class
 _FREEDOM = 0.003  # inverse strength of the penalty, chosen across patients
 
 

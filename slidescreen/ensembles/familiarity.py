@@ -24,7 +24,8 @@ from slidescreen.statistics.distances import distances
 Floats = NDArray[np.float64]
 Features = NDArray[np.float32]
 
-OPTICS_POWER, KIND_POWER = 4, 2  # powers make a measure below its cut small, so that it hardly affects the maximum
+OPTICS_POWER, KIND_POWER = 4, 2
+POWER_BELOW = 12  # of the optics below its cut: makes it small, so that the kind alone ranks cells of a known camera
 LEAST_LIKENESS = -1.5
 """Likeness to a shown type counts from here on. A lower value would find fewer cells of types that were never shown."""
 
@@ -142,5 +143,6 @@ def grades(ratios: Floats) -> Floats:
     Unfamiliarity is the greater of both; strangeness is the kind alone. Both are 1 at the cut. Of the training cells 5%
     exceed it by their unfamiliarity, 2.5% by their strangeness.
     """
-    optics, kind = ratios[:, 0] ** OPTICS_POWER, ratios[:, 1] ** KIND_POWER
+    optics = ratios[:, 0] ** np.where(ratios[:, 0] < 1, POWER_BELOW, OPTICS_POWER)
+    kind = ratios[:, 1] ** KIND_POWER
     return np.column_stack([np.maximum(optics, kind), kind])

@@ -107,7 +107,7 @@ def test_cells_like_those_shown_are_told() -> None:
 
 
 def test_few_shown_cells_show_nothing(home: Familiarity) -> None:
-    found = measure({"fp32": cells(800, 1)}, {"fp32": cells(600, 2)}, shown(19))
+    found = measure({"fp32": cells(800, 1)}, {"fp32": cells(600, 2)}, shown(9))
     assert found is not None
     assert found.shown == ()
     assert np.array_equal(grades(found, cells(50, 8)), grades(home, cells(50, 8)))
