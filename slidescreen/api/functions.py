@@ -59,7 +59,7 @@ def classify(
     """Classify every cell image of every slide in a folder, and write the run's files, as `slidescreen classify` does.
 
     Unchanged slides that an earlier call or command finished are not classified again. Unreadable images are no error;
-    `failures` lists them. Remarks go to the logger `slidescreen`, and to the run's `info`.
+    `failures` lists them. Messages go to the logger `slidescreen` and to the run's `info`.
 
     Args:
         path: a slide's folder, or a folder of slide folders. Nothing is ever written into it.
@@ -68,7 +68,7 @@ def classify(
         device: `auto`, `cuda` or `cpu`.
         engine: `auto`, `openvino` or `pytorch`.
         precision: `auto`, `fp32`, `bf16`, `fp16` or `int8`, or one for each member: `fp32+bf16`.
-        fast: let one network alone decide the cells of which it is certain.
+        fast: let one network decide alone when it is certain of a cell.
         threads: processor threads to use; None for all that this process may use.
         batch_size: images per pass; None for the engine's own batch size.
         workers: number of processes that decode images; None for a number that suits the processor.
@@ -76,10 +76,10 @@ def classify(
         thresholds: TOML file with the laboratory's own limits.
         overwrite: replace the run of another folder in `out`.
         force: classify finished slides again.
-        settle: seconds; slides with a more recent change are left to the next call.
-        keep: days after which a slide whose images are gone moves into the archive.
-        image_timeout: seconds that reading one image may take.
-        log_file: file to which lines of JSON are appended.
+        settle: seconds. Slides that changed more recently wait for the next call.
+        keep: days. A slide without its images moves into the archive after this time.
+        image_timeout: the most seconds for reading one image.
+        log_file: file to which the run appends lines of JSON.
         history: file with the figures of each run; None for `history.csv` in `out`.
         export: `fhir`, `hl7` or `fhir,hl7`: write files for the laboratory's system; None writes none.
         orders: table that joins slides to orders and gives the blood's leukocyte count.
@@ -88,7 +88,7 @@ def classify(
         codes: TOML file with the laboratory's own codes.
         page_cells: the cells shown as pictures in the page, `suspicious` or `all`. None for as many as can be drawn in
             4% of the run's time, or in half a second.
-        ray: `auto`, `local` or `HOST:PORT`: the Ray cluster whose machines classify; None for this machine alone.
+        ray: `auto`, `local` or `HOST:PORT`: the Ray cluster that classifies; None for this machine alone.
         progress: True for a bar on standard error, or a function that receives the number of finished images and of all
             images, or an object with the methods of `RunObserver`.
 
@@ -138,7 +138,7 @@ def classify(
 
 
 def read_run(folder: StrPath) -> ScreenedRun:
-    """Read a run from the folder to which the command or `classify` wrote it, or a month of a run's archive.
+    """Read a run from its folder, or a month of its archive. The command and `classify` write such folders.
 
     Raises:
         InputError: there is no run, or one of its files is missing or damaged.

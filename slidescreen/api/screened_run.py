@@ -132,7 +132,7 @@ class ScreenedRun:
 
     @property
     def slides(self) -> tuple[ScreenedSlide, ...]:
-        """The slides, in the order in which they are to be seen."""
+        """The slides, in the order of the worklist."""
         return tuple(ScreenedSlide(slide, self.cell_types) for slide in self.result.worklist())
 
     @property

@@ -1,7 +1,7 @@
-"""An ensemble and a laboratory's signed cells to an ensemble of its own.
+"""Adapt an ensemble to a laboratory's signed cells.
 
-`adapt_ensemble` reads from top to bottom: what the networks see in the cells, how strongly unsigned types are guarded,
-new last layers, and what is measured of them on cells that they did not learn from.
+`adapt_ensemble` reads from top to bottom. The networks look at the cells. A guard for the unsigned types is chosen.
+New last layers are learnt, and then measured on cells from which they did not learn.
 """
 
 from collections import Counter
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy  # its parts are imported when first used: they take most of a second
+import scipy  # imports its parts at first use; they take most of a second
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
@@ -41,7 +41,7 @@ from slidescreen.statistics.bootstrap import PairedDifference
 from slidescreen.statistics.clusters import rate_difference
 
 Progress = Callable[[str, int, int], None]
-_NO_LOSS = 0.01  # of the accuracy
+_NO_LOSS = 0.01  # a smaller loss of accuracy is tolerated
 
 
 def adapt_ensemble(
@@ -50,16 +50,16 @@ def adapt_ensemble(
     """Adapt the ensemble in `source` to the signed cells of the request, and write the new ensemble's folder.
 
     Args:
-        request: without checkpoints.
+        request: the options, without checkpoints.
         source: the ensemble's folder.
-        progress: told what is being done, how much of it is done, and of how much.
-        note: told what is passed over.
+        progress: receives the name of the step, the amount done and the whole amount.
+        note: receives a message for each thing that is skipped.
 
     Returns:
-        The ensemble in its folder (the old one where adapting does not gain), and what was found.
+        The ensemble in its folder, and what was measured. It is the old ensemble if adapting brings no gain.
 
     Raises:
-        InputError: too few signed cells, an ensemble that cannot be adapted, an ensemble in the way.
+        InputError: there are too few signed cells, the ensemble cannot be adapted, or `out` holds an ensemble.
     """
     if (request.out / "ensemble.json").exists() and not request.overwrite:
         raise InputError(
@@ -84,7 +84,7 @@ def adapt_ensemble(
         for member, means, features in zip(old.members, stored.means, stored.features, strict=True)
     ]
     signed = signed_cells(old, known, looked.features, looked.images, looked.views)
-    with threadpool_limits(1):  # many small products: threads that wait for each other take longer
+    with threadpool_limits(1):  # with many small products, threads would wait for each other
         found, members = judge(old, known, signed, looked.images, progress)
     if not found.adopted:
         kept = storage.save(request.out, old)
@@ -121,9 +121,9 @@ def signed_cells(
     Args:
         old: the ensemble.
         known: its members.
-        features: (N, F) of the cells, of each member.
+        features: (N, F) for each member, the features of the cells.
         images: the N cells.
-        views: (N, V, F) of the cells turned, likewise; None for none.
+        views: (N, V, F) for each member, the features of the turned cells; None for no views.
     """
     allowed = np.stack([np.isin(old.cell_types, _meant_by(image.label)) for image in images])
     groups = tuple(image.slide or f"\0{number}" for number, image in enumerate(images))
@@ -139,7 +139,7 @@ def judge(
     images: Sequence[LabelledImage],
     progress: Progress = lambda *_: None,
 ) -> tuple[Adaptation, tuple[NDArray[np.float64], ...]]:
-    """What adapting brings, and each member's out-of-fold probabilities (N, K)."""
+    """The gain of adapting, and each member's out-of-fold probabilities (N, K)."""
     guard, left_out = crossfit.choose_guard(known, signed, partial(progress, "leaving types out in turn"))
     members = crossfit.out_of_fold(known, signed, guard, partial(progress, "judging across slides"))
     was = [each.old for each in signed.seen]
@@ -172,7 +172,7 @@ def _limits(gain: PairedDifference) -> tuple[float | None, float | None]:
 
 
 def _gains(gain: PairedDifference) -> bool:
-    """Whether there is a gain, and a loss of a point can be excluded where there are slides enough to tell."""
+    """Whether there is a gain. With enough slides the interval must also exclude a loss of one point."""
     low, _ = _limits(gain)
     return gain.difference > 0 and (low is None or low > -_NO_LOSS)
 
@@ -189,7 +189,7 @@ def _with_new_layers(
     found: Adaptation,
     folder: Path,
 ) -> tuple[Ensemble, list[NDArray[np.float64]]]:
-    """The ensemble with last layers learnt from all signed cells, written into a folder; and the mean shifts."""
+    """Write the ensemble with last layers learnt from all signed cells; give it and the mean shifts."""
     told: dict[str, Any] = {"adapted": {"cells": found.cells, "guard": found.guard, "unsigned": list(found.unsigned)}}
     held = crossfit.guards(old.cell_types, found.guard)
     members, shifts = [], []
@@ -204,14 +204,14 @@ def _with_new_layers(
 
 
 def _most_likely(signed: crossfit.SignedCells, members: Sequence[NDArray[np.float64]]) -> NDArray[np.int64]:
-    """(N,) each cell's type; of a group the one that is more probable."""
+    """(N,) each cell's type. For a group, this is its most probable type."""
     return np.asarray(np.where(signed.allowed, signed.voted(members), -1.0).argmax(axis=1))
 
 
 def _exact(
     ensemble: Ensemble, looked: pooled.Looked, images: Sequence[LabelledImage], truth: NDArray[np.int64]
 ) -> MemberPredictions:
-    """What the networks, new last layers and all, make of the cells: nothing below these layers has changed."""
+    """The predictions of the networks with their new last layers. The layers below have not changed."""
     logits = [
         last_layer(member.path).logits(features)
         for member, features in zip(ensemble.members, looked.features, strict=True)
@@ -224,9 +224,9 @@ def _exact(
 def _in_other_precisions(
     ensemble: Ensemble, request: EnsembleOptions, exact: MemberPredictions, folder: Path, progress: Progress
 ) -> Ensemble:
-    """The ensemble with what other arithmetic would change in its calls, and with 8-bit networks where asked for.
+    """Add to the ensemble how other precisions change its calls, and 8-bit networks if requested.
 
-    And with what tells cells and slides that are unlike the laboratory's, where its cells are enough to say so.
+    With enough cells, the ensemble also learns to detect cells and slides unlike the laboratory's.
     """
     configuration = configure(EngineOptions(request.device))
 

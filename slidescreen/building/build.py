@@ -1,4 +1,4 @@
-"""Checkpoints and labelled images to a measured ensemble."""
+"""Build a measured ensemble from checkpoints and labelled images."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -38,15 +38,15 @@ def build_ensemble(
     """Measure the members and their vote on the validation split, and write the ensemble's folder.
 
     Args:
-        progress: told what is being done, how many images of it are done, and of how many.
-        note: told what of the labelled images' folder is passed over.
+        progress: receives the name of the step, the number of finished images and of all images.
+        note: receives a message for each skipped part of the labelled images' folder.
 
     Returns:
         The ensemble in its folder.
 
     Raises:
-        InputError: checkpoints that do not go together, data without a validation split or with too little in it, an
-            ensemble in the way; 8-bit networks are asked for, and there is no NNCF, no OpenVINO or no training split.
+        InputError: the checkpoints do not fit together, the validation split is missing or too small, or `out` holds
+            an ensemble. 8-bit networks are requested, but NNCF, OpenVINO or the training split is missing.
     """
     if (request.out / "ensemble.json").exists() and not request.overwrite:
         raise InputError(
@@ -74,7 +74,7 @@ def build_ensemble(
             ensemble, members=tuple(replace(m, weight=w) for m, w in zip(ensemble.members, found, strict=True))
         )
     ensemble = calibrate(ensemble, exact, request.targets)
-    if configuration.kind == EngineKind.OPENVINO and has_bfloat16():  # otherwise float32 would be measured
+    if configuration.kind == EngineKind.OPENVINO and has_bfloat16():  # without it, float32 would be measured
         ensemble = precisions.with_bf16(ensemble, exact, predictions(ensemble, Precision.BF16))
     with scratch_folder(make_folder(request.out)) as scratch:
         measured = {EXACT: exact}
@@ -98,7 +98,7 @@ def _keep_replay(
     trained: Sequence[LabelledImage],
     progress: Callable[[str, int, int], None],
 ) -> None:
-    """Keep what the networks see in training cells, so that the ensemble can be adapted to a laboratory."""
+    """Keep the features of training cells. Adapting the ensemble to a laboratory needs them."""
     chosen = replay.drawn(trained)
     if len(chosen) < replay.LEAST_CELLS:
         return
@@ -120,10 +120,10 @@ def _check_enough(images: Sequence[LabelledImage], data: Path) -> None:
 
 
 def check_int8(request: EnsembleOptions, configuration: EngineConfiguration, trained: Sequence[LabelledImage]) -> None:
-    """Refuse to make 8-bit networks where that cannot be done.
+    """Check that 8-bit networks can be made.
 
     Raises:
-        InputError: there is no NNCF, no OpenVINO, or no image to calibrate on.
+        InputError: NNCF, OpenVINO or images for the calibration are missing.
     """
     quantisation.require_nncf()
     if configuration.kind != EngineKind.OPENVINO:
@@ -135,7 +135,7 @@ def check_int8(request: EnsembleOptions, configuration: EngineConfiguration, tra
 def in_8_bits(
     ensemble: Ensemble, trained: Sequence[LabelledImage], folder: Path, progress: Callable[[str, int, int], None]
 ) -> Ensemble:
-    """The ensemble with its members' networks in 8-bit integers, written into a folder."""
+    """Write the members' networks in 8-bit integers into a folder, and give the ensemble with them."""
     order = np.random.default_rng(0).permutation(len(trained))[: quantisation.CALIBRATION_CELLS]
     drawn = [trained[place] for place in order.tolist()]
     found: list[Member] = []
@@ -150,7 +150,7 @@ def in_8_bits(
 
 
 def unknown_cells(request: EnsembleOptions) -> list[LabelledImage]:
-    """The images of types that the networks have no class for; not those of the test split."""
+    """The images of types without a class in the networks. The test split is left out."""
     if not request.unknown:
         return []
     names = frozenset(map(cells.normalised, request.unknown))

@@ -1,10 +1,10 @@
-"""How an adaptation fares on cells that it did not learn from: across slides, and with types left out in turn."""
+"""Measure an adaptation on cells outside its training: across slides, and with each type left out in turn."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy  # its parts are imported when first used: they take most of a second
+import scipy  # imports its parts at first use; they take most of a second
 from numpy.typing import NDArray
 
 from slidescreen import cells
@@ -16,9 +16,9 @@ from slidescreen.statistics.held_layer import Floats
 GUARDS = (1.0, 0.85, 0.7, 0.55, 0.4)
 FOLDS = 5
 CURVE = (10, 20, 50, 100)
-_OF_A_TYPE = 60  # cells that types left out in turn are judged with: enough, and fast
-_NO_FALL = 0.01  # of the mean recall: less is chance
-_LEAST = 10  # cells of a type, or leaving it out shows nothing
+_OF_A_TYPE = 60  # cells of each type to learn from while a type is left out: enough, and fast
+_NO_FALL = 0.01  # of the mean recall; a smaller fall is chance
+_LEAST = 10  # cells of a type that leaving it out needs
 
 
 @dataclass(frozen=True)
@@ -26,11 +26,11 @@ class SignedCells:
     """A laboratory's signed cells as the members see them.
 
     Attributes:
-        seen: by each member.
-        allowed: (N, K) the types that each cell may be.
-        groups: (N,) its slide, or a name of its own where that is not known.
-        weights: of the members' vote.
-        rule: of the vote.
+        seen: what each member sees.
+        allowed: (N, K) the possible types of each cell.
+        groups: (N,) the cell's slide, or a name of the cell's own if the slide is unknown.
+        weights: the weights of the members' vote.
+        rule: the rule of the vote.
         cell_types: the K types.
     """
 
@@ -47,11 +47,11 @@ class SignedCells:
         return np.asarray(self.allowed.argmax(axis=1))
 
     def right(self, called: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """(N,) whether each cell is called what it may be."""
+        """(N,) whether each cell's call is one of its possible types."""
         return np.asarray(self.allowed[np.arange(len(called)), called])
 
     def where(self, chosen: NDArray[np.int64]) -> "SignedCells":
-        """Some of them."""
+        """The chosen cells."""
         return SignedCells(
             tuple(each.where(chosen) for each in self.seen),
             self.allowed[chosen],
@@ -67,7 +67,7 @@ class SignedCells:
 
 
 def guards(cell_types: Sequence[str], guard: float) -> Floats:
-    """(K,) how much of its old probability each unsigned type keeps: blasts and promyelocytes all of it."""
+    """(K,) the part of its old probability that each unsigned type keeps. Blasts and promyelocytes keep all."""
     found = np.full(len(cell_types), guard)
     found[cells.indices(cell_types, cells.BLAST_EQUIVALENTS)] = 1.0
     return found
@@ -80,14 +80,14 @@ def out_of_fold(
     progress: Callable[[int, int], None] = lambda *_: None,
     most: int | None = None,
 ) -> tuple[Floats, ...]:
-    """Each member's probabilities (N, K) of each cell, learnt from the cells of other slides.
+    """Each member's probabilities (N, K). For each cell the member learns from the cells of other slides.
 
     Args:
-        members: as they were.
+        members: the members before the adaptation.
         signed: the laboratory's cells.
-        guard: of unsigned types.
-        progress: told how many parts are done, and of how many.
-        most: cells of a type that are learnt from; None for all.
+        guard: the guard of unsigned types.
+        progress: receives the number of finished parts and of all parts.
+        most: the most cells of a type to learn from; None for all.
     """
     parts = folds_of(signed.kinds.tolist(), signed.groups, FOLDS)
     found = tuple(np.zeros(signed.allowed.shape) for _ in signed.seen)
@@ -104,12 +104,14 @@ def out_of_fold(
 def choose_guard(
     members: Sequence[KnownMember], signed: SignedCells, progress: Callable[[int, int], None]
 ) -> tuple[float, dict[str, tuple[float, float]]]:
-    """The weakest guard at which types left out in turn are found as often as by the old networks; else the strongest.
+    """Choose the weakest guard that keeps the recall of left-out types.
 
-    Views of the cells are left aside: they would change the recalls little, and take most of the time.
+    Each type is left out in turn. Its recall is compared with the recall of the old networks. If even the strongest
+    guard loses recall, the strongest is chosen. Views of the cells are not used, because they change the recalls little
+    and take most of the time.
 
     Returns:
-        The guard, and of each type left out its recall as it was and after adapting to the others.
+        The guard, and the recall of each left-out type: before, and after adapting to the other types.
     """
     signed = replace(signed, seen=tuple(each.without_views() for each in signed.seen))
     kinds, single = signed.kinds, signed.allowed.sum(axis=1) == 1
@@ -140,7 +142,7 @@ def choose_guard(
 
 
 def learning_curve(members: Sequence[KnownMember], signed: SignedCells, guard: float) -> dict[str, float]:
-    """The share of cells called right after learning from so many of each type, at most; as long as there are more."""
+    """The share of right calls after learning from at most N cells of each type, by N below the largest count."""
     found = {}
     largest = int(np.bincount(signed.kinds).max())
     for most in CURVE:
@@ -151,14 +153,14 @@ def learning_curve(members: Sequence[KnownMember], signed: SignedCells, guard: f
 
 
 def first_of_each(kinds: NDArray[np.int64], places: NDArray[np.int64], most: int) -> NDArray[np.int64]:
-    """So many of each type at most among some places, drawn always the same."""
+    """Draw at most `most` of the places for each type. The draw is always the same."""
     order = np.random.default_rng(0).permutation(places)
     chosen = [order[kinds[order] == kind][:most] for kind in np.unique(kinds[order]).tolist()]
     return np.sort(np.concatenate(chosen))
 
 
 def _adapted(members: Sequence[KnownMember], taught: SignedCells, asked: SignedCells, guard: float) -> list[Floats]:
-    """Each member's probabilities of some cells after learning from others."""
+    """Each member's probabilities of the cells `asked` after learning from the cells `taught`."""
     held = guards(taught.cell_types, guard)
     found = []
     for member, seen, other in zip(members, taught.seen, asked.seen, strict=True):

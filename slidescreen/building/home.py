@@ -1,4 +1,4 @@
-"""From training and validation cells to what tells the unfamiliar."""
+"""Learn from training and validation cells to detect unfamiliar cells."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -7,7 +7,7 @@ from functools import partial
 from types import MappingProxyType
 
 import numpy as np
-import scipy  # its parts are imported when first used: they take most of a second
+import scipy  # imports its parts at first use; they take most of a second
 from numpy.typing import NDArray
 
 from slidescreen.data.labels import LabelledImage
@@ -36,12 +36,12 @@ MOST_OF_A_SOURCE = 2000
 
 _COMPONENTS = 64
 _LEAST_OF_A_CAMERA, _LEAST_OF_A_TYPE = 50, 5
-_AS_POOLED = 100  # cells of all cameras together that are added to those of one
+_AS_POOLED = 100  # the weight of all cameras together, in cells, when one camera is estimated
 _BELOW = 0.975
-_MOST_AT_HOME, _MOST = 0.5, 0.8  # shares; one patient in 22 of the shipped hospitals has about the first
+_MOST_AT_HOME, _MOST = 0.5, 0.8  # shares; one patient in 22 of the shipped hospitals reaches about 0.5
 _LEAST_OF_A_SLIDE, _LEAST_SLIDES, _UNSEEN_CORRELATION = 20, 5, 0.05
 _CORRELATIONS = (1e-4, 0.3)
-_LEAST_SHOWN = 10  # cells of a type without a class
+_LEAST_SHOWN = 10  # cells of a type without a class that learning needs
 _FREEDOM = 0.003  # inverse strength of the penalty, chosen across patients
 
 
@@ -59,15 +59,15 @@ def measured_familiarity(
     progress: Callable[[str, int, int], None],
     unknown: Sequence[LabelledImage] = (),
 ) -> Familiarity | None:
-    """What tells cells and slides that an ensemble was not measured on; None where there are too few cells.
+    """Learn to detect cells and slides unlike those of the measurement; None if there are too few cells.
 
     Args:
-        ensemble: its members have their 8-bit networks where `measured` has predictions of these.
-        configuration: in which the networks run.
-        trained: the training split; where it is empty, validation cells take its place.
-        measured: of the validation cells, by arithmetic, with features.
-        progress: told what is being done, how many images of it are done, and of how many.
-        unknown: cells of types that the networks have no class for; without training cells they show nothing.
+        ensemble: the ensemble. Its members have 8-bit networks if `measured` has predictions of these networks.
+        configuration: the configuration in which the networks run.
+        trained: the training split. If it is empty, the validation cells replace it.
+        measured: the predictions for the validation cells, by arithmetic, with features.
+        progress: receives the name of the step, the number of finished images and of all images.
+        unknown: cells of types without a class in the networks. Without training cells they are not used.
     """
     chosen = drawn(trained)
     if chosen and len(chosen) < LEAST_CELLS:
@@ -88,7 +88,7 @@ def measured_familiarity(
 
 
 def drawn(images: Sequence[LabelledImage]) -> list[LabelledImage]:
-    """The training images whose features are taken: of each source so many at most, always the same ones."""
+    """Draw at most `MOST_OF_A_SOURCE` training images of each source. The draw is always the same."""
     order = np.random.default_rng(0).permutation(len(images)).tolist()
     taken: Counter[str] = Counter()
     chosen = []
@@ -102,7 +102,7 @@ def drawn(images: Sequence[LabelledImage]) -> list[LabelledImage]:
 
 @dataclass(frozen=True)
 class ShownCells:
-    """Cells of types that the networks have no class for: their labels, and their features (N, F) by each member."""
+    """Cells of types without a class in the networks: their labels, and their features (N, F) for each member."""
 
     labels: tuple[str, ...]
     features: tuple[Features, ...]
@@ -113,16 +113,16 @@ def measure(
     measured: dict[str, MemberPredictions],
     shown: Mapping[str, ShownCells] = MappingProxyType({}),
 ) -> Familiarity | None:
-    """What tells the unfamiliar, by the features of cells that the networks were trained on and of validation cells.
+    """Learn to detect unfamiliar cells from the features of training and validation cells.
 
     Args:
-        seen: of training cells, by arithmetic (`fp32` always, perhaps `int8`), with features; empty where there are
-            none: then each half of the validation cells is measured against the other.
-        measured: of validation cells, likewise.
-        shown: cells without a class, by arithmetic as `seen`.
+        seen: the predictions for training cells, by arithmetic (always `fp32`, perhaps `int8`), with features. If it
+            is empty, each half of the validation cells is measured against the other half.
+        measured: the predictions for validation cells, likewise.
+        shown: cells without a class, by arithmetic as in `seen`.
 
     Returns:
-        None where there are too few cells of either.
+        None if there are too few training or validation cells.
     """
     exact = measured[EXACT]
     fitted = seen or measured
@@ -155,7 +155,7 @@ def measure(
 
 
 def fit(features: Features, sources: Sequence[str], truth: NDArray[np.int64]) -> HomeFeatures:
-    """Where features (N, F) lie, of cells of these sources and types (N,)."""
+    """The distribution of the features (N, F) of cells with these sources and types (N,)."""
     exact = features.astype(np.float64)
     middle, scale = exact.mean(axis=0), exact.std(axis=0) + 1e-6
     scaled = (exact - middle) / scale
@@ -185,15 +185,16 @@ def fit(features: Features, sources: Sequence[str], truth: NDArray[np.int64]) ->
 
 
 def with_shown(home: HomeFeatures, seen: Features, shown: ShownCells, member: int, measured: Features) -> HomeFeatures:
-    """The same, which tells cells like those shown: by a logistic regression for each of their labels.
+    """Let `home` also detect cells like the shown ones, with one logistic regression for each label of these.
 
     Args:
-        home: of the training cells.
-        seen, measured: (N, F), the member's features of training cells, and of validation cells, which give the scale.
+        home: the distribution of the training cells' features.
+        seen: (N, F), the member's features of training cells.
+        measured: (N, F), the member's features of validation cells. They give the scale.
         shown: the cells without a class.
-        member: its position.
+        member: the member's position.
     """
-    from sklearn.linear_model import LogisticRegression  # takes a second
+    from sklearn.linear_model import LogisticRegression  # its import takes a second
 
     known = home.components_of(seen) / home.spread
     unknown = home.components_of(shown.features[member]) / home.spread
@@ -212,15 +213,15 @@ def with_shown(home: HomeFeatures, seen: Features, shown: ShownCells, member: in
 
 
 def _enough(labels: Sequence[str]) -> set[str]:
-    """The labels of which there are cells enough to learn them by."""
+    """The labels that have enough cells to learn from."""
     return {label for label, count in Counter(labels).items() if count >= _LEAST_SHOWN}
 
 
 def usual_share(beyond: NDArray[np.bool_], images: Sequence[LabelledImage]) -> UsualShare:
-    """How many cells (N,) are beyond a cut, and how that clusters on slides: a beta-binomial, by maximum likelihood.
+    """The share of cells (N,) beyond a cut, and its correlation on slides: a beta-binomial by maximum likelihood.
 
-    Images of no known slide say nothing of how slides differ; where too few slides are known, they differ as much as
-    the shipped ensemble's do.
+    Only images with a known slide count for the correlation. With too few slides, the correlation is that of the
+    shipped ensemble.
     """
     rate = (float(beyond.sum()) + 0.5) / (len(beyond) + 1)
     slides = np.asarray([image.slide for image in images])
@@ -252,7 +253,7 @@ def _fitted(predictions: MemberPredictions, member: int, chosen: NDArray[np.bool
 
 
 def _by_halves(predictions: MemberPredictions, member: int) -> Floats:
-    """Ratios of cells by where the others lie: each half is measured against the other one, whole slides together."""
+    """The ratios of cells. Each half is measured against the other half; a slide stays in one half if possible."""
     groups = [image.slide or str(number) for number, image in enumerate(predictions.images)]
     order = {name: place for place, name in enumerate(sorted(set(groups)))}
     first = np.asarray([order[name] % 2 == 0 for name in groups])
@@ -265,7 +266,7 @@ def _by_halves(predictions: MemberPredictions, member: int) -> Floats:
 
 
 def _cameras(sources: Sequence[str]) -> NDArray[np.str_]:
-    """A name for the camera of each cell: its source, where that has cells enough; the others go together."""
+    """A name for the camera of each cell: its source if this has enough cells. The other sources share a name."""
     counts = Counter(sources)
     large = {name for name, count in counts.items() if count >= _LEAST_OF_A_CAMERA}
     rest = sum(count for name, count in counts.items() if name not in large)

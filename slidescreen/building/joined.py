@@ -1,4 +1,4 @@
-"""What was measured on a laboratory's cells, joined with what was known where that laboratory has too few."""
+"""Join a laboratory's measured errors with the known ones, for types with too few cells of the laboratory."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -18,14 +18,14 @@ Counts = NDArray[np.int64]
 
 
 def join(adapted: Ensemble, known: ValidationResult, unsigned: Collection[str]) -> Ensemble:
-    """The adapted ensemble, whose errors for types with few signed cells are those known before.
+    """Give the adapted ensemble the known errors for types with few signed cells.
 
-    Calls of one type vary between slides, and false calls cluster, at least as strongly as was known: a laboratory
-    that signed a few slides cannot show that they do less.
+    The correlations of calls and of false calls on a slide stay at least as high as before. A few signed slides cannot
+    show that they are lower.
 
     Args:
-        adapted: calibrated on the laboratory's cells.
-        known: of the ensemble before.
+        adapted: the ensemble calibrated on the laboratory's cells.
+        known: the measurement of the ensemble before.
         unsigned: types without a signed cell.
     """
     own = adapted.validation
@@ -52,7 +52,7 @@ def join(adapted: Ensemble, known: ValidationResult, unsigned: Collection[str]) 
 
 
 def _joined(own: Counts | None, known: Counts | None, few: NDArray[np.bool_]) -> Counts | None:
-    """Counts whose first axis are types: the laboratory's, and for types with few cells what was known as well."""
+    """The laboratory's counts by type (first axis). For types with few cells, the known counts are added."""
     if own is None or known is None:
         return own
     return np.asarray(own + np.where(few.reshape(-1, *[1] * (known.ndim - 1)), known, 0))
@@ -61,7 +61,7 @@ def _joined(own: Counts | None, known: Counts | None, few: NDArray[np.bool_]) ->
 def _false_calls(
     own: Mapping[str, FalseCalls], known: ValidationResult, types: tuple[str, ...], few: NDArray[np.bool_]
 ) -> dict[str, FalseCalls]:
-    """False calls of each group; those that were known at another certainty are counted however certain."""
+    """False calls of each group. If the known certainty differs, known calls of every certainty are counted."""
     joined = {}
     for group, found in own.items():
         before = known.false_calls.get(group)

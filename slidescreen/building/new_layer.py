@@ -1,14 +1,14 @@
 """A member's last layer, learnt anew from a laboratory's signed cells.
 
-The types that the laboratory signed get new weights, held to the old ones. The types that it did not sign keep the
-old weights, on features moved back by the mean shift between this laboratory and the training cells; so they keep the
-probability that the old network gave them. The result is a plain last layer: the shift goes into its bias.
+Signed types get new weights, which a penalty holds near the old ones. Unsigned types keep the old weights. These
+see features moved back by the mean shift between this laboratory and the training cells. So unsigned types keep the
+probability of the old network. The result is a plain last layer: its bias contains the shift.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-import scipy  # its parts are imported when first used: they take most of a second
+import scipy  # imports its parts at first use; they take most of a second
 from numpy.typing import NDArray
 
 from slidescreen.building.replay import Features
@@ -17,17 +17,17 @@ from slidescreen.statistics.held_layer import Examples, Floats, fit
 
 _COMPONENTS = 256
 _PENALTY, _REPLAY = 0.02, 0.1  # chosen on four laboratories: docs/evidence/adaptation.md
-_EVENED = 0.5  # the power of a type's count that its cells are weighted down by
+_EVENED = 0.5  # a type's cells are weighted down by this power of their count
 
 
 @dataclass(frozen=True)
 class KnownMember:
-    """A member as it was, and what it saw in its training cells.
+    """A member before the adaptation, and the features of its training cells.
 
     Attributes:
-        layer: its last layer.
-        means: (K, F) of each type; not a number where it is not known.
-        mean, scale, basis: (F,), (F,), (F, P): from features to the inputs that the change of the layer uses.
+        layer: the last layer.
+        means: (K, F) the mean features of each type; NaN if unknown.
+        mean, scale, basis: (F,), (F,), (F, P): they turn features into the inputs of the layer's change.
         inputs, logits, truth: (R, P), (R, K), (R,) of some training cells.
     """
 
@@ -41,7 +41,7 @@ class KnownMember:
     truth: NDArray[np.int64]
 
     def projected(self, features: Features) -> Floats:
-        """(N, P) from features (N, F)."""
+        """The inputs (N, P) of features (N, F)."""
         return np.asarray(((features - self.mean) / self.scale) @ self.basis)
 
 
@@ -51,8 +51,8 @@ class SeenCells:
 
     Attributes:
         features: (N, F) of the cells.
-        inputs: (N, 1 + V, P) of each cell, then of its views.
-        logits: (N, 1 + V, K) by the old layer, likewise.
+        inputs: (N, 1 + V, P) of each cell and then of its views.
+        logits: (N, 1 + V, K) of the old layer, likewise.
     """
 
     features: Features
@@ -60,21 +60,21 @@ class SeenCells:
     logits: Floats
 
     def where(self, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> "SeenCells":
-        """Some of them."""
+        """The chosen cells."""
         return SeenCells(self.features[chosen], self.inputs[chosen], self.logits[chosen])
 
     def without_views(self) -> "SeenCells":
-        """The cells themselves."""
+        """The cells without their views."""
         return SeenCells(self.features, self.inputs[:, :1], self.logits[:, :1])
 
     @property
     def old(self) -> Floats:
-        """(N, K) the old probabilities of the cells themselves."""
+        """(N, K) the old probabilities of the cells without their views."""
         return np.asarray(scipy.special.softmax(self.logits[:, 0], axis=1))
 
 
 def known_member(layer: LastLayer, means: Features, features: Features, truth: NDArray[np.int64]) -> KnownMember:
-    """From a member's last layer and its replay."""
+    """A member, made from its last layer and its replay."""
     mean, scale = features.mean(axis=0).astype(np.float64), features.std(axis=0).astype(np.float64) + 1e-3
     scaled = (features - mean) / scale
     _, _, components = np.linalg.svd(scaled, full_matrices=False)
@@ -95,10 +95,10 @@ def learn(member: KnownMember, cells: SeenCells, allowed: NDArray[np.bool_], gua
     """A new last layer, and the mean shift (F,) of the laboratory's features.
 
     Args:
-        member: the old one.
-        cells: the laboratory's, at least one.
-        allowed: (N, K) the types that each cell may be: one, or those of its group.
-        guard: (K,) how much of its old probability each unsigned type keeps, 0–1.
+        member: the old member.
+        cells: the laboratory's cells, at least one.
+        allowed: (N, K) the possible types of each cell: one type, or the types of its group.
+        guard: (K,) the part of its old probability that each unsigned type keeps, 0–1.
     """
     shift = mean_shift(member, cells.features, allowed)
     free = np.flatnonzero(allowed.any(axis=0))
@@ -122,7 +122,7 @@ def learn(member: KnownMember, cells: SeenCells, allowed: NDArray[np.bool_], gua
 
 
 def mean_shift(member: KnownMember, features: Features, allowed: NDArray[np.bool_]) -> Floats:
-    """The mean over signed types of the difference of class means (F,); none where no type is known to both."""
+    """The mean difference of class means (F,) over the types that both sides know; 0 if there is none."""
     single, kind = allowed.sum(axis=1) == 1, allowed.argmax(axis=1)
     known = [t for t in np.unique(kind[single]).tolist() if np.isfinite(member.means[t]).all()]
     if not known:
@@ -135,9 +135,9 @@ def mean_shift(member: KnownMember, features: Features, allowed: NDArray[np.bool
 
 
 def _targets(old: Floats, allowed: NDArray[np.bool_], free: NDArray[np.int64], guard: Floats) -> Floats:
-    """What to learn (N, K): the type that was signed, and for each unsigned type a part of its old probability.
+    """The targets (N, K): the signed type, and for each unsigned type a part of its old probability.
 
-    The types of a group share as the old network says: the laboratory said nothing of that.
+    A label of a group does not tell its types apart, so these share in proportion to their old probabilities.
     """
     left = old * guard
     left[:, free] = 0
@@ -147,6 +147,6 @@ def _targets(old: Floats, allowed: NDArray[np.bool_], free: NDArray[np.int64], g
 
 
 def _evened(kinds: NDArray[np.int64], power: float) -> Floats:
-    """A weight for each cell: less for those of frequent types; they add up to 1."""
+    """A weight for each cell, lower for frequent types. The weights add up to 1."""
     weights = 1 / np.bincount(kinds)[kinds] ** power
     return np.asarray(weights / weights.sum())

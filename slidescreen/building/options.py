@@ -1,4 +1,4 @@
-"""The options for building an ensemble. Imports nothing heavy."""
+"""The options for building an ensemble. This module imports nothing heavy."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,7 @@ from slidescreen.errors import InputError
 
 @dataclass(frozen=True)
 class RejectionTargets:
-    """The target of the rejection threshold: accuracy of the kept cells, and the largest share to reject."""
+    """The targets of the rejection threshold: the kept cells' accuracy, and the largest share to reject."""
 
     accuracy: float = 0.95
     most_unidentified: float = 0.05
@@ -20,10 +20,10 @@ class RejectionTargets:
 
 @dataclass(frozen=True)
 class EnsembleOptions:
-    """What the user asked for. Without `weights` the default ones are taken, or searched.
+    """The user's options. Without `weights`, the default weights are used, or weights are searched.
 
-    `unknown`: labels of cells that the networks have no class for, from which the ensemble learns to tell such cells.
-    `adapt`: an ensemble's folder, or `default`, whose networks are adapted in place of combining checkpoints.
+    `unknown`: labels of cells without a class in the networks. The ensemble learns to detect such cells.
+    `adapt`: an ensemble's folder, or `default`. Its networks are adapted, and no checkpoints are combined.
     """
 
     checkpoints: tuple[Path, ...]

@@ -1,4 +1,4 @@
-"""What an ensemble's networks see in labelled images. An interrupted look goes on where it stopped."""
+"""The features of labelled images in an ensemble's networks. An interrupted computation can be continued."""
 
 import contextlib
 import hashlib
@@ -27,20 +27,20 @@ from slidescreen.models.backbones import EARLY_FEATURES
 from slidescreen.models.member import Member
 
 NAME = "adapting.safetensors"
-_BATCH, _KEPT_EVERY = 16, 16  # images, and batches
+_BATCH, _KEPT_EVERY = 16, 16  # in images, in batches
 _MOST_VIEWS, _MOST_LOOKS = 5, 8000
 
 
 @dataclass(frozen=True)
 class Looked:
-    """Images that could be read, and what each member sees in them.
+    """The readable images, and their features for each member.
 
     Attributes:
-        images: N of them.
-        early: (N, E) of each member, how its first layers respond.
-        features: (N, F) of each member, its last ones.
-        views: (N, V, F) of each member, of the images turned, mirrored, scaled and recoloured a little.
-        appearances: how the images look.
+        images: the N images.
+        early: (N, E) for each member, the features of its first layers.
+        features: (N, F) for each member, the features of its last layers.
+        views: (N, V, F) for each member, the last features of turned, mirrored, scaled and recoloured images.
+        appearances: the measured appearance of each image.
     """
 
     images: tuple[LabelledImage, ...]
@@ -52,17 +52,17 @@ class Looked:
 
 @dataclass(frozen=True)
 class _Row:
-    """Of one image: (1 + V, E + F) of each member, the image itself first."""
+    """One image's features (1 + V, E + F) for each member. The image itself comes first."""
 
     features: tuple[Features, ...]
     appearance: tuple[float, ...]
 
 
-_New = tuple[str, tuple[float, ...], list[Pixels]]  # name, appearance, and of each member its pixels (1 + V, S, S, 3)
+_New = tuple[str, tuple[float, ...], list[Pixels]]  # name, appearance, pixels (1 + V, S, S, 3) for each member
 
 
 def views_of(count: int) -> int:
-    """How many views of each image are worth their time: fewer, the more images there are."""
+    """The number of views of each image. More images get fewer views each, to save time."""
     return min(_MOST_VIEWS, max(_MOST_LOOKS // max(count, 1) - 1, 0))
 
 
@@ -78,13 +78,13 @@ def look_at(
     """The features of images.
 
     Args:
-        members: whose networks look.
-        images: labelled.
-        configuration: in which the networks run.
-        folder: where what was seen is kept until `forget`.
-        progress: told how many images are done, and of how many.
-        note: told of images that cannot be read.
-        views: of each image, beside itself.
+        members: the members that compute the features.
+        images: the labelled images.
+        configuration: the configuration in which the networks run.
+        folder: the folder that keeps the features until `forget`.
+        progress: receives the number of finished images and of all images.
+        note: receives a message for each unreadable image.
+        views: the number of views of each image, without the image itself.
     """
     engines = load_engines(members, replace(configuration, precision=Precision.FP32))
     readers = [BatchRunner(_reader(engine)) for engine in engines.members]
@@ -132,13 +132,13 @@ def look_at(
 
 
 def forget(folder: Path) -> None:
-    """Remove what `look_at` kept."""
+    """Remove the features that `look_at` kept."""
     with contextlib.suppress(OSError):
         (folder / NAME).unlink(missing_ok=True)
 
 
 def _reader(engine: Engine) -> Callable[[Sequence[Pixels]], Floats]:
-    """From images to their features."""
+    """A function that computes the features of images."""
 
     def read(pixels: Sequence[Pixels]) -> Floats:
         return engine.outputs(np.stack(pixels)).features.astype(np.float64)
@@ -147,7 +147,7 @@ def _reader(engine: Engine) -> Callable[[Sequence[Pixels]], Floats]:
 
 
 def _seen(new: Sequence[_New], readers: Sequence[BatchRunner[Pixels]]) -> dict[str, _Row]:
-    """What each member sees in images and their views."""
+    """Each member's features of the images and their views."""
     if not new:
         return {}
     each = len(new[0][2][0])
@@ -178,7 +178,7 @@ def _keep(path: Path, networks: str, rows: dict[str, _Row]) -> None:
 
 
 def _recalled(path: Path, networks: str) -> dict[str, _Row]:
-    """What an interrupted look kept; nothing where it is of other networks or of other views, or damaged."""
+    """The features from an interrupted call; none if the file is damaged or of other networks or views."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 

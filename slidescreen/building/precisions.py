@@ -1,4 +1,4 @@
-"""How an ensemble's calls change in other precisions than float32, measured on labelled images, member by member."""
+"""Measure on labelled images how an ensemble's calls change in precisions other than float32."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,17 +14,17 @@ from slidescreen.ensembles.member_predictions import MemberPredictions
 
 
 def with_bf16(ensemble: Ensemble, exact: MemberPredictions, rough: MemberPredictions) -> Ensemble:
-    """The ensemble with what bfloat16 would change, from predictions of the same images in float32 and in it."""
+    """Add to the ensemble how bfloat16 changes the calls of float32. Both predictions are of the same images."""
     found = measure(ensemble, exact, rough, Precision.BF16)
     return replace(ensemble, validation=replace(ensemble.validation, precisions=found))
 
 
 def with_int8(ensemble: Ensemble, exact: MemberPredictions, coarse: MemberPredictions) -> Ensemble:
-    """The ensemble with what 8-bit integers would change, and with its cascade; its 8-bit networks if they are of use.
+    """Add to the ensemble how 8-bit integers change its calls, and its cascade. Remove useless 8-bit networks.
 
     Args:
-        ensemble: its members have their 8-bit networks.
-        exact, coarse: of the same images in float32 and in 8-bit integers.
+        ensemble: the ensemble. Its members have their 8-bit networks.
+        exact, coarse: predictions of the same images in float32 and in 8-bit integers.
     """
     found = measure(ensemble, exact, coarse, Precision.INT8)
     cascade = find_cascade(ensemble, exact, coarse)
@@ -39,15 +39,15 @@ def with_int8(ensemble: Ensemble, exact: MemberPredictions, coarse: MemberPredic
 def measure(
     ensemble: Ensemble, exact: MemberPredictions, other: MemberPredictions, name: str
 ) -> dict[str, PrecisionAgreement]:
-    """What another precision would change in an ensemble's calls: in all members, or if that is too much, in some.
+    """Measure how another precision changes an ensemble's calls. If that harms, some members keep float32.
 
     Args:
-        exact, other: of the same images in float32 and in the other arithmetic.
-        name: the other one's.
+        exact, other: predictions of the same images in float32 and in the other precision.
+        name: the name of the other precision.
 
     Returns:
-        By precision, as `joined` writes it: `name`, and if that is not harmless, the harmless mixture with the most
-        members in that precision.
+        The changes by precision, as `joined` writes it: always for `name`. If `name` is not harmless, also for the
+        harmless mixture with the most members in `name`.
     """
     voted = ensemble.combine(exact.members)
 
@@ -73,10 +73,10 @@ def find_cascade(ensemble: Ensemble, exact: MemberPredictions, coarse: MemberPre
     """The cascade that leaves the fewest cells to the whole ensemble.
 
     Args:
-        exact, coarse: of the same images in float32 and in 8-bit integers.
+        exact, coarse: predictions of the same images in float32 and in 8-bit integers.
 
     Returns:
-        None where no member alone may decide anything: by hard voting no probability says how certain it is.
+        None if no member may decide alone. Hard voting never has a cascade, because it gives no certainty.
     """
     if ensemble.rule != "soft" or len(ensemble.members) < 2:
         return None
@@ -99,7 +99,7 @@ def find_cascade(ensemble: Ensemble, exact: MemberPredictions, coarse: MemberPre
 def _agreement(
     ensemble: Ensemble, exact: MemberPredictions, voted: Probabilities, outcome: Probabilities
 ) -> PrecisionAgreement:
-    """Of an outcome with the vote in float32, on the images of `exact`."""
+    """The agreement of an outcome with the vote in float32, on the images of `exact`."""
     slides = [image.slide for image in exact.images]
     threshold = ensemble.validation.rejection_threshold
     return agreement(voted, outcome, exact.truth, slides, ensemble.cell_types, threshold)

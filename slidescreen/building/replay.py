@@ -1,7 +1,7 @@
-"""What an ensemble keeps of the cells that its networks were trained on: numbers that they see, no images.
+"""An ensemble keeps features of its training cells, but no images.
 
-An adaptation to a laboratory measures how that laboratory's cells differ from these, and learns beside them, so that
-types of which the laboratory signed no cell are not forgotten.
+An adaptation measures how the laboratory's cells differ from the training cells. It also learns from the training
+cells, so that the networks do not forget types without a signed cell.
 """
 
 from collections.abc import Sequence
@@ -20,21 +20,21 @@ NAME = "replay.safetensors"
 LEAST_CELLS = 100
 """Of fewer training cells nothing is kept."""
 
-_OF_A_TYPE = 40  # cells whose features are kept
-_OF_A_MEAN = 400  # cells that a type's mean is of, at most
-_LEAST = 10  # cells of a type, or its mean is not known
+_OF_A_TYPE = 40  # cells of a type whose features are kept
+_OF_A_MEAN = 400  # the most cells for the mean of a type
+_LEAST = 10  # the fewest cells for the mean of a type
 
 Features = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Replay:
-    """Of each member's training cells.
+    """The features of training cells for each member.
 
     Attributes:
-        means: (K, F) of each type; not a number where there are too few cells.
-        features: (R, F) of some cells.
-        truth: (R,) their types.
+        means: (K, F) for each member, the mean of each type; NaN with too few cells.
+        features: (R, F) for each member, the features of some cells.
+        truth: (R,) the types of these cells.
     """
 
     means: tuple[Features, ...]
@@ -42,7 +42,7 @@ class Replay:
     truth: NDArray[np.int64]
 
     def moved(self, shifts: Sequence[NDArray[np.float64]]) -> "Replay":
-        """The same, as the cells would look in a laboratory whose features (F,) are shifted."""
+        """The replay with each member's features shifted (F,), as another laboratory would see them."""
         return replace(
             self,
             means=tuple((m + s).astype(np.float32) for m, s in zip(self.means, shifts, strict=True)),
@@ -51,7 +51,7 @@ class Replay:
 
 
 def drawn(images: Sequence[LabelledImage]) -> list[LabelledImage]:
-    """The training cells that means are taken of: of each type so many at most, always the same ones."""
+    """Draw at most `_OF_A_MEAN` training cells of each type, for the means. The draw is always the same."""
     order = np.random.default_rng(0).permutation(len(images)).tolist()
     taken: dict[str, int] = {}
     chosen = []
@@ -64,7 +64,7 @@ def drawn(images: Sequence[LabelledImage]) -> list[LabelledImage]:
 
 
 def summarise(features: Sequence[Features], truth: NDArray[np.int64], types: int) -> Replay:
-    """From each member's features (N, F) of training cells of types (N,)."""
+    """The replay from each member's features (N, F) of training cells, and from their types (N,)."""
     known = [kind for kind in range(types) if (truth == kind).sum() >= _LEAST]
     places = np.concatenate([np.flatnonzero(truth == kind)[:_OF_A_TYPE] for kind in known])
     means = []
@@ -93,7 +93,7 @@ def read(folder: Path, ensemble: Ensemble) -> Replay:
     """Read what `write` wrote.
 
     Raises:
-        InputError: there is none, it is damaged, or it is of other networks.
+        InputError: the file is missing, damaged or of other networks.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load

@@ -1,4 +1,4 @@
-"""A laboratory's signed cells: from labelled images or reviewed cells as `train` takes them, or from an export."""
+"""Read a laboratory's signed cells: labelled images or reviewed cells as for `train`, or an export."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -22,19 +22,19 @@ LEAST_CELLS, LEAST_TYPES = 40, 2
 
 
 def read_signed(data: Path, rules: LabelRules, drop: bool, note: Callable[[str], None]) -> list[LabelledImage]:
-    """The signed cells, their slides named where they are known; the label may be a group (`blast`).
+    """Read the signed cells, with their slides if known. A label may be a group (`blast`).
 
-    Cells of a test split are not touched.
+    Cells of a test split are left out.
 
     Args:
         data: a table, a folder with one subfolder per cell type, a reviewed run's folder or corrections in it, or a
             folder of slides with signed class folders.
-        rules: for labels.
+        rules: rules for the labels.
         drop: keep one copy of an image that is listed more than once.
-        note: told what is passed over.
+        note: receives a message for each thing that is skipped.
 
     Raises:
-        InputError: there are too few, or as `read_labelled`.
+        InputError: there are too few signed cells, or as in `read_labelled`.
     """
     kept = replace(rules, group_kept=True)
     found = _of_slides(data, kept, note) if _is_export(data) else read_labelled(data, kept, note)
@@ -46,7 +46,7 @@ def read_signed(data: Path, rules: LabelRules, drop: bool, note: Callable[[str],
 
 
 def _is_export(data: Path) -> bool:
-    """Whether a folder holds slides with class folders, and is no folder of class folders and no run's."""
+    """Whether a folder holds slides with class folders. Runs and plain folders of class folders do not count."""
     if not data.is_dir() or holds_reviewed_cells(data):
         return False
     folders, _ = class_folders(data)

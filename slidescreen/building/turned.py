@@ -1,6 +1,6 @@
-"""Views of a cell image: the same cell, turned, mirrored, scaled and recoloured a little.
+"""Make views of a cell image: the cell turned, mirrored, scaled and recoloured a little.
 
-With them few signed cells teach more.
+Networks learn more from few signed cells with views.
 """
 
 import numpy as np
@@ -12,12 +12,12 @@ _CHANGES = Augmentation(rotation=180, flips=True, scale=1.1, colour=0.5, focus=0
 
 
 def turned(pixels: Pixels, views: int, name: str) -> Pixels:
-    """An image (S, S, 3) and so many views of it (1 + V, S, S, 3): always the same ones of an image of this name.
+    """An image (S, S, 3) and its views, together (1 + V, S, S, 3). The same name gives the same views.
 
     Args:
-        pixels: prepared for a network.
-        views: how many.
-        name: hexadecimal digits; they decide how the image is changed.
+        pixels: the image, prepared for a network.
+        views: the number of views, V.
+        name: hexadecimal digits. They decide how the image is changed.
     """
     if not views:
         return pixels[None]
@@ -32,7 +32,7 @@ def turned(pixels: Pixels, views: int, name: str) -> Pixels:
 
 
 def alone() -> None:
-    """Let this thread compute views by itself: threads that share one image wait for each other."""
+    """Make PyTorch use one thread. Threads that share one image wait for each other."""
     import torch
 
     torch.set_num_threads(1)

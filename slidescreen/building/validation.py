@@ -1,4 +1,4 @@
-"""Measurement of an ensemble's errors, from its members' predictions for labelled images."""
+"""Measure an ensemble's errors from its members' predictions for labelled images."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,13 +24,13 @@ from slidescreen.statistics import classification, scaling
 
 Floats = NDArray[np.float64]
 _WEIGHT_STEPS = 20
-_LEAST_CELLS, _LEAST_SLIDES = 50, 5  # to learn anything of how slides differ
+_LEAST_CELLS, _LEAST_SLIDES = 50, 5  # needed to measure how slides differ
 _PRIOR_CELLS = 2  # the weight of the prior that holds the temperature to 1
-_UNSEEN_CELLS = 2  # pseudo-cells less certain than all others, which the validation cells may have missed
+_UNSEEN_CELLS = 2  # added cells of the least certainty, which the validation cells may lack
 
 
 def search_weights(predictions: MemberPredictions, rule: str) -> tuple[float, ...]:
-    """The weights, in steps of 0.05, of the highest macro F1; of several, those nearest to equal."""
+    """The weights with the highest macro F1, in steps of 0.05. In a tie, the most equal weights are taken."""
     count = len(predictions.members)
     grid = [w for w in product(range(_WEIGHT_STEPS + 1), repeat=count) if sum(w) == _WEIGHT_STEPS]
 
@@ -45,9 +45,9 @@ def search_weights(predictions: MemberPredictions, rule: str) -> tuple[float, ..
 def calibrate(
     ensemble: Ensemble, predictions: MemberPredictions, targets: RejectionTargets, with_offsets: bool = True
 ) -> Ensemble:
-    """The ensemble with its temperature, offsets, rejection threshold and errors measured on `predictions`.
+    """Measure the ensemble's temperature, offsets, rejection threshold and errors on `predictions`.
 
-    Without offsets a type that has no cell among them keeps its probability.
+    Without offsets, a type without a cell in `predictions` keeps its probability.
     """
     scaled = _scaled(ensemble, predictions, with_offsets)
     probabilities = scaled.combine(predictions.members)
@@ -103,7 +103,7 @@ def _scaled(ensemble: Ensemble, predictions: MemberPredictions, with_offsets: bo
 
 
 def compare(ensemble: Ensemble, predictions: MemberPredictions) -> list[dict[str, Any]]:
-    """Accuracy, macro F1 and calibration of each member as it is, and of their scaled vote, every cell called."""
+    """Accuracy, macro F1 and calibration of each unscaled member and of the scaled vote. Every cell is called."""
     voted = ensemble.combine(predictions.members)
     named = list(zip(ensemble.member_names, predictions.members, strict=True))
     rows = []
@@ -128,19 +128,19 @@ def compare(ensemble: Ensemble, predictions: MemberPredictions) -> list[dict[str
 def corrected_names(
     truth: NDArray[np.int64], outcomes: NDArray[np.int64], slides: Sequence[str], types: Sequence[str]
 ) -> frozenset[str] | None:
-    """Types and groups whose percentage the correction brings nearer to the truth, or leaves as near.
+    """The types and groups whose percentage the correction does not make worse.
 
-    Each slide is corrected with the error rates of all other cells; the mean absolute error over the slides decides.
-    A slide's true composition includes the cells that were not called.
+    Each slide is corrected with the error rates of all other cells. The mean absolute error over the slides decides.
+    A slide's true composition includes cells without a call.
 
     Args:
         truth: (N,) type indices of validation cells.
-        outcomes: (N,) their calls, graded; -1 where a cell was not called.
-        slides: (N,) names, empty where unknown.
-        types: that the indices stand for.
+        outcomes: (N,) the graded calls of these cells; -1 without a call.
+        slides: (N,) names of slides; empty if unknown.
+        types: the types of the indices.
 
     Returns:
-        Names of the differential; None where there are too few slides to tell.
+        Names of the differential; None if there are too few slides.
     """
     names = np.asarray(slides)
     leukocytes = cells.indices(types, cells.LEUKOCYTES)
@@ -176,7 +176,7 @@ def among_leukocytes(shares: NDArray[Any], types: Sequence[str]) -> Floats:
 
 
 def _usual_appearance(appearances: Sequence[tuple[float, ...]]) -> dict[str, tuple[float, float]]:
-    """The range of each measure that holds 98% of the images; empty if there are too few images."""
+    """The range of each measure for 98% of the images; empty if there are too few images."""
     if len(appearances) < _LEAST_CELLS:
         return {}
     lows, highs = np.percentile(np.asarray(appearances), (1, 99), axis=0).tolist()
@@ -186,8 +186,7 @@ def _usual_appearance(appearances: Sequence[tuple[float, ...]]) -> dict[str, tup
 def _usual_certainty(
     images: Sequence[LabelledImage], confidence: Floats, kept: NDArray[np.bool_]
 ) -> dict[str, tuple[float, float]]:
-    """The usual range of the ensemble's certainty on a night: its mean over slides, plus or minus three standard
-    deviations.
+    """A night's usual range of certainty: the mean over slides, plus or minus three standard deviations.
 
     Images without a slide count as one slide of their source. With too few slides there are no limits.
     """
@@ -211,8 +210,8 @@ def _leukocyte_f1(matrix: NDArray[np.int64], cell_types: Sequence[str]) -> float
 def _threshold(confidence: Floats, correct: NDArray[np.bool_], targets: RejectionTargets) -> float:
     """The lowest threshold that reaches the accuracy without rejecting more cells than allowed.
 
-    A few cells say little about the least certain ones, so pseudo-cells of even less certainty are added. With fewer
-    than forty cells none is rejected.
+    A small sample may lack the least certain cells, so pseudo-cells of less certainty are added. With fewer than forty
+    cells no cell is rejected.
     """
     found = calibrating.rejection_threshold(confidence, correct, targets.accuracy)
     most = float(np.quantile([0.0] * _UNSEEN_CELLS + confidence.tolist(), targets.most_unidentified))

@@ -1,13 +1,13 @@
-"""The command line: parse, call, show. Nothing is computed here, and nothing heavy is imported before it is used."""
+"""The command line: parse, call, show. It computes nothing, and imports heavy modules only for their use."""
 
 import os
 import signal
 
 
 def main() -> None:
-    """Run the command line; every way out goes through one exit code."""
+    """Run the command line. Every way out goes through one exit code."""
     before = signal.getsignal(signal.SIGINT)
-    if before is signal.default_int_handler:  # whoever ignores Ctrl-C, as a shell does for its background, goes on so
+    if before is signal.default_int_handler:  # a shell's background process ignores Ctrl-C; leave that so
         signal.signal(signal.SIGINT, _leave)
     from slidescreen.cli.app import run
 
@@ -16,8 +16,8 @@ def main() -> None:
 
 
 def _leave(number: int, frame: object) -> None:
-    """End at once: nothing has begun, and an exception amid imports could get lost in a library."""
+    """End at once. No work has begun, and a library could swallow an exception during an import."""
     try:
         os.write(2, b"error: interrupted\n")
-    finally:  # also where nobody is there to read it
+    finally:  # also if standard error is closed
         os._exit(130)

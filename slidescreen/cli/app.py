@@ -22,10 +22,10 @@ from slidescreen.errors import NothingClassifiedError, SlidescreenError, memory_
 from slidescreen.footprint import keep_libraries_in_cache
 from slidescreen.training.launch import is_first
 
-# click's own, or that of the copy of click inside newer releases of typer
+# the class of click, or of the copy of click in newer releases of typer
 _UsageProblem: type[Exception] = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
-_COMPLETION = "_SLIDESCREEN_COMPLETE"  # by which shells ask for what may complete a word
+_COMPLETION = "_SLIDESCREEN_COMPLETE"  # shells set it when they ask for completions
 _received: list[int] = []  # the signals that asked this process to end
 
 app = typer.Typer(
@@ -64,15 +64,15 @@ for command in (classify, report, train, ensemble, info):
 
 
 def run() -> None:
-    """Run the command line; every way out goes through one exit code."""
+    """Run the command line. Every way out goes through one exit code."""
     keep_libraries_in_cache()
     _received.clear()
-    for number in {signal.SIGTERM, getattr(signal, "SIGBREAK", signal.SIGTERM)}:  # the latter is Windows's Ctrl-Break
+    for number in {signal.SIGTERM, getattr(signal, "SIGBREAK", signal.SIGTERM)}:  # SIGBREAK is Ctrl-Break on Windows
         signal.signal(number, _interrupt)
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell has its background ignore Ctrl-C
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:  # a shell's background process ignores Ctrl-C
         signal.signal(signal.SIGINT, _interrupt)
     if sys.platform != "win32":
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a terminal that goes away is no wish to end
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # closing the terminal must not end the run
     with output.unbreakable():
         code = _run()
         for problem in output.problems():
@@ -83,7 +83,7 @@ def run() -> None:
 
 
 def _heed_no_signal() -> None:
-    """Nothing is left to interrupt while libraries are put away, which takes a second or two: the exit code stands."""
+    """Ignore signals while libraries shut down, for a second or two. The work is done, and the exit code stands."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
@@ -92,10 +92,10 @@ def _run() -> int:
     try:
         code = app(standalone_mode=False)
     except Exception as error:
-        # A signal amid an import may come out of a library as another error.
+        # A library may turn a signal during an import into another error.
         lost = _received and not isinstance(error, SlidescreenError)
         code = ExitCode.INTERRUPTED if lost else _explain(error)
-    except KeyboardInterrupt:  # older releases of typer let it through, newer ones return 130
+    except KeyboardInterrupt:  # older releases of typer raise it, newer ones return 130
         code = ExitCode.INTERRUPTED
     if code == ExitCode.INTERRUPTED:
         if is_first():
@@ -106,7 +106,7 @@ def _run() -> int:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End, with what is finished written first."""
+    """Interrupt the run, so that it writes finished work and then ends."""
     _received.append(number)
     raise KeyboardInterrupt
 
@@ -115,7 +115,7 @@ def _explain(error: Exception) -> ExitCode:
     """Show an error as one line on standard error, and give its exit code."""
     if os.environ.get("SLIDESCREEN_DEBUG"):
         traceback.print_exception(error)
-    if _COMPLETION in os.environ:  # whoever presses Tab wants no message
+    if _COMPLETION in os.environ:  # a message would disturb the completion
         return ExitCode.DEFECT
     if isinstance(error, typer.Abort):
         return ExitCode.INTERRUPTED
@@ -132,7 +132,7 @@ def _explain(error: Exception) -> ExitCode:
         _say_once(error, str(error))
         return ExitCode.BAD_INPUT
     if memory_ran_out(error):
-        error.with_traceback(None)  # lets go of what it holds, and nothing is left for a coloured line
+        error.with_traceback(None)  # this frees memory; a coloured message would need too much
         message = "memory ran out; what was finished is kept: free some, and give the same command again"
         print("error:", message, file=sys.stderr)
         return ExitCode.BAD_INPUT
@@ -142,6 +142,6 @@ def _explain(error: Exception) -> ExitCode:
 
 
 def _say_once(error: Exception, text: str) -> None:
-    """Say an error. Of the processes that torchrun started, the first one alone says what all know."""
+    """Say an error. If torchrun started several processes, only the first says an error that all have."""
     if is_first() or getattr(error, "own", False):
         output.say("error", text)

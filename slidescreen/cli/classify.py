@@ -26,7 +26,7 @@ _NIGHT, _INPUT = "Unattended runs", "Slides and limits"
 
 
 def _precisions(incomplete: str) -> list[str]:
-    """What may complete a precision: of the last member, where there is one for each."""
+    """The completions of a precision. With one precision for each member, the last one is completed."""
     begun, joint, last = incomplete.rpartition("+")
     return [begun + joint + each for each in Precision if each.startswith(last) and not (joint and each == "auto")]
 
@@ -100,7 +100,7 @@ LogFileOption = Annotated[
     typer.Option(
         metavar="FILE",
         help="Append events to this file, one JSON object a line.",
-        readable=False,  # a log that cannot be written, or not be read, costs no night
+        readable=False,  # an unusable log must not stop a night
         rich_help_panel=_NIGHT,
     ),
 ]
@@ -257,7 +257,7 @@ def classify(
 
 
 def _list(path: Path, slide_depth: int | None, output: Format) -> None:
-    """Show what is there. What classifies is not even imported."""
+    """List the slides. The modules that classify are not imported."""
     from slidescreen.data.slides import no_slides, survey
     from slidescreen.interruptible import interruptibly
     from slidescreen.output import echo

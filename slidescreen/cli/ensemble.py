@@ -1,4 +1,4 @@
-"""`slidescreen ensemble`: checkpoints become an ensemble that knows its own errors."""
+"""`slidescreen ensemble`: make an ensemble with measured errors from checkpoints."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,11 +1,11 @@
-"""How a command tells a script what came of it."""
+"""The exit codes that tell a script the outcome of a command."""
 
 from collections.abc import Mapping
 from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """The exit codes of every subcommand; `MEANINGS` says what each means."""
+    """The exit codes of every subcommand. `MEANINGS` explains them."""
 
     DONE = 0
     DEFECT = 1

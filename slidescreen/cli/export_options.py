@@ -11,7 +11,7 @@ _PANEL = "For the laboratory's system"
 
 
 def _formats(incomplete: str) -> list[str]:
-    """What may complete a list of formats."""
+    """The completions of a list of formats."""
     begun, comma, last = incomplete.rpartition(",")
     return [begun + comma + each for each in ExportFormat if each.startswith(last) and each not in begun.split(",")]
 

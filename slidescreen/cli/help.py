@@ -1,4 +1,4 @@
-"""How `--help` looks: words that a user knows, in place of Python's types."""
+"""Let `--help` show words that a user knows instead of Python's types."""
 
 import re
 from functools import partial
@@ -18,7 +18,7 @@ class PlainCommand(TyperCommand):
 
 
 class PlainGroup(TyperGroup):
-    """The same, for the program itself."""
+    """A program whose help follows the same rules."""
 
     def get_params(self, ctx: Any) -> Any:
         return _plain(super().get_params(ctx))

@@ -1,4 +1,4 @@
-"""The options of `slidescreen train` that are made from the fields of the recipe."""
+"""Make options of `slidescreen train` from the fields of the recipe."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -13,8 +13,8 @@ from slidescreen.training.options import Augmentation, Recipe, Setting, flag_of,
 def with_recipe_options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command an option for each described field of `Recipe`, in place of its parameter `recipe`.
 
-    typer reads a command's options from its signature. The one that it is shown has these options instead of
-    `recipe`; their values are put together to a `Recipe` when the command is called.
+    typer reads a command's options from its signature. The changed signature has these options instead of `recipe`.
+    When the command is called, their values are combined into a `Recipe`.
     """
     signature = inspect.signature(command)
     parameters = list(signature.parameters.values())

@@ -1,4 +1,4 @@
-"""`slidescreen report`: a readable page of a run, or predictions measured against the truth."""
+"""`slidescreen report`: write the page of a run, or measure predictions against the truth."""
 
 from functools import partial
 from pathlib import Path
@@ -221,7 +221,7 @@ def _renew(request: ReportOptions, explain: bool, slide: str | None) -> None:
 
 
 def _correct(request: ReportOptions, orders: Path | None, slide: str | None) -> None:
-    """Store corrections and what orders say with a run, and show it."""
+    """Store corrections and the data of orders with a run, and show the run."""
     from slidescreen.output import say
     from slidescreen.runs import renewal
 
@@ -248,7 +248,7 @@ def _copy_tables(request: ReportOptions) -> None:
 
 
 def _label(request: ReportOptions, count: int, others: list[str]) -> None:
-    """Write a page of a run's cells that are most worth a look, and nothing else."""
+    """Write only a page of the run's cells that are most useful to label."""
     from slidescreen.reporting.terminal import show_files
     from slidescreen.runs.uncertain_cells import write_uncertain
     from slidescreen.screening.sentences import number_of
@@ -260,7 +260,7 @@ def _label(request: ReportOptions, count: int, others: list[str]) -> None:
 
 
 def _export(request: ReportOptions, options: ExportOptions, others: list[str]) -> None:
-    """Write a run's results for the laboratory's system, and nothing else."""
+    """Write only a run's results for the laboratory's system."""
     from slidescreen.reporting.terminal import RunDisplay, show_files
     from slidescreen.runs import assessment, result_export
     from slidescreen.runs.monitoring import Monitor

@@ -58,5 +58,5 @@ FormatOption = Annotated[Format, typer.Option("--format", "-f", help="json is fo
 
 
 def label_rules(leave_out: list[str] | None, unspecified_blasts: Blast | None) -> LabelRules:
-    """The rules that two of these options make."""
+    """The label rules from two of these options."""
     return LabelRules(frozenset(leave_out or ()), unspecified_blasts)

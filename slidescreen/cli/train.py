@@ -1,4 +1,4 @@
-"""`slidescreen train`: a laboratory's labelled cells become a checkpoint."""
+"""`slidescreen train`: train a checkpoint from a laboratory's labelled cells."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -172,7 +172,7 @@ def train(
         threads=threads,
         memory=memory,
     )
-    from slidescreen.reporting.training_display import TrainingDisplay  # with torch: after what can be refused without
+    from slidescreen.reporting.training_display import TrainingDisplay  # imports torch: refuse bad options first
     from slidescreen.training.session import run_training
 
     with TrainingDisplay() as display:

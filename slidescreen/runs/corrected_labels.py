@@ -16,7 +16,7 @@ from slidescreen.reporting.tables import to_csv
 
 
 def write_corrected(source: Path, rules: LabelRules, corrections: Sequence[Correction], folder: Path) -> None:
-    """Write the labels of a table or folder, of every split, after the corrections.
+    """Write the corrected labels of a table or folder, for every split.
 
     Images that reviewers left unidentified are left out. Labels that the rules leave out stay as they are.
 
@@ -44,7 +44,7 @@ def write_corrected(source: Path, rules: LabelRules, corrections: Sequence[Corre
 
 
 def remove_corrected(folder: Path) -> None:
-    """Remove the table of an earlier evaluation, because nothing shows that it is older."""
+    """Remove the table of an earlier evaluation, because a reader could not see its age."""
     with contextlib.suppress(OSError):
         (folder / LABELS_REVIEWED).unlink(missing_ok=True)
 

@@ -1,6 +1,6 @@
-"""Shares slides out to machines: each slide is computed at least once, and given back exactly once.
+"""Distribute slides to machines. Each slide is computed at least once and returned exactly once.
 
-Nothing here knows of Ray: a `Workplace` begins tasks and tells how they end.
+This module does not depend on Ray. A `Workplace` begins tasks and reports how they end.
 """
 
 import time
@@ -17,17 +17,17 @@ from slidescreen.runs.ray_worker import SlideCalls, Unfit
 
 MOST_TRIES = 4
 """After the process that had it in hand has ended so often, a slide counts as unreadable."""
-_AT_ONCE = 2  # tasks for each slot of a machine: one under way and one that waits
+_AT_ONCE = 2  # tasks for each slot of a machine: one runs and one waits
 _MOST_SLIDES, _MOST_IMAGES = 4, 1000  # of a task
-_LOADS_A_SLOT = 4  # at least, where there are slides enough: so the machines end at about the same time
-_BROKEN = 4  # different tasks in a row whose process ended, after which it is the machine that is broken
+_LOADS_A_SLOT = 4  # at least, with enough slides; then the machines end at about the same time
+_BROKEN = 4  # a machine is broken after so many different tasks in a row end their process
 _PAUSE = 1.0  # seconds
-_LONG = 30.0  # seconds without any machine, after which that is said
+_LONG = 30.0  # seconds without any machine before a warning
 
 
 @dataclass(frozen=True)
 class Node:
-    """A machine of the cluster, and how many tasks it can do at the same time."""
+    """A machine of the cluster, and the number of tasks that it can do at the same time."""
 
     identity: str
     host: str
@@ -36,35 +36,35 @@ class Node:
 
 @dataclass(frozen=True)
 class Lost:
-    """A task whose process or machine ended. `begun` is false where the task surely had not begun."""
+    """A task whose process or machine ended. `begun` is false if the task certainly had not begun."""
 
     reason: str
     begun: bool = True
 
 
 class Workplace(Protocol):
-    """Where tasks are done."""
+    """A place that does tasks."""
 
     def nodes(self) -> Sequence[Node]:
-        """The machines that are there now."""
+        """The machines that are present now."""
         ...
 
     def begin(self, node: Node, slides: Sequence[Slide]) -> Any:
-        """Begin a task on a machine, and give a ticket for it."""
+        """Begin a task on a machine, and return its ticket."""
         ...
 
     def finished(self, tickets: Sequence[Any], seconds: float) -> Any | None:
-        """The ticket of a task that has ended; None if none ends within so many seconds."""
+        """The ticket of an ended task; None if no task ends within `seconds`."""
         ...
 
     def answer(self, ticket: Any) -> SlideCalls | Unfit | Lost:
-        """How an ended task ended."""
+        """The outcome of an ended task."""
         ...
 
 
 @dataclass(frozen=True)
 class _Load:
-    """Slides of one task. `tries`: how often their process has ended; `shunned`: the machines on which it did."""
+    """The slides of one task. Their process has ended `tries` times, on the machines `shunned`."""
 
     slides: tuple[Slide, ...]
     tries: int = 0
@@ -73,14 +73,14 @@ class _Load:
 
 @dataclass
 class _Standing:
-    """How a machine has done so far.
+    """A machine's work so far.
 
     Attributes:
         node: the machine.
-        engine: what calls there, once it has called.
-        slides: names of those that it called.
-        ended: the tasks since its last answer whose process ended, by their first slide's name.
-        refusal: why it gets no more tasks; empty while it gets some.
+        engine: the machine's engine; empty before its first calls.
+        slides: the names of the slides that the machine called.
+        ended: the tasks whose process ended since the last calls, by the name of their first slide.
+        refusal: the reason why the machine gets no more tasks; empty while it gets tasks.
     """
 
     node: Node
@@ -103,20 +103,20 @@ class Distribution:
         """Set up.
 
         Args:
-            place: where tasks are done.
-            note, warn: told what happens.
-            is_visible: whether this process sees a slide's folder.
+            place: the workplace that does the tasks.
+            note, warn: they receive messages.
+            is_visible: tells whether this process sees a slide's folder.
         """
         self._place, self._note, self._warn, self._is_visible = place, note, warn, is_visible
         self._waiting: deque[_Load] = deque()
         self._under_way: dict[Any, tuple[_Load, _Standing]] = {}
         self._standings: dict[str, _Standing] = {}
-        self._reference: tuple[Slide, tuple[Call, ...], str] | None = None  # a slide, its calls, what made them
-        self._comparing: dict[Any, _Standing] = {}  # tickets for that slide elsewhere
+        self._reference: tuple[Slide, tuple[Call, ...], str] | None = None  # a slide, its calls, their engine
+        self._comparing: dict[Any, _Standing] = {}  # tickets for the reference slide on other machines
         self._differences: dict[str, ProcessorDifference | None] = {}  # by engine; None if not measured yet
 
     def run(self, slides: Sequence[Slide]) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
-        """Yield each slide with one call per image, as soon as it is done, in any order.
+        """Yield each slide with one call per image as soon as the slide is done, in any order.
 
         Raises:
             InputError: no machine can help.
@@ -136,7 +136,7 @@ class Distribution:
                 yield from self._settle(*self._under_way.pop(ticket), self._place.answer(ticket))
 
     def record(self) -> dict[str, Any]:
-        """For `run.json`: which processor called which slide, which machines refused, and how processors differ."""
+        """The record for `run.json`: each processor's slides, the refused machines, the differences of processors."""
         called: dict[tuple[str, str], list[str]] = defaultdict(list)
         for each in self._standings.values():
             called[each.node.host, each.engine] += each.slides
@@ -170,7 +170,7 @@ class Distribution:
         self._waiting.extendleft(reversed(left))
 
     def _wait_for_machines(self, since: float | None) -> float:
-        """Nothing is under way, for there is no machine to do it: wait for one, unless all that are there refuse."""
+        """Wait for a machine while no task is running. It is an error if every present machine is refused."""
         present = [self._standings[node.identity] for node in self._place.nodes()]
         if present and all(each.refusal for each in present):
             reasons = "; ".join(sorted({f"{each.node.host}: {each.refusal}" for each in present}))
@@ -184,7 +184,7 @@ class Distribution:
     def _settle(
         self, load: _Load, standing: _Standing, answer: SlideCalls | Unfit | Lost
     ) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
-        """Take a task's outcome: give its slides back, or put them back into the queue."""
+        """Handle a task's outcome: yield its slides, or put them back into the queue."""
         if isinstance(answer, SlideCalls):
             standing.engine = answer.engine
             standing.ended.clear()
@@ -206,7 +206,7 @@ class Distribution:
             yield from self._try_again(load, standing, answer)
 
     def _try_again(self, load: _Load, standing: _Standing, lost: Lost) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
-        """After its process ended a task's slides are tried one by one, and first on other machines."""
+        """Try the slides of a task again after its process ended: one by one, and first on other machines."""
         if not lost.begun:
             self._put_back(load)
             return
@@ -232,7 +232,7 @@ class Distribution:
             self._warn(f"{standing.node.host} does not take part: {reason}")
 
     def _look_at_processor(self, standing: _Standing, slide: Slide, calls: tuple[Call, ...]) -> None:
-        """If this processor is of another type than the first that called, have it call a slide of that one too."""
+        """Keep the first calls as the reference. A processor with a new engine calls the reference slide too."""
         if self._reference is None:
             if any(call.probabilities for call in calls):
                 self._reference = slide, calls, standing.engine
@@ -249,7 +249,7 @@ class Distribution:
 
 
 def unreadable(slide: Slide, reason: str) -> tuple[Call, ...]:
-    """The calls of a slide that could not be classified; images that must not be opened keep their own reason."""
+    """The calls of a slide that could not be classified. Images that must not be opened keep their own reason."""
     return tuple(
         Call(image.name, Status.UNREADABLE, reported_type=image.reported_type, reason=image.refusal or reason)
         for image in slide.images
@@ -257,7 +257,7 @@ def unreadable(slide: Slide, reason: str) -> tuple[Call, ...]:
 
 
 def _loads(slides: Sequence[Slide], slots: int) -> Iterator[_Load]:
-    """The slides in their order, a few at a time."""
+    """The slides in their order, a few for each task."""
     most = max(1, min(_MOST_SLIDES, len(slides) // max(1, _LOADS_A_SLOT * slots)))
     load: list[Slide] = []
     for slide in slides:
@@ -274,9 +274,9 @@ def _has_room(standing: _Standing, busy: Mapping[str, int]) -> bool:
 
 
 def _place_for(load: _Load, fit: Sequence[_Standing], busy: Mapping[str, int]) -> _Standing | None:
-    """The machine with room and the smallest share of its tasks under way; None if a load has to wait for it.
+    """The machine with room and the fewest running tasks per slot; None if the load has to wait.
 
-    A load whose process ended somewhere is tried elsewhere, as long as there is another machine.
+    If the load's process ended on a machine, other machines are preferred as long as there are any.
     """
     others = [each for each in fit if each.node.identity not in load.shunned]
     free = [each for each in others or fit if _has_room(each, busy)]

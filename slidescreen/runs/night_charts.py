@@ -17,11 +17,11 @@ _SECONDS = 10.0  # the time limit for reading a history
 
 
 def charts_of(history: History, this_run: str) -> tuple[ControlChart, ...]:
-    """A chart for each figure that any night has.
+    """A chart for each figure that at least one night has.
 
     Args:
-        history: the history of the nights, with the present one.
-        this_run: the time at which the present run started, as in its row.
+        history: the history of the nights, including the present night.
+        this_run: the start time of the present run, as in its row.
     """
     nights = list(zip((row["time"] for row in history.rows), history.profiles(), strict=True))
     charts = (_chart(figure, nights, this_run) for figure in CHARTED)
@@ -33,7 +33,7 @@ def saved_charts(folder: Path, info: Mapping[str, Any]) -> tuple[ControlChart, .
 
     Args:
         folder: the run's folder.
-        info: the run's record. It names the history unless that lies in the folder.
+        info: the run's record. It names the history unless the history lies in the run's folder.
     """
     options = info.get("options")
     named = options.get("history") if isinstance(options, dict) else None

@@ -1,4 +1,4 @@
-"""How the calls of one slide differ between processors of two types."""
+"""Compare the calls of one slide between processors of two types."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ CalledBy = tuple[str, Sequence[Call]]
 
 @dataclass(frozen=True)
 class ProcessorDifference:
-    """One slide called by two engines. `images`: those that both looked at."""
+    """The differences of two engines' calls of one slide. `images` counts the images that both saw."""
 
     slide: str
     engine: str
@@ -29,7 +29,7 @@ class ProcessorDifference:
 
 
 def difference(slide: str, reference: CalledBy, other: CalledBy) -> ProcessorDifference:
-    """Compare the calls of a slide's images, in the same order."""
+    """Compare two engines' calls of a slide. Both list the images in the same order."""
     pairs = [
         pair for pair in zip(reference[1], other[1], strict=True) if pair[0].probabilities and pair[1].probabilities
     ]

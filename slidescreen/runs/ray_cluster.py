@@ -1,4 +1,4 @@
-"""A Ray cluster as the workplace of a run. Only this imports ray."""
+"""A Ray cluster as the workplace of a run. Only this module imports Ray."""
 
 import contextlib
 import importlib
@@ -28,9 +28,9 @@ from slidescreen.runs.ray_worker import Job, SlideCalls, Unfit
 
 LOCAL, ANY = "local", "auto"
 _ADDRESS = re.compile(r"[\w.\-]+:\d+|\[[0-9a-fA-F:]+\]:\d+")
-_STORE = 100 * 2**20  # bytes: the calls of a few slides are small
-_LONGEST_WAIT = 120.0  # seconds; on a loaded machine a cluster of its own takes long to start
-_LONGEST_FOLDER = 30  # letters: sockets lie below it, and their paths may not be long
+_STORE = 100 * 2**20  # bytes; the calls of a few slides are small
+_LONGEST_WAIT = 120.0  # seconds; a local cluster starts slowly on a loaded machine
+_LONGEST_FOLDER = 30  # characters; it holds sockets, and the length of their paths is limited
 _LOST = {
     "OutOfMemoryError": "its machine ran out of memory",
     "WorkerCrashedError": "its process ended",
@@ -40,8 +40,10 @@ _NOT_BEGUN = ("TaskUnschedulableError", "RuntimeEnvSetupError")
 
 
 def check_address(address: str) -> str:
-    """Raises:
-    InputError: it is no address of a Ray cluster, or Ray is not installed.
+    """Return a valid address of a Ray cluster.
+
+    Raises:
+        InputError: the address is not valid, or Ray is not installed.
     """
     if address not in (LOCAL, ANY) and not _ADDRESS.fullmatch(address):
         raise InputError(f"--ray must be {ANY}, {LOCAL} or HOST:PORT, not {address!r}")
@@ -54,16 +56,16 @@ class RayCluster:
     """The machines of a cluster that this process has joined.
 
     Attributes:
-        address: as the user gave it.
-        threads: of the processor, for one task.
+        address: the address from the user.
+        threads: the processor threads for one task.
     """
 
     def __init__(self, address: str, threads: int | None, uses_gpu: bool) -> None:
         """Set up.
 
         Args:
-            address: as the user gave it.
-            threads: None for as many as the smallest machine has, and no more than this one.
+            address: the address from the user.
+            threads: the threads of a task; None for those of the smallest machine, but at most those of this one.
             uses_gpu: whether a task needs a GPU.
         """
         self.address, self._uses_gpu = address, uses_gpu
@@ -73,15 +75,15 @@ class RayCluster:
         self._job: Any = None
 
     def employ(self, job: Job) -> None:
-        """Say what all tasks from now on work for."""
-        # Ray would repeat a task without end whose machine runs out of memory: it repeats none, and the tries are
-        # counted where slides are shared out.
+        """Set the job of all following tasks."""
+        # Ray would repeat a task for ever if its machine runs out of memory. So Ray repeats no task; `Distribution`
+        # counts the tries.
         options = {"max_retries": 0, "num_cpus": self.threads, "num_gpus": 1 if self._uses_gpu else 0}
         self._task = _ray().remote(**options)(_door())
         self._job = _ray().put(pickle.dumps(job))
 
     def nodes(self) -> Sequence[Node]:
-        """The machines that are there now, and can do at least one task."""
+        """The present machines that can do at least one task."""
         found = (
             Node(node["NodeID"], f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})", self._slots(node))
             for node in _alive()
@@ -93,19 +95,19 @@ class RayCluster:
         return min(slots, int(node["Resources"].get("GPU", 0))) if self._uses_gpu else slots
 
     def begin(self, node: Node, slides: Sequence[Slide]) -> Any:
-        """Begin a task on a machine, and give a ticket for it."""
+        """Begin a task on a machine, and return its ticket."""
         strategies = importlib.import_module("ray.util.scheduling_strategies")
         there = strategies.NodeAffinitySchedulingStrategy(node.identity, soft=False)
         content = pickle.dumps([_with_absolute_paths(slide) for slide in slides])
         return self._task.options(scheduling_strategy=there).remote(self._job, content)
 
     def finished(self, tickets: Sequence[Any], seconds: float) -> Any | None:
-        """The ticket of a task that has ended; None if none ends within so many seconds."""
+        """The ticket of an ended task; None if no task ends within `seconds`."""
         ended, _ = _ray().wait(list(tickets), num_returns=1, timeout=seconds)
         return ended[0] if ended else None
 
     def answer(self, ticket: Any) -> SlideCalls | Unfit | Lost:
-        """How an ended task ended. An error that a worker did not expect is raised here."""
+        """The outcome of an ended task. A worker's unexpected error is raised here."""
         ray = _ray()
         try:
             kind, content = ray.get(ticket)
@@ -122,10 +124,10 @@ class RayCluster:
 
 @contextlib.contextmanager
 def joined_cluster(address: str | None, threads: int | None, uses_gpu: bool) -> Iterator[RayCluster | None]:
-    """The cluster at an address, which this process is part of meanwhile; None where there is no address.
+    """Join the cluster at an address within the context; give None without an address.
 
     Raises:
-        InputError: none answers there.
+        InputError: no cluster answers at the address.
     """
     if address is None:
         yield None
@@ -137,7 +139,7 @@ def joined_cluster(address: str | None, threads: int | None, uses_gpu: bool) -> 
 
 
 def _join(address: str, held: contextlib.ExitStack) -> None:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read once, when it is first imported
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reads it once, at its first import
     if address not in (LOCAL, ANY):
         _require_listener(address)
     options = _local(held) if address == LOCAL else {"address": address}
@@ -149,7 +151,7 @@ def _join(address: str, held: contextlib.ExitStack) -> None:
     try:
         with _nothing_said(), _own_signals():
             if address == LOCAL:
-                join()  # Ray's processes end with the thread that started them
+                join()  # in this thread: Ray's processes end with the thread that starts them
             else:
                 interruptibly(join, _LONGEST_WAIT)
     except TimeoutError as error:
@@ -162,7 +164,7 @@ def _join(address: str, held: contextlib.ExitStack) -> None:
 
 @contextlib.contextmanager
 def _own_signals() -> Iterator[None]:
-    """Put back the answers to signals: Ray has SIGTERM end the process at once, and abort it below Python."""
+    """Restore the signal handlers. On SIGTERM, Ray's own end the process at once, and abort it below Python."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -178,7 +180,7 @@ def _token_hint() -> str:
 
 
 def _require_listener(address: str) -> None:
-    """Ray itself tries for ever to reach a place where nobody listens."""
+    """Check that something listens at the address. Ray itself would try for ever."""
     host, _, port = address.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
@@ -187,8 +189,8 @@ def _require_listener(address: str) -> None:
 
 
 def _local(held: contextlib.ExitStack) -> dict[str, Any]:
-    """A cluster of this machine alone: nobody else can use it, and nothing of it stays."""
-    if "ray" not in sys.modules and "RAY_AUTH_TOKEN" not in os.environ:  # else Ray leaves one in this user's home
+    """The options of a private cluster of this machine. It leaves no files behind."""
+    if "ray" not in sys.modules and "RAY_AUTH_TOKEN" not in os.environ:  # else Ray stores a token in ~
         os.environ.update(RAY_AUTH_TOKEN=secrets.token_hex(32), RAY_AUTH_MODE="token")
     folder = tempfile.mkdtemp(prefix="ray-")
     held.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -203,7 +205,7 @@ def _local(held: contextlib.ExitStack) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _nothing_said() -> Iterator[None]:
-    """Within it nothing that a library writes to standard error is seen: what is to be said is in its errors."""
+    """Hide a library's output on standard error. Its exceptions say enough."""
     sys.stderr.flush()
     kept = os.dup(2)
     with open(os.devnull, "wb") as nowhere:  # noqa: PTH123
@@ -220,12 +222,12 @@ def _alive() -> list[dict[str, Any]]:
 
 
 def _ray() -> Any:
-    """The library, imported where a cluster is used and nowhere else."""
+    """The library Ray. It is imported only if a cluster is used."""
     return importlib.import_module("ray")
 
 
 def _door() -> Callable[[bytes, bytes], tuple[str, Any]]:
-    """What a worker runs. It travels by value: a machine without slidescreen, or with another one, can still answer."""
+    """A worker's function, sent by value. So machines with another slidescreen, or none, can still answer."""
     from slidescreen import __version__
 
     version = __version__
@@ -245,6 +247,6 @@ def _door() -> Callable[[bytes, bytes], tuple[str, Any]]:
 
 
 def _with_absolute_paths(slide: Slide) -> Slide:
-    """The slide as a process in another working folder finds it."""
+    """The slide with absolute paths, for processes in other working folders."""
     images = tuple(replace(image, path=Path(os.path.abspath(image.path))) for image in slide.images)  # noqa: PTH100
     return replace(slide, folder=Path(os.path.abspath(slide.folder)), images=images)  # noqa: PTH100

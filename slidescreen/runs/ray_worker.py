@@ -1,4 +1,4 @@
-"""A worker of a Ray cluster: slides in, calls out. It keeps its engines, or says why it cannot help."""
+"""A worker of a Ray cluster turns slides into calls. It keeps its engines, or says why it cannot help."""
 
 import hashlib
 import os
@@ -22,7 +22,7 @@ from slidescreen.errors import InputError
 from slidescreen.files.writing import printable, sha256_of
 from slidescreen.footprint import keep_libraries_in_cache
 
-_PATIENCE = 5.0  # seconds for a network share to show what another machine sees
+_PATIENCE = 5.0  # seconds that a network share may need to show another machine's files
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Job:
     """What every worker of a run needs to know.
 
     Attributes:
-        ensemble, configuration: what calls the cells, and how it runs; settled once for all.
-        instructions: that a worker's processor must have because the networks were measured with them.
-        threads: of the processor, for one task.
-        batch_size, workers, time_limit: as `Pipeline` has them.
-        code: by `code_digest`.
+        ensemble, configuration: the ensemble, and how it runs. They are the same for all workers.
+        instructions: the instructions that a worker's processor needs, because the networks were measured with them.
+        threads: the processor threads for one task.
+        batch_size, workers, time_limit: as in `Pipeline`.
+        code: the digest from `code_digest`.
     """
 
     ensemble: Ensemble
@@ -49,7 +49,7 @@ class Job:
 
 @dataclass(frozen=True)
 class SlideCalls:
-    """The calls of a task's slides, in their order; `engine` made them. `notes` are for whoever watches."""
+    """The calls of a task's slides, in the slides' order. `engine` made them. `notes` are for the operator."""
 
     engine: str
     calls: tuple[tuple[Call, ...], ...]
@@ -58,7 +58,7 @@ class SlideCalls:
 
 @dataclass(frozen=True)
 class Unfit:
-    """Why this machine cannot help. `unseen` is the slide's folder that it does not see, if that is all."""
+    """The reason why this machine cannot help. If it only fails to see a slide's folder, `unseen` is that folder."""
 
     reason: str
     unseen: str = ""
@@ -66,7 +66,7 @@ class Unfit:
 
 @dataclass
 class _Kept:
-    """The engines of the run that this process works for."""
+    """The engines of this process's run."""
 
     key: str = ""
     pipeline: Pipeline | None = None
@@ -78,7 +78,7 @@ _kept = _Kept()
 
 
 def serve(job: bytes, slides: bytes) -> bytes:
-    """Call a task's slides: a pickled `SlideCalls` or `Unfit`.
+    """Call a task's slides, and return a pickled `SlideCalls` or `Unfit`.
 
     Args:
         job: a pickled `Job`.
@@ -93,7 +93,7 @@ def serve(job: bytes, slides: bytes) -> bytes:
 def _serve(content: bytes, slides: Sequence[Slide]) -> SlideCalls | Unfit:
     key = hashlib.sha256(content).hexdigest()
     if key != _kept.key:
-        _kept.key, _kept.pipeline = "", None  # the former engines make room first
+        _kept.key, _kept.pipeline = "", None  # first free the memory of the former engines
         job: Job = pickle.loads(content)
         reason = why_unfit(job)
         if reason:
@@ -120,7 +120,7 @@ def _load(job: Job) -> None:
 
 
 def why_unfit(job: Job) -> str:
-    """Why this machine would not compute the same as the others; empty where it would."""
+    """The reason why this machine would compute other results than the others; empty if it would not."""
     if job.code != code_digest():
         return f"its slidescreen {slidescreen.__version__} is another one"
     lacking = sorted(job.instructions - usable_instructions())
@@ -140,7 +140,7 @@ def why_unfit(job: Job) -> str:
 
 
 def needed_instructions(configuration: EngineConfiguration) -> frozenset[str]:
-    """Those that the driver's own processor computes the networks with, and so every other must have."""
+    """The instructions that the driver's processor uses for the networks. All other processors need them too."""
     precisions = {*parts_of(configuration.precision), *([Precision.INT8] if configuration.cascade else [])}
     if configuration.kind is not EngineKind.OPENVINO:
         return frozenset()
@@ -148,14 +148,14 @@ def needed_instructions(configuration: EngineConfiguration) -> frozenset[str]:
 
 
 def usable_instructions() -> frozenset[str]:
-    """The arithmetics, bf16 and int8, that this processor has instructions for, and may use."""
+    """The precisions, out of bf16 and int8, for which this processor has usable instructions."""
     has = {Precision.BF16: devices.has_bfloat16_products(), Precision.INT8: devices.has_8_bit_products()}
     return frozenset(str(precision) for precision, there in has.items() if there)
 
 
 @cache
 def code_digest() -> str:
-    """Of this package's source: with equal digests two machines run the same program, whatever its version says."""
+    """The digest of this package's source. Equal digests mean the same program, even if versions differ."""
     package = Path(slidescreen.__file__).parent
     digest = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
@@ -164,7 +164,7 @@ def code_digest() -> str:
 
 
 def _files(ensemble: Ensemble, configuration: EngineConfiguration) -> list[tuple[Path, str]]:
-    """The files of the networks that will be run, and their hashes."""
+    """The files of the networks to run, and their hashes."""
     files = [(member.path, member.sha256) for member in ensemble.members]
     if configuration.cascade or Precision.INT8 in parts_of(configuration.precision):
         files += [(member.int8.path, member.int8.sha256) for member in ensemble.members if member.int8]
@@ -172,7 +172,7 @@ def _files(ensemble: Ensemble, configuration: EngineConfiguration) -> list[tuple
 
 
 def _is_visible(slide: Slide) -> bool:
-    """Whether the slide's folder and its first image can be opened here; a share may need some seconds to show them."""
+    """Whether this machine can open the slide's folder and first image. A share may need seconds to show them."""
     images = [image.path for image in slide.images if not image.refusal][:1]
     until = time.monotonic() + _PATIENCE
     while not (slide.folder.is_dir() and all(os.access(path, os.R_OK) for path in images)):

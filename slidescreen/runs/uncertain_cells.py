@@ -38,7 +38,7 @@ def worth(probabilities: NDArray[np.float64], strangeness: NDArray[np.float64]) 
     """The value (N,) of labelling each cell.
 
     The less certain half of the cells, and cells unlike every type, count twice as much as the others. Equal cells are
-    ordered at random, with a fixed seed. The most ambiguous cells alone teach less: `benchmarks.uncertain`.
+    ordered at random, with a fixed seed. The most ambiguous cells by themselves teach less: see `benchmarks.uncertain`.
 
     Args:
         probabilities: (N, K).
@@ -51,7 +51,7 @@ def worth(probabilities: NDArray[np.float64], strangeness: NDArray[np.float64]) 
 
 
 def write_uncertain(folder: Path, count: int, out: Path | None = None) -> tuple[Path, int]:
-    """Write the page of a run's most uncertain cells without a review.
+    """Write the page of a run's cells without a review that are most useful to label.
 
     Args:
         folder: the run's folder.
@@ -94,7 +94,7 @@ def _sentences(count: int, slides: int) -> list[str]:
 
 
 def _chosen(run: Run, count: int) -> list[ChosenCell]:
-    """The chosen cells, by most probable type in the page's order, the most useful ones of each type first."""
+    """The chosen cells, in the page's order of the most probable types. In each type, the most useful come first."""
     candidates = [each for slide in run.slides for each in _candidates(slide, run.cell_types)]
     if not candidates:
         return []
