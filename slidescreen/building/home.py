@@ -29,10 +29,10 @@ from slidescreen.models.backbones import EARLY_FEATURES
 from slidescreen.statistics.distances import covariance, principal_components, whitening
 
 LEAST_CELLS = 200
-"""Of fewer training (or validation) cells nobody knows how they scatter."""
+"""The fewest training or validation cells that show how features scatter."""
 
 MOST_OF_A_SOURCE = 2000
-"""Training cells of one source whose features are taken: more change nothing, and each takes its time."""
+"""The most training cells of one source to use. More cells take time and change nothing."""
 
 _COMPONENTS = 64
 _LEAST_OF_A_CAMERA, _LEAST_OF_A_TYPE = 50, 5

@@ -12,7 +12,7 @@ from slidescreen.ensembles.false_calls import FalseCalls
 from slidescreen.ensembles.sufficiency import MeasuredOn
 
 LEAST = 20
-"""Signed cells of a type from which on its error rates are the laboratory's own."""
+"""With so many signed cells of a type, its error rates are the laboratory's own."""
 
 Counts = NDArray[np.int64]
 

@@ -18,7 +18,7 @@ from slidescreen.files.writing import printable, write_whole
 
 NAME = "replay.safetensors"
 LEAST_CELLS = 100
-"""Of fewer training cells nothing is kept."""
+"""With fewer training cells, no replay is kept."""
 
 _OF_A_TYPE = 40  # cells of a type whose features are kept
 _OF_A_MEAN = 400  # the most cells for the mean of a type

@@ -16,7 +16,7 @@ from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 
 LEAST_OF_A_TYPE = 5
-"""Fewer signed cells of a type teach nothing: they are left aside."""
+"""The fewest signed cells of a type. Fewer teach nothing and are left out."""
 
 LEAST_CELLS, LEAST_TYPES = 40, 2
 

@@ -26,4 +26,4 @@ MEANINGS: Mapping[int, str] = {
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); finished work is kept",
     ExitCode.TERMINATED: "ended by SIGTERM; finished work is kept",
 }
-"""As `slidescreen info` and docs/reference/exit-codes.md say it."""
+"""The meanings in `slidescreen info` and docs/reference/exit-codes.md."""

@@ -16,7 +16,7 @@ from slidescreen.runs.processor_differences import ProcessorDifference, differen
 from slidescreen.runs.ray_worker import SlideCalls, Unfit
 
 MOST_TRIES = 4
-"""After the process that had it in hand has ended so often, a slide counts as unreadable."""
+"""A slide counts as unreadable after its process has ended so often."""
 _AT_ONCE = 2  # tasks for each slot of a machine: one runs and one waits
 _MOST_SLIDES, _MOST_IMAGES = 4, 1000  # of a task
 _LOADS_A_SLOT = 4  # at least, with enough slides; then the machines end at about the same time
