@@ -14,7 +14,7 @@ CARD = "README.md"
 
 
 def show_adaptation(ensemble: Ensemble, found: Adaptation, folder: Path) -> None:
-    """Print what the adaptation brought."""
+    """Print the results of the adaptation."""
     console = output.console()
     for line in summary(ensemble, found):
         console.print(escape(line))
@@ -22,7 +22,7 @@ def show_adaptation(ensemble: Ensemble, found: Adaptation, folder: Path) -> None
 
 
 def summary(ensemble: Ensemble, found: Adaptation) -> Iterator[str]:
-    """The findings, a line each."""
+    """The findings, one line each."""
     slides = f" of {found.slides} slides" if found.slides is not None else ", slides unknown"
     counts = ", ".join(f"{count} {label}" for label, count in sorted(found.cells.items()))
     yield f"{sum(found.cells.values())} signed cells{slides}: {counts}"
@@ -101,7 +101,7 @@ def card(ensemble: Ensemble, found: Adaptation) -> str:
 
 
 def _weak(ensemble: Ensemble) -> Iterator[str]:
-    """The types of which the fewest cells are called right."""
+    """The types with the lowest shares of correct calls."""
     matrix = ensemble.validation.confusion_matrix
     if matrix is None:
         return

@@ -1,4 +1,4 @@
-"""Read `cells.csv` in place: of thousands of slides only the needed rows."""
+"""Read only the needed rows of `cells.csv`, which may hold thousands of slides."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ class TableCalls(Sequence[Call]):
     """The calls of a slide, read from the table on each use and not kept in memory."""
 
     def __init__(self, path: Path, columns: Sequence[str], parts: Sequence[_Part], reasons: Mapping[str, str]) -> None:
-        """Set up; `reasons`: why its images are unreadable or no cells, which no table tells."""
+        """Set up. `reasons` says why images are unreadable or show no cell; the table does not say it."""
         self._path, self._columns, self._parts, self._reasons = path, columns, parts, reasons
 
     def __len__(self) -> int:
@@ -59,20 +59,20 @@ class TableCalls(Sequence[Call]):
 def open_calls(
     path: Path, reasons: Mapping[str, Mapping[str, str]]
 ) -> tuple[Mapping[str, Sequence[Call]], tuple[str, ...]]:
-    """The calls of each slide, read when they are asked for, and the cell types of the probability columns, in order.
+    """The calls of each slide, read on use, and the cell types of the probability columns, in order.
 
-    Each row is looked at once. A table that is not just as `classify` writes it is read as a whole.
+    Each row is checked once. A table in another format than that of `classify` is read as a whole.
 
     Args:
         path: a `cells.csv`.
-        reasons: by slide and image, why an image is unreadable or no cell.
+        reasons: by slide and image, why an image is unreadable or shows no cell.
 
     Raises:
-        InputError: it is not such a file.
+        InputError: the file is not a `cells.csv`.
     """
     try:
         columns, parts = _parts(path)
-    except (OSError, ValueError, csv.Error):  # not as we write it: as people save it, or damaged
+    except (OSError, ValueError, csv.Error):  # another program saved it, or it is damaged
         calls, types = read_calls(path)
         return {slide: _with_reasons(found, reasons.get(slide, {})) for slide, found in calls.items()}, types
     found = {slide: TableCalls(path, columns, each, reasons.get(slide, {})) for slide, each in parts.items()}
@@ -89,10 +89,10 @@ def _with_reason(call: Call, reasons: Mapping[str, str]) -> Call:
 
 
 def _parts(path: Path) -> tuple[list[str], dict[str, list[_Part]]]:
-    """The table's columns, and where the rows of each slide lie.
+    """The table's columns, and the location of each slide's rows.
 
     Raises:
-        ValueError, csv.Error: it is not as `classify` writes it.
+        ValueError, csv.Error: the table is not in the format of `classify`.
     """
     parts: dict[str, list[_Part]] = {}
     with path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""Where the marks of a control chart stand on the page."""
+"""The positions of a control chart's marks on the page."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ WARNING, OUT = 2.0, 3.0
 
 WIDTH, HEIGHT = 320.0, 120.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8.0, 52.0, 8.0, 8.0
-_LEAST_REACH, _MOST_REACH = 4.0, 6.0  # standard deviations: points beyond stand at the edge
+_LEAST_REACH, _MOST_REACH = 4.0, 6.0  # standard deviations: points beyond are drawn at the edge
 _MOST_NAMED = 5
 _TITLES = {"flagged_percent": "Slides urgent or for review, %"}
 _COMPOSITION = frozenset(f"{name}_percent" for name in cells.LEUKOCYTES)
 
 
 class Standing(StrEnum):
-    """Where a point lies among a chart's limits."""
+    """The position of a point among a chart's limits."""
 
     WITHIN = "within"
     WARNING = "warning"
@@ -51,7 +51,7 @@ class ChartLine:
 
 @dataclass(frozen=True)
 class DrawnChart:
-    """A control chart as the page shows it; the nights that define the limits end at `first_end` (0: not shown)."""
+    """A control chart on the page. The nights that define its limits end at `first_end` (0: not shown)."""
 
     figure: str
     title: str
@@ -70,7 +70,7 @@ class DrawnChart:
 
 @dataclass(frozen=True)
 class ChartSection:
-    """All charts of a page: those that everybody sees, those of the slides' composition, and what is said of them.
+    """All charts of a page: those always shown, those of the slides' composition, and the figures for their text.
 
     `out_now` names the figures of this run beyond the outer limits.
     """
@@ -127,7 +127,7 @@ def _drawn(chart: ControlChart) -> DrawnChart:
 
 
 def chart_of_remark(remark: str, charts: Sequence[ControlChart]) -> str:
-    """The figure of a remark on drift, by the remark's first words; empty if the figure has no chart."""
+    """The figure that a remark on drift names in its first words; empty if the figure has no chart."""
     return next((chart.figure for chart in charts if remark.startswith((f"{chart.name}:", f"{chart.name} ("))), "")
 
 
@@ -137,7 +137,7 @@ def _standing(chart: ControlChart, point: ChartPoint) -> Standing:
 
 
 def _range(chart: ControlChart, shown: Sequence[ChartPoint]) -> tuple[float, float]:
-    """The least and the greatest value of a chart's scale; they differ."""
+    """The lowest and highest value of a chart's scale. They always differ."""
     if chart.limits is None:
         values = [point.value for point in shown]
         margin = 0.15 * (max(values) - min(values)) or 1.0
@@ -157,7 +157,7 @@ def _lines(chart: ControlChart, height: Callable[[float], float]) -> tuple[Chart
 
 
 def _told(chart: ControlChart, point: ChartPoint) -> str:
-    """A point in words: the day, the value, how far from the mean, of how many slides."""
+    """A point in words: the day, the value, the distance from the mean, the number of slides."""
     parts = [_day(point), _written(point.value)]
     if chart.limits:
         parts.append(_distance(chart, point))
@@ -166,12 +166,12 @@ def _told(chart: ControlChart, point: ChartPoint) -> str:
 
 
 def _distance(chart: ControlChart, point: ChartPoint) -> str:
-    rounded = round(chart.deviations(point), 1) + 0.0  # no minus before a zero
+    rounded = round(chart.deviations(point), 1) + 0.0  # + 0.0 turns -0.0 into 0.0
     return f"{rounded:+.1f} SD"
 
 
 def _summary(chart: ControlChart, shown: Sequence[ChartPoint]) -> str:
-    """The value of this run, or else of the latest night; how far it lies from the mean; the limits."""
+    """The value of this run, or else of the latest night, its distance from the mean, and the limits."""
     told, limits = next((point for point in shown if point.this_run), shown[-1]), chart.limits
     said = f"{_written(told.value)} on {_day(told)}"
     if limits is None:

@@ -1,4 +1,4 @@
-"""A page of cells that are worth a person's look, from whatever slides: one gallery at the desk, in their order."""
+"""A page of cells for a person to look at, from any slides. The desk shows them in one gallery, in the given order."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ _UNIDENTIFIED = "Unidentified"
 
 @dataclass(frozen=True)
 class ChosenCell:
-    """A cell for a person to look at: its slide (empty where not known), its call, its picture as a data URI, if it has
-    one, and the type that a review gave it before (empty: none)."""
+    """A cell for a person to look at: its slide (empty: unknown), its call, its picture as a data URI (None: no
+    picture), and its type by an earlier review (empty: none)."""
 
     slide: str
     call: Call
@@ -34,10 +34,10 @@ class CellPage:
     """What a page of chosen cells says.
 
     Attributes:
-        title: its heading, which names the gallery too.
-        sentences: below it.
+        title: the heading of the page and of the gallery.
+        sentences: the text below the title.
         cell_types: in the order of the cells' probabilities.
-        label: who says the cells' labels, in a word.
+        label: the origin of the cells' labels, in one word.
         identity: the run's identity; empty if the cells belong to no run.
         store: the name under which the browser keeps the review.
     """
@@ -62,7 +62,7 @@ class _Shown:
 
 
 def render_cells(chosen: Sequence[ChosenCell], page: CellPage) -> str:
-    """The page of chosen cells, in the order in which they are to be seen."""
+    """The page of chosen cells, in the given order."""
     names = _distinct([cell.name for cell in chosen])
     shown = [_shown(cell, name) for cell, name in zip(chosen, names, strict=True)]
     places = [cells.CELL_TYPES.index(name) for name in page.cell_types]
@@ -87,7 +87,7 @@ def render_cells(chosen: Sequence[ChosenCell], page: CellPage) -> str:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """Names with a number where one comes again: the page knows its cells by them."""
+    """The names, with numbers added to repeated ones. The page identifies its cells by name."""
     seen: Counter[str] = Counter()
     found = []
     for name in names:

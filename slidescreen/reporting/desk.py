@@ -1,4 +1,4 @@
-"""The data with which `report.html` becomes the desk at which a reviewer moves cells and signs slides."""
+"""The data for the desk in `report.html`. At the desk, a reviewer moves cells and signs slides."""
 
 import base64
 import hashlib
@@ -44,22 +44,22 @@ def script() -> Markup:
     """The page's JavaScript."""
     folder = files("slidescreen.reporting") / "templates" / "desk"
     parts = (folder.joinpath(name).read_text(encoding="utf-8") for name in SCRIPTS)
-    return Markup("\n" + "\n".join(parts))  # our own files
+    return Markup("\n" + "\n".join(parts))  # safe: our own files
 
 
 def source_hash(text: str) -> str:
-    """By which a content-security policy allows this script alone."""
+    """The hash by which a content-security policy allows only this script."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
 
 
 def embedded(value: Any) -> Markup:
-    """A value as JSON for a data block of a page: nothing in it can end the block."""
+    """A value as JSON for a data block of a page. No part of the value can end the block."""
     text = json.dumps(value, separators=(",", ":"))
-    return Markup(text.translate(_ESCAPES))  # no character that HTML knows is left
+    return Markup(text.translate(_ESCAPES))  # no special HTML character is left
 
 
 def night_record(run: Run) -> dict[str, Any]:
-    """What the desk must know of a run: its identity, the cell types, and how they are grouped and named."""
+    """The data of a run for the desk: its identity, and the cell types with their groups and names."""
     identity = str(run.info.get("run") or "")
     unnamed = f"{run.info.get('started') or ''} {run.info.get('input') or ''}"
     return desk_record(identity, identity or unnamed, LABORATORY)
@@ -70,13 +70,13 @@ LABORATORY = "laboratory"
 
 
 def desk_record(identity: str, store: str, label: str, chosen: str = "") -> dict[str, Any]:
-    """What the desk must know of the page that it is on.
+    """The data of a page for its desk.
 
     Args:
         identity: the run's identity, for the corrections; empty if the cells belong to no run.
         store: the name under which the browser keeps the review.
-        label: who says the labels, in a word.
-        chosen: what the cells are that one gallery shows together; empty on a run's page, which has slides.
+        label: the origin of the labels, in one word.
+        chosen: the title of the single gallery; empty on a run's page, which has slides.
     """
     return {
         "run": identity,
@@ -104,11 +104,11 @@ def cell_records(
     Duplicates and unreadable images are left out.
 
     Args:
-        calls: of the slide.
+        calls: the slide's calls.
         types: in the order of the calls' probabilities.
-        source: from an image's name to its picture.
-        shown: the images that the page shows anyway.
-        reviewed: what a review said of cells, by image.
+        source: returns the picture of an image by its name.
+        shown: the images that the page already shows.
+        reviewed: the reviews of cells, by image.
     """
     places = [cells.CELL_TYPES.index(name) for name in types]
     suspects = cells.indices(types, _SUSPECT)
@@ -135,12 +135,12 @@ def cell_record(
 ) -> list[Any]:
     """A cell for the desk.
 
-    A list: image, cell type or `unidentified`, reported type, type by a review that was given back (empty: none),
-    reason, picture (a data URI; 0 where the page shows it without scripts too; empty where there is none), then the
-    positions in `cells.CELL_TYPES` of its most probable types, each followed by its probability per mille.
+    The list holds: image, cell type or `unidentified`, reported type, type by a returned review (empty: none), reason,
+    picture (a data URI; 0: the page also shows it without scripts; empty: none). The most probable types follow, each
+    as its position in `cells.CELL_TYPES` and its probability per mille.
 
     Args:
-        call: of the cell.
+        call: the cell's call.
         probabilities: of the types at `places` in `cells.CELL_TYPES`.
         picture, reviewed: as above.
     """
@@ -149,12 +149,12 @@ def cell_record(
 
 
 def _as_in_table(probabilities: Sequence[float]) -> list[float]:
-    """Probabilities with as many digits as `cells.csv` has: a page that is made anew is the same."""
+    """Round probabilities as `cells.csv` does. A page made anew from the table is then the same."""
     return [round(each, 6) for each in probabilities]
 
 
 def _least_suspicious(call: Call, probabilities: Sequence[float], suspects: Sequence[int]) -> tuple[float, float]:
-    """A sort key: first by how probably the cell is a blast or immature, then by how uncertain its call is."""
+    """A sort key: first the probability of a blast or immature cell, then the uncertainty of the call."""
     if not probabilities:
         return 0.0, 0.0
     return -round(sum(probabilities[place] for place in suspects), 6), round(call.probability or 0.0, 6)
@@ -184,7 +184,7 @@ BAR = (
 def stacked_bar(shares: Mapping[str, Any]) -> Markup:
     """A differential's small bar as SVG; empty without leukocytes.
 
-    Its text is made here and not in the template, for a worklist may have thousands.
+    The template does not make its text, because a worklist may have thousands of bars.
     """
     names, parts, start = [], [], 0.0
     for number, (name, members) in enumerate(BAR, start=1):
@@ -197,4 +197,4 @@ def stacked_bar(shares: Mapping[str, Any]) -> Markup:
     if not parts:
         return Markup("")
     opening = '<svg class="mix" viewBox="0 0 100 10" preserveAspectRatio="none" role="img"'
-    return Markup(f'{opening} aria-label="{", ".join(names)}">{"".join(parts)}</svg>')  # only names of BAR are in it
+    return Markup(f'{opening} aria-label="{", ".join(names)}">{"".join(parts)}</svg>')  # safe: only names of BAR

@@ -1,4 +1,4 @@
-"""The cells whose call and label differ, as a page: the most certain call first, at the desk."""
+"""A page of the cells whose call and label differ. The desk shows the most certain calls first."""
 
 import contextlib
 from dataclasses import dataclass
@@ -23,9 +23,9 @@ class CellOrigin:
     """Where an evaluation's cells come from.
 
     Attributes:
-        label: who says their labels, in a word.
+        label: the origin of the cells' labels, in one word.
         identity: the run's identity; empty if the cells belong to no run.
-        store: the name under which a browser keeps their review.
+        store: the name under which a browser keeps the cells' review.
     """
 
     label: str
@@ -39,10 +39,10 @@ UNKNOWN = CellOrigin("label", "", "labels")
 def write_disagreements(
     evaluation: Evaluation, folder: Path, origin: CellOrigin, picture: Picture | None = None
 ) -> None:
-    """Write the page into a folder; nothing where no picture is there to be looked at.
+    """Write the page into a folder. If no cell has a picture, write no page.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the page cannot be written.
     """
     first = evaluation.predictions
     if not first.pictures:
@@ -68,7 +68,7 @@ def write_disagreements(
 
 
 def _remove(folder: Path) -> None:
-    """Remove the page of an earlier evaluation: it is of other cells."""
+    """Remove the page of an earlier evaluation, because it shows other cells."""
     with contextlib.suppress(OSError):
         (folder / DISAGREEMENTS).unlink(missing_ok=True)
 

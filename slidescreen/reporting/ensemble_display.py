@@ -15,7 +15,7 @@ from slidescreen.reporting.progress import ProgressDisplay
 
 
 class EnsembleDisplay(ProgressDisplay):
-    """Shows how many images are done."""
+    """Shows the number of finished images."""
 
     def __init__(self) -> None:
         super().__init__(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
@@ -32,7 +32,7 @@ class EnsembleDisplay(ProgressDisplay):
 
 
 def show_comparison(ensemble: Ensemble, folder: Path) -> None:
-    """Print what was measured on the validation split: each member, then the vote."""
+    """Print the measurements on the validation split: each member, then the vote."""
     console = output.console()
     measured = ensemble.validation.measured
     table = Table(box=None, pad_edge=False, header_style="bold")

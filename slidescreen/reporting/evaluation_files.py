@@ -31,14 +31,14 @@ _NAMES = (
 
 
 def check_place(folder: Path, sources: Iterable[Path]) -> None:
-    """Refuse to replace files that are not from an evaluation, or from which one is made.
+    """Refuse to replace files that no evaluation wrote, or that the new evaluation reads.
 
     Args:
-        folder: where an evaluation is to be written; it need not exist.
-        sources: files that it is made from.
+        folder: the new evaluation's folder. It need not exist.
+        sources: the files that the new evaluation reads.
 
     Raises:
-        InputError: there are such files; they are named.
+        InputError: the folder holds such files. The message names them.
     """
     there = [name for name in _NAMES if (folder / name).exists()]
     read = {path.resolve() for path in sources}
@@ -55,7 +55,7 @@ def _is_evaluation(folder: Path) -> bool:
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path, origin: CellOrigin = UNKNOWN) -> None:
-    """Write every file of an evaluation into a folder that exists; each appears whole. `origin` is the cells'."""
+    """Write every file of an evaluation, each as a whole, into an existing folder. `origin` is that of the cells."""
     write_disagreements(evaluation, folder, origin)
     write_text(folder / "metrics.json", json.dumps(to_dict(evaluation), indent=2, allow_nan=False) + "\n")
     write_text(folder / "per_type.csv", to_csv(_per_type_rows(evaluation)))
@@ -72,7 +72,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path, origin: CellOrigin = 
 
 
 def to_dict(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation under stable keys, those of the dataclasses in `slidescreen.evaluation`.
+    """The evaluation under stable keys. They are the fields of the dataclasses in `slidescreen.evaluation`.
 
     Undefined values are null, limits are {low, high, level}. `sources` maps each source of the data to the first
     model's scores on it.
@@ -109,7 +109,7 @@ def _model_to_dict(model: ModelScores) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON can hold it: undefined and unbounded numbers become null."""
+    """The value as JSON can hold it: undefined and unbounded numbers become null."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -143,7 +143,7 @@ def _confusion_rows(evaluation: Evaluation) -> Rows:
 
 
 def _comparison_rows(comparisons: Sequence[Comparison]) -> Rows:
-    """One row for each test; `difference` is in cells, or of the statistic that `of` names."""
+    """One row for each test. `difference` counts cells, or is that of the statistic in `of`."""
     yield ["model", "other", "test", "of", "difference", "p", "p_holm"]
     for c in comparisons:
         pair = [neutralise(c.model), neutralise(c.other)]
@@ -172,7 +172,7 @@ def _slide_rows(level: SlideLevel) -> Rows:
 
 
 def _prediction_rows(predictions: Predictions) -> Rows:
-    """What the first model made of each cell, as `report` reads it again; an empty call is an abstention."""
+    """The first model's result for each cell, in the format that `report` reads. An empty call is an abstention."""
     types, probabilities = predictions.cell_types, predictions.probabilities
     assert probabilities is not None
     images = predictions.images or ("",) * len(predictions.truth)

@@ -17,7 +17,7 @@ from slidescreen.reporting.wording import (
 
 
 def render_markdown(evaluation: Evaluation) -> str:
-    """Models, sources, cell types, slides, and what the tests between models say."""
+    """Models, sources, cell types, slides, and the results of the tests between models."""
     return "\n".join(_lines(evaluation)) + "\n"
 
 

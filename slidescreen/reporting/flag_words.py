@@ -55,7 +55,7 @@ _SHORT: dict[str, str] = {
 
 
 def short_flags(flags: tuple[str, ...]) -> str:
-    """A finding's flags in few words; unknown ones as they are."""
+    """A finding's flags in few words. Unknown flags stay as they are."""
     grade = next((f" {words}" for flag, words in _GRADES.items() if flag in flags), "")
     known = [words + (grade if flag == Flag.BLASTS else "") for flag, words in _SHORT.items() if flag in flags]
     return ", ".join(known + [flag for flag in flags if flag not in _SHORT and flag not in _GRADES])

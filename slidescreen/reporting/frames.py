@@ -1,4 +1,4 @@
-"""A run's tables as pandas data frames, with the columns of its files. Only they import pandas."""
+"""A run's tables as pandas data frames, with the columns of its files. Only these functions import pandas."""
 
 import csv
 import io
@@ -42,7 +42,7 @@ def frame_of_shares(shares: Mapping[str, Share]) -> "pandas.DataFrame":
 
 
 def _frame(text: str) -> "pandas.DataFrame":
-    """A data frame of a table's text: names as they are on the disk, numbers as numbers, nothing as missing."""
+    """A data frame of a table's text. Names are as on the disk, numbers are numbers, and empty fields are missing."""
     import pandas
 
     header, *rows = csv.reader(io.StringIO(text, newline=""), strict=True)

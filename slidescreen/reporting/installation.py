@@ -1,6 +1,6 @@
-"""What is installed here: ensembles with what was measured of them, engines, the processor, the words in the files.
+"""What is installed here: ensembles and their measurements, engines, the processor, the words in the files.
 
-Nothing is imported for it that takes long: no torch, no OpenVINO, no pandas.
+This module imports nothing slow: no torch, no OpenVINO, no pandas.
 """
 
 import os
@@ -31,11 +31,11 @@ _MEASURED = ("accuracy", "macro_f1")
 
 
 def describe_installation(named: Path | None, exit_codes: Mapping[int, str]) -> dict[str, Any]:
-    """What is installed, as `slidescreen info --json` tells it: docs/reference/info.md says what each key holds.
+    """What is installed, for `slidescreen info --json`. docs/reference/info.md describes each key.
 
     Args:
-        named: an ensemble's folder, by the user.
-        exit_codes: of the commands, with their meanings.
+        named: the ensemble's folder that the user named.
+        exit_codes: the commands' exit codes, with their meanings.
     """
     return {
         "version": __version__,
@@ -66,7 +66,7 @@ def describe_installation(named: Path | None, exit_codes: Mapping[int, str]) -> 
 def _cache() -> str | None:
     try:
         return printable(cache_folder())
-    except RuntimeError:  # no home
+    except RuntimeError:  # there is no home folder
         return None
 
 
@@ -78,7 +78,7 @@ def _version(package: str) -> str | None:
 
 
 def _ensembles(named: Path | None) -> Iterator[dict[str, Any]]:
-    """The ensembles found, first the one that `classify` uses. Without any, an entry with the problem."""
+    """The ensembles found. `classify` uses the first. If there are none, one entry states the problem."""
     from_environment = os.environ.get(VARIABLE)
     places = {
         "--ensemble": named,
@@ -130,7 +130,7 @@ def _of_validation(measured: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _allowance(precision: str, found: PrecisionAgreement) -> str:
-    """When an arithmetic is used: unasked, when asked for, or never; 8-bit integers never unasked."""
+    """When an arithmetic is used: automatically, on request, or never. 8-bit integers are never automatic."""
     integers = Precision.INT8 in parts_of(precision)
     if found.harmless and not integers:
         return "automatic"
@@ -138,7 +138,7 @@ def _allowance(precision: str, found: PrecisionAgreement) -> str:
 
 
 def show_installation(found: Mapping[str, Any]) -> None:
-    """Print the same for people: headings, each with lines of two parts."""
+    """Print the installation for people: headings, each with lines of two parts."""
     console = output.console()
     for number, (heading, lines) in enumerate(_sections(found)):
         table = Table.grid(padding=(0, 2, 0, 0))

@@ -1,4 +1,4 @@
-"""The pictures of a slide's cells, drawn once and kept with its record, so that they outlive the images."""
+"""The pictures of a slide's cells. They are drawn once and kept with the slide's record, so they outlive the images."""
 
 import contextlib
 import json
@@ -22,11 +22,11 @@ class KeptPictures:
         self._path = None if slide.kept is None else slide.kept.pictures
         self._kept = _read(self._path)
         self._known = len(self._kept)
-        # Its folder may hold other images now.
+        # The slide's folder may hold other images now.
         self._others = bool({Flag.VANISHED, Flag.CHANGING} & set(slide.finding.flags))
 
     def get(self, image: str, draw: Picture) -> str | None:
-        """The picture of an image of the slide, by its name; `draw` makes it if it is not kept."""
+        """The picture of the slide's image of this name. If none is kept, `draw` makes it."""
         source = self._kept.get(image)
         if source is None and not self._others:
             source = draw(self._slide.folder / image)

@@ -1,4 +1,4 @@
-"""What `classify --list` shows: the slides that are recognised, and all that is passed over."""
+"""What `classify --list` shows: the recognised slides, and everything that is passed over."""
 
 from typing import Any
 
@@ -10,11 +10,11 @@ from slidescreen.data.skipped_files import sentences
 from slidescreen.data.slides import Survey
 from slidescreen.files.writing import printable
 
-_MOST_NAMES = 20  # of what is passed over, of each kind
+_MOST_NAMES = 20  # listed of each kind of passed-over item
 
 
 def show_survey(found: Survey) -> None:
-    """Print a row for each slide, then what is said of the layout, and what is passed over."""
+    """Print a row for each slide, then remarks on the layout, then what is passed over."""
     console = output.console()
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("slide", overflow="fold", min_width=8)
@@ -36,7 +36,7 @@ def show_survey(found: Survey) -> None:
 
 
 def survey_to_dict(found: Survey) -> dict[str, Any]:
-    """The same for scripts."""
+    """The survey for scripts."""
     return {
         "input": printable(found.folder),
         "slides": [

@@ -1,4 +1,4 @@
-"""`report.html`: one self-contained page of a run. It needs no network, and without scripts it can still be read."""
+"""`report.html`: one self-contained page of a run. It needs no network, and it is readable without scripts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,16 +35,16 @@ Heat = Mapping[tuple[str, str], str]
 
 MOST_PICTURES = 24
 MOST_SECTIONS = 200  # slides shown with their cells: with more, browsers take too long to open the page
-MOST_EARLIER = 100  # limit for earlier slides among these: they are read and drawn again every night
+MOST_EARLIER = 100  # limit for earlier slides among these: every night reads and draws them again
 MOST_CELLS = 20_000  # shown beside the suspicious ones: with more, the page grows beyond 60 MB
-_SOURCE = 5  # where a cell's record has its picture
+_SOURCE = 5  # the picture's position in a cell's record
 _MOST_FIRST = 3  # pictures of a slide in the worklist
-_MOST_NAMES = 20  # of what is passed over, of each kind
+_MOST_NAMES = 20  # listed of each kind of passed-over item
 
 
 @dataclass(frozen=True)
 class _Bar:
-    """A row of the differential: its numbers, and where its marks stand, 0–100 of the bar's width."""
+    """A row of the differential: its numbers, and the positions of its marks, 0–100 of the bar's width."""
 
     name: str
     share: Share
@@ -101,11 +101,11 @@ def render_run(
     """The page of a run: the worklist, then each slide with its evidence, and heat maps if there are any.
 
     Args:
-        run: whose page it is.
+        run: the run to show.
         heat: maps of the suspicious cells.
-        picture: makes the pictures of the suspicious cells, those of the slides to be seen first coming first.
-        others: makes those of all other cells afterwards, in the same order; None: they have none.
-        charts: of the laboratory's nights.
+        picture: makes the pictures of the suspicious cells, slide by slide in the worklist's order.
+        others: then makes the pictures of all other cells, in the same order; None: they have no pictures.
+        charts: control charts of the laboratory's nights.
     """
     worklist, picture = run.worklist(), picture or in_time()
     shown = enumerate(worklist[: _sections(worklist)], start=1)
@@ -154,7 +154,7 @@ def render_run(
 
 
 def _called_otherwise(sections: Sequence[_Section]) -> tuple[int, int]:
-    """How many cells of the slides that are shown the laboratory called otherwise, and of how many."""
+    """The number of cells on shown slides that the laboratory called differently, and the number compared."""
     calls = [call for section in sections for call in section.calls if call.cell_type and call.reported_type]
     return sum(map(_disagree, calls)), len(calls)
 
@@ -171,12 +171,12 @@ def _totals(slides: Sequence[SlideResult], verdict: Verdict) -> tuple[int, int]:
 
 
 def suspicious(slide: SlideResult) -> list[tuple[str, list[Call]]]:
-    """The cells that the page shows of a slide, under their titles: the most certain first, not too many of each."""
+    """The slide's cells that the page shows, by title: the most certain first, at most `MOST_PICTURES` of each."""
     return [(title, found[:MOST_PICTURES]) for title, found in _suspicious(slide.calls, slide)]
 
 
 def _suspicious(calls: Sequence[Call], slide: SlideResult) -> list[tuple[str, list[Call]]]:
-    calls = tuple(calls)  # those of an earlier slide are read once
+    calls = tuple(calls)  # reads an earlier slide's calls only once
     changed = slide.review.changed if slide.review is not None else ()
 
     def of(members: Sequence[str]) -> list[Call]:
@@ -221,7 +221,7 @@ def _section(number: int, slide: SlideResult, cell_types: Sequence[str], heat: H
 
 
 def _records(section: _Section, cell_types: Sequence[str], others: Picture | None, most: int) -> list[list[Any]]:
-    """A slide's cells for the desk; at most so many have a picture beside those that the page shows anyway."""
+    """A slide's cells for the desk. At most `most` have a picture, besides those that the page already shows."""
     slide, left = section.slide, most
 
     def source(image: str) -> str | None:

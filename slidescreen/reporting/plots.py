@@ -28,7 +28,7 @@ PICTURES = (
 
 
 def draw_plots(evaluation: Evaluation, folder: Path) -> list[str]:
-    """Write the pictures that the predictions allow; returns their file names."""
+    """Write the pictures that the predictions allow, and return their file names."""
     drawings: dict[str, Callable[[Evaluation], Figure]] = {
         "confusion_matrix.png": _confusion,
         "confusion_matrix_percent.png": _confusion_percent,

@@ -9,7 +9,7 @@ from slidescreen import output
 
 
 class ProgressDisplay:
-    """A progress bar that appears with the first call of `show`, so that an early error stands alone."""
+    """A progress bar that appears at the first call of `show`. So an early error appears without a bar."""
 
     def __init__(self, *columns: ProgressColumn, quiet: bool = False) -> None:
         self.console = output.console(error=True, quiet=quiet)

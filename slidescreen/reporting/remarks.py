@@ -29,7 +29,7 @@ def contradictory_reports(info: Mapping[str, Any]) -> str:
 
 
 def reading_remarks(info: Mapping[str, Any]) -> list[str]:
-    """Which images show no single cell, and how many files hold more than the one image that was used."""
+    """Which images show no single cell, and how many files hold more images than the one used."""
     said = _unfamiliar(info)
     found = info.get("not_cells") or ()
     if found:
@@ -56,7 +56,7 @@ def review_remark(slides: Sequence[SlideResult]) -> str:
 
 
 def patients_remark(info: Mapping[str, Any]) -> str:
-    """Which slides are of one patient; empty if no two are."""
+    """Which slides are of the same patient; empty if there are none."""
     return "; ".join(", ".join(map(printable, names)) for names in info.get("same_patient", ()))
 
 
@@ -84,7 +84,7 @@ def _percent(review: SlideReview, name: str) -> str:
 
 
 def _unfamiliar(info: Mapping[str, Any]) -> list[str]:
-    """That most slides of a run are unfamiliar, or that its ensemble cannot tell."""
+    """A remark if most slides of a run are unfamiliar, or if its ensemble cannot tell."""
     slides, unfamiliar = len(info.get("slides") or ()), len(info.get("unfamiliar_slides") or ())
     if 2 * unfamiliar > slides and slides > 1:
         return [f"{unfamiliar} of {slides} slides are unlike anything this ensemble was measured on: {ADVICE}"]

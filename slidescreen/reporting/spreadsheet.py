@@ -12,7 +12,7 @@ _NAMES = frozenset({"slide", "image", "reviewer"})
 _DECIMAL = re.compile(r"-?\d+\.\d+(e[+-]?\d+)?")
 _MONTH = r"(jan|feb|m[aäe]r|mrz|a[pvb]r|ma[iyj]|jui?n|giu|jui?l|lug|aug|aoû|ago|se[pt]|o[ck]t|out|nov|de[cz]|déc|dic)"
 _TURNED = (
-    r"0\d+|\d{12,}",  # leading zeros and last digits are lost
+    r"0\d+|\d{12,}",  # spreadsheets drop leading zeros and last digits
     r"\d*[.,]\d+|\d+[.,]|\d{1,3}([., ']\d{3})+",
     r"\d+([.,]\d+)?e[+-]?\d+",
     r"\d+([.,]\d+)?\s*%|\(\d+\)|\d+-|\d+ \d+/\d+",  # percent, two ways to write a minus, fractions
@@ -27,7 +27,8 @@ _DATE = re.compile(r"(\d{1,4})[-/. ](\d{1,4})([-/. ](\d{1,4}))?")
 def write_spreadsheets(folder: Path) -> list[Path]:
     """Write copies of the tables in a run's folder beside them: semicolons, decimal commas, a byte-order mark.
 
-    Names that a spreadsheet would turn into numbers or dates get a leading apostrophe, as those that it would run have.
+    Names that a spreadsheet would turn into numbers or dates get a leading apostrophe. Possible formulas already have
+    one.
 
     Returns:
         The copies: `cells.spreadsheet.csv`, `differential.spreadsheet.csv`.
@@ -60,7 +61,7 @@ def is_turned(name: str) -> bool:
 
 
 def _may_be_date(name: str) -> bool:
-    """Whether numbers between hyphens, slashes or points may be a day, a month and a year, in whatever order."""
+    """Whether numbers between hyphens, slashes or points may be a day, a month and a year, in any order."""
     match = _DATE.fullmatch(name)
     if not match:
         return False

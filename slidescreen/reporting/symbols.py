@@ -1,4 +1,4 @@
-"""The symbol of each verdict on the terminal and on the page. They differ without colour."""
+"""The symbol of each verdict on the terminal and on the page. The symbols differ even without colour."""
 
 from slidescreen.screening.finding import Verdict
 

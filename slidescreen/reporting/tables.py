@@ -30,10 +30,10 @@ _CORRECTED = ("corrected_percent", "corrected_low", "corrected_high")
 
 
 def write_cells(path: Path, slides: Iterable[SlideResult], cell_types: Sequence[str], or_beside: bool = False) -> Path:
-    """Write a row for each image that was found, slide by slide; probabilities have six decimals.
+    """Write a row for each image that was found, slide by slide. Probabilities have six decimals.
 
     Returns:
-        Where it was written, `or_beside` as `write_whole` has it.
+        The path of the written file. `write_whole` explains `or_beside`.
     """
 
     def write(temporary: Path) -> None:
@@ -56,7 +56,7 @@ def cell_table(slides: Iterable[SlideResult], cell_types: Sequence[str]) -> Iter
 
 
 def _with_review(rows: str, slide: SlideResult) -> str:
-    """A slide's rows with what was said of its cells at their ends."""
+    """A slide's rows. Each ends with the review of its cell."""
     said = slide.review.cells if slide.review is not None else {}
 
     def review(row: Sequence[str]) -> list[str]:
@@ -73,7 +73,7 @@ def cell_rows(slide: str, calls: Iterable[Call], types: Sequence[str], columns: 
         slide: its name.
         calls: its calls.
         types: the cell types of their probabilities, in order.
-        columns: those of the table, if they are others; the types it has no column for are left out of it.
+        columns: the types with a column in the table, if they differ. Types without a column are left out.
     """
     columns = types if columns is None else columns
     places = [types.index(name) if name in types else None for name in columns]
@@ -98,11 +98,11 @@ def cell_rows(slide: str, calls: Iterable[Call], types: Sequence[str], columns: 
 
 
 def _rows_of(slide: SlideResult, columns: tuple[str, ...]) -> str:
-    """A slide's rows, ready from its record if they lie there for these columns."""
+    """A slide's rows. They come from its record if the record holds them for these columns."""
     if slide.kept is None:
         return cell_rows(slide.name, slide.calls, columns)
     if (slide.kept.slide, slide.kept.cell_types) == (slide.name, columns):
-        with contextlib.suppress(InputError):  # the calls may still be there
+        with contextlib.suppress(InputError):  # the calls may still exist
             return slide.kept.rows()
     return cell_rows(slide.name, slide.calls, slide.kept.cell_types, columns)
 
@@ -111,7 +111,7 @@ def write_differentials(path: Path, slides: Iterable[SlideResult], or_beside: bo
     """Write a row for each slide. Percentages are 0–100 with three decimals, empty if undefined.
 
     Returns:
-        Where it was written, `or_beside` as `write_whole` has it.
+        The path of the written file. `write_whole` explains `or_beside`.
     """
     return write_text(path, differential_table(slides), or_beside)
 
@@ -141,7 +141,7 @@ def read_calls(path: Path) -> tuple[dict[str, list[Call]], tuple[str, ...]]:
     """The calls of each slide in a `cells.csv`, and the cell types of its probability columns, in order.
 
     Raises:
-        InputError: it is not such a file.
+        InputError: the file is not such a table.
     """
     calls: dict[str, list[Call]] = {}
     table = read_table(path, CELL_COLUMNS)
@@ -161,7 +161,7 @@ def types_of(columns: Iterable[str]) -> tuple[str, ...]:
     """The cell types of a table's probability columns, in order.
 
     Raises:
-        ValueError: one is unknown.
+        ValueError: a cell type is unknown.
     """
     types = tuple(name.removeprefix("p_") for name in columns if name.startswith("p_"))
     for name in types:
@@ -179,7 +179,7 @@ def call_of_row(row: Mapping[str, str], types: Sequence[str]) -> Call:
     """The call in a row of `cells.csv`.
 
     Raises:
-        ValueError: an unknown status or cell type, or a probability that is absent or no number.
+        ValueError: a status or cell type is unknown, or a probability is missing or not a number.
     """
     status = Status(row["status"])
     if types and status in (Status.CLASSIFIED, Status.UNIDENTIFIED) and not row["probability"]:
@@ -199,7 +199,7 @@ def read_differentials(path: Path) -> list[tuple[Differential, Finding]]:
     """The slides of a `differential.csv`, in its order.
 
     Raises:
-        InputError: it is not such a file.
+        InputError: the file is not such a table.
     """
     result = []
     table = read_table(path, _differential_header())
@@ -253,7 +253,7 @@ def _differential_row(slide: SlideResult) -> list[str]:
 
 
 def _read_unfamiliar(row: Mapping[str, str]) -> dict[str, Any]:
-    """How many images were unfamiliar, and of how many, which follows from the percentage."""
+    """The number of unfamiliar images, and the number of all, computed from the percentage."""
     count, percent = row.get(_UNFAMILIAR[0], ""), _optional(row.get(_UNFAMILIAR[1], ""))
     if not count or percent is None:
         return {}
@@ -281,11 +281,11 @@ def to_csv(rows: Iterable[Sequence[str]], separator: str = ",", line_end: str = 
     return "".join(lines.found)
 
 
-_LINE_END = "\r\n"  # the writer quotes what holds a part of it, and readers take either part for the end of a row
+_LINE_END = "\r\n"  # the writer quotes fields with either character, because readers end a row at either
 
 
 class _Lines:
-    """Takes rows from a CSV writer, and ends each as it is to end."""
+    """Takes rows from a CSV writer, and gives each the chosen line end."""
 
     def __init__(self, line_end: str) -> None:
         self._line_end = line_end

@@ -1,4 +1,4 @@
-"""The templates of pages: whatever is put into one is escaped."""
+"""The templates of pages. They escape every inserted value."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,7 +7,7 @@ from jinja2 import Environment, PackageLoader, Template
 
 
 def template(name: str, **filters: Callable[..., Any]) -> Template:
-    """A template of `templates/`, with filters under the names it calls them by."""
+    """A template of `templates/`, with filters under the names that it uses."""
     environment = Environment(
         loader=PackageLoader("slidescreen.reporting"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )

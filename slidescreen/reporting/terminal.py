@@ -40,7 +40,7 @@ class RunDisplay(ProgressDisplay):
         self.console.print(escape(text))
 
     def warn(self, text: str) -> None:
-        """Warn, while the run goes on: at once, or at the end of a quiet run."""
+        """Warn during a run: at once, or at the end of a quiet run."""
         if self._quiet:
             self._unsaid.append(text)
         else:
@@ -50,26 +50,26 @@ class RunDisplay(ProgressDisplay):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         super().__exit__(kind, error, trace)
-        if not isinstance(error, OutputError):  # that says why nothing could be written
+        if not isinstance(error, OutputError):  # it says itself why nothing could be written
             for text in self._unsaid:
                 output.say("warning", text)
 
     def start(self, slides: int, cells: int) -> None:
-        """Begin: so many slides and cell images are to be classified."""
+        """Begin a run with this many slides and cell images."""
         self._slides, self._started = slides, time.monotonic()
         self._bar.update(self._task, total=cells)
         if cells:
             self.show()
 
     def cells(self, count: int) -> None:
-        """So many more cells are done."""
+        """Count this many more finished cells."""
         self._bar.advance(self._task, count)
         done = self._bar.tasks[0].completed
         rate = done / max(time.monotonic() - self._started, 1e-9)
         self._bar.update(self._task, detail=f"{rate:.0f} cells/s · slide {self._slides_done}/{self._slides}")
 
     def slide(self, result: SlideResult) -> None:
-        """One more slide is done."""
+        """Count one more finished slide."""
         self._slides_done += 1
         if self._verbose:
             self.console.print(f"{escape(result.name)}: {result.finding.verdict}")
@@ -78,7 +78,7 @@ class RunDisplay(ProgressDisplay):
 
 
 def show_files(title: str, paths: Sequence[Path]) -> None:
-    """Print where further files are, if there are any."""
+    """Print the paths of further files, if there are any."""
     console = output.console()
     for path in paths:
         console.print(f"{title}: {escape(printable(path))}", soft_wrap=True)

@@ -15,7 +15,7 @@ from slidescreen.data.images import decode, read_bytes
 from slidescreen.errors import UnreadableImageError
 from slidescreen.interruptible import interruptibly
 
-SIDE = 128  # pixels: as small as nuclei, nucleoli and granules can still be judged
+SIDE = 128  # pixels: the least that shows nuclei, nucleoli and granules well enough
 
 
 def thumbnail(path: Path) -> str | None:
@@ -28,12 +28,12 @@ def thumbnail(path: Path) -> str | None:
 
 
 def in_time(each: float = 10.0, in_all: float = math.inf) -> Callable[[Path], str | None]:
-    """`thumbnail`, until one takes too long or all have taken too long: the rest get none.
+    """`thumbnail` with time limits. After one picture or all together took too long, the rest get none.
 
     Args:
-        each: seconds. Beyond that, the folder is taken to be on a share that no longer answers; it must not delay the
+        each: seconds for one picture. A longer wait suggests a share that no longer answers, which must not delay the
             page.
-        in_all: seconds from the first picture on.
+        in_all: seconds for all pictures, from the start of the first.
     """
     deadline: float | None = None
 
@@ -53,7 +53,7 @@ def in_time(each: float = 10.0, in_all: float = math.inf) -> Callable[[Path], st
 
 
 def heat_thumbnail(image: Image.Image, heat: NDArray[np.float32]) -> str:
-    """A cell image, greyed, under its heat map (h, w), 0–1: the brighter, the more that place counted."""
+    """A grey cell image under its heat map (h, w), 0–1. Brighter places counted more."""
     from matplotlib import colormaps
 
     grey = np.asarray(image.convert("L").resize((SIDE, SIDE), Image.Resampling.BICUBIC), np.float32)[..., None] / 255
@@ -66,5 +66,5 @@ def heat_thumbnail(image: Image.Image, heat: NDArray[np.float32]) -> str:
 def _encoded(image: Image.Image) -> str:
     image.thumbnail((SIDE, SIDE), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
-    image.save(buffer, "WEBP", quality=70, method=2)  # half of a JPEG's size where they look alike
+    image.save(buffer, "WEBP", quality=70, method=2)  # half the size of a JPEG that looks the same
     return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")

@@ -1,4 +1,4 @@
-"""A training on the terminal: progress, then a line an epoch."""
+"""A training on the terminal: progress, then one line per epoch."""
 
 import time
 from pathlib import Path
@@ -12,11 +12,11 @@ from slidescreen.reporting.progress import ProgressDisplay
 from slidescreen.training.loop import Trainer
 from slidescreen.training.schedule import EpochResult
 
-_LOG_EVERY = 120.0  # seconds between lines where no progress bar can be shown
+_LOG_EVERY = 120.0  # seconds between lines if no progress bar can be shown
 
 
 class TrainingDisplay(ProgressDisplay):
-    """Shows a training: notes, the progress of an epoch, a line for each."""
+    """Shows a training: notes, the progress of an epoch, one line per epoch."""
 
     def __init__(self) -> None:
         super().__init__(

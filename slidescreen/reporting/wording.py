@@ -1,4 +1,4 @@
-"""How an evaluation's figures are worded, on the terminal and on pages alike."""
+"""The wording of an evaluation's figures, on the terminal and on pages."""
 
 import math
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ class Named(Protocol):
 
 
 def model_name(name: str) -> str:
-    """A backbone, numbered perhaps, by its full name; other models by theirs."""
+    """The full name of a backbone, with its number if it has one. Other models keep their names."""
     backbone, bracket, number = name.partition(" (")
     return f"{BACKBONES.get(backbone, backbone)}{bracket}{number}"
 
@@ -44,12 +44,12 @@ def with_limits(value: float, limits: Interval[float]) -> str:
 
 
 def as_limit(value: float) -> str:
-    """Three digits, or infinity where a limit is unbounded."""
-    return f"{round(value, 3) + 0.0:.3f}".replace("inf", "∞")  # + 0.0: no minus before a zero
+    """A limit with three digits, or infinity if it is unbounded."""
+    return f"{round(value, 3) + 0.0:.3f}".replace("inf", "∞")  # + 0.0 turns -0.0 into 0.0
 
 
 def p_text(value: float) -> str:
-    """A p-value with its sign; a dash where the slides are too few for a test."""
+    """A p-value with its sign; a dash if the slides are too few for a test."""
     if math.isnan(value):
         return "–"
     return "< 0.0001" if value < 0.0001 else f"= {value:.4f}"
@@ -102,7 +102,7 @@ def _difference(value: float, p: float) -> str:
 
 
 def unscored_sentence(left: Unscored) -> str:
-    """What was not evaluated and why, with the first few names unless the user excluded them."""
+    """What was not evaluated, and why. It gives the first few names, unless the user excluded them."""
     said = f"{WHY_UNSCORED[left.why]}: {left.count}"
     if left.why in ("left_out", "other_split"):
         return said
@@ -125,7 +125,7 @@ def review_sentences(review: ReviewSummary | None) -> list[str]:
 
 
 def label_review_sentences(review: LabelReview | None) -> list[str]:
-    """What reviewers made of labels, and what that changes."""
+    """How reviewers changed labels, and the effect on the scores."""
     if review is None:
         return []
     neither = review.disagreements - review.call_upheld - review.label_upheld
@@ -139,7 +139,7 @@ def label_review_sentences(review: LabelReview | None) -> list[str]:
 
 
 def _as_reviewed(model: ModelScores) -> str:
-    """The scores by the reviewed labels, and why they flatter."""
+    """The scores by the reviewed labels, and why these scores are too favourable."""
     return (
         f"With the labels as reviewed, {model_name(model.model)}: accuracy "
         f"{with_limits(model.accuracy, model.accuracy_limits)}, macro F1 "

@@ -35,16 +35,16 @@ _STYLES = {
 }
 
 _MOST_ROWS = 100
-_MOST_NAMES = 3  # of what is passed over, of each kind
+_MOST_NAMES = 3  # listed of each kind of passed-over item
 _LEAST_FLAGS = 12  # columns of the terminal that the flags keep if names are long: "blasts ≥20%" fits
 
 
 def show_run(run: Run, out: Path, reasons: bool = False) -> None:
-    """Print a run's counts and remarks, its worklist, and where its page is.
+    """Print a run's counts and remarks, its worklist, and the path of its page.
 
     Args:
-        run: to be shown.
-        out: its folder.
+        run: the run to show.
+        out: the run's folder.
         reasons: whether each slide's reasons follow its line.
     """
     console = output.console()
@@ -152,7 +152,7 @@ def _row(slide: SlideResult) -> tuple[str, str, str, str, str, str]:
 
 
 def _state(slide: SlideResult, mixed: bool) -> str:
-    """Whether a slide is new among earlier ones, or somebody signed it or began to review it."""
+    """Whether a slide's review is signed or begun, or whether the slide is new among earlier ones."""
     if slide.review is not None and slide.review.counts:
         return "signed" if slide.review.signed else "begun"
     return "new" if mixed and slide.new else ""

@@ -1,4 +1,4 @@
-"""Random changes to a batch of training images, drawn from a generator so that they can be drawn again."""
+"""Random changes to a batch of training images. The same generator state gives the same changes."""
 
 import math
 
@@ -14,12 +14,12 @@ _DARKEST = 1 / 255
 
 
 def augment(batch: Tensor, options: Augmentation, generator: torch.Generator) -> Tensor:
-    """Turn, flip, scale, recolour and refocus each image of a batch by chance.
+    """Randomly turn, flip, scale, recolour and refocus each image of a batch.
 
     Args:
         batch: (N, 3, H, W), 0–1.
-        options: how strongly.
-        generator: on the CPU, whatever the batch's device.
+        options: the strengths of the changes.
+        generator: a CPU generator, even if the batch is on another device.
 
     Returns:
         (N, 3, H, W), 0–1.
@@ -37,12 +37,12 @@ def _uniform(count: int, low: float, high: float, generator: torch.Generator) ->
 
 
 def _move(batch: Tensor, options: Augmentation, generator: torch.Generator) -> Tensor:
-    """Rotation by any angle, flips and scale in one resampling; corners are filled by reflection."""
+    """Turn, flip and scale each image in one resampling. Reflections fill the corners."""
     count = len(batch)
     if options.rotation == 0 and not options.flips and options.scale == 1:
         return batch
     angle = _uniform(count, -options.rotation, options.rotation, generator) * (math.pi / 180)
-    # Two draws: small changes come more often than those of another microscope.
+    # The sum of two draws favours small changes. Large ones imitate another microscope.
     zoom = torch.exp(
         (_uniform(count, -0.5, 0.5, generator) + _uniform(count, -0.5, 0.5, generator)) * math.log(options.scale)
     )
@@ -71,7 +71,7 @@ def _restain(batch: Tensor, strength: float, generator: torch.Generator) -> Tens
 
 
 def _refocus(batch: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    """Move each image towards a Gaussian blur of itself or away from it: out of focus, or sharpened."""
+    """Move each image towards its Gaussian blur (out of focus) or away from it (sharpened)."""
     share = _uniform(len(batch), -1, 1, generator).view(-1, 1, 1, 1).to(batch.device)
     sigma = strength * batch.shape[-2] / 128
     side = 2 * max(1, math.ceil(2 * sigma)) + 1

@@ -1,4 +1,4 @@
-"""Labelled images as batches of pixels: decoded once, and kept in memory within a limit."""
+"""Labelled images as batches of pixels. Up to a memory limit, each image is decoded once and kept."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ class FileCheck:
 
 
 def check_files(images: Sequence[LabelledImage], workers: int, progress: Progress) -> FileCheck:
-    """Hash and decode every file once, so that no training meets a bad one hours later."""
+    """Hash and decode every file once, to find bad files before the training starts."""
 
     def look(image: LabelledImage) -> tuple[str, str]:
         try:
@@ -50,7 +50,7 @@ def check_files(images: Sequence[LabelledImage], workers: int, progress: Progres
 
 
 def data_hash(images: Sequence[LabelledImage], digests: dict[Path, str]) -> str:
-    """One hash of all contents, labels, splits and sources, whatever their order and place on the disk."""
+    """One hash of all contents, labels, splits and sources. Order and location on the disk do not change it."""
     lines = sorted(f"{digests[i.path]},{i.label},{i.split}" + (f",{i.source}" if i.source else "") for i in images)
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -58,7 +58,7 @@ def data_hash(images: Sequence[LabelledImage], digests: dict[Path, str]) -> str:
 class PixelStore:
     """The prepared pixels of a list of images, by position.
 
-    Kept in memory while they need no more than `memory` bytes; else each batch is decoded when asked for.
+    The pixels stay in memory if they need at most `memory` bytes. Otherwise `batch` decodes them on each call.
     """
 
     def __init__(
@@ -84,14 +84,14 @@ class PixelStore:
     def _load(self, path: Path) -> Pixels:
         try:
             return prepare(decode(read_bytes(path)), self._preprocessing)
-        except UnreadableImageError as error:  # it was readable a moment ago
+        except UnreadableImageError as error:  # the first pass could read the file
             raise InputError(f"{printable(path)} changed during the training: {error}") from error
 
 
 def group_weights(images: Sequence[LabelledImage], power: float) -> NDArray[np.float64]:
     """How often to show each image, relative to 1 on average.
 
-    A group is one label within one source. Rare types count more, and so does the rare source of a type, so that the
+    A group is one label within one source. Rare types and rare sources of a type have larger weights, so that the
     network cannot recognise a type by its camera. A group of n images weighs n^(1 - power) in all.
     """
     keys = [(image.label, image.source) for image in images]
@@ -103,14 +103,14 @@ def group_weights(images: Sequence[LabelledImage], power: float) -> NDArray[np.f
 
 
 def class_weights(images: Sequence[LabelledImage], cell_types: Sequence[str], power: float) -> NDArray[np.float64]:
-    """A weight of the loss for each cell type, its count to the power of -`power`, 1 on average over images."""
+    """The loss weight of each cell type: its count to the power of -`power`, scaled to a mean of 1 over images."""
     counts = np.asarray([sum(i.label == name for i in images) for name in cell_types], dtype=np.float64)
     weights = np.where(counts > 0, np.maximum(counts, 1) ** -power, 0.0)
     return np.asarray(weights * counts.sum() / (weights * counts).sum())
 
 
 def epoch_order(count: int, weights: NDArray[np.float64] | None, seed: int, epoch: int) -> NDArray[np.int64]:
-    """The images of an epoch in their order: a shuffle, or with `weights` a draw with replacement."""
+    """The order of an epoch's images: a shuffle, or with `weights` a draw with replacement."""
     generator = np.random.default_rng((seed, epoch))
     if weights is None:
         return generator.permutation(count)
@@ -120,8 +120,8 @@ def epoch_order(count: int, weights: NDArray[np.float64] | None, seed: int, epoc
 def in_batches(order: NDArray[np.int64], size: int, processes: int = 1) -> list[NDArray[np.int64]]:
     """The images of an epoch in batches of `size`; the last may have fewer.
 
-    If fewer than two images for each process are left over, they join the batch before: one image alone has no
-    spread, which normalisation needs.
+    If the last batch has fewer than two images for each process, they join the batch before. Normalisation needs the
+    spread of at least two images.
     """
     batches = [order[start : start + size] for start in range(0, len(order), size)]
     if len(batches) > 1 and len(batches[-1]) < 2 * processes:

@@ -37,7 +37,7 @@ class TrainingFolder:
         return self.path / "history.csv"
 
     def is_unfinished(self) -> bool:
-        """Whether a training began here and did not come to its end."""
+        """Whether a training began here and has not finished."""
         return self.state.is_file()
 
     def is_taken(self) -> bool:
@@ -49,7 +49,7 @@ class TrainingFolder:
         """Refuse a training that the folder does not allow.
 
         Raises:
-            InputError: the reason, and what to say instead.
+            InputError: the folder does not allow it. The message names the reason and the options to use instead.
         """
         out = printable(self.path)
         if self.path.exists() and not self.path.is_dir():
@@ -67,7 +67,7 @@ class TrainingFolder:
         """Mark the training as finished.
 
         Raises:
-            OutputError: its state cannot be removed.
+            OutputError: the state cannot be removed.
         """
         try:
             self.state.unlink(missing_ok=True)
@@ -78,10 +78,10 @@ class TrainingFolder:
             ) from error
 
     def provenance(self) -> dict[str, Any]:
-        """The provenance of the training here, from its state or, once finished, from its checkpoint.
+        """The training's provenance, from its state, or from its checkpoint if it has finished.
 
         Raises:
-            InputError: neither says so.
+            InputError: neither file holds it.
         """
         if self.is_unfinished():
             found = read_notes(self.state).get("provenance")
@@ -93,7 +93,7 @@ class TrainingFolder:
 
 
 def check_same_options(before: Mapping[str, Any], options: Recipe, init: str | None) -> None:
-    """Refuse to go on with other options than a training began with.
+    """Refuse to resume a training with different options.
 
     Args:
         before: the training's provenance.
@@ -103,7 +103,7 @@ def check_same_options(before: Mapping[str, Any], options: Recipe, init: str | N
     Raises:
         InputError: the options differ. The message names the differences.
     """
-    # An option of a later release counts as its default, which the interrupted training used.
+    # An older state lacks newer options. The interrupted training used their defaults.
     had = {**_plain(Recipe().to_dict()), **before["options"]}
     now = _plain(options.to_dict())
     different = sorted(key for key in now if now[key] != had[key])
@@ -117,10 +117,10 @@ def check_same_options(before: Mapping[str, Any], options: Recipe, init: str | N
 
 
 def check_same_processes(before: Mapping[str, Any], processes: int) -> None:
-    """Refuse to go on with another number of processes than a training began with: the steps would be others.
+    """Refuse to resume a training with a different number of processes, because its steps would differ.
 
     Raises:
-        InputError: naming both.
+        InputError: the numbers differ. The message names both.
     """
     had = before.get("processes", 1)
     if had != processes:
@@ -132,7 +132,7 @@ def check_same_processes(before: Mapping[str, Any], processes: int) -> None:
 
 
 def check_same_data(before: Mapping[str, Any], data_hash: str) -> None:
-    """Refuse to go on with other images, labels or splits than a training began with.
+    """Refuse to resume a training with different images, labels or splits.
 
     Raises:
         InputError: they differ.
@@ -142,6 +142,6 @@ def check_same_data(before: Mapping[str, Any], data_hash: str) -> None:
 
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:
-    """As JSON gives it back: tuples become lists."""
+    """The options as JSON returns them: tuples become lists."""
     plain: dict[str, Any] = json.loads(json.dumps(options))
     return plain

@@ -11,7 +11,7 @@ from slidescreen.training.schedule import EpochResult
 
 
 def write_history(folder: Path, history: Sequence[EpochResult]) -> None:
-    """Write `history.csv`, a row an epoch, and `curves.png`, replacing earlier ones whole."""
+    """Write `history.csv` (one row per epoch) and `curves.png`. Each replaces an earlier file as a whole."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [f.name for f in fields(EpochResult)], lineterminator="\n")
     writer.writeheader()

@@ -13,7 +13,7 @@ from slidescreen.models.backbones import BACKBONES
 from slidescreen.models.checkpoints import Checkpoint, build, describes_itself, load_weights, read_checkpoint
 
 _HEAD = ("classifier.weight", "classifier.bias")
-_COUNTERS = "num_batches_tracked"  # says nothing of what was learnt
+_COUNTERS = "num_batches_tracked"  # counts batches, is not learnt
 
 
 @dataclass(frozen=True)
@@ -45,16 +45,16 @@ class InitialWeights:
 
 
 def read_initial_weights(path: Path, backbone: str, cell_types: Sequence[str], partial: bool) -> InitialWeights:
-    """What a safetensors file has for a network: the backbone by name, the last layer cell type by cell type.
+    """Read the tensors that fit a network from a safetensors file: the backbone by name, the last layer by cell type.
 
     Args:
-        path: a checkpoint, or bare weights, of which the last layer cannot be used: nothing says what its rows mean.
+        path: a checkpoint, or bare weights. Bare weights do not name the last layer's rows, so it cannot be used.
         backbone: a key of `BACKBONES`.
         cell_types: in the order of the network's outputs.
-        partial: accept a file of which only some tensors fit.
+        partial: accept a file if only some of its tensors fit.
 
     Raises:
-        InputError: the file is not a safetensors file, is of another network and not `partial`, or nothing in it fits.
+        InputError: it is not a safetensors file, no tensor fits, or it is of another network without `partial`.
     """
     weights = load_weights(path)
     checkpoint = read_checkpoint(path) if describes_itself(path) else None

@@ -1,4 +1,4 @@
-"""Delays signals while something must not be interrupted."""
+"""Delay signals while a block of work must not be interrupted."""
 
 import signal
 import threading
@@ -11,13 +11,13 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class UninterruptedBlock:
-    """A context in which Ctrl-C and SIGTERM wait until its end: `with whole: …`.
+    """A context that delays Ctrl-C and SIGTERM until its end: `with whole: …`.
 
-    `torn` is true from the start of the context until its end. If an error leaves the context, it stays true: the data
-    may have been changed in part, and must not be saved.
+    `torn` is true from the start of the context until its end. After an error `torn` stays true: the data may be
+    changed in part and must not be saved.
 
-    In a `patient` block signals also wait after its end, until `heed` is called. This is for processes that work
-    together, because none of them may stop alone.
+    A `patient` block also delays signals after its end, until `heed` is called. Processes that work together need
+    this, because none of them may stop alone.
     """
 
     def __init__(self, patient: bool = False) -> None:
@@ -29,7 +29,7 @@ class UninterruptedBlock:
 
     @contextmanager
     def guarding(self) -> Iterator[None]:
-        """Take over the process's signals meanwhile; elsewhere than in its main thread there are none."""
+        """Handle the process's signals within the context. Outside the main thread, do nothing."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -50,13 +50,13 @@ class UninterruptedBlock:
         return self._waiting is not None
 
     def heed(self) -> None:
-        """Answer the signal that waits, if one does."""
+        """Handle the waiting signal, if there is one."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             self._handlers[waiting[0]](*waiting)
 
     def __enter__(self) -> None:
-        self._holding = True  # first: an interrupt before it leaves nothing torn
+        self._holding = True  # set first: an interrupt before this line tears nothing
         self.torn = True
 
     def __exit__(

@@ -18,9 +18,9 @@ class Launch:
     """The place of a process among those that train together.
 
     Attributes:
-        rank: from 0; the first validates, saves and shows.
-        size: how many processes there are.
-        local_rank, local_size: the same on this machine alone.
+        rank: counted from 0. Process 0 validates, saves and shows.
+        size: the number of processes.
+        local_rank, local_size: rank and size among the processes of this machine.
     """
 
     rank: int = 0

@@ -1,4 +1,4 @@
-"""A network in training: one step, and its predictions so far."""
+"""A network in training: its steps and its predictions."""
 
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ from slidescreen.training.options import Optimizer, Recipe, TrainingPrecision
 from slidescreen.training.process_group import ProcessGroup, talking
 
 _SEED_STRIDE = 1_000_003
-_RANK_STRIDE = 2_654_435_761  # torch's generator on the CPU takes the lower 32 bits of a seed alone
+_RANK_STRIDE = 2_654_435_761  # torch's CPU generator uses only the lower 32 bits of a seed
 
 
 class Learner:
@@ -55,21 +55,21 @@ class Learner:
 
     @property
     def networks(self) -> dict[str, nn.Module]:
-        """Both networks, by the names under which a saved state keeps them."""
+        """Both networks, by their names in a saved state."""
         return {"network": self.network, "average": self.average}
 
     @property
     def judged(self) -> nn.Module:
-        """The network that is validated and saved: the moving average, if there is one."""
+        """The network to validate and save: the moving average, if there is one."""
         return self.average if self._recipe.weight_average > 0 else self.network
 
     def start_average(self) -> None:
-        """Begin the moving average at the network's present weights."""
+        """Start the moving average from the network's current weights."""
         self.average.load_state_dict(self.network.state_dict())
 
     @cached_property
     def _replica(self) -> nn.Module:
-        """The network, with gradients of the whole batch. Made at the first step, when its weights are settled."""
+        """The network, with gradients of the whole batch. The first step makes it, once the weights are set."""
         return self._group.replica(self.network, self._device)
 
     def step(self, pixels: NDArray[np.uint8], labels: NDArray[np.int64], number: int, rate: float) -> float:
@@ -78,13 +78,13 @@ class Learner:
         Every random draw comes from the step's own number, so that a resumed training repeats it.
 
         Args:
-            pixels: (N, S, S, 3) of this process's part of the batch, N at least 2: normalisation needs a mean.
-            labels: (M,) of the whole batch.
-            number: of the step, from 0 over the whole training.
-            rate: of learning.
+            pixels: (N, S, S, 3), this process's part of the batch. N is at least 2: normalisation needs a mean.
+            labels: (M,), for the whole batch.
+            number: the step's number in the whole training, from 0.
+            rate: the learning rate.
 
         Returns:
-            The loss of the whole batch before the step; it may be no finite number.
+            The loss of the whole batch before the step; it may be infinite or NaN.
         """
         seed = self._recipe.seed * _SEED_STRIDE + self._group.rank * _RANK_STRIDE + number
         generator = torch.Generator().manual_seed(seed)
@@ -101,7 +101,7 @@ class Learner:
         with talking():
             loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
-        if self._device.type != "cuda":  # there they are common already
+        if self._device.type != "cuda":  # on CUDA, all processes already have the same buffers
             self._group.average([b for b in self.network.buffers() if b.is_floating_point()])
         self._update_average(number)
         return self._group.total(float(loss.detach())) / self._group.size
@@ -127,9 +127,9 @@ class Learner:
         return torch.autocast(self._device.type, torch.bfloat16, enabled=self.autocast)
 
     def _loss(self, logits: Tensor, labels: Tensor, images: Tensor) -> Tensor:
-        """Cross-entropy to the labels, and with a teacher to its opinion of the very same pixels.
+        """Cross-entropy to the labels and, with a teacher, to its probabilities for the same pixels.
 
-        Of several processes each has the loss of its part, in such a measure that their mean is the whole batch's.
+        Each process scales the loss of its own part. The mean over all processes is then the loss of the whole batch.
         """
         smoothing, size = self._recipe.label_smoothing, self._group.size
         target = labels.tensor_split(size)[self._group.rank]
@@ -146,7 +146,7 @@ class Learner:
         return torch.lerp(loss, taught, self._recipe.teacher_weight)
 
     def _weight_of(self, labels: Tensor) -> float:
-        """How much images of these labels count in the loss."""
+        """The total weight of images with these labels in the loss."""
         return len(labels) if self._loss_weights is None else float(self._loss_weights[labels].sum())
 
     @torch.no_grad()
@@ -175,8 +175,8 @@ def as_batch(pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
 def fast_bf16(device: torch.device, backbone: str) -> bool:
     """Whether a network trains faster in bfloat16 than in float32.
 
-    On a CPU with bfloat16 (2 cores, 128 pixels, images/s) V1 B1 does 38 against 51, V2 B2 63 against 50: the depthwise
-    convolutions, of which V1 has many and on large maps, are slower in it.
+    On a CPU with bfloat16 (2 cores, 128 pixels), V1 B1 does 38 images/s in bfloat16 and 51 in float32; V2 B2 does 63
+    and 50. Depthwise convolutions are slower in bfloat16. V1 has many of them, on large maps.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())

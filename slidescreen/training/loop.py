@@ -35,7 +35,7 @@ PixelsAt = Callable[[int], tuple[PixelStore, PixelStore]]
 
 
 class EpochObserver(Protocol):
-    """Told how a training goes; may raise KeyboardInterrupt to stop it."""
+    """Receives the progress of a training. It may raise KeyboardInterrupt to stop the training."""
 
     def note(self, text: str) -> None: ...
 
@@ -48,10 +48,10 @@ class EpochObserver(Protocol):
 class Trainer:
     """A training in progress. `run` completes it; a saved state lets a later process resume it.
 
-    Of several processes that train together each takes its part of each batch. The first alone validates and writes.
+    If several processes train together, each takes its part of each batch. Only the first validates and writes.
 
-    The state on the disk is complete: it also holds the best weights and the history. Checkpoint, table and curves
-        are written from it, after it. So a resumed training writes whatever an interruption left out.
+    The state on the disk is complete: it also holds the best weights and the history. Checkpoint, table and curves are
+    written after the state, from its content. So a resumed training writes the files that an interruption left out.
     """
 
     recipe: Recipe
@@ -79,22 +79,22 @@ class Trainer:
         self.epoch, self.next_batch, self.loss_sum, self.seconds = 0, 0, 0.0, 0.0
         self.best_weights: dict[str, Tensor] = {}
         self.stores: tuple[int, PixelStore, PixelStore] | None = None
-        self.behind = False  # whether history and curves could not be written the last time
+        self.behind = False  # whether the last attempt to write history and curves failed
         self._whole = UninterruptedBlock(patient=self.group.size > 1)
 
     @property
     def autocast(self) -> bool:
-        """Whether it computes in bfloat16."""
+        """Whether the training computes in bfloat16."""
         return self.learner.autocast
 
     def resume(self) -> list[str]:
-        """Take up the state that an interrupted training left.
+        """Load the state of an interrupted training.
 
         Returns:
-            What has changed since; figures may therefore differ in their last digits.
+            What has changed since. Such changes may alter the last digits of figures.
 
         Raises:
-            InputError: the file is no such state.
+            InputError: the file is not such a state.
         """
         notes = read_notes(self.folder.state)
         self.best_weights = restore_state(self.folder.state, self.learner.networks, self.learner.optimizer)
@@ -108,11 +108,11 @@ class Trainer:
         return [f"{name} {then.get(name)} → {value}" for name, value in now.items() if then.get(name) != value]
 
     def run(self, watcher: EpochObserver) -> None:
-        """Train until the last epoch, or until `patience` epochs of the last stage have brought nothing better.
+        """Train until the last epoch, or until `patience` epochs of the last stage have brought no improvement.
 
         Raises:
             DivergedError: a loss or weights are no longer finite numbers.
-            OutputError: a file cannot be written; the state on the disk is then one from which it can go on.
+            OutputError: a file cannot be written. The training can resume from the state on the disk.
         """
         with self._whole.guarding():
             try:
@@ -128,11 +128,11 @@ class Trainer:
                     self.save()
                 raise
             except OutputError:
-                self._whole.heed()  # another process that was asked to stop with this one was quicker
+                self._whole.heed()  # another process may have followed the same stop request first
                 raise
 
     def save(self) -> None:
-        """Write the state, from which `resume` goes on as if nothing had happened."""
+        """Write the state. `resume` continues from it with the same result."""
         if not self.group.leads:
             return
         notes = {
@@ -149,17 +149,17 @@ class Trainer:
             save_state(self.folder.state, self.learner.networks, self.best_weights, self.learner.optimizer, notes)
 
     def _machine(self) -> dict[str, Any]:
-        """What the last digits of sums depend on, besides versions."""
+        """What affects the last digits of sums, besides versions."""
         return {"device": self.device.type, "threads": torch.get_num_threads(), "bfloat16": self.autocast}
 
     def best(self) -> EpochResult:
-        """The epoch whose weights the checkpoint holds; there must have been one."""
+        """The epoch whose weights the checkpoint holds. At least one epoch must have finished."""
         return schedule.best_epoch(self.recipe, self.history)
 
     def _pixels(self, size: int) -> tuple[PixelStore, PixelStore]:
-        """Training and validation pixels at the epoch's size, prepared as an image to be classified would be."""
+        """Training and validation pixels at the epoch's size, prepared as for classification."""
         if self.stores is None or self.stores[0] != size:
-            self.stores = None  # the former stage's pixels make room first
+            self.stores = None  # free the previous stage's pixels first
             self.stores = (size, *self.pixels_at(size))
         return self.stores[1:]
 
@@ -188,7 +188,7 @@ class Trainer:
         self._finish_epoch(result, watcher)
 
     def _stop_together(self) -> None:
-        """If one of several processes was asked to stop, all stop here, between the same two steps."""
+        """Stop all processes between the same two steps if any of them was asked to stop."""
         if self.group.any(self._whole.asked):
             self._whole.heed()
             raise KeyboardInterrupt
@@ -230,7 +230,7 @@ class Trainer:
         )
 
     def _finish_epoch(self, result: EpochResult, watcher: EpochObserver) -> None:
-        """Close an epoch: first in memory, then in the state on the disk, then in what is written from it."""
+        """Close an epoch: update the memory, then the state on the disk, then the files written from the state."""
         with self._whole:
             self.history.append(result)
             best = self.best() is result
@@ -243,15 +243,15 @@ class Trainer:
         watcher.epoch(result, best)
 
     def _publish(self, best: bool, watcher: EpochObserver) -> None:
-        """Write the checkpoint, where the `best` weights are new, and history and curves.
+        """Write the checkpoint if the `best` weights are new, then history and curves.
 
-        History and curves may fail before the end: a spreadsheet that has the table open must not stop a training.
+        A failure to write history or curves stops a training only at its end: a spreadsheet may hold the table open.
         """
         if not self.group.leads:
             return
         if best:
-            # Without the time it took: the same training gives the same file. Its images are to be prepared at the
-            # size of its epoch: a checkpoint from before the last stage is to be used at its own.
+            # The checkpoint omits the epoch's time, so the same training gives the same file. It names the image size
+            # of its own epoch, because that may come before the last stage.
             result = asdict(self.best())
             del result["seconds"]
             provenance = {**self.provenance, "epochs": result["epoch"], "validation": result}

@@ -1,6 +1,6 @@
 """The options of a training: its recipe, and the user's other choices. Imports nothing heavy.
 
-A field of the recipe carries its own description: the command line's help, default and limits come from here.
+Each field of the recipe carries its description. The command line takes help, default and limits from this module.
 """
 
 import math
@@ -48,7 +48,7 @@ class Schedule(StrEnum):
 
 
 class Balance(StrEnum):
-    """What makes up for rare types."""
+    """How the training compensates for rare types."""
 
     SAMPLER = "sampler"
     LOSS = "loss"
@@ -56,7 +56,7 @@ class Balance(StrEnum):
 
 
 class TrainingPrecision(StrEnum):
-    """In which arithmetic a network is trained."""
+    """The arithmetic in which a network is trained."""
 
     AUTO = "auto"
     FP32 = "fp32"
@@ -68,9 +68,9 @@ class Setting:
     """The description of a field of the recipe.
 
     Attributes:
-        help: what it does, for the reader of `--help`.
-        panel: the heading of `--help` under which it stands.
-        low, high: the least and the most of a number.
+        help: the effect of the field, for the reader of `--help`.
+        panel: the field's heading in `--help`.
+        low, high: the limits of a number.
         flag: the command line's option, if it differs from the field's name.
     """
 
@@ -81,7 +81,7 @@ class Setting:
     flag: str = ""
 
     def limits(self, between: str = "{low} to {high}") -> str:
-        """The least and the most, in words."""
+        """The limits in words."""
         low, high = f"{self.low:.10g}", f"{self.high:.10g}"
         return f"{low} or more" if self.high == _ENDLESS else between.format(low=low, high=high)
 
@@ -96,7 +96,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes to training images. Strengths of 0 switch a change off."""
+    """Random changes to training images. A strength of 0 switches a change off."""
 
     rotation: Annotated[float, Setting("Turn images at random by up to this many degrees.", high=180)] = 180.0
     """Largest turn, degrees, either way."""
@@ -165,7 +165,7 @@ class Recipe:
             raise InputError("--progressive needs sizes between 32 and 2048 pixels, and at least one epoch each")
 
     def plan(self) -> tuple[Stage, ...]:
-        """The image sizes in their order, and their epochs; stages that follow each other at one size are one."""
+        """The image sizes in order, and their epochs. Consecutive stages of the same size are merged."""
         rest = self.epochs - sum(stage.epochs for stage in self.stages)
         plan: list[Stage] = []
         for stage in (*self.stages, Stage(self.preprocessing.image_size, rest)):
@@ -176,7 +176,7 @@ class Recipe:
         return tuple(plan)
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, for JSON."""
+        """The recipe as plain values, for JSON."""
         return asdict(self)
 
 
@@ -184,7 +184,7 @@ class Recipe:
 class TrainingOptions:
     """What the user asked for.
 
-    `init`: weights to start from, those that fit alone with `init_partial`. `teacher`: a checkpoint to learn from.
+    `init`: initial weights. `init_partial`: use only those that fit. `teacher`: a checkpoint to learn from.
     `memory`: GB of decoded images to keep.
     """
 
@@ -220,7 +220,7 @@ def flag_of(name: str, setting: Setting) -> str:
 
 
 def _check(options: object) -> None:
-    """Refuse values that no described field may have; what is no number is within no limits."""
+    """Refuse values that a field's description does not allow. NaN is outside all limits."""
     for name, (kind, setting) in settings_of(type(options)).items():
         value, flag = getattr(options, name), flag_of(name, setting)
         if issubclass(kind, StrEnum):

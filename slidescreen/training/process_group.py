@@ -1,6 +1,6 @@
 """The processes that train one network together, joined by torch.distributed.
 
-A training in one process has a group too: there everything is the process's own, and nothing is sent.
+A training in one process has a group of one, which sends nothing.
 """
 
 import contextlib
@@ -27,7 +27,7 @@ class ProcessGroup:
     """One process's view of the group. All processes call the same methods in the same order.
 
     Attributes:
-        rank, size, local_rank, local_size: as `Launch` has them.
+        rank, size, local_rank, local_size: as in `Launch`.
         leads: whether this process is the first.
     """
 
@@ -44,7 +44,7 @@ class ProcessGroup:
         return parts[self.rank]
 
     def from_first(self, compute: Callable[[], T]) -> T:
-        """Compute a value in the first process and send it to all. Expected errors and interrupts are raised in all."""
+        """Compute a value in the first process and send it to all. All raise its expected errors and interrupts."""
         if self.size == 1:
             return compute()
         told: list[Any] = [None, None]
@@ -61,7 +61,7 @@ class ProcessGroup:
         return cast(T, told[0])
 
     def in_turn(self, compute: Callable[[], T]) -> T:
-        """What each process computes for itself, the first before the others. Its error is raised in all."""
+        """Compute a value in each process, in the first before the others. All raise the first one's error."""
         own: list[T] = []
         self.from_first(lambda: own.append(compute()))
         return own[0] if own else compute()
@@ -92,15 +92,15 @@ class ProcessGroup:
             tensor.copy_(mean.view_as(tensor))
 
     def with_common_normalisation(self, network: nn.Module, device: torch.device) -> nn.Module:
-        """On GPUs: a network whose normalisation takes mean and variance of the whole batch, over all processes."""
+        """The network. On GPUs its normalisation uses mean and variance of the whole batch, over all processes."""
         if self.size == 1 or device.type != "cuda":
             return network
-        from timm.layers.norm_act import convert_sync_batchnorm  # torch's own loses the activations in timm's layers
+        from timm.layers.norm_act import convert_sync_batchnorm  # torch's converter loses timm's activations
 
         return cast(nn.Module, convert_sync_batchnorm(network))  # type: ignore[no-untyped-call]
 
     def replica(self, network: nn.Module, device: torch.device) -> nn.Module:
-        """The network whose gradients are the mean over all processes; it begins with the first one's weights."""
+        """The network with gradients averaged over all processes. It starts with the first process's weights."""
         if self.size == 1:
             return network
         places = [device] if device.type == "cuda" else None
@@ -108,20 +108,20 @@ class ProcessGroup:
             return nn.parallel.DistributedDataParallel(network, device_ids=places)
 
     def is_alone_with(self, error: SlidescreenError) -> bool:
-        """Whether the first process does not know of an error here. A loss that is no number is known to all."""
+        """Whether the first process does not know of this process's error. All know if the training diverged."""
         return not (self.leads or error is self._received or isinstance(error, DivergedError))
 
 
 @contextlib.contextmanager
 def talking() -> Iterator[None]:
-    """Within it, a lost connection to another process is one line.
+    """A context that reports a lost connection to another process in one line.
 
     Raises:
         OutputError: another process has ended.
     """
     try:
         yield
-    except RuntimeError as error:  # gloo has no class of its own
+    except RuntimeError as error:  # gloo has no error class of its own
         if isinstance(error, distributed.DistError) or "gloo" in str(error):
             raise OutputError(_GONE) from error
         raise
@@ -132,7 +132,7 @@ def joined(uses_gpu: bool) -> Iterator[ProcessGroup]:
     """The group of processes that torchrun started; a group of one without torchrun.
 
     Raises:
-        InputError: they cannot be joined.
+        InputError: the processes cannot be joined.
     """
     group = ProcessGroup(launch())
     if group.size == 1:

@@ -25,10 +25,10 @@ class EpochResult:
 
     @classmethod
     def of(cls, notes: Mapping[str, Any]) -> Self:
-        """From what `asdict` gave, whatever else stands there.
+        """Make a result from the values of `asdict`. Other keys are ignored.
 
         Raises:
-            KeyError: something is missing.
+            KeyError: a value is missing.
         """
         return cls(**{f.name: notes[f.name] for f in fields(cls) if f.name != "seconds" or f.name in notes})
 
@@ -36,8 +36,8 @@ class EpochResult:
 def next_image_size(recipe: Recipe, history: Sequence[EpochResult]) -> int | None:
     """The image size of the next epoch, in pixels; None if the training is over.
 
-    A stage is over after its epochs, or when `patience` epochs of it have brought no better validation macro F1. The
-    last one takes all epochs that remain.
+    A stage ends after its epochs, or after `patience` epochs without a better validation macro F1. The last stage
+    takes all remaining epochs.
     """
     if len(history) >= recipe.epochs:
         return None
@@ -47,12 +47,12 @@ def next_image_size(recipe: Recipe, history: Sequence[EpochResult]) -> int | Non
 
 
 def best_epoch(recipe: Recipe, history: Sequence[EpochResult]) -> EpochResult:
-    """The first best epoch of the present stage; figures at another image size say little of this one."""
+    """The first best epoch of the current stage. Figures at other image sizes say little about this stage."""
     return _best(_by_stage(recipe, history)[-1])
 
 
 def next_rate(recipe: Recipe, rate: float, history: Sequence[EpochResult]) -> float:
-    """The learning rate after the last epoch: lower when the macro F1 has stood still for `plateau_patience` epochs."""
+    """The learning rate after the last epoch: lower after `plateau_patience` epochs without a better macro F1."""
     if recipe.schedule != Schedule.PLATEAU:
         return rate
     stage = _by_stage(recipe, history)[-1]
@@ -65,12 +65,12 @@ def next_rate(recipe: Recipe, rate: float, history: Sequence[EpochResult]) -> fl
 
 
 def rate_at(recipe: Recipe, rate: float, share: float) -> float:
-    """The learning rate of one step: `rate`, which with a one-cycle schedule is its peak.
+    """The learning rate of one step. It is `rate`; a one-cycle schedule has `rate` as its peak.
 
     Args:
-        recipe: of the training.
-        rate: as `next_rate` gave it.
-        share: of all steps of all epochs that have been done after this one, 0–1.
+        recipe: the training's recipe.
+        rate: the result of `next_rate`.
+        share: the share of all steps of all epochs that are done after this step, 0–1.
     """
     if recipe.schedule != Schedule.ONECYCLE:
         return rate
@@ -79,7 +79,7 @@ def rate_at(recipe: Recipe, rate: float, share: float) -> float:
 
 
 def _by_stage(recipe: Recipe, history: Sequence[EpochResult]) -> list[list[EpochResult]]:
-    """The epochs of each stage that has begun; the last is the present one."""
+    """The epochs of each stage that has begun. The last one is the current stage."""
     begun: list[list[EpochResult]] = [[]]
     for row in history:
         if _is_over(recipe, begun):
@@ -89,7 +89,7 @@ def _by_stage(recipe: Recipe, history: Sequence[EpochResult]) -> list[list[Epoch
 
 
 def _is_over(recipe: Recipe, begun: Sequence[Sequence[EpochResult]]) -> bool:
-    """Whether the present stage has had its epochs, or its patience."""
+    """Whether the current stage has used up its epochs or its patience."""
     plan, rows = recipe.plan(), begun[-1]
     full = len(begun) < len(plan) and len(rows) >= plan[len(begun) - 1].epochs
     return bool(rows) and (full or rows[-1].epoch - _best(rows).epoch >= recipe.patience)

@@ -38,7 +38,7 @@ class TrainingObserver(EpochObserver, Protocol):
 
 
 class Unwatched:
-    """Shows nothing: the first of several processes shows how the training goes."""
+    """Shows nothing. The first of several processes shows the training."""
 
     def note(self, text: str) -> None: ...
 
@@ -54,20 +54,20 @@ class Unwatched:
 
 
 def folder_of(request: TrainingOptions) -> TrainingFolder:
-    """Where a training keeps its files."""
+    """The folder in which a training keeps its files."""
     return TrainingFolder(request.out, request.recipe.backbone)
 
 
 def run_training(request: TrainingOptions, display: TrainingObserver) -> None:
     """Train as asked, and leave the checkpoint, its history and its curves in the folder.
 
-    A training that has finished is left as it is by `resume`. Processes that torchrun started train together; the
-    first of them shows and writes.
+    With `resume`, a finished training stays as it is. Processes that torchrun started train together; the first of
+    them shows and writes.
 
     Raises:
-        InputError: the data, the options or the folder do not allow it; nothing was written then.
-        DivergedError: a loss or weights became no finite numbers; the best checkpoint so far is kept.
-        OutputError: something could not be written; a training that had begun can go on.
+        InputError: the data, the options or the folder do not allow the training. Nothing was written.
+        DivergedError: a loss or weights are no longer finite. The best checkpoint so far is kept.
+        OutputError: a file could not be written. A training that had begun can resume.
     """
     keep_memory()
     device = choose_device(request.device)
@@ -115,11 +115,11 @@ def _train(request: TrainingOptions, display: TrainingObserver, device: torch.de
 def _is_finished(
     request: TrainingOptions, data_hash: str, display: TrainingObserver, held: contextlib.ExitStack
 ) -> bool:
-    """Make the folder ready and hold it for this training alone; whether an earlier one has left nothing to do."""
+    """Prepare the folder and lock it for this training. Returns whether the training has already finished."""
     make_folder(request.out)
     held.enter_context(locked(request.out, display.note))
     folder = folder_of(request)
-    folder.check(request.resume, request.overwrite)  # another training may have been there meanwhile
+    folder.check(request.resume, request.overwrite)  # another training may have used it meanwhile
     sweep(request.out)
     if request.resume:
         check_same_data(folder.provenance(), data_hash)
@@ -130,7 +130,7 @@ def _is_finished(
 
 
 def _run(trainer: Trainer, display: TrainingObserver) -> None:
-    """Train; if something stops it, the message says how to resume."""
+    """Train. If something stops the training, a message says how to resume."""
     try:
         trainer.run(display)
     except KeyboardInterrupt:
@@ -188,10 +188,10 @@ def _with_teacher(request: TrainingOptions, device: torch.device) -> tuple[Train
 
 
 def _initial_weights(request: TrainingOptions, display: TrainingObserver) -> InitialWeights | None:
-    """What --init gives to a training that begins."""
+    """The weights that --init gives to a new training."""
     if request.init is None:
         return None
-    read_metadata(request.init)  # it can be read
+    read_metadata(request.init)  # fails if the file is unreadable
     if request.resume:
         return None
     options = request.recipe
@@ -204,7 +204,7 @@ def _initial_weights(request: TrainingOptions, display: TrainingObserver) -> Ini
 
 
 def _begin(trainer: Trainer, initial: InitialWeights | None, resume: bool, display: TrainingObserver) -> None:
-    """Take up the saved state, or start from initial weights or from random ones."""
+    """Load the saved state, or start from initial or random weights."""
     if resume:
         changed = trainer.resume()
         display.note(f"resumed in epoch {trainer.epoch + 1}, batch {trainer.next_batch + 1}")

@@ -54,13 +54,13 @@ def read_notes(path: Path) -> dict[str, Any]:
 
 
 def restore_state(path: Path, networks: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Put a saved state's tensors back into the networks and the optimizer, and give those of the best epoch.
+    """Restore the networks and the optimizer from a saved state. Returns the tensors of the best epoch.
 
     Raises:
         InputError: the file is damaged, or is of another network.
     """
     try:
-        tensors = load(path.read_bytes())  # not mapped: the next state takes the file's place
+        tensors = load(path.read_bytes())  # not memory-mapped: the next state replaces the file
         for name, network in networks.items():
             network.load_state_dict(_below(tensors, f"{name}/"))
     except (SafetensorError, OSError, RuntimeError) as error:
@@ -76,7 +76,7 @@ def restore_state(path: Path, networks: Mapping[str, nn.Module], optimizer: torc
 
 
 def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
-    """`value` in the order of the parameter's numbers in memory, in which they are computed to the last bit alike."""
+    """`value` in the parameter's memory layout. The same layout gives results equal to the last bit."""
     if value.shape != parameter.shape:
         return value
     return torch.empty_like(parameter, dtype=value.dtype, requires_grad=False).copy_(value)

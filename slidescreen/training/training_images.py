@@ -1,4 +1,4 @@
-"""The labelled images of a training: read, checked, split, and whether they suffice."""
+"""Read, check and split the labelled images of a training, and test whether they suffice."""
 
 import platform
 from collections import Counter
@@ -23,17 +23,17 @@ from slidescreen.training.options import Recipe, TrainingOptions
 def read_training_images(
     request: TrainingOptions, workers: int, processes: int, note: Callable[[str], None], progress: Progress
 ) -> tuple[list[LabelledImage], dict[str, Any]]:
-    """The images to learn from and to validate on, and their origin.
+    """The images for training and validation, and their origin.
 
     Args:
-        request: the user's.
-        workers: threads that read.
-        processes: that will train together.
+        request: the user's options.
+        workers: the number of reading threads.
+        processes: the number of processes that train together.
         note: receives remarks on images left out, and on types that the images cannot teach.
         progress: receives the number of images read.
 
     Raises:
-        InputError: there are none to train with, or an interrupted training had others or other options.
+        InputError: no images can be used, or images or options differ from those of the interrupted training.
     """
     folder = TrainingFolder(request.out, request.recipe.backbone)
     init = sha256_of(request.init) if request.init else None
@@ -55,7 +55,7 @@ def read_training_images(
         note(f"left out: {len(found.unreadable) - 5} more unreadable images")
     images = [image for image in images if image.path in found.digests]
     kept = without_duplicates(images, found.digests, request.drop_duplicates)
-    # By content: neither the order of the rows nor the place of the files may change what is learnt.
+    # Sort by content: the order of rows and the location of files must not change what is learnt.
     kept.sort(key=lambda image: (found.digests[image.path], image.label, image.source))
     note(f"split {split}: {_counts(kept)}")
     provenance = {
@@ -81,7 +81,7 @@ def _counts(images: Sequence[LabelledImage]) -> str:
 def _check_support(
     images: Sequence[LabelledImage], options: Recipe, processes: int, note: Callable[[str], None]
 ) -> None:
-    """Refuse images that teach nothing, and say what they cannot teach."""
+    """Refuse images that cannot train a network, and note the types that they cannot teach."""
     train, validation = ([image for image in images if image.split == name] for name in ("train", "validation"))
     if not train or not validation:
         raise InputError("training needs images in both the train and the validation split")
