@@ -1,10 +1,10 @@
-"""What adapting to a laboratory brings, and what it costs the types that it did not sign. Prints Markdown.
+"""The gain from adapting to a laboratory, and the loss for types that it did not sign. Prints Markdown.
 
     python -m benchmarks.adaptation labs.csv
 
-For each laboratory of the table (column `source`) and each k, k cells of each type, at most half of them, are adapted
-to, and the others are tested, in several draws; then with each type left out in turn, with normal types alone, and with
-one wrong label in ten. Every cell is called, but where it says that unidentified ones count.
+For each laboratory of the table (column `source`) and each k, the ensemble adapts to k cells of each type, at most half
+of them. The other cells are tested. Several draws repeat this. Separate runs leave out each type in turn, use normal
+types alone, or have one wrong label in ten. Every cell is called, unless the output says that unidentified ones count.
 """
 
 import tempfile

@@ -1,4 +1,4 @@
-"""Whether adapting helps, or harms, where the ensemble knows the laboratory already. Prints Markdown.
+"""Whether adapting helps or harms if the ensemble already knows the laboratory. Prints Markdown.
 
     python -m benchmarks.adapted_home cells.csv --source deepapl
 

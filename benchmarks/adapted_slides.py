@@ -2,8 +2,8 @@
 
     python -m benchmarks.adapted_slides labs.csv --source raabin
 
-Whole slides of the laboratory are signed until there are cells enough; its other slides come later. Cells of other
-laboratories are dealt into slides of twenty.
+Whole slides of the laboratory are signed until there are enough cells. The laboratory's other slides come later. Cells
+of other laboratories are dealt into slides of twenty.
 """
 
 import os

@@ -2,7 +2,7 @@
 
     python -m benchmarks.agreement cells.csv --split validation --leave-out plasma_cell
 
-Arithmetic that a processor lacks is emulated by OpenVINO: slow, and as exact as the real one.
+OpenVINO emulates arithmetic that a processor lacks. Emulation is slow, and as exact as the real arithmetic.
 """
 
 from pathlib import Path

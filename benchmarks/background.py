@@ -2,9 +2,9 @@
 
     python -m benchmarks.background cells.csv --split test --leave-out plasma_cell
 
-The leukocyte lies in the middle of an export's images. A centred disc is taken for the cell and all else for the
-background, after the white balance. A network that goes by the cell falls to chance when it is shown the background
-alone, and calls as before when the background is that of another laboratory's image.
+The leukocyte lies in the middle of an export's images. After the white balance, a centred disc counts as the cell, and
+the rest counts as background. A network that relies on the cell falls to chance if it sees the background alone. Its
+calls stay the same if the background comes from another laboratory's image.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What other benchmarks share: the images they judge, and how well these are called, source by source."""
+"""Shared by other benchmarks: the images to judge, and the quality of their calls, source by source."""
 
 from collections.abc import Sequence
 from pathlib import Path

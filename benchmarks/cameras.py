@@ -1,7 +1,7 @@
-"""Does the ensemble tell a type by its camera? Prints Markdown.
+"""Does the ensemble recognise a type by its camera? Prints Markdown.
 
-All lymphoblasts that the shipped ensemble learnt from come from the cameras of one collection. A network that took
-the camera for the cell calls the healthy cells of those cameras lymphoblasts too:
+The shipped ensemble learnt lymphoblasts only from the cameras of one collection. A network that recognises the camera
+instead of the cell also calls healthy cells of those cameras lymphoblasts:
 
     slidescreen report cells.csv --split test --out test
     slidescreen report cells.csv --split validation --drop-duplicates --out validation

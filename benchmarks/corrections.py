@@ -3,11 +3,10 @@
     slidescreen report cells.csv --split validation --drop-duplicates --out evaluation
     python -m benchmarks.corrections evaluation/predictions.csv --tested test/predictions.csv
 
-Each slide is corrected by what is known of the other slides of its file, those of the tested file by the first alone
-(files of other networks' calls may be added, see `benchmarks.folds`):
-by expectation maximisation over the counts of calls, over those of sure and of other calls apart (what slidescreen
-does), or over the cells' probabilities (Saerens, Latinne and Decaestecker 2002), started from the other slides' own
-composition or from none.
+The other slides of a slide's file determine its correction. For slides of the tested file, the first file alone does.
+Files of other networks' calls may be added, see `benchmarks.folds`. The corrections are expectation maximisation over
+the counts of calls, over separate counts of sure and of other calls (as slidescreen does), or over the cells'
+probabilities (Saerens, Latinne and Decaestecker 2002). The last starts with or without the other slides' composition.
 """
 
 import itertools

@@ -1,11 +1,11 @@
-"""Labels that networks doubt, found out of fold, and what leaving them out changes. Prints Markdown.
+"""Labels that networks doubt, found out of fold, and the effect of leaving them out. Prints Markdown.
 
     python -m benchmarks.doubtful_labels cells.csv --features cells.npz --list doubtful.csv
 
-Each training cell is judged by last layers that learnt from other slides of the training split; cells of the other
-splits by last layers that learnt from the training split. A label is doubtful if another type is more probable than
-`--sure` and the label less probable than `--unlikely`. The networks below the last layer have learnt from the training
-labels, wrong ones too: fewer are found among these.
+Last layers that learnt from other slides of the training split judge each training cell. Last layers that learnt from
+the training split judge the cells of the other splits. A label is doubtful if another type is more probable than
+`--sure` and the label is less probable than `--unlikely`. The networks below the last layer learnt from all training
+labels, including wrong ones. So fewer doubtful labels are found among training cells.
 """
 
 import csv

@@ -1,4 +1,4 @@
-"""Pictures that show no single cell, drawn: blank fields, pages, screenshots, sheets of cells, overviews."""
+"""Drawn pictures that show no single cell: blank fields, pages, screenshots, sheets of cells, overviews."""
 
 from collections.abc import Sequence
 

@@ -5,10 +5,11 @@
     python -m benchmarks.fast slides cells.csv --leave-out plasma_cell
     python -m benchmarks.fast compose cells.csv NORMAL --leave-out plasma_cell
 
-`choices`: every member as the first, in float32 and in 8-bit integers, with and without the rule that what a verdict
-rests on goes to all; the gate of each by validation, its outcome on test beside it. `changed`: the fast mode of the
-ensemble on images as other laboratories might make them. `slides`: verdicts by the fast mode beside those by all
-members, on real slides and on slides composed of real cells. `compose` writes such slides, for benchmarks.throughput.
+`choices` tries every member as the first, in float32 and in 8-bit integers. It also tries each with and without the
+rule that all members judge the cells on which a verdict rests. Validation sets each gate; the result on test stands
+beside it. `changed` runs the ensemble's fast mode on images as other laboratories might make them. `slides` compares
+verdicts of the fast mode and of all members, on real slides and on slides composed of real cells. `compose` writes
+such composed slides, for benchmarks.throughput.
 """
 
 import io

@@ -1,12 +1,12 @@
-"""How the verdict grows with the validation cells that an ensemble was measured on. Prints Markdown.
+"""How the verdict improves with the number of validation cells that measure an ensemble. Prints Markdown.
 
     slidescreen report cells.csv --split validation --out validation
     slidescreen report cells.csv --split test --out test
     python -m benchmarks.few_cells validation/predictions.csv test/predictions.csv
 
-For each line, validation cells are drawn anew for each slide: temperature, offsets, rejection threshold and errors are
-measured on these alone, and slides composed from test cells are judged by what came of it. `--noise` makes the
-networks worse, `--normal-only` draws no validation cells but those of normal blood.
+Each line draws new validation cells for each slide. Temperature, offsets, rejection threshold and errors are measured
+on these cells alone. These measurements then judge slides composed from test cells. `--noise` makes the networks worse.
+`--normal-only` draws only validation cells of normal blood.
 """
 
 from collections.abc import Sequence

@@ -1,13 +1,13 @@
-"""Do limits and tests over slides hold their level, and from how many slides on? By simulation. Prints Markdown.
+"""Do limits and tests over slides hold their level, and how many slides do they need? A simulation. Prints Markdown.
 
     python -m benchmarks.few_slides --trials 1000
     python -m benchmarks.few_slides --measured evaluation/predictions.csv
 
-Cells of one slide err together. Each slide has its own composition and, for each type, its own accuracy, which
-scatters about the type's with an intra-slide correlation; two models err alike on a slide in part, and neither is
-better. Slides have one size, or sizes that differ as lognormal numbers do. Beside the limits and tests of
-`slidescreen.statistics` stand those of resampled slides (the percentile bootstrap). With `--measured` it prints instead
-how strongly the cells of an evaluation cluster.
+Errors within a slide are correlated. Each slide has its own composition and its own accuracy for each type. This
+accuracy scatters about the type's accuracy with an intra-slide correlation. Two models share some errors on a slide,
+and neither is better. Slides have one size or lognormal sizes. The limits and tests of `slidescreen.statistics` are
+compared with those of resampled slides (the percentile bootstrap). With `--measured`, the benchmark instead prints how
+strongly the cells of an evaluation cluster.
 """
 
 from collections.abc import Iterator, Sequence

@@ -1,12 +1,12 @@
-"""The training images in halves, each to be called by a network that has seen the other alone.
+"""Split the training images into halves. A network that has seen only one half then calls the other half.
 
     python -m benchmarks.folds cells.csv
     slidescreen train fold0.csv --out fold0 …
     slidescreen ensemble fold0/efficientnet_b1.safetensors --data fold0.csv --out without0
     slidescreen report fold0.csv --split validation --drop-duplicates --ensemble without0 --out called0
 
-Writes fold0.csv and fold1.csv. Slides stay whole. So the slides of the training split tell something of corrections
-and verdicts, too, and images whose labels nobody believes are found.
+Writes fold0.csv and fold1.csv. Slides stay whole. So slides of the training split can also test corrections and
+verdicts, and can show images with implausible labels.
 """
 
 from pathlib import Path

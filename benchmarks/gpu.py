@@ -1,10 +1,10 @@
-"""How fast prepared images are classified on a GPU, beside the loop that a user would write with timm. Prints Markdown.
+"""How fast a GPU classifies prepared images, compared with the loop that a user would write with timm. Prints Markdown.
 
     python -m benchmarks.gpu
     python -m benchmarks.gpu --device cpu --sizes 64 --images 64    # only to see that it runs
 
-Both networks of an ensemble, from pixels in the processor's memory to probabilities there. The plain loop is timm's
-network under automatic mixed precision (AMP), at batch 32 and at its best batch. All take turns in one process.
+Timings cover both networks of an ensemble, from pixels to probabilities in the CPU's memory. The plain loop is timm's
+network under automatic mixed precision (AMP), at batch 32 and at its best batch. All ways take turns in one process.
 """
 
 import statistics

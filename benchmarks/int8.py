@@ -1,9 +1,9 @@
-"""Which layers to put into 8-bit integers: agreement with float32 and speed. Prints Markdown.
+"""Which layers to quantise to 8-bit integers: agreement with float32 and speed. Prints Markdown.
 
     pip install nncf
     python -m benchmarks.int8 cells.csv --leave-out plasma_cell
 
-Post-training quantisation with cells of the training split for calibration, judged on the validation split.
+Cells of the training split calibrate the post-training quantisation. Cells of the validation split judge it.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""What an ensemble's networks see in labelled images, kept in a file: benchmarks then need no network a second time."""
+"""The features that an ensemble's networks see in labelled images, kept in a file. Benchmarks run each network once."""
 
 import tempfile
 from collections.abc import Sequence

@@ -1,10 +1,10 @@
-"""The verdict on real slides, each judged by what is known of the others. Prints Markdown.
+"""The verdict on real slides. Each slide is judged by measurements on the others. Prints Markdown.
 
     slidescreen report cells.csv --split validation --drop-duplicates --out evaluation
     python -m benchmarks.left_out evaluation/predictions.csv
 
-Every slide of a file of predictions is judged as `classify` would by an ensemble that was measured on the file's other
-cells. The training split's slides can be had by `benchmarks.folds`.
+Each slide of a file of predictions is judged as by `classify`, with an ensemble measured on the file's other cells.
+`benchmarks.folds` provides slides of the training split.
 """
 
 from collections.abc import Iterator, Sequence

@@ -2,7 +2,7 @@
 
     python -m benchmarks.magnification cells.csv --split validation --leave-out plasma_cell
 
-An enlarged image is the middle of the image, a reduced one the image within a border that mirrors it.
+An enlarged image shows the middle of the original. A reduced image shows the original within a mirrored border.
 """
 
 from pathlib import Path

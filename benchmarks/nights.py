@@ -1,10 +1,10 @@
-"""How often a night is said to depart from those before it, though nothing changed, and how often where something did.
+"""How often a night is reported to differ from earlier nights, without and with a real change.
 
     python -m benchmarks.nights
 
-Simulated slides: normal blood as textbooks have it, with the spread between people; leukaemic slides with 20–95%
-blasts, less sure calls and darker nuclei; colours and sharpness with the spread that 67 patients' slides of one
-laboratory have. Every night has the same number of slides, each leukaemic with the given probability. Prints Markdown.
+The slides are simulated. Normal blood follows textbooks, with the spread between people. Leukaemic slides have 20–95%
+blasts, less sure calls and darker nuclei. Colours and sharpness spread as on 67 patients' slides of one laboratory.
+Every night has the same number of slides. Each slide is leukaemic with the given probability. Prints Markdown.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""How far real cells lie from pictures that show none, by the measures of `slidescreen.no_cell`. Prints Markdown.
+"""How far real cells differ from pictures without a cell, by the measures of `slidescreen.no_cell`. Prints Markdown.
 
 python -m benchmarks.no_cell cells.csv labs.csv --folder slides
 """

@@ -1,10 +1,10 @@
-"""What the offsets of `slidescreen ensemble` are worth on slides that they were not learnt from. Prints Markdown.
+"""The benefit of the offsets of `slidescreen ensemble` on slides outside their training data. Prints Markdown.
 
     slidescreen report cells.csv --split validation --drop-duplicates --ensemble without-offsets --out evaluation
     python -m benchmarks.offsets evaluation/predictions.csv
 
-An offset for each cell type is added to the logarithms of its probabilities. Here the offsets of each eighth of a
-file's slides are learnt from the other seven eighths; cells of no known slide are dealt out singly.
+An offset for each cell type is added to the logarithms of its probabilities. For each eighth of a file's slides, the
+offsets are learnt from the other seven eighths. Cells without a known slide are dealt out singly.
 """
 
 from pathlib import Path

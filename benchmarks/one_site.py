@@ -1,11 +1,11 @@
-"""The images of one source in a table of their own, to train on one laboratory's and test on another's.
+"""Write the images of each source to a separate table, to train on one laboratory and test on another.
 
     python benchmarks/one_site.py cells.csv pbc deepapl
     slidescreen train pbc.csv --out trained …
     slidescreen ensemble trained/efficientnet_b1.safetensors --data pbc.csv --out ensemble
     slidescreen report deepapl.csv --split test --ensemble ensemble --out evaluation
 
-Writes SOURCE.csv for each source, with the leukocyte types that all of them have.
+Writes SOURCE.csv for each source, with the leukocyte types that all sources have.
 """
 
 from pathlib import Path

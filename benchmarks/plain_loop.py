@@ -1,7 +1,7 @@
 """The loop that a user of timm would write: `python -m benchmarks.plain_loop FOLDER ENSEMBLE BATCH TAMED`.
 
-Classifies a folder of images with an ensemble's networks in eager PyTorch and writes a CSV file. With TAMED the C
-library's allocator is told to keep its memory, and the tensors are channels_last.
+The loop classifies a folder of images with an ensemble's networks in eager PyTorch and writes a CSV file. With TAMED,
+the C library's allocator keeps its memory, and the tensors are channels_last.
 """
 
 import csv

@@ -1,7 +1,7 @@
 """The training that a user of timm would write: `python -m benchmarks.plain_training CSV BACKBONE SIZE EPOCHS TAMED`.
 
-CSV has the columns file and label, files beside it. With TAMED the C library's allocator is told to keep its memory,
-and the tensors are channels_last.
+CSV has the columns file and label; the files lie beside it. With TAMED, the C library's allocator keeps its memory, and
+the tensors are channels_last.
 """
 
 import csv

@@ -1,9 +1,10 @@
-"""How many images a second one machine classifies with and without Ray, and two nodes on it. Prints Markdown.
+"""How many images per second one machine classifies without Ray, with Ray, and with two nodes. Prints Markdown.
 
     python -m benchmarks.ray_nodes SLIDES
 
-Every node has one processor, so two nodes are two processes on one machine: what this shows is what Ray costs, not
-how several machines do. Each timing is of the whole command, in turns. SLIDES is a folder of slide folders.
+Every node has one processor, so two nodes are two processes on one machine. The result shows the cost of Ray, not the
+speed of several machines. Each timing covers the whole command. The commands take turns. SLIDES is a folder of slide
+folders.
 """
 
 import json

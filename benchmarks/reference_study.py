@@ -1,6 +1,6 @@
 """The reference study's published figures, as the benchmarks and the tests need them.
 
-Park et al., DIGITAL HEALTH 2024; 10, DOI 10.1177/20552076241258079: 8,478 test images by the ensemble, rows true.
+Park et al., DIGITAL HEALTH 2024; 10, DOI 10.1177/20552076241258079: 8,478 test images by the ensemble; rows: truth.
 """
 
 import numpy as np

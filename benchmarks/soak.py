@@ -1,4 +1,4 @@
-"""A long run in parts: killed at random moments and started again until it is done, then held against one undisturbed.
+"""Kill a long run at random moments and restart it until it finishes. Then compare it with an undisturbed run.
 
     python -m benchmarks.soak SLIDES --copies 150 --minutes 60
 

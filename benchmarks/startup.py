@@ -1,4 +1,4 @@
-"""How long commands take that classify nothing: whole processes, from start to end. Prints Markdown.
+"""How long commands without classification take: whole processes, from start to end. Prints Markdown.
 
 python -m benchmarks.startup
 """

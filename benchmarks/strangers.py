@@ -1,4 +1,4 @@
-"""What becomes of cells that an ensemble has no type for. Prints Markdown.
+"""How an ensemble calls cells for which it has no type. Prints Markdown.
 
 python -m benchmarks.strangers cells.csv plasma_cell promonocyte
 """

@@ -1,10 +1,10 @@
-"""How fast slides are classified, end to end, beside the loops that a user would write with timm. Prints Markdown.
+"""How fast slides are classified end to end, compared with loops that a user would write with timm. Prints Markdown.
 
     python -m benchmarks.throughput compare SLIDES --image-size 355
     python -m benchmarks.throughput stages SLIDES
     python -m benchmarks.throughput scaling SLIDES
 
-Every timing is of a whole process on its own: imports, loading, decoding, classifying, writing. SLIDES is a folder of
+Every timing covers a whole separate process: imports, loading, decoding, classifying, writing. SLIDES is a folder of
 slide folders.
 """
 

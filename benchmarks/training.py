@@ -1,9 +1,9 @@
-"""How fast `slidescreen train` trains, beside the loop that one would write with timm. Prints Markdown.
+"""How fast `slidescreen train` trains, compared with the loop that a user would write with timm. Prints Markdown.
 
     python -m benchmarks.training cells.csv --image-size 128
 
-An epoch's time is the difference between a whole process with two epochs and one with one: what both do once (imports,
-the first decoding, writing) falls out.
+An epoch's time is the difference between whole processes with two epochs and with one. Work that both do once (imports,
+the first decoding, writing) cancels out.
 """
 
 import csv

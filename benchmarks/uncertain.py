@@ -1,10 +1,10 @@
-"""Whether adapting to cells that `report --uncertain` chooses needs fewer than to random ones. Prints Markdown.
+"""Whether adapting needs fewer cells if `report --uncertain` chooses them than with random cells. Prints Markdown.
 
     python -m benchmarks.uncertain labs.csv --features labs.npz
 
-In each draw half of a laboratory's slides are its night, the others are tested. Cells of the night are chosen at
-random, or as the command chooses them, and are adapted to with their labels. Every cell is called.
-`--blood` thins the night to shares of types as in blood: where normal types fill the night, choosing can matter more.
+In each draw, half of a laboratory's slides are its night, and the others are tested. Chance or the command chooses
+cells of the night. The ensemble adapts to these cells with their labels. Every cell is called. `--blood` thins the
+night to shares of types as in blood. If normal types fill the night, the choice can matter more.
 """
 
 from collections import Counter

@@ -2,9 +2,9 @@
 
 python -m benchmarks.unfamiliar cells.csv labs.csv
 
-Groups of cells of foreign laboratories stand for slides; so do all cells of each patient that was not trained on, and
-normal slides drawn from single cells that name no slide. Slides at home are spoilt step by step, until 5 points of
-accuracy are lost.
+Groups of cells of foreign laboratories stand for slides. So do all cells of each patient outside the training data, and
+normal slides drawn from single cells without a slide name. Slides at home are spoilt step by step until they lose 5
+points of accuracy.
 """
 
 import csv

@@ -1,12 +1,12 @@
-"""What the verdict and the corrected differential are worth: by simulation, and on real slides. Prints Markdown.
+"""How good the verdict and the corrected differential are, in simulation and on real slides. Prints Markdown.
 
     python -m benchmarks.verdict simulate
     slidescreen report cells.csv --split test --out evaluation
     python -m benchmarks.verdict slides evaluation/predictions.csv
 
 `simulate` draws slides from the errors of the shipped ensemble and of the reference study (its published confusion
-matrix). `slides` judges the slides of a file of predictions as `classify` would, and normal slides composed from the
-single cells of one of its sources.
+matrix). `slides` judges the slides of a file of predictions as `classify` does. It also judges normal slides composed
+from the single cells of one of the file's sources.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

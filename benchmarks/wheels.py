@@ -1,4 +1,4 @@
-"""Whether every dependency has a wheel on systems that are not at hand. Prints Markdown; installs nothing. Needs uv.
+"""Whether every dependency has a wheel on systems not available here. Prints Markdown; installs nothing. Needs uv.
 
 python -m benchmarks.wheels
 """

@@ -1,10 +1,10 @@
-"""What a night of three images costs beside thousands of earlier slides in the same output folder.
+"""The cost of a night of three images if the same output folder holds thousands of earlier slides.
 
     python -m benchmarks.years --slides 0 --slides 3000 --slides 10000
 
-The earlier slides' records are made up: drawn probabilities, judged as any others. Of some all images still lie in the
-input (hard links to drawn cells), of the others none. Each night is a process of its own, with the shipped ensemble and
-a filled cache, and has a new slide; the second of two is told. Prints Markdown.
+The earlier slides' records are simulated: their probabilities are drawn and judged as any others. Some slides still
+have all images in the input (hard links to drawn cells); the others have none. Each night is a separate process with
+the shipped ensemble, a filled cache and a new slide. The second of two nights is reported. Prints Markdown.
 """
 
 import hashlib
