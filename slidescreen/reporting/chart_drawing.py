@@ -8,10 +8,10 @@ from slidescreen import cells
 from slidescreen.statistics.control_charts import FIRST_VALUES, LEAST_VALUES, ChartPoint, ControlChart
 
 MOST_NIGHTS = 120
-"""A chart shows the latest so many nights."""
+"""A chart shows at most this many nights, the latest ones."""
 
 WARNING, OUT = 2.0, 3.0
-"""Standard deviations from the mean beyond which a point is marked."""
+"""Limits in standard deviations from the mean. Points beyond them are marked."""
 
 WIDTH, HEIGHT = 320.0, 120.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 8.0, 52.0, 8.0, 8.0

@@ -30,7 +30,7 @@ SCRIPTS = (
     "keys.js",
     "start.js",
 )
-"""Of `templates/desk/`, in the order in which the page holds them: together they are one JavaScript module."""
+"""Scripts of `templates/desk/`, in the page's order. Together they are one JavaScript module."""
 
 KEYS = dict(zip((*cells.CELL_TYPES, UNIDENTIFIED), "1234567890ytrmpai", strict=True))
 """The key that moves the chosen cells to each type."""
@@ -66,7 +66,7 @@ def night_record(run: Run) -> dict[str, Any]:
 
 
 LABORATORY = "laboratory"
-"""Who says what `Call.reported_type` says."""
+"""The origin of `Call.reported_type`."""
 
 
 def desk_record(identity: str, store: str, label: str, chosen: str = "") -> dict[str, Any]:

@@ -15,7 +15,7 @@ from slidescreen.screening.sentences import number_of
 
 DISAGREEMENTS = "disagreements.html"
 MOST_CELLS = 400
-"""On one page: more than a person looks at in one sitting."""
+"""Cells on one page. It is more than a person looks at in one session."""
 
 
 @dataclass(frozen=True)

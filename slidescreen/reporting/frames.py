@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     import pandas
 
 _MISSING = {"cell_type", "reported_type", "reviewed_type", "reviewer", "reviewed_by", "reviewed_at"}
-"""Text columns that may say nothing of an image or a slide."""
+"""Text columns that may be empty for an image or a slide."""
 _TEXT = {"slide", "image", "status", "verdict", "flags", "reasons", *_MISSING}
 _FREE_TEXT = {"slide", "image", "reasons", "reviewer", "reviewed_by", "reviewed_at"}
-"""Those that stand in a file so that no spreadsheet runs them as a formula."""
+"""Text columns that files protect, so that no spreadsheet runs them as formulas."""
 _WHOLE = {"images", "classified", "unidentified", "unreadable", "duplicates", "leukocytes"}
 
 

@@ -24,7 +24,7 @@ PICTURES = (
     "confusion_matrix.png", "confusion_matrix_percent.png", "roc.png", "precision_recall.png", "reliability.png",
     "risk_coverage.png", "bland_altman.png",
 )  # fmt: skip
-"""The file names of all pictures that there may be."""
+"""The file names of all possible pictures."""
 
 
 def draw_plots(evaluation: Evaluation, folder: Path) -> list[str]:

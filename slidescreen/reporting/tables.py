@@ -18,13 +18,13 @@ from slidescreen.screening.finding import Finding, Verdict
 from slidescreen.screening.results import SlideResult, is_reviewed
 
 UNFAMILIARITY = "unfamiliarity"
-"""The last column of `cells.csv`; tables of earlier releases lack it, as they lack those at the differential's end."""
+"""The last column of `cells.csv`. Tables of earlier releases lack it and the last columns of `differential.csv`."""
 
 CELL_COLUMNS = ("slide", "image", "status", "cell_type", "probability", "reported_type")
 _TALLIES = ("images", "classified", "unidentified", "unreadable", "duplicates", "leukocytes")
 _COUNTED = ("count", "percent", "low", "high")
 REVIEW_COLUMNS = ("reviewed_type", "reviewer")
-"""At the end of the `cells.csv` of a reviewed run."""
+"""Columns at the end of the `cells.csv` of a reviewed run."""
 _REVIEWED = ("count", "percent")
 _CORRECTED = ("corrected_percent", "corrected_low", "corrected_high")
 

@@ -29,9 +29,9 @@ from slidescreen.training.schedule import EpochResult
 from slidescreen.training.state import read_notes, restore_state, save_state
 
 SAVE_EVERY = 600.0
-"""Seconds of training after which the state is saved within an epoch; at the end of one it always is."""
+"""Seconds of training between saves of the state within an epoch. The end of an epoch always saves it."""
 PixelsAt = Callable[[int], tuple[PixelStore, PixelStore]]
-"""Gives the training and the validation pixels, prepared at an image size."""
+"""Returns the training and the validation pixels, prepared at an image size."""
 
 
 class EpochObserver(Protocol):

@@ -99,10 +99,10 @@ class Augmentation:
     """Random changes to training images. A strength of 0 switches a change off."""
 
     rotation: Annotated[float, Setting("Turn images at random by up to this many degrees.", high=180)] = 180.0
-    """Largest turn, degrees, either way."""
+    """Largest turn in degrees, in either direction."""
     flips: Annotated[bool, Setting("Mirror images at random.")] = True
     scale: Annotated[float, Setting("Enlarge images at random by up to this factor.", BEYOND, 1, 2)] = 1.25
-    """Largest enlargement; the smallest is its inverse. Those near 1 are the most frequent."""
+    """Largest factor. The smallest is its inverse. Factors near 1 are the most frequent."""
     colour: Annotated[float, Setting("Vary stain and light at random, this strongly.", BEYOND, 0, 4)] = 1.0
     """Strength of the change of stain and light (1: standard deviations of 0.08 in optical density)."""
     focus: Annotated[float, Setting("Blur or sharpen images at random, up to this strongly.", BEYOND, 0, 4)] = 1.0
@@ -149,7 +149,7 @@ class Recipe:
         TrainingPrecision.AUTO
     )
     teacher: str | None = None
-    """SHA-256 of the checkpoint whose opinion of each training image is learnt beside its label."""
+    """SHA-256 of the teacher's checkpoint. Its probabilities for each training image are learnt beside the label."""
     teacher_weight: Annotated[
         float, Setting("Share of the teacher's opinion in the loss; the label has the rest.", BEYOND, 0, 1)
     ] = 0.5
