@@ -29,7 +29,7 @@ from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import LabelledImage, read_labels
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.ensembles.familiarity import EXACT, KIND_POWER
+from slidescreen.ensembles.familiarity import EXACT
 from slidescreen.ensembles.location import default_ensemble
 from slidescreen.models.backbones import EARLY_FEATURES
 from slidescreen.models.last_layer import last_layer
@@ -145,11 +145,9 @@ def _strangeness(shipped: Ensemble, seen: Sequence[NDArray[np.float32]]) -> NDAr
     familiarity = shipped.familiarity
     if familiarity is None:
         return np.zeros(len(seen[0]))
-    kinds = []
-    for member, each in enumerate(seen):
-        whole = np.hstack([np.zeros((len(each), EARLY_FEATURES), np.float32), each])  # optics are not asked for
-        kinds.append(familiarity.networks[member, EXACT].ratios(whole)[:, 1])
-    return np.asarray((np.mean(kinds, axis=0) / familiarity.kind_cut) ** KIND_POWER)
+    # Optics are not asked for.
+    whole = [np.hstack([np.zeros((len(each), EARLY_FEATURES), np.float32), each]) for each in seen]
+    return familiarity.of_all([EXACT] * len(whole), whole)[:, 1]
 
 
 def _print_laboratory(name: str, laboratory: Laboratory, counts: Sequence[int], draws: range, blood: bool) -> None:
