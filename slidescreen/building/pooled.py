@@ -1,6 +1,5 @@
 """The features of labelled images in an ensemble's networks. An interrupted computation can be continued."""
 
-import contextlib
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from slidescreen.engine.interface import Engine, EngineConfiguration
 from slidescreen.engine.options import Precision
 from slidescreen.ensembles.member_predictions import Floats
 from slidescreen.errors import UnreadableImageError
-from slidescreen.files.writing import printable, write_whole
+from slidescreen.files.writing import printable, remove_if_possible, write_whole
 from slidescreen.models.backbones import EARLY_FEATURES
 from slidescreen.models.member import Member
 
@@ -133,8 +132,7 @@ def look_at(
 
 def forget(folder: Path) -> None:
     """Remove the features that `look_at` kept."""
-    with contextlib.suppress(OSError):
-        (folder / NAME).unlink(missing_ok=True)
+    remove_if_possible(folder / NAME)
 
 
 def _reader(engine: Engine) -> Callable[[Sequence[Pixels]], Floats]:

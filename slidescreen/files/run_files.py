@@ -4,13 +4,12 @@ On Windows a spreadsheet locks the table that it shows. A run then writes its ta
 and lists the name in its record as `written_beside`.
 """
 
-import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from slidescreen.files.damaged import DamagedError, read_json
-from slidescreen.files.writing import is_beside
+from slidescreen.files.writing import is_beside, remove_if_possible
 
 FALLBACK_NAMES = "written_beside"
 """In `run.json`: the fallback name of each file that has one; empty if every file has its own name."""
@@ -40,5 +39,4 @@ def remove_unused(folder: Path, before: Mapping[str, str], now: Mapping[str, str
     """Remove an earlier run's fallback files that newer files replace. A file that is held open stays for now."""
     for name, other in before.items():
         if now.get(name) != other:
-            with contextlib.suppress(OSError):
-                (folder / other).unlink(missing_ok=True)
+            remove_if_possible(folder / other)

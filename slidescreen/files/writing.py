@@ -79,8 +79,7 @@ def write_whole(path: Path, write: Callable[[Path], Any], or_beside: bool = Fals
         raise OutputError(f"cannot write {printable(path)}: {reason}") from error
     finally:
         if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
+            remove_if_possible(temporary)
 
 
 def write_text(path: Path, text: str, or_beside: bool = False) -> Path:
@@ -202,3 +201,9 @@ def neutralise(text: str) -> str:
 def denature(text: str) -> str:
     """Undo `neutralise`."""
     return text.removeprefix("'")
+
+
+def remove_if_possible(path: Path) -> None:
+    """Remove a file. One that is not there, or that cannot be removed, is no error."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)

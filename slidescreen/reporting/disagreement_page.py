@@ -1,13 +1,12 @@
 """A page of the cells whose call and label differ. The desk shows the most certain calls first."""
 
-import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
 from slidescreen.data.calls import Call, Status
 from slidescreen.evaluation import Evaluation, Predictions
 from slidescreen.evaluation.label_review import disagreements
-from slidescreen.files.writing import write_text
+from slidescreen.files.writing import remove_if_possible, write_text
 from slidescreen.reporting.chosen_cells import CellPage, ChosenCell, render_cells
 from slidescreen.reporting.kept_pictures import Picture
 from slidescreen.reporting.thumbnails import in_time
@@ -69,8 +68,7 @@ def write_disagreements(
 
 def _remove(folder: Path) -> None:
     """Remove the page of an earlier evaluation, because it shows other cells."""
-    with contextlib.suppress(OSError):
-        (folder / DISAGREEMENTS).unlink(missing_ok=True)
+    remove_if_possible(folder / DISAGREEMENTS)
 
 
 def _sentences(differing: int, cells: int, label: str) -> list[str]:

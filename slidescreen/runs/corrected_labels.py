@@ -1,6 +1,5 @@
 """Write a table of labels with the reviewers' corrections, for training and measuring."""
 
-import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import located, read_labels
 from slidescreen.evaluation.label_review import CellFinder
 from slidescreen.evaluation.truth import name_in
-from slidescreen.files.writing import neutralise, printable, write_text
+from slidescreen.files.writing import neutralise, printable, remove_if_possible, write_text
 from slidescreen.reporting.evaluation_files import LABELS_REVIEWED
 from slidescreen.reporting.tables import to_csv
 
@@ -45,8 +44,7 @@ def write_corrected(source: Path, rules: LabelRules, corrections: Sequence[Corre
 
 def remove_corrected(folder: Path) -> None:
     """Remove the table of an earlier evaluation, because a reader could not see its age."""
-    with contextlib.suppress(OSError):
-        (folder / LABELS_REVIEWED).unlink(missing_ok=True)
+    remove_if_possible(folder / LABELS_REVIEWED)
 
 
 def _said(names: Sequence[tuple[str, str]], corrections: Sequence[Correction]) -> dict[tuple[str, str], str]:
