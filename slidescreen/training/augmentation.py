@@ -8,13 +8,13 @@ from torch.nn import functional
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from slidescreen.training.options import Augmentation
+from slidescreen.training.stain import exchange_stain, optical_density
 
 _STAIN_SPREAD = 0.08
-_DARKEST = 1 / 255
 
 
 def augment(batch: Tensor, options: Augmentation, generator: torch.Generator) -> Tensor:
-    """Randomly turn, flip, scale, recolour and refocus each image of a batch.
+    """Randomly exchange stains within a batch, then turn, flip, scale, recolour and refocus each image.
 
     Args:
         batch: (N, 3, H, W), 0–1.
@@ -24,6 +24,8 @@ def augment(batch: Tensor, options: Augmentation, generator: torch.Generator) ->
     Returns:
         (N, 3, H, W), 0–1.
     """
+    if options.stain_exchange > 0:
+        batch = exchange_stain(batch, options.stain_exchange, generator)
     batch = _move(batch, options, generator)
     if options.colour > 0:
         batch = _restain(batch, options.colour, generator)
@@ -65,7 +67,7 @@ def _restain(batch: Tensor, strength: float, generator: torch.Generator) -> Tens
     mix = torch.eye(3) + spread * torch.randn(count, 3, 3, generator=generator)
     depth = torch.exp(2 * spread * torch.randn(count, 1, 1, generator=generator))
     shift = spread * torch.randn(count, 3, 1, generator=generator)
-    density = -torch.log(batch.clamp_min(_DARKEST)).flatten(2)
+    density = optical_density(batch)
     density = (depth * mix).to(batch.device) @ density + shift.to(batch.device)
     return torch.exp(-density).clamp(0, 1).view_as(batch)
 

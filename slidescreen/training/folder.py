@@ -104,7 +104,8 @@ def check_same_options(before: Mapping[str, Any], options: Recipe, init: str | N
         InputError: the options differ. The message names the differences.
     """
     # An older state lacks newer options. The interrupted training used their defaults.
-    had = {**_plain(Recipe().to_dict()), **before["options"]}
+    defaults, given = _plain(Recipe().to_dict()), before["options"]
+    had = {**defaults, **given, "augmentation": {**defaults["augmentation"], **given["augmentation"]}}
     now = _plain(options.to_dict())
     different = sorted(key for key in now if now[key] != had[key])
     if different:

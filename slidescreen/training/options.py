@@ -107,6 +107,10 @@ class Augmentation:
     """Strength of the change of stain and light (1: standard deviations of 0.08 in optical density)."""
     focus: Annotated[float, Setting("Blur or sharpen images at random, up to this strongly.", BEYOND, 0, 4)] = 1.0
     """Largest loss of focus, or sharpening by as much: standard deviation in pixels at 128 pixels a side."""
+    stain_exchange: Annotated[
+        float, Setting("Give this share of the images the stain of another image of the batch.", BEYOND, 0, 1)
+    ] = 0.0
+    """Share of images that take on the stain of another one, wholly or in part."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -235,7 +239,7 @@ def study_recipe(options: Recipe) -> Recipe:
         options,
         preprocessing=replace(options.preprocessing, white_balance=False),
         cell_types=cells.LEUKOCYTES,
-        augmentation=replace(options.augmentation, scale=1.0, colour=0.0, focus=0.0),
+        augmentation=replace(options.augmentation, scale=1.0, colour=0.0, focus=0.0, stain_exchange=0.0),
         balance=Balance.NONE,
         label_smoothing=0.0,
         weight_average=0.0,

@@ -1,5 +1,6 @@
 """What `slidescreen train` refuses: exit code 2 and one line, before anything is read or written."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from small_training import labelled
 
 from slidescreen import cells
 from slidescreen.errors import InputError
+from slidescreen.training.folder import check_same_options
 from slidescreen.training.options import Augmentation, Recipe, flag_of, settings_of, study_recipe
 
 
@@ -107,3 +109,13 @@ def test_the_study_recipe_keeps_what_the_study_left_open() -> None:
     plain = study_recipe(Recipe(seed=3, augmentation=Augmentation(rotation=90.0, flips=False)))
     assert plain.augmentation == Augmentation(rotation=90.0, flips=False, scale=1.0, colour=0.0, focus=0.0)
     assert (plain.seed, plain.cell_types, plain.balance) == (3, cells.LEUKOCYTES, "none")
+
+
+def test_a_training_begun_before_an_option_existed_used_its_default() -> None:
+    before = {"options": json.loads(json.dumps(Recipe().to_dict())), "init": None}
+    del before["options"]["augmentation"]["stain_exchange"]
+    del before["options"]["teacher_weight"]
+    check_same_options(before, Recipe(), None)
+    other = Recipe(augmentation=Augmentation(stain_exchange=0.5))
+    with pytest.raises(InputError, match="other options: augmentation was"):
+        check_same_options(before, other, None)
