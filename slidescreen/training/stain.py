@@ -50,4 +50,5 @@ def _transport(source: Tensor, target: Tensor) -> Tensor:
 def _power(matrices: Tensor, exponent: float) -> Tensor:
     """Powers of symmetric positive definite matrices (N, K, K)."""
     values, vectors = torch.linalg.eigh(matrices)
-    return (vectors * values.clamp_min(1e-12).pow(exponent).unsqueeze(-2)) @ vectors.transpose(-1, -2)
+    powers: Tensor = (vectors * values.clamp_min(1e-12).pow(exponent).unsqueeze(-2)) @ vectors.transpose(-1, -2)
+    return powers
