@@ -7,13 +7,17 @@ Everything but the copying stream runs on a processor too, which is how it is te
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from slidescreen.data.images import Pixels
+from slidescreen.data.preprocessing import Preprocessing
+from slidescreen.engine.fixed_batches import FixedBatches, Forward
 from slidescreen.engine.fusion import fold_normalisation
 from slidescreen.engine.interface import NetworkOutputs
 from slidescreen.engine.options import Precision
@@ -33,10 +37,37 @@ _TYPES: dict[str, torch.dtype] = {
 }
 
 
+@dataclass(frozen=True)
+class Execution:
+    """How a network is run.
+
+    Attributes:
+        channels_last: whether the channels of a pixel lie side by side in memory.
+        graphs: whether the network is captured as CUDA graphs (see `fixed_batches`).
+        compiled: the mode of `torch.compile`, such as `default`; empty if it is not used.
+    """
+
+    channels_last: bool = True
+    graphs: bool = False
+    compiled: str = ""
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the network runs on batches of fixed sizes only."""
+        return self.graphs or bool(self.compiled)
+
+
 class GpuEngine:
     """One checkpoint's network, ready to classify batches of prepared pixels."""
 
-    def __init__(self, checkpoint: Path, device: torch.device, precision: str, transfer: PixelTransfer) -> None:
+    def __init__(
+        self,
+        checkpoint: Path,
+        device: torch.device,
+        precision: str,
+        transfer: PixelTransfer,
+        execution: Execution = Execution(),
+    ) -> None:
         """Load a checkpoint onto a device.
 
         Raises:
@@ -44,14 +75,20 @@ class GpuEngine:
         """
         description, network = load_network(checkpoint)
         self.image_size = description.preprocessing.image_size
-        self._type, self._transfer = _TYPES[precision], transfer
-        folded = fold_normalisation(network)
-        self._network = folded.to(device, self._type, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        prepared = description.preprocessing
-        # (pixel / 255 - mean) / std as one multiplication and one addition
-        self._scale = torch.tensor([1 / (255 * s) for s in prepared.std], device=device).view(1, 3, 1, 1)
-        pairs = zip(prepared.mean, prepared.std, strict=True)
-        self._offset = torch.tensor([-m / s for m, s in pairs], device=device).view(1, 3, 1, 1)
+        self._device, self._transfer, self._execution = device, transfer, execution
+        from_pixels = _FromPixels(network, description.preprocessing, _TYPES[precision], execution.channels_last)
+        self._forward: Forward = from_pixels.to(device)
+        if execution.compiled:
+            self._forward = torch.compile(self._forward, mode=execution.compiled, dynamic=False)
+        self._run = self._forward
+
+    @torch.inference_mode()
+    def settle(self, batch: int) -> None:
+        """Prepare for batches of at most this size, if the way of execution has fixed sizes."""
+        if self._execution.fixed:
+            least = batch if self._execution.compiled else min(batch, LEAST_BATCH)  # each size is compiled anew
+            sizes = [batch // 2**power for power in range(batch.bit_length()) if batch // 2**power >= least]
+            self._run = FixedBatches(self._forward, sizes, self.image_size, self._device, self._execution.graphs)
 
     def probabilities(self, pixels: Pixels) -> NDArray[np.float64]:
         """Classify a batch: (N, K), rows adding up to 1, of pixels (N, S, S, 3)."""
@@ -60,10 +97,38 @@ class GpuEngine:
     @torch.inference_mode()
     def outputs(self, pixels: Pixels) -> NetworkOutputs:
         """The probabilities of a batch, as `probabilities` has them, and its features (N, F)."""
-        images = self._transfer(pixels).float().mul_(self._scale).add_(self._offset)
-        images = images.to(self._type).contiguous(memory_format=torch.channels_last)
-        logits, features = classify_with_features(self._network, images)
-        return NetworkOutputs(logits.double().softmax(dim=1).cpu().numpy(), features.float().cpu().numpy())
+        probabilities, features = self._run(self._transfer(pixels))
+        return NetworkOutputs(probabilities.cpu().numpy(), features.cpu().numpy())
+
+
+class _FromPixels(nn.Module):
+    """A network that takes pixels (N, 3, S, S), 8 bits, and gives probabilities and features."""
+
+    def __init__(self, network: nn.Module, prepared: Preprocessing, kind: torch.dtype, channels_last: bool) -> None:
+        super().__init__()
+        self._type = kind
+        self._format = torch.channels_last if channels_last else torch.contiguous_format
+        self._network = _placed(fold_normalisation(network), kind, self._format)
+        # (pixel / 255 - mean) / std as one multiplication and one addition
+        self._scale = nn.Buffer(torch.tensor([1 / (255 * s) for s in prepared.std]).view(1, 3, 1, 1))
+        pairs = zip(prepared.mean, prepared.std, strict=True)
+        self._offset = nn.Buffer(torch.tensor([-m / s for m, s in pairs]).view(1, 3, 1, 1))
+
+    def forward(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        images = pixels.float().mul_(self._scale).add_(self._offset).to(self._type)
+        logits, features = classify_with_features(self._network, images.contiguous(memory_format=self._format))
+        return logits.double().softmax(dim=1), features.float()
+
+
+def _placed(network: nn.Module, kind: torch.dtype, memory_format: torch.memory_format) -> nn.Module:
+    placed: nn.Module = network.to(dtype=kind, memory_format=memory_format)  # type: ignore[call-overload]
+    return placed
+
+
+def exact_float32() -> None:
+    """Let float32 be float32: convolutions on a GPU otherwise round their inputs to 10 bits (TF32)."""
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
 
 
 def fitting_batch(peak: Callable[[int], int], free: int, at_once: int = AT_ONCE) -> int:
@@ -91,9 +156,10 @@ def batch_on(engines: Sequence[GpuEngine], device: torch.device) -> int:
         def peak(count: int) -> int:
             torch.cuda.reset_peak_memory_stats(device)
             before = torch.cuda.memory_allocated(device)
-            engine.outputs(np.zeros((count, engine.image_size, engine.image_size, 3), np.uint8))
+            engine.outputs(_blank(count, engine))
             return torch.cuda.max_memory_allocated(device) - before
 
+        engine.outputs(_blank(LEAST_BATCH, engine))  # the first batch also claims the libraries' memory
         return peak
 
     try:
@@ -104,3 +170,7 @@ def batch_on(engines: Sequence[GpuEngine], device: torch.device) -> int:
         sizes = [LEAST_BATCH]
     torch.cuda.empty_cache()
     return min(sizes)
+
+
+def _blank(count: int, engine: GpuEngine) -> Pixels:
+    return np.zeros((count, engine.image_size, engine.image_size, 3), np.uint8)

@@ -11,7 +11,7 @@ from slidescreen.data.images import Pixels
 from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.devices import threads_in_words
 from slidescreen.engine.exactness import PrecisionAgreement, harmless_with
-from slidescreen.engine.gpu import AT_ONCE, GpuEngine, batch_on
+from slidescreen.engine.gpu import AT_ONCE, GpuEngine, batch_on, exact_float32
 from slidescreen.engine.interface import MemberEngines, NetworkOutputs
 from slidescreen.engine.options import Device, Precision, for_each, parts_of
 from slidescreen.engine.transfer import PixelTransfer
@@ -101,10 +101,14 @@ def load(members: Sequence[Member], device: str, precision: str, threads: int) -
     precisions = for_each(precision, len(members))
     each = list(zip(members, precisions, strict=True))
     if device == Device.CUDA:
+        exact_float32()
         transfer = PixelTransfer(where)
         on_gpu = [GpuEngine(member.path, where, its, transfer) for member, its in each]
+        batch = batch_on(on_gpu, where)
+        for engine in on_gpu:
+            engine.settle(batch)
         description = f"{torch.cuda.get_device_name(where)}, PyTorch {version}, {precision}"
-        return MemberEngines(on_gpu, description, batch_on(on_gpu, where), AT_ONCE, arithmetics=precisions)
+        return MemberEngines(on_gpu, description, batch, AT_ONCE, arithmetics=precisions)
     torch.set_num_threads(threads)
     engines = [TorchEngine(member.path, where, its) for member, its in each]
     return MemberEngines(engines, f"CPU, {threads_in_words(threads)}, PyTorch {version}, {precision}", _BATCH)
