@@ -16,7 +16,6 @@ from slidescreen.data.unique_names import unique_names
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 
-Fields = tuple[str, str, str, str]
 _MOST_NAMES = 3  # of folders, in a remark
 
 
@@ -60,17 +59,21 @@ class SlideImages(Sequence[CellImage]):
     def __iter__(self) -> Iterator[CellImage]:
         return iter(self._all)
 
-    def fields(self) -> Iterator[Fields]:
-        """Of each image its file, name, reported type and refusal, in an order that depends on these alone."""
-        raw = [f"{part.prefix}{name}" for part in self._parts for name in part.names]
-        names = iter(unique_names(raw))
+    def named_parts(self) -> Iterator[tuple["Part", Sequence[str]]]:
+        """The images folder by folder, each part with the names of its images."""
+        names = unique_names([f"{part.prefix}{name}" for part in self._parts for name in part.names])
+        start = 0
         for part in self._parts:
-            for name in part.names:
-                yield f"{part.start}{name}", next(names), part.reported_type, part.refusals.get(name, "")
+            yield part, names[start : start + len(part.names)]
+            start += len(part.names)
 
     @cached_property
     def _all(self) -> tuple[CellImage, ...]:
-        images = (CellImage(Path(file), *rest) for file, *rest in self.fields())
+        images = (
+            CellImage(Path(f"{part.start}{file}"), name, part.reported_type, part.refusals.get(file, ""))
+            for part, names in self.named_parts()
+            for file, name in zip(part.names, names, strict=True)
+        )
         return tuple(sorted(images, key=lambda image: image.name))
 
 
@@ -93,6 +96,13 @@ class Part:
     refusals: Mapping[str, str] = field(default_factory=dict)
 
 
+def _part_of(image: CellImage) -> Part:
+    """A part of one image."""
+    file = image.path.name
+    start = str(image.path).removesuffix(file)
+    return Part(start, "", (file,), image.reported_type, {file: image.refusal} if image.refusal else {})
+
+
 @dataclass(frozen=True)
 class Slide:
     """The cell images of one slide, in the order of their names.
@@ -109,11 +119,11 @@ class Slide:
     layout: str = ""
     absence: str = ""
 
-    def fields(self) -> Iterable[Fields]:
-        """Of each image its file, name, reported type and refusal, in an order that depends on these alone."""
+    def named_parts(self) -> Iterable[tuple[Part, Sequence[str]]]:
+        """The images folder by folder, each part with the names of its images."""
         if isinstance(self.images, SlideImages):
-            return self.images.fields()
-        return ((str(image.path), image.name, image.reported_type, image.refusal) for image in self.images)
+            return self.images.named_parts()
+        return ((_part_of(image), (image.name,)) for image in self.images)
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,19 @@ def test_a_damaged_record_is_no_record(slide: Slide, tmp_path: Path, ensemble_fo
     assert book.recall(slide) is None
 
 
+def test_damage_anywhere_in_a_record_is_noticed(slide: Slide, tmp_path: Path, ensemble_folder: Path) -> None:
+    kept = keep(ledger(tmp_path, ensemble_folder), slide, ensemble_folder).kept
+    assert kept is not None
+    assert kept.is_whole()
+    content = kept.path.read_bytes()
+    assert content.endswith(b"}\n]\n")
+    for place in range(content.index(b"\n") + 1, len(content) - 3, 7):
+        kept.path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert not kept.is_whole(), place
+        kept.path.write_bytes(content[:place])
+        assert not kept.is_whole(), place
+
+
 def test_an_unchanged_slide_is_told_by_the_head_of_its_record_alone(
     slide: Slide, tmp_path: Path, ensemble_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
