@@ -2,9 +2,10 @@
 
     python -m benchmarks.years --slides 0 --slides 3000 --slides 10000
 
-The earlier slides' records are simulated: their probabilities are drawn and judged as any others. Some slides still
-have all images in the input (hard links to drawn cells); the others have none. Each night is a separate process with
-the shipped ensemble, a filled cache and a new slide. The second of two nights is reported. Prints Markdown.
+The earlier slides' records are simulated: their probabilities are drawn and judged as any others. Each day had ten
+slides. Some slides still have all images in the input (hard links to drawn cells); the others have none. Each night is
+a separate process with the shipped ensemble, a filled cache and a new slide. The second of two nights is reported.
+Prints Markdown.
 """
 
 import hashlib
@@ -16,8 +17,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
+from unittest.mock import patch
 
 import numpy as np
 import typer
@@ -37,6 +40,7 @@ from slidescreen.screening.thresholds import default_thresholds
 HERE = Path(__file__).resolve().parents[1]
 ENSEMBLE = HERE / "weights" / "default"
 DRAWN = sorted((HERE / "sample_data" / "normal_01").glob("*.jpg"))
+_A_DAY = 10  # slides
 _MODELS = 20  # slides of other calls: to judge one takes 40 ms
 
 
@@ -106,7 +110,9 @@ def make_earlier(source: Path, out: Path, count: int, cells: int, present: bool)
         model = models[number % _MODELS]
         calls = tuple(replace(call, digest=digests[picture]) for call, picture in zip(model.calls, chosen, strict=True))
         named = replace(model, differential=replace(model.differential, slide=folder.name), calls=calls, folder=folder)
-        ledger.keep(Slide(folder.name, folder, images, folder.name), named)
+        with patch("slidescreen.runs.ledger.datetime") as clock:
+            clock.now.return_value = datetime.now(UTC) - timedelta(days=1 + number // _A_DAY)
+            ledger.keep(Slide(folder.name, folder, images, folder.name), named)
     slide_record.write_text = sound
 
 

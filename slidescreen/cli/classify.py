@@ -1,5 +1,6 @@
 """`slidescreen classify`: the main job."""
 
+import gc
 import json
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ from slidescreen.runs.options import ClassifyOptions, default_out
 from slidescreen.screening.thresholds import default_thresholds, read_thresholds
 
 _NIGHT, _INPUT = "Unattended runs", "Slides and limits"
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000  # with Python's 700 a night beside thousands of slides takes 5% longer
 
 
 def _precisions(incomplete: str) -> list[str]:
@@ -219,6 +221,7 @@ def classify(
     if list_only:
         _list(path, slide_depth, output)
         return
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     options = ClassifyOptions(
         path=path,
         out=out or default_out(path),

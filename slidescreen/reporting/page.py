@@ -19,6 +19,7 @@ from slidescreen.reporting.remarks import (
     review_remark,
     reviewed_by,
 )
+from slidescreen.reporting.shown_slides import shown_with_cells
 from slidescreen.reporting.symbols import SYMBOLS
 from slidescreen.reporting.templating import template
 from slidescreen.reporting.thumbnails import in_time
@@ -34,8 +35,6 @@ Heat = Mapping[tuple[str, str], str]
 """Heat maps as data URIs, by slide and image."""
 
 MOST_PICTURES = 24
-MOST_SECTIONS = 200  # slides shown with their cells: with more, browsers take too long to open the page
-MOST_EARLIER = 100  # limit for earlier slides among these: every night reads and draws them again
 MOST_CELLS = 20_000  # shown beside the suspicious ones: with more, the page grows beyond 60 MB
 _SOURCE = 5  # the picture's position in a cell's record
 _MOST_FIRST = 3  # pictures of a slide in the worklist
@@ -97,6 +96,7 @@ def render_run(
     picture: Picture | None = None,
     others: Picture | None = None,
     charts: Sequence[ControlChart] = (),
+    of_a_night: bool = False,
 ) -> str:
     """The page of a run: the worklist, then each slide with its evidence, and heat maps if there are any.
 
@@ -106,10 +106,11 @@ def render_run(
         picture: makes the pictures of the suspicious cells, slide by slide in the worklist's order.
         others: then makes the pictures of all other cells, in the same order; None: they have no pictures.
         charts: control charts of the laboratory's nights.
+        of_a_night: show old slides only as lines of the worklist, as `shown_with_cells` says.
     """
     worklist, picture = run.worklist(), picture or in_time()
-    shown = enumerate(worklist[: _sections(worklist)], start=1)
-    sections = [_section(number, slide, run.cell_types, heat, picture) for number, slide in shown]
+    shown = shown_with_cells(worklist, of_a_night)
+    sections = [_section(place + 1, worklist[place], run.cell_types, heat, picture) for place in shown]
     left, desk = MOST_CELLS, []
     for section in sections:
         records = _records(section, run.cell_types, others, left)
@@ -133,6 +134,8 @@ def render_run(
         worklist=worklist,
         mixed=run.mixed(),
         sections=sections,
+        section_of={section.number: section for section in sections},
+        more_in_report=len(shown_with_cells(worklist)) > len(shown),
         desk=desk,
         night=embedded(night_record(run)),
         script=code,
@@ -157,11 +160,6 @@ def _called_otherwise(sections: Sequence[_Section]) -> tuple[int, int]:
     """The number of cells on shown slides that the laboratory called differently, and the number compared."""
     calls = [call for section in sections for call in section.calls if call.cell_type and call.reported_type]
     return sum(map(_disagree, calls)), len(calls)
-
-
-def _sections(worklist: Sequence[SlideResult]) -> int:
-    """How many of the first slides are shown with their evidence."""
-    return min(MOST_SECTIONS, max(MOST_EARLIER, sum(slide.new for slide in worklist)))
 
 
 def _totals(slides: Sequence[SlideResult], verdict: Verdict) -> tuple[int, int]:

@@ -220,7 +220,7 @@ def write_worklist(
     others = (
         None if page_cells is PageCells.SUSPICIOUS else in_time(in_all=_time_for_pictures(run, in_haste, page_cells))
     )
-    page = render_run(run, picture=picture, others=others, charts=charts)
+    page = render_run(run, picture=picture, others=others, charts=charts, of_a_night=True)
     written = {
         "cells.csv": write_cells(out / "cells.csv", run.slides, run.cell_types, or_beside=True),
         "differential.csv": write_differentials(out / "differential.csv", run.slides, or_beside=True),

@@ -126,13 +126,13 @@ def test_pictures_are_capped_and_the_rest_is_counted() -> None:
 
 
 def test_a_page_of_very_many_slides_lists_all_and_shows_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slidescreen.reporting.page.MOST_SECTIONS", 2)
+    monkeypatch.setattr("slidescreen.reporting.shown_slides.MOST_SHOWN", 2)
     text = page(slide("A", NORMAL), slide("B", {**NORMAL, "myeloblast": 80}), slide("C", {"monocyte": 3}))
     assert text.count('class="slide"') == 2
     assert all(f">{name}<" in text for name in "BC")
     assert re.findall('href="(#slide-.*?)"', text) == ["#slide-1", "#slide-2"]
     assert 'data-slide="A" data-verdict="clear">' in text
-    assert "Below are the first 2 slides" in text
+    assert "Below are 2 slides with their cells" in text
     assert "3 slides," in text
 
 

@@ -20,7 +20,7 @@ from slidescreen.engine.configuration import configure
 from slidescreen.engine.options import EngineOptions
 from slidescreen.ensembles import storage
 from slidescreen.files import run_files
-from slidescreen.reporting.page import MOST_EARLIER
+from slidescreen.reporting.shown_slides import MOST_EARLIER
 from slidescreen.runs.ledger import Ledger
 from slidescreen.screening.results import judge
 from slidescreen.screening.slide_record import FinishedSlide

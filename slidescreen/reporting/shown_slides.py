@@ -1,0 +1,48 @@
+"""Which slides a page shows with their cells. The others are lines of its worklist."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from slidescreen.screening.results import SlideResult
+
+MOST_SHOWN = 200
+"""With more, browsers take too long to open the page."""
+MOST_EARLIER = 100
+"""The limit for earlier slides among these, because their cells are read and drawn again."""
+URGENT_EARLIER = 20
+"""The number of the most urgent earlier slides that a night shows, however old they are."""
+RECENT = timedelta(days=3)
+"""A weekend, after which somebody has seen a slide."""
+
+
+def shown_with_cells(worklist: Sequence[SlideResult], of_a_night: bool = False) -> list[int]:
+    """The positions in the worklist of the slides to show with their cells.
+
+    Args:
+        worklist: the slides, in the order in which to see them.
+        of_a_night: leave out earlier slides that were finished long before the latest one and are not among the most
+            urgent. A night's page is about that night, and it must not take longer with the years.
+    """
+    wanted = range(len(worklist)) if not of_a_night else _of_a_night(worklist)
+    return list(wanted)[: min(MOST_SHOWN, max(MOST_EARLIER, sum(slide.new for slide in worklist)))]
+
+
+def _of_a_night(worklist: Sequence[SlideResult]) -> list[int]:
+    times = [_finished(slide) for slide in worklist]
+    latest = max((time for time in times if time is not None), default=None)
+    urgent = [position for position, slide in enumerate(worklist) if not slide.new][:URGENT_EARLIER]
+
+    def is_shown(position: int) -> bool:
+        time = times[position]
+        recent = time is None or latest is None or latest - time <= RECENT
+        return worklist[position].new or recent or position in urgent
+
+    return list(filter(is_shown, range(len(worklist))))
+
+
+def _finished(slide: SlideResult) -> datetime | None:
+    """When a slide was classified; None if it has no record."""
+    try:
+        return None if slide.kept is None else datetime.fromisoformat(slide.kept.time)
+    except ValueError:
+        return None
