@@ -9,12 +9,13 @@ from torchvision.transforms.v2.functional import gaussian_blur
 
 from slidescreen.training.options import Augmentation
 from slidescreen.training.stain import exchange_stain, optical_density
+from slidescreen.training.surroundings import exchange_surroundings
 
 _STAIN_SPREAD = 0.08
 
 
 def augment(batch: Tensor, options: Augmentation, generator: torch.Generator) -> Tensor:
-    """Randomly exchange stains within a batch, then turn, flip, scale, recolour and refocus each image.
+    """Randomly exchange surroundings and stains in a batch, then turn, flip, scale, recolour and refocus each image.
 
     Args:
         batch: (N, 3, H, W), 0–1.
@@ -24,6 +25,8 @@ def augment(batch: Tensor, options: Augmentation, generator: torch.Generator) ->
     Returns:
         (N, 3, H, W), 0–1.
     """
+    if options.surroundings > 0:
+        batch = exchange_surroundings(batch, options.surroundings, generator)
     if options.stain_exchange > 0:
         batch = exchange_stain(batch, options.stain_exchange, generator)
     batch = _move(batch, options, generator)

@@ -111,6 +111,10 @@ class Augmentation:
         float, Setting("Give this share of the images the stain of another image of the batch.", BEYOND, 0, 1)
     ] = 0.0
     """Share of images that take on the stain of another one, wholly or in part."""
+    surroundings: Annotated[
+        float, Setting("Give this share of the images the surroundings of another image's cell.", BEYOND, 0, 1)
+    ] = 0.0
+    """Share of images whose central cell is put into another image."""
 
     def __post_init__(self) -> None:
         _check(self)
@@ -239,7 +243,9 @@ def study_recipe(options: Recipe) -> Recipe:
         options,
         preprocessing=replace(options.preprocessing, white_balance=False),
         cell_types=cells.LEUKOCYTES,
-        augmentation=replace(options.augmentation, scale=1.0, colour=0.0, focus=0.0, stain_exchange=0.0),
+        augmentation=replace(
+            options.augmentation, scale=1.0, colour=0.0, focus=0.0, stain_exchange=0.0, surroundings=0.0
+        ),
         balance=Balance.NONE,
         label_smoothing=0.0,
         weight_average=0.0,
