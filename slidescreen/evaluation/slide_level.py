@@ -11,6 +11,7 @@ from slidescreen.evaluation.predictions import Predictions
 from slidescreen.screening.thresholds import default_thresholds
 from slidescreen.statistics import classification
 from slidescreen.statistics.agreement import BlandAltman, PassingBablok, bland_altman, passing_bablok
+from slidescreen.statistics.correlation import Correlation, correlation
 from slidescreen.statistics.intervals import Interval, clopper_pearson
 
 LEAST_LEUKOCYTES = 20
@@ -32,6 +33,7 @@ class SlideAgreement:
     measured: tuple[float, ...]
     bland_altman: BlandAltman
     passing_bablok: PassingBablok
+    correlation: Correlation
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,11 @@ class SlideLevel:
     slides: tuple[str, ...]
     agreements: tuple[SlideAgreement, ...]
     detections: tuple[Detection, ...]
+
+    @property
+    def agreements_of_present(self) -> tuple[SlideAgreement, ...]:
+        """Without the types that no slide has, neither by truth nor by the model."""
+        return tuple(each for each in self.agreements if any(each.true) or any(each.measured))
 
 
 def slide_level(predictions: Predictions) -> SlideLevel | None:
@@ -105,6 +112,7 @@ def _agreement(name: str, true: NDArray[np.float64], measured: NDArray[np.float6
         measured=tuple(measured.tolist()),
         bland_altman=bland_altman(measured, true),
         passing_bablok=passing_bablok(true, measured),
+        correlation=correlation(true, measured),
     )
 
 

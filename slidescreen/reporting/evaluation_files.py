@@ -25,7 +25,8 @@ Rows = Iterable[Sequence[str]]
 
 LABELS_REVIEWED = "labels_reviewed.csv"
 _NAMES = (
-    "metrics.json", "per_type.csv", "confusion_matrix.csv", "comparison.csv", "slides.csv", "predictions.csv",
+    "metrics.json", "per_type.csv", "confusion_matrix.csv", "comparison.csv", "slides.csv", "agreement.csv",
+    "predictions.csv",
     "summary.md", "evaluation.html", DISAGREEMENTS, LABELS_REVIEWED, *PICTURES,
 )  # fmt: skip
 
@@ -64,6 +65,7 @@ def write_evaluation(evaluation: Evaluation, folder: Path, origin: CellOrigin = 
         write_text(folder / "comparison.csv", to_csv(_comparison_rows(evaluation.comparisons)))
     if evaluation.slide_level:
         write_text(folder / "slides.csv", to_csv(_slide_rows(evaluation.slide_level)))
+        write_text(folder / "agreement.csv", to_csv(_agreement_rows(evaluation.slide_level)))
     if evaluation.predictions.probabilities is not None:
         write_text(folder / "predictions.csv", to_csv(_prediction_rows(evaluation.predictions)))
     write_text(folder / "summary.md", render_markdown(evaluation))
@@ -169,6 +171,24 @@ def _slide_rows(level: SlideLevel) -> Rows:
     yield ["slide", *(f"{a.name}_{side}" for a in level.agreements for side in ("true", "measured"))]
     for number, slide in enumerate(level.slides):
         yield [neutralise(slide), *(f"{side[number]:.4f}" for a in level.agreements for side in (a.true, a.measured))]
+
+
+def _agreement_rows(level: SlideLevel) -> Rows:
+    """One row for each type and group: the agreement of the slides' percentages, model against truth."""
+    yield [
+        "cell_type", "slides", "bias", "agreement_low", "agreement_high",
+        "slope", "slope_low", "slope_high", "intercept",
+        "pearson", "pearson_low", "pearson_high", "spearman", "spearman_low", "spearman_high",
+    ]  # fmt: skip
+    for a in level.agreements:
+        line, found = a.passing_bablok, a.correlation
+        figures = (
+            a.bland_altman.bias, a.bland_altman.limits.low, a.bland_altman.limits.high,
+            line.slope, line.slope_interval.low, line.slope_interval.high, line.intercept,
+            found.pearson, found.pearson_interval.low, found.pearson_interval.high,
+            found.spearman, found.spearman_interval.low, found.spearman_interval.high,
+        )  # fmt: skip
+        yield [a.name, str(found.n), *(_exact(figure) if math.isfinite(figure) else "" for figure in figures)]
 
 
 def _prediction_rows(predictions: Predictions) -> Rows:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from slidescreen.evaluation import Comparison, Evaluation, ModelScores, SlideLevel
+from slidescreen.evaluation.slide_level import SlideAgreement
 from slidescreen.reporting.wording import (
     as_number,
     comparison_sentence,
@@ -61,17 +62,27 @@ def _type_rows(model: ModelScores) -> Iterator[Sequence[str]]:
 
 
 def _slides(level: SlideLevel) -> Iterator[str]:
-    header = (f"{len(level.slides)} slides with", "from", "sensitivity", "specificity", "bias", "limits of agreement")
-    agreements = {a.name: a.bland_altman for a in level.agreements}
-    rows = []
-    for d in level.detections:
-        found = agreements[d.name]
-        rows.append([
+    header = (f"{len(level.slides)} slides with", "from", "sensitivity", "specificity")
+    rows = [
+        [
             display_name(d), f"{d.cut_off:g}%", with_limits(d.sensitivity, d.sensitivity_limits),
-            with_limits(d.specificity, d.specificity_limits), f"{found.bias:+.1f}",
-            f"{found.limits.low:+.1f} to {found.limits.high:+.1f}",
-        ])  # fmt: skip
+            with_limits(d.specificity, d.specificity_limits),
+        ]
+        for d in level.detections
+    ]  # fmt: skip
     yield from _table(header, rows)
+    yield from _table(
+        ("slide by slide", "bias", "limits of agreement", "Pearson's r", "Spearman's ρ"),
+        map(_agreement, level.agreements_of_present),
+    )
+
+
+def _agreement(found: SlideAgreement) -> Sequence[str]:
+    limits, r = found.bland_altman.limits, found.correlation
+    return [
+        display_name(found), f"{found.bland_altman.bias:+.1f}", f"{limits.low:+.1f} to {limits.high:+.1f}",
+        with_limits(r.pearson, r.pearson_interval), with_limits(r.spearman, r.spearman_interval),
+    ]  # fmt: skip
 
 
 def _comparisons(comparisons: Sequence[Comparison]) -> Iterator[str]:

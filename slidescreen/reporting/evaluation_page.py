@@ -41,6 +41,8 @@ def show_evaluation(evaluation: Evaluation, folder: Path) -> None:
     if evaluation.slide_level:
         console.print()
         console.print(_slides_table(evaluation.slide_level))
+        console.print()
+        console.print(_agreement_table(evaluation.slide_level))
     console.print(f"\n{limits_sentence(evaluation)}")
     for sentence in (*review_sentences(evaluation.review), *label_review_sentences(evaluation.label_review)):
         console.print(f"\n{escape(sentence)}")
@@ -107,17 +109,24 @@ def _table(first: str, *others: str) -> Table:
 
 
 def _slides_table(level: SlideLevel) -> Table:
-    table = _table(
-        f"{len(level.slides)} slides", "present from", "found", "sensitivity", "specificity", "bias, % points"
-    )
-    bias = {a.name: a.bland_altman for a in level.agreements}
+    table = _table(f"{len(level.slides)} slides", "present from", "found", "sensitivity", "specificity")
     for d in level.detections:
-        agreement = bias[d.name]
         table.add_row(
             cells.DISPLAY_NAMES[d.name], f"{d.cut_off:g}%", f"{d.both} of {d.both + d.missed}",
             with_limits(d.sensitivity, d.sensitivity_limits), with_limits(d.specificity, d.specificity_limits),
-            f"{agreement.bias:+.1f} ({agreement.limits.low:+.1f} to {agreement.limits.high:+.1f})",
         )  # fmt: skip
+    return table
+
+
+def _agreement_table(level: SlideLevel) -> Table:
+    table = _table("slide by slide", "bias, % points", "Pearson's r")
+    for a in level.agreements_of_present:
+        found = a.bland_altman
+        table.add_row(
+            cells.DISPLAY_NAMES[a.name],
+            f"{found.bias:+.1f} ({found.limits.low:+.1f} to {found.limits.high:+.1f})",
+            with_limits(a.correlation.pearson, a.correlation.pearson_interval),
+        )
     return table
 
 

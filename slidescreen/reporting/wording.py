@@ -40,7 +40,8 @@ def with_limits(value: float, limits: Interval[float]) -> str:
     """A figure and its limits, or why there are none."""
     if math.isnan(value) or math.isnan(limits.low):
         return f"{as_number(value)} ({limits.note})" if limits.note and not math.isnan(value) else as_number(value)
-    return f"{value:.4f} ({as_limit(limits.low)}–{as_limit(limits.high)})"
+    to = " to " if limits.low < 0 else "–"  # a dash before a minus sign is hard to read
+    return f"{value:.4f} ({as_limit(limits.low)}{to}{as_limit(limits.high)})"
 
 
 def as_limit(value: float) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reference_study import MATRIX, PRECISION_RECALL_F1, TYPES
+from scipy import stats
 from sklearn import metrics
 
 from slidescreen import cells
@@ -164,6 +165,41 @@ def test_slides_are_compared_by_their_differentials() -> None:
     assert np.isnan(immature.sensitivity)
 
 
+def slides_of(percentages: list[tuple[int, int]]) -> Predictions:
+    """Slides of 100 leukocytes with so many blasts by truth and by the model. The others are neutrophils."""
+    neutrophil, blast = cells.CELL_TYPES.index("neutrophil"), cells.CELL_TYPES.index("myeloblast")
+    sides = [
+        np.concatenate([np.where(np.arange(100) < n, blast, neutrophil) for n in side])
+        for side in zip(*percentages, strict=True)
+    ]
+    count = len(sides[0])
+    slides = tuple(f"S{n // 100}" for n in range(count))
+    return Predictions("m", cells.CELL_TYPES, sides[0], sides[1], None, slides, ("",) * count)
+
+
+def test_the_correlation_of_slides_stands_in_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    percentages = [(0, 2), (3, 1), (8, 12), (20, 14), (45, 52), (90, 71)]
+    evaluation = evaluate([slides_of(percentages)], resamples=50)
+    write_evaluation(evaluation, tmp_path)
+    show_evaluation(evaluation, tmp_path)
+    pearson, spearman = (test(*zip(*percentages, strict=True)).statistic for test in (stats.pearsonr, stats.spearmanr))
+    with (tmp_path / "agreement.csv").open() as file:
+        rows = {row["cell_type"]: row for row in csv.DictReader(file)}
+    assert float(rows["blasts"]["pearson"]) == pytest.approx(pearson)
+    assert float(rows["neutrophil"]["spearman"]) == pytest.approx(spearman)
+    assert float(rows["blasts"]["bias"]) == pytest.approx(-14 / 6)
+    assert rows["monocyte"]["pearson"] == rows["monocyte"]["spearman_low"] == ""
+    written = json.loads((tmp_path / "metrics.json").read_text())["slide_level"]["agreements"]
+    found = {each["name"]: each["correlation"] for each in written}
+    assert found["blasts"]["pearson"] == pytest.approx(pearson)
+    assert found["blasts"]["spearman_interval"]["low"] < spearman < found["blasts"]["spearman_interval"]["high"]
+    assert found["monocyte"]["pearson"] is None
+    shown = f"{pearson:.4f} ("
+    for text in ((tmp_path / "summary.md").read_text(), capsys.readouterr().out):
+        assert any(shown in line for line in text.splitlines() if line.lstrip("| ").startswith("Blasts"))
+    assert f'<td class="n">{pearson:.4f}<small>' in (tmp_path / "evaluation.html").read_text()
+
+
 def test_without_slides_or_with_too_few_there_is_no_slide_level() -> None:
     p = random_model(1)
     assert evaluate([replace(p, slides=("",) * 400)], resamples=50).slide_level is None
@@ -290,7 +326,7 @@ def test_all_pictures_and_the_page_are_written(tmp_path: Path, capsys: pytest.Ca
     write_evaluation(evaluation, tmp_path)
     show_evaluation(evaluation, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "bland_altman.png", "comparison.csv", "confusion_matrix.csv", "confusion_matrix.png",
+        "agreement.csv", "bland_altman.png", "comparison.csv", "confusion_matrix.csv", "confusion_matrix.png",
         "confusion_matrix_percent.png", "evaluation.html", "metrics.json", "per_type.csv",
         "precision_recall.png", "predictions.csv", "reliability.png", "risk_coverage.png", "roc.png",
         "slides.csv", "summary.md",
