@@ -3,11 +3,12 @@
     python -m benchmarks.uncertain labs.csv --features labs.npz
 
 In each draw, half of a laboratory's slides are its night, and the others are tested. Chance or the command chooses
-cells of the night. The ensemble adapts to these cells with their labels. Every cell is called. `--blood` thins the
-night to shares of types as in blood. If normal types fill the night, the choice can matter more.
+cells of the night, the command at once or in rounds of 50: after each round the ensemble adapts to all labelled cells,
+and calls the night again. The ensemble adapts to the chosen cells with their labels. Every cell is called. `--blood`
+thins the night to shares of types as in blood. If normal types fill the night, the choice can matter more.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,17 +41,32 @@ _FOREIGN = ("plasma_cell", "normal_unspecified")
 _BLOOD = {"neutrophil": 60, "band_neutrophil": 3, "lymphocyte": 28, "monocyte": 6, "eosinophil": 3, "basophil": 1}
 _RARE = 0.5  # percent of the night, of each other type
 _GUARD = 0.85  # of unsigned types; the command chooses it, which takes minutes
+_ROUND = 50  # cells
+_NONE = np.zeros(0, np.int64)
+_CURVE = (25, 50, 75, 100, 150, 200, 300, 400, 600)  # random cells that the chosen ones are compared with
+_COLUMNS = (
+    "laboratory", "cells of the night", "labelled", "accuracy, random", "at once", "in rounds of 50",
+    "at once minus random (95% limits)", "in rounds minus random", "mean recall, random", "at once", "in rounds of 50",
+    "at once minus random", "in rounds minus random", "random cells with the accuracy of the rounds",
+)  # fmt: skip
 _LARGEST = 0.6  # of the night's cells: with more, both choices are nearly all of it
 
 
 @dataclass(frozen=True)
 class Laboratory:
-    """One source's labelled cells, and what the shipped ensemble makes of each: probabilities (N, K), worth (N,)."""
+    """One source's labelled cells.
+
+    Attributes:
+        cells: the cells as the members see them.
+        known: the members.
+        probabilities: (N, K) by the shipped ensemble.
+        strangeness: (N,) how unlike every type the cells are; 1 at the cut.
+    """
 
     cells: crossfit.SignedCells
     known: tuple[KnownMember, ...]
     probabilities: NDArray[np.float64]
-    worth: NDArray[np.float64]
+    strangeness: NDArray[np.float64]
 
     def halves(self, generator: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Positions of half of the slides, and of the others; of cells, where there is one slide."""
@@ -74,27 +90,46 @@ class Laboratory:
         return np.concatenate(kept)
 
     def chosen(
-        self, how: str, night: NDArray[np.int64], count: int, generator: np.random.Generator
+        self,
+        left: NDArray[np.int64],
+        probabilities: NDArray[np.float64],
+        count: int,
+        taught: NDArray[np.int64] = _NONE,
     ) -> NDArray[np.int64]:
-        """Positions of so many cells of a night."""
-        if how == "random":
-            return np.asarray(generator.permutation(night)[:count])
-        best = self.probabilities[night].argmax(axis=1).tolist()
-        groups = [self.cells.groups[at] for at in night.tolist()]
-        return night[spread_choice(self.worth[night], best, groups, count)]
+        """Positions of so many of the cells at the places `left`, as the command chooses after others were labelled."""
+        best = probabilities.argmax(axis=1).tolist()
+        groups = [self.cells.groups[at] for at in left.tolist()]
+        known = [(int(self.cells.kinds[at]), self.cells.groups[at]) for at in taught.tolist()]
+        return left[spread_choice(worth(probabilities, self.strangeness[left]), best, groups, count, known)]
 
-    def called(self, taught: NDArray[np.int64], asked: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Types of some cells after adapting to others, without types of which there are too few."""
+    def in_rounds(self, night: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+        """Positions of so many cells of a night. The ensemble adapts to them after each round."""
+        taught = _NONE
+        while len(taught) < min(count, len(night)):
+            left = np.setdiff1d(night, taught)
+            new = self.chosen(left, self.adapted(taught, left), min(_ROUND, count - len(taught)), taught)
+            taught = np.concatenate([taught, new])
+        return taught
+
+    def adapted(self, taught: NDArray[np.int64], asked: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Probabilities (N, K) of some cells after adapting to others, without types of which there are too few."""
         counts = Counter(self.cells.kinds[taught].tolist())
         kept = taught[[counts[kind] >= LEAST_OF_A_TYPE for kind in self.cells.kinds[taught].tolist()]]
         if not len(kept):
-            return np.asarray(self.probabilities[asked].argmax(axis=1))
+            return self.probabilities[asked]
         signed, held = self.cells.where(kept), crossfit.guards(self.cells.cell_types, _GUARD)
         found = []
         for member, own, seen in zip(self.known, signed.seen, self.cells.seen, strict=True):
             layer, _ = learn(member, own, signed.allowed, held)
             found.append(scipy.special.softmax(layer.logits(seen.features[asked]), axis=1))
-        return np.asarray(signed.voted(found).argmax(axis=1))
+        return signed.voted(found)
+
+    def scores(self, taught: NDArray[np.int64], asked: NDArray[np.int64]) -> tuple[float, float]:
+        """Accuracy, and the mean recall of the types (a group as one), of tested cells after adapting to others."""
+        cells = self.cells.where(asked)
+        right = cells.right(self.adapted(taught, asked).argmax(axis=1))
+        groups = cells.allowed.astype(np.int64) @ (1 << np.arange(cells.allowed.shape[1]))
+        return float(right.mean()), float(np.mean([right[groups == group].mean() for group in np.unique(groups)]))
 
 
 def main(
@@ -107,16 +142,12 @@ def main(
     first: Annotated[int, typer.Option(help="Number of the first draw: others are other draws.")] = 100,
     blood: Annotated[bool, typer.Option("--blood", help="Nights with shares of types as in blood.")] = False,
 ) -> None:
-    """Accuracy and mean recall after adapting to chosen and to random cells, and the difference with limits."""
+    """Accuracy and mean recall after adapting to chosen and to random cells, and differences with limits."""
     shipped, kept = storage.load(ensemble or default_ensemble()), ensemble or default_ensemble()
     labels = read_labels(data, LabelRules(frozenset(_FOREIGN), group_kept=True))
     everything = sorted((*labels.images, *labels.left_out), key=lambda image: image.line)
     seen = features_of(everything, shipped, features)
-    print(
-        "| laboratory | cells of the night | labelled | accuracy, random | chosen | chosen minus random (95% limits) |",
-        end="",
-    )
-    print(" mean recall, random | chosen | chosen minus random (95% limits) |\n| --- |" + " ---: |" * 8)
+    print(f"| {' | '.join(_COLUMNS)} |\n| --- |" + " ---: |" * (len(_COLUMNS) - 1))
     with threadpool_limits(1):
         for source in sources.split(","):
             own = [at for at, each in enumerate(everything) if each.source == source and each.label not in _FOREIGN]
@@ -137,7 +168,7 @@ def _laboratory(
     )
     signed = signed_cells(shipped, known, seen, images)
     combined = shipped.combine([each.old for each in signed.seen])
-    return Laboratory(signed, known, combined, worth(combined, _strangeness(shipped, seen)))
+    return Laboratory(signed, known, combined, _strangeness(shipped, seen))
 
 
 def _strangeness(shipped: Ensemble, seen: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
@@ -151,32 +182,43 @@ def _strangeness(shipped: Ensemble, seen: Sequence[NDArray[np.float32]]) -> NDAr
 
 
 def _print_laboratory(name: str, laboratory: Laboratory, counts: Sequence[int], draws: range, blood: bool) -> None:
-    for count in counts:
-        right: dict[str, list[tuple[float, float]]] = {"random": [], "chosen": []}
-        sizes = []
-        for seed in draws:
-            generator = np.random.default_rng([seed, count])
-            night, asked = laboratory.halves(generator)
-            night = laboratory.thinned(night, generator) if blood else night
-            sizes.append(len(night))
-            for how, found in right.items():
-                taught = laboratory.chosen(how, night, count, generator)
-                found.append(_scores(laboratory, laboratory.called(taught, asked), asked))
-        if count > _LARGEST * np.mean(sizes):
-            continue
+    scores: dict[tuple[str, int], list[tuple[float, float]]] = defaultdict(list)
+    sizes = []
+    for seed in draws:
+        generator = np.random.default_rng(seed)
+        night, asked = laboratory.halves(generator)
+        night = laboratory.thinned(night, generator) if blood else night
+        sizes.append(len(night))
+        shuffled = generator.permutation(night)
+        rounds = laboratory.in_rounds(night, max(counts))
+        for count in sorted({*counts, *_CURVE}):
+            if count <= len(night):
+                scores["random", count].append(laboratory.scores(shuffled[:count], asked))
+        for count in counts:
+            at_once = laboratory.chosen(night, laboratory.probabilities[night], count)
+            scores["at once", count].append(laboratory.scores(at_once, asked))
+            scores["in rounds", count].append(laboratory.scores(rounds[:count], asked))
+    found = {key: np.asarray(each) for key, each in scores.items() if len(each) == len(draws)}
+    curve = {count: float(each[:, 0].mean()) for (how, count), each in found.items() if how == "random"}
+    for count in (count for count in counts if count <= _LARGEST * np.mean(sizes)):
         row = [name, f"{np.mean(sizes):.0f}", str(count)]
         for place in (0, 1):
-            random, chosen = (np.asarray(right[how])[:, place] for how in ("random", "chosen"))
-            row += [f"{random.mean():.3f}", f"{chosen.mean():.3f}", _difference(chosen - random)]
-        print(f"| {' | '.join(row)} |", flush=True)
+            random, at_once, rounds = (found[how, count][:, place] for how in ("random", "at once", "in rounds"))
+            row += [f"{each.mean():.3f}" for each in (random, at_once, rounds)]
+            row += [_difference(at_once - random), _difference(rounds - random)]
+        best = float(found["in rounds", count][:, 0].mean())
+        print(f"| {' | '.join([*row, _as_many(curve, best)])} |", flush=True)
 
 
-def _scores(laboratory: Laboratory, called: NDArray[np.int64], asked: NDArray[np.int64]) -> tuple[float, float]:
-    """Accuracy, and the mean recall of the types (a group as one), of tested cells."""
-    asked_cells = laboratory.cells.where(asked)
-    right = asked_cells.right(called)
-    groups = asked_cells.allowed.astype(np.int64) @ (1 << np.arange(asked_cells.allowed.shape[1]))
-    return float(right.mean()), float(np.mean([right[groups == group].mean() for group in np.unique(groups)]))
+def _as_many(curve: dict[int, float], accuracy: float) -> str:
+    """The number of random cells with this mean accuracy, between the counts that were tried."""
+    counts = sorted(curve)
+    rising = np.maximum.accumulate([curve[count] for count in counts])
+    if accuracy > rising[-1]:
+        return f"more than {counts[-1]}"
+    if accuracy < rising[0]:
+        return f"fewer than {counts[0]}"
+    return f"{np.exp(np.interp(accuracy, rising, np.log(counts))):.0f}"
 
 
 def _difference(values: NDArray[np.float64]) -> str:

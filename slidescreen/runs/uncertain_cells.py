@@ -87,7 +87,7 @@ def _sentences(count: int, slides: int) -> list[str]:
     return [
         f"{number_of(count, 'cell')} of {number_of(slides, 'slide')}: above all of the half that the networks are less "
         "sure of, and those unlike every type, spread over types and slides. Cells that somebody has reviewed are left "
-        "out.",
+        "out, and the choice favours types and slides of which few were reviewed.",
         "For each cell: c confirms the call, a type's key gives another type. Then download the corrections, and give "
         "them to slidescreen report with --corrections. slidescreen ensemble --adapt learns from them.",
     ]
@@ -101,7 +101,7 @@ def _chosen(run: Run, count: int) -> list[ChosenCell]:
     probabilities = np.asarray([each.call.probabilities for each in candidates])
     strangeness = np.asarray([each.call.strangeness or 0.0 for each in candidates])
     kinds, slides = [each.kind for each in candidates], [each.slide.name for each in candidates]
-    places = spread_choice(worth(probabilities, strangeness), kinds, slides, count)
+    places = spread_choice(worth(probabilities, strangeness), kinds, slides, count, _reviewed(run))
     places.sort(key=lambda at: _ORDER.index(run.cell_types[candidates[at].kind]))
     return _with_pictures([candidates[at] for at in places])
 
@@ -114,6 +114,17 @@ def _candidates(slide: SlideResult, types: Sequence[str]) -> list[_Candidate]:
         _Candidate(slide, call, int(np.argmax(call.probabilities)))
         for call in found
         if len(call.probabilities) == len(types)
+    ]
+
+
+def _reviewed(run: Run) -> list[tuple[int, str]]:
+    """The type, by position, and the slide of each reviewed cell of a type that the ensemble knows."""
+    return [
+        (run.cell_types.index(cell.cell_type), slide.name)
+        for slide in run.slides
+        if slide.review is not None
+        for cell in slide.review.cells.values()
+        if cell.cell_type in run.cell_types
     ]
 
 

@@ -59,6 +59,15 @@ def test_cells_that_were_reviewed_are_left_out(command: Command, run: Path) -> N
     assert not Path("again").exists()
 
 
+def test_slides_of_which_few_cells_were_reviewed_come_first(command: Command, run: Path) -> None:
+    Path("c.csv").write_text(
+        "slide,image,cell_type,reviewer\n" + "".join(f"S0,cell_{n:03d}.jpg,monocyte,Ada\n" for n in range(4))
+    )
+    assert command("report", run, "--corrections", "c.csv").code == 0
+    assert command("report", run, "--uncertain", "2", "--out", "todo").code == 0
+    assert not any(image.startswith("S0/") for image in shown(Path("todo", UNCERTAIN)))
+
+
 def test_the_same_run_gives_the_same_page(command: Command, run: Path) -> None:
     for folder in ("a", "b"):
         assert command("report", run, "--uncertain", "5", "--out", folder).code == 0

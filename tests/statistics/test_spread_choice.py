@@ -40,5 +40,27 @@ def test_no_type_and_no_slide_takes_all_places() -> None:
     assert Counter(slides[at] for at in chosen)["small"] >= 8
 
 
+def test_types_and_slides_of_which_many_cells_are_known_come_later() -> None:
+    worth, kinds, slides = np.full(4, 0.5), [0, 0, 1, 1], ["a", "b", "a", "b"]
+    assert spread_choice(worth, kinds, slides, 1) == [0]
+    assert spread_choice(worth, kinds, slides, 1, [(0, "c"), (0, "c")]) == [2]
+    assert spread_choice(worth, kinds, slides, 1, [(0, "a"), (7, "a")]) == [3]
+
+
+@given(CELLS, st.integers(1, 20))
+def test_a_choice_that_is_interrupted_goes_on_as_it_would_have(rows: list[tuple[float, int, str]], count: int) -> None:
+    worth, kinds, groups = zip(*rows, strict=True)
+    at_once = spread_choice(np.array(worth), kinds, groups, 2 * count)
+    first, rest = at_once[:count], sorted(set(range(len(rows))) - set(at_once[:count]))
+    later = spread_choice(
+        np.array([worth[at] for at in rest]),
+        [kinds[at] for at in rest],
+        [groups[at] for at in rest],
+        count,
+        [(kinds[at], groups[at]) for at in first],
+    )
+    assert [rest[at] for at in later] == at_once[count:]
+
+
 def test_an_empty_night_gives_an_empty_choice() -> None:
     assert spread_choice(np.array([]), [], [], 5) == []
