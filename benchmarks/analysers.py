@@ -6,7 +6,7 @@ Classifies the validation and the test images of one source, whose slides are kn
 figures are those that abstracts or conference reports state; their sources stand below the table.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -130,9 +130,22 @@ def render(test: Predictions, both: Predictions) -> str:
     for name in SHOWN:
         figures = (found.get(name, "") for found in columns.values())
         lines.append(f"| {cells.DISPLAY_NAMES[name]} | {' | '.join(figures)} |")
-    lines += ["", *(f"- {each.analyser}: {each.compared} ({each.source})." for each in PUBLISHED)]
+    lines += ["", *_decisive(test), "", *(f"- {each.analyser}: {each.compared} ({each.source})." for each in PUBLISHED)]
     lines += [f"- {other}" for other in OTHERS]
     return "\n".join(lines)
+
+
+def _decisive(predictions: Predictions) -> Iterator[str]:
+    """For blasts and IG: the slide without which the correlation changes most, and r without it."""
+    level = slide_level(predictions)
+    for each in level.agreements if level is not None else ():
+        if each.name in cells.GROUPS:
+            sides = np.asarray([each.true, each.measured])
+            found = np.asarray([np.corrcoef(np.delete(sides, at, axis=1))[0, 1] for at in range(sides.shape[1])])
+            at = int(np.nanargmax(np.abs(np.arctanh(found) - np.arctanh(each.correlation.pearson))))
+            yield (
+                f"{cells.DISPLAY_NAMES[each.name]} of the test slides, without {level.slides[at]}: r {found[at]:.3f}."
+            )
 
 
 def _figure(agreement: SlideAgreement, kind: str) -> str:

@@ -96,7 +96,7 @@ def _row(
     drawn: list[tuple[NDArray[np.float64], NDArray[np.float64]]],
     everything: tuple[NDArray[np.float64], NDArray[np.float64]],
 ) -> str:
-    population = correlation(*everything).pearson
+    population = float(np.corrcoef(*everything)[0, 1])
     held: dict[str, list[bool]] = {"Fisher": [], "ours": []}
     widths: dict[str, list[float]] = {"Fisher": [], "ours": []}
     for true, called in drawn:

@@ -9,7 +9,6 @@ Sources: Fisher, Metron 1921; 1: 3-32 (z); Bonett and Wright, Psychometrika 2000
 Hinkley, Biometrika 1978; 65: 13-21 (the jackknife of z).
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,16 +56,25 @@ def correlation(a: ArrayLike, b: ArrayLike, level: float = 0.95) -> Correlation:
     same_length(a=first, b=second)
     at_least(first, 2, "a")
     fraction(level, "level")
-    pearson, spearman = _pearson(first, second), _spearman(first, second)
+    first_ranks, second_ranks = midranks(first), midranks(second)
+    pearson, spearman = _pearson(first, second), _pearson(first_ranks, second_ranks)
     n = len(first)
     if n < _LEAST_PAIRS or min(_differing(first), _differing(second)) < LEAST_SLIDES:
         return Correlation(n, pearson, no_limits(level), spearman, no_limits(level))
+    without = [
+        (
+            _pearson(np.delete(first, place), np.delete(second, place)),
+            _pearson(_ranks_without(first, first_ranks, place), _ranks_without(second, second_ranks, place)),
+        )
+        for place in range(n)
+    ]
+    pearson_without, spearman_without = np.asarray(without).T
     return Correlation(
         n,
         pearson,
-        _limits(pearson, _without_each(_pearson, first, second), 1.0, level),
+        _limits(pearson, pearson_without, 1.0, level),
         spearman,
-        _limits(spearman, _without_each(_spearman, first, second), 1 + spearman**2 / 2, level),
+        _limits(spearman, spearman_without, 1 + spearman**2 / 2, level),
     )
 
 
@@ -77,18 +85,14 @@ def _pearson(a: Floats, b: Floats) -> float:
     return float(np.clip(first @ second / np.sqrt((first @ first) * (second @ second)), -1, 1))
 
 
-def _spearman(a: Floats, b: Floats) -> float:
-    return _pearson(midranks(a), midranks(b))
+def _ranks_without(values: Floats, ranks: Floats, place: int) -> Floats:
+    """The ranks (n - 1,) of the other values if one is left out."""
+    return np.delete(ranks - (values > values[place]) - (values == values[place]) / 2, place)
 
 
 def _differing(values: Floats) -> int:
     """The number of slides that do not have the commonest value."""
     return len(values) - int(np.unique(values, return_counts=True)[1].max())
-
-
-def _without_each(measure: Callable[[Floats, Floats], float], a: Floats, b: Floats) -> Floats:
-    """The correlation (n,) without each slide."""
-    return np.asarray([measure(np.delete(a, place), np.delete(b, place)) for place in range(len(a))])
 
 
 def _limits(value: float, without: Floats, factor: float, level: float) -> Interval[float]:

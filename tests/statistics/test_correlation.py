@@ -56,15 +56,16 @@ def test_exchanging_the_methods_and_the_order_of_the_slides_changes_nothing(poin
         assert (first.low, first.high) == pytest.approx((second.low, second.high), abs=1e-6, nan_ok=True)
 
 
-def test_the_limits_are_the_jackknifes_with_students_t():
-    a, b = np.array([0, 0, 1, 3, 10, 60.0]), np.array([0, 2, 1, 5, 6, 40.0])
-    z = [np.arctanh(stats.pearsonr(np.delete(a, k), np.delete(b, k)).statistic) for k in range(6)]
-    value = np.arctanh(stats.pearsonr(a, b).statistic)
-    error = np.sqrt(5 / 6 * sum((each - value) ** 2 for each in z))
-    assert error > np.sqrt(1 / 3)
-    found = correlation(a, b).pearson_interval
-    assert found.low == pytest.approx(np.tanh(value - stats.t.ppf(0.975, 5) * error), abs=1e-10)
-    assert found.high == pytest.approx(np.tanh(value + stats.t.ppf(0.975, 5) * error), abs=1e-10)
+@pytest.mark.parametrize(("name", "measure"), [("pearson", stats.pearsonr), ("spearman", stats.spearmanr)])
+def test_the_limits_are_the_jackknifes_with_students_t(name, measure):
+    a, b = np.array([0, 0, 1, 3, 10, 60.0, 4]), np.array([0, 2, 1, 5, 6, 40.0, 0])
+    z = [np.arctanh(measure(np.delete(a, k), np.delete(b, k)).statistic) for k in range(7)]
+    value = np.arctanh(measure(a, b).statistic)
+    error = np.sqrt(6 / 7 * sum((each - value) ** 2 for each in z))
+    assert error > np.sqrt((1 + np.tanh(value) ** 2 / 2) / 4)
+    found = getattr(correlation(a, b), f"{name}_interval")
+    assert found.low == pytest.approx(np.tanh(value - stats.t.ppf(0.975, 6) * error), abs=1e-10)
+    assert found.high == pytest.approx(np.tanh(value + stats.t.ppf(0.975, 6) * error), abs=1e-10)
 
 
 def test_limits_cover_percentages_that_fishers_limits_do_not_cover():
