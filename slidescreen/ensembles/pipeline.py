@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from slidescreen.data.calls import Call, Status, counted_once
 from slidescreen.data.slides import Slide
@@ -95,7 +96,9 @@ class Pipeline:
         batch: list[_Waiting] = []
         decoder = partial(Decoder, self._vote.preprocessings, self._time_limit)
         readers = Readers(decoder, self._workers, self._time_limit)
-        with ThreadPoolExecutor(self._engines.at_once, "batches") as runners:
+        # NumPy's small products gain nothing from threads, and after each these wait busily beside the engines.
+        alone = threadpool_limits(1, user_api="blas")
+        with alone, ThreadPoolExecutor(self._engines.at_once, "batches") as runners:
             try:
                 for place, position, loaded in self._load_ahead(slides, readers, unfinished):
                     self._place(place, position, loaded, batch)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status, reported_twice
@@ -82,6 +83,28 @@ def test_calls_come_in_the_order_of_the_images_whatever_the_batches(tmp_path: Pa
     assert {n: [cells.CELL_TYPES.index(c.cell_type) for c in calls] for n, calls in found.items()} == wanted
     assert list(found) == sorted(found)
     assert done == 53
+
+
+def test_linear_algebra_has_one_thread_beside_the_engines_and_all_of_them_afterwards(tmp_path: Path) -> None:
+    """Its other threads wait busily after each product, and would take processor time from the engines."""
+    seen: list[int] = []
+
+    class Watcher(GreyReader):
+        def probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+            seen.extend(blas_threads())
+            return super().probabilities(pixels)
+
+    def blas_threads() -> list[int]:
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    slide_of(tmp_path / "S", [3, 4])
+    reader = Watcher()
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        list(Pipeline(ensemble(), MemberEngines([reader, reader], ""), 8, 1).run(discover(tmp_path)))
+        assert blas_threads() == before
+    assert set(seen) <= {1}
+    assert len(seen) == 2 * len(before)
 
 
 def test_batches_fill_across_slides(tmp_path: Path) -> None:
