@@ -351,7 +351,7 @@ def _print_time(model: Ensemble) -> None:
         for side, networks in enumerate(pairs):
             started = time.perf_counter()
             results = [
-                [network([image])[network.output(len(network.outputs) - 1)] for image in pixels[member.path]]
+                [network([image])[network.output(0)] for image in pixels[member.path]]
                 for member, network in zip(model.members, networks, strict=True)
             ]
             if side and model.familiarity is not None:
