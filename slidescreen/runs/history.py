@@ -7,8 +7,9 @@ another name.
 import contextlib
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import TypeVar
@@ -54,15 +55,13 @@ class History:
         """The profile of each night, except for one with exactly this content."""
         return [_profile(row) for row in self.rows if not but or row["content"] != but]
 
-    def with_night(self, time: str, slides: Sequence[SlideResult]) -> "History":
+    def with_night(self, night: "Night") -> "History":
         """The history with a row for the slides that are in no row yet. A row of exactly these slides is replaced."""
-        content = content_of(slides)
-        if any(row["content"] == content for row in self.rows):
-            rows = [_row_of(slides, time) if row["content"] == content else row for row in self.rows]
+        if any(row["content"] == night.content for row in self.rows):
+            rows = [night.row() if row["content"] == night.content else row for row in self.rows]
         else:
-            counted = self.counted()
-            fresh = [slide for slide in slides if _content_of(slide) not in counted]
-            rows = [*self.rows, *([_row_of(fresh, time)] if fresh else [])]
+            fresh = night.row(self.counted())
+            rows = [*self.rows, *([fresh] if fresh else [])]
         return replace(self, rows=tuple(rows))
 
     def counted(self) -> frozenset[str]:
@@ -70,12 +69,51 @@ class History:
         return frozenset(slide for row in self.rows for slide in row["content"].split())
 
 
+class Night:
+    """A night's slides for the history. Figures are computed once, because reading thousands of calls takes time."""
+
+    def __init__(self, time: str, slides: Sequence[SlideResult]) -> None:
+        """Set up. `time` is the start time (ISO 8601), which becomes the time of the row."""
+        self.time, self._slides = time, tuple(slides)
+        self._contents = tuple(map(_content_of, self._slides))
+        self._rows: dict[tuple[int, ...], dict[str, str]] = {}
+
+    @cached_property
+    def profile(self) -> Profile:
+        """The figures of all its slides."""
+        return profile_of(self._slides)
+
+    @cached_property
+    def content(self) -> str:
+        """Its slides, by `content_of`."""
+        return _joined(self._contents)
+
+    def row(self, counted: Collection[str] = ()) -> dict[str, str]:
+        """Its row of the history, without the slides that are `counted` in others; empty if no slide is left."""
+        places = tuple(place for place, content in enumerate(self._contents) if content not in counted)
+        if places and places not in self._rows:
+            slides = [self._slides[place] for place in places]
+            profile = self.profile if len(places) == len(self._slides) else profile_of(slides)
+            known = {
+                "time": self.time,
+                "slides": str(profile.slides),
+                "images": str(sum(slide.differential.images for slide in slides)),
+                "content": _joined(self._contents[place] for place in places),
+            }
+            self._rows[places] = {**dict.fromkeys(_COLUMNS, ""), **known, **_written(profile.figures)}
+        return self._rows.get(places, {})
+
+
 def content_of(slides: Sequence[SlideResult]) -> str:
     """Ten letters for each slide, made from the content of its images, not from its name.
 
     If there are more than a thousand slides, a fixed choice of a thousand stands for all.
     """
-    return " ".join(sorted(map(_content_of, slides))[:_MOST_SLIDES_NAMED])
+    return _joined(map(_content_of, slides))
+
+
+def _joined(contents: Iterable[str]) -> str:
+    return " ".join(sorted(contents)[:_MOST_SLIDES_NAMED])
 
 
 def read_history(path: Path, named: bool = False) -> History:
@@ -112,15 +150,12 @@ def read_history(path: Path, named: bool = False) -> History:
     return History(rows, tuple(remarks), len(rows) < len(table.rows))
 
 
-def add_night(
-    path: Path, time: str, slides: Sequence[SlideResult], named: bool = False, limit: float | None = None
-) -> Path | None:
+def add_night(path: Path, night: Night, named: bool = False, limit: float | None = None) -> Path | None:
     """Add a row for the slides of a run that are in no row yet. A row of exactly these slides is replaced.
 
     Args:
         path: the history file.
-        time: the time of the run (ISO 8601).
-        slides: the run's slides.
+        night: the run's slides.
         named: as in `read_history`.
         limit: seconds for reading the file, and for writing it. The time for making the row does not count.
 
@@ -132,7 +167,7 @@ def add_night(
         OutputError: the file cannot be written, or does not answer in time.
     """
     history = in_time(path, limit, lambda: read_history(path, named))
-    rows = history.with_night(time, slides).rows
+    rows = history.with_night(night).rows
     columns = list(dict.fromkeys((*_COLUMNS, *(name for row in rows for name in row))))
     text = to_csv([columns, *([row.get(name, "") for name in columns] for row in rows)])
 
@@ -198,12 +233,6 @@ def _tidy(row: Mapping[str, str]) -> dict[str, str]:
 
 def _written(figures: Mapping[str, float]) -> dict[str, str]:
     return {name: f"{value:.4f}" for name, value in figures.items()}
-
-
-def _row_of(slides: Sequence[SlideResult], time: str) -> dict[str, str]:
-    profile, images = profile_of(slides), sum(slide.differential.images for slide in slides)
-    known = {"time": time, "slides": str(profile.slides), "images": str(images), "content": content_of(slides)}
-    return {**dict.fromkeys(_COLUMNS, ""), **known, **_written(profile.figures)}
 
 
 def _profile(row: Mapping[str, str]) -> Profile:

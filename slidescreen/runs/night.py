@@ -17,7 +17,7 @@ from slidescreen.runs.monitoring import Monitor, RunObserver
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.planning import Plan, outdated, recall
 from slidescreen.runs.preparation import choose_engine, find_slides, prepared_folder
-from slidescreen.runs.quality_control import add_to_history, compare_with_history
+from slidescreen.runs.quality_control import add_to_history, compare_with_history, new_slides
 from slidescreen.runs.ray_cluster import joined_cluster
 from slidescreen.runs.record import RunSetup, describe, with_troubles, write_record, write_worklist
 from slidescreen.runs.result_export import export_night
@@ -75,7 +75,8 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
                 results[slide.name] = judge(slide, calls, ensemble, options.thresholds)
                 results[slide.name] = _kept(slide, results[slide.name], plan, ledger, monitor)
                 monitor.slide(results[slide.name])
-            control = compare_with_history(options, started, results, ensemble.validation.usual, monitor)
+            night = new_slides(started, results)
+            control = compare_with_history(options, night, ensemble.validation.usual, monitor)
             run = write_worklist(
                 describe(setup, results, waiting, monitor.speed(), control.drift),
                 out,
@@ -89,7 +90,7 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
             )
             write_record(run, out, monitor)
             raise
-        add_to_history(options, started, results, monitor)
+        add_to_history(options, night, monitor)
         write_record(run, out, monitor)
         if exporter:
             export_night(run, exporter, out, monitor)

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import time as clock
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from slidescreen.data.calls import Call, Status
 from slidescreen.errors import InputError, OutputError
 from slidescreen.runs import history
-from slidescreen.runs.history import add_night, content_of, read_history
+from slidescreen.runs.history import Night, add_night, content_of, read_history
 from slidescreen.screening.differential import Differential
 from slidescreen.screening.finding import Finding, Verdict
 from slidescreen.screening.results import SlideResult
@@ -36,14 +36,18 @@ def time(number: int) -> str:
     return f"2026-01-{number:02d}T02:00:00+00:00"
 
 
+def added(
+    path: Path, time: str, slides: Sequence[SlideResult], named: bool = False, limit: float | None = None
+) -> Path | None:
+    return add_night(path, Night(time, slides), named, limit)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A history of four nights of two slides each."""
     file = tmp_path / "history.csv"
     for number in range(1, 5):
-        assert (
-            add_night(file, time(number), [slide(f"{number}a", sure=0.9 + number / 100), slide(f"{number}b")]) is None
-        )
+        assert added(file, time(number), [slide(f"{number}a", sure=0.9 + number / 100), slide(f"{number}b")]) is None
     return file
 
 
@@ -70,7 +74,7 @@ def test_the_history_reads_back_what_was_added(path: Path) -> None:
 
 def test_a_night_is_added_below_and_what_stands_there_is_left_as_it_is(path: Path) -> None:
     before = path.read_bytes()
-    add_night(path, time(9), [slide("9")])
+    added(path, time(9), [slide("9")])
     assert path.read_bytes().startswith(before)
     assert len(rows_of(path)) == 5
 
@@ -106,7 +110,7 @@ def test_what_a_spreadsheet_saved_is_read_and_written_as_before(save: Callable[[
     save(path)
     assert read_history(path).profiles() == looks
     assert not read_history(path).spoilt
-    assert add_night(path, time(9), [slide("9")]) is None
+    assert added(path, time(9), [slide("9")]) is None
     assert path.read_bytes().startswith(before)
     assert len(rows_of(path)) == 5
     assert others(path) == []
@@ -117,14 +121,14 @@ def test_columns_of_the_laboratorys_own_stay(path: Path) -> None:
     path.write_text(
         "\n".join([f"{lines[0]},remark", f"{lines[1]},new lamp", *(f"{line}," for line in lines[2:])]) + "\n"
     )
-    add_night(path, time(9), [slide("9")])
+    added(path, time(9), [slide("9")])
     assert [row["remark"] for row in rows_of(path)] == ["new lamp", "", "", "", ""]
 
 
 def test_a_history_from_before_slides_were_recognised_is_carried_on(path: Path) -> None:
     path.write_text("".join(line.rsplit(",", 3)[0] + "\n" for line in path.open()))
     assert len(read_history(path).profiles()) == 4
-    assert add_night(path, time(9), [slide("9")]) is None
+    assert added(path, time(9), [slide("9")]) is None
     assert [bool(row["content"]) for row in rows_of(path)] == [False] * 4 + [True]
 
 
@@ -147,7 +151,7 @@ def test_rows_that_can_be_read_are_kept_and_the_damaged_file_too(
     found = read_history(path)
     assert len(found.profiles()) == left
     assert "can be read" in found.remarks[0] or "cannot read" in found.remarks[0]
-    kept = add_night(path, time(9), [slide("9")])
+    kept = added(path, time(9), [slide("9")])
     assert kept == path.with_name("history.set-aside-1.csv")
     assert kept.read_text() == damaged
     assert len(rows_of(path)) == left + 1
@@ -163,7 +167,7 @@ def test_what_is_no_history_is_set_aside_in_a_runs_own_folder(content: bytes, pa
         path.write_bytes(content)
         assert read_history(path).profiles() == []
         assert "is not a history of slidescreen" in read_history(path).remarks[0]
-        kept = add_night(path, time(9), [slide("9")])
+        kept = added(path, time(9), [slide("9")])
         assert kept == path.with_name(f"history.set-aside-{number}.csv")
         assert kept.read_bytes() == content
         assert len(rows_of(path)) == 1
@@ -172,7 +176,7 @@ def test_what_is_no_history_is_set_aside_in_a_runs_own_folder(content: bytes, pa
 @pytest.mark.parametrize("content", RUBBISH)
 def test_what_is_no_history_but_was_named_as_one_stays_as_it_is(content: bytes, path: Path) -> None:
     path.write_bytes(content)
-    for attempt in (lambda: read_history(path, named=True), lambda: add_night(path, time(9), [slide("9")], named=True)):
+    for attempt in (lambda: read_history(path, named=True), lambda: added(path, time(9), [slide("9")], named=True)):
         with pytest.raises(InputError, match="is not a history of slidescreen and was not changed"):
             attempt()
     assert path.read_bytes() == content
@@ -182,7 +186,7 @@ def test_what_is_no_history_but_was_named_as_one_stays_as_it_is(content: bytes, 
 def test_a_named_history_that_is_damaged_is_known_by_what_is_left_of_it(path: Path) -> None:
     damaged = path.read_bytes()[:900] + b"\x00" * 500
     path.write_bytes(damaged)
-    kept = add_night(path, time(9), [slide("9")], named=True)
+    kept = added(path, time(9), [slide("9")], named=True)
     assert kept is not None
     assert kept.read_bytes() == damaged
 
@@ -191,7 +195,7 @@ def test_a_named_history_that_is_damaged_is_known_by_what_is_left_of_it(path: Pa
 def test_an_emptied_history_is_begun_anew(content: bytes, path: Path) -> None:
     path.write_bytes(content)
     assert "is empty" in read_history(path, named=True).remarks[0]
-    assert add_night(path, time(9), [slide("9")], named=True) is None
+    assert added(path, time(9), [slide("9")], named=True) is None
     assert len(rows_of(path)) == 1
     assert others(path) == []
 
@@ -199,7 +203,7 @@ def test_an_emptied_history_is_begun_anew(content: bytes, path: Path) -> None:
 def test_a_folder_in_its_place_is_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
     (path / "notes").mkdir(parents=True)
-    assert add_night(path, time(9), [slide("9")]) == tmp_path / "history.set-aside-1.csv"
+    assert added(path, time(9), [slide("9")]) == tmp_path / "history.set-aside-1.csv"
     assert (tmp_path / "history.set-aside-1.csv" / "notes").is_dir()
     assert len(rows_of(path)) == 1
 
@@ -215,7 +219,7 @@ def test_whatever_damages_a_history_it_is_carried_on_and_nothing_is_lost(
     copy = tmp_path_factory.mktemp("damaged") / "history.csv"
     copy.write_bytes(damaged)
     found = read_history(copy)
-    kept = add_night(copy, time(9), [slide("9")])
+    kept = added(copy, time(9), [slide("9")])
     assert (kept is not None) == found.spoilt
     assert kept is None or kept.read_bytes() == damaged
     assert read_history(copy).remarks == ()
@@ -228,7 +232,7 @@ def counted(path: Path) -> list[tuple[str, str]]:
 
 def test_the_same_slides_are_one_night_under_whatever_names(path: Path) -> None:
     again = [slide("copy of 2b", first="2b"), slide("2a", sure=0.5)]
-    add_night(path, time(9), again)
+    added(path, time(9), again)
     assert counted(path) == [("01", "2"), ("09", "2"), ("03", "2"), ("04", "2")]
     assert rows_of(path)[1]["mean_probability"] == "0.7000"
     assert [look.figures["mean_probability"] for look in read_history(path).profiles(but=content_of(again))] == [
@@ -237,10 +241,10 @@ def test_the_same_slides_are_one_night_under_whatever_names(path: Path) -> None:
 
 
 def test_a_slide_counts_once_among_others_too(path: Path) -> None:
-    add_night(path, time(9), [slide("4b"), slide("9"), slide("1a")])
+    added(path, time(9), [slide("4b"), slide("9"), slide("1a")])
     assert counted(path)[-1] == ("09", "1")
     before = path.read_bytes()
-    add_night(path, time(10), [slide("4b"), slide("1a"), slide("2a")])
+    added(path, time(10), [slide("4b"), slide("1a"), slide("2a")])
     assert path.read_bytes() == before
 
 
@@ -263,7 +267,7 @@ def test_a_row_of_very_many_slides_fits_a_cell_of_a_spreadsheet(
     monkeypatch.setattr(history, "_MOST_SLIDES_NAMED", 5)
     path, many = tmp_path / "history.csv", [slide(str(number)) for number in range(12)]
     for number in (1, 2):
-        add_night(path, time(number), many)
+        added(path, time(number), many)
         assert counted(path) == [(f"0{number}", "12")]
 
 
@@ -344,7 +348,7 @@ class SlowCalls(tuple[Call, ...]):
 
 def test_the_time_for_reading_the_slides_is_not_the_history_s(tmp_path: Path) -> None:
     slow = replace(slide("a"), calls=SlowCalls(slide("a").calls))
-    add_night(tmp_path / "history.csv", time(1), [slow], limit=0.1)
+    added(tmp_path / "history.csv", time(1), [slow], limit=0.1)
     assert rows_of(tmp_path / "history.csv")[0]["content"] == content_of([slide("a")])
 
 
@@ -354,4 +358,22 @@ def test_a_history_that_does_not_answer_in_time_is_an_error(
 ) -> None:
     monkeypatch.setattr(history, function, lambda *_, **__: clock.sleep(5))
     with pytest.raises(OutputError, match=r"does not answer within 0\.1 s"):
-        add_night(path, time(9), [slide("9")], limit=0.1)
+        added(path, time(9), [slide("9")], limit=0.1)
+
+
+def test_a_nights_calls_are_read_once_to_know_it_again_and_once_for_its_figures(path: Path) -> None:
+    read = []
+
+    class Calls(tuple[Call, ...]):
+        def __iter__(self) -> Iterator[Call]:
+            read.append(1)
+            return super().__iter__()
+
+    night = Night(time(9), [replace(slide("9"), calls=Calls(slide("9").calls))])
+    seen = read_history(path)
+    assert len(seen.profiles(but=night.content)) == 4
+    assert night.profile.slides == 1
+    assert seen.with_night(night).rows[-1]["images"] == "3"
+    assert add_night(path, night) is None
+    assert rows_of(path)[-1]["content"] == night.content == content_of([slide("9")])
+    assert len(read) == 2

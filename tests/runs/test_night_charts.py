@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from conftest import Command, write_cells
-from test_history import rows_of, slide, time
+from test_history import added, rows_of, slide, time
 
 from slidescreen.runs.drift import SHARES, profile_of
-from slidescreen.runs.history import add_night, read_history
+from slidescreen.runs.history import read_history
 from slidescreen.runs.night_charts import CHARTED, charts_of, saved_charts
 from slidescreen.screening.differential import Differential
 from slidescreen.screening.finding import Finding, Verdict
@@ -45,11 +45,11 @@ def test_the_shares_of_flagged_slides_and_unfamiliar_images_are_kept() -> None:
 def test_an_older_history_gets_the_new_columns_at_its_end_and_is_charted_as_far_as_it_goes(tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
     for number in range(1, 4):
-        add_night(path, time(number), [slide(str(number))])
+        added(path, time(number), [slide(str(number))])
     without(path, *SHARES)
     before = path.read_text().splitlines()
     assert before[0].endswith(",content")
-    add_night(path, time(9), [of_verdict(Verdict.URGENT, 5)])
+    added(path, time(9), [of_verdict(Verdict.URGENT, 5)])
     after = path.read_text().splitlines()
     assert [line.startswith(old) for line, old in zip(after, before, strict=False)] == [True] * 4
     assert after[0].endswith(",content,unfamiliar_percent,flagged_percent")
@@ -64,7 +64,7 @@ def test_an_older_history_gets_the_new_columns_at_its_end_and_is_charted_as_far_
 def test_a_last_figure_that_was_cut_off_is_not_taken_for_another(tmp_path: Path) -> None:
     path = tmp_path / "history.csv"
     for number in range(1, 3):
-        add_night(path, time(number), [of_verdict(Verdict.URGENT, number)])
+        added(path, time(number), [of_verdict(Verdict.URGENT, number)])
     path.write_text(path.read_text().rstrip("\n")[:-6])  # 100.0000 → 10
     found = read_history(path)
     assert len(found.rows) == 1
