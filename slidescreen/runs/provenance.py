@@ -8,18 +8,32 @@ from typing import Any
 
 import numpy as np
 
+from slidescreen import cells
+from slidescreen.data import calls
 from slidescreen.engine.interface import EngineConfiguration
+from slidescreen.ensembles import ensemble as _ensemble
 from slidescreen.ensembles import false_calls, sufficiency
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.screening import correction, differential, excess, sentences, unfamiliar_cells, unsigned, verdict
+from slidescreen.screening import (
+    correction,
+    differential,
+    excess,
+    finding,
+    results,
+    sentences,
+    unfamiliar_cells,
+    unsigned,
+    verdict,
+)
 from slidescreen.screening.slide_record import Provenance
 from slidescreen.screening.thresholds import Thresholds
-from slidescreen.statistics import beta_binomial, intervals
+from slidescreen.statistics import arrays, beta_binomial, intervals
 
-_JUDGING = (
-    *(beta_binomial, correction, differential, excess, false_calls),
-    *(intervals, sentences, sufficiency, unfamiliar_cells, unsigned, verdict),
+JUDGING = (
+    *(arrays, beta_binomial, calls, cells, correction, differential, _ensemble, excess, false_calls),
+    *(finding, intervals, results, sentences, sufficiency, unfamiliar_cells, unsigned, verdict),
 )
+"""The modules whose code judges a slide. If one changes, earlier slides are judged again."""
 
 
 def provenance_of(ensemble: Ensemble, configuration: EngineConfiguration, thresholds: Thresholds) -> Provenance:
@@ -28,7 +42,7 @@ def provenance_of(ensemble: Ensemble, configuration: EngineConfiguration, thresh
     validation = ensemble.validation
     told = [vote, ensemble.rule, validation.temperature, validation.offsets, validation.rejection_threshold]
     known = [ensemble.familiarity.sha256] if ensemble.familiarity else []
-    code = [hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest() for module in _JUDGING]
+    code = [hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest() for module in JUDGING]
     return Provenance(
         voted=_hash(told),
         called=_hash([*told, *known, asdict(configuration)]),
