@@ -13,6 +13,7 @@ from typing import Any
 
 from slidescreen import cells
 from slidescreen.errors import InputError
+from slidescreen.files.toml_file import read_toml
 from slidescreen.files.writing import printable
 from slidescreen.screening.differential import NAMES
 
@@ -93,14 +94,7 @@ def read_codes(path: Path) -> CodeTable:
     Raises:
         InputError: the file cannot be read or is not TOML, or an entry cannot be used.
     """
-    name = printable(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {name}: {error.strerror}") from error
-    except ValueError as error:  # TOML or UTF-8 errors
-        raise InputError(f"{name} is no TOML file: {error}") from error
-    shipped = _shipped()
+    content, shipped = read_toml(path), _shipped()
     try:
         for table in content:
             if table not in shipped:
@@ -110,7 +104,7 @@ def read_codes(path: Path) -> CodeTable:
             shipped[table] |= content[table]
         return _codes(shipped)
     except InputError as error:
-        raise InputError(f"{name}: {error}") from error
+        raise InputError(f"{printable(path)}: {error}") from error
 
 
 def _shipped() -> dict[str, Any]:

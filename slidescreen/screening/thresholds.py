@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from slidescreen.errors import InputError
+from slidescreen.files.toml_file import read_toml
 from slidescreen.files.writing import printable
 
 
@@ -85,20 +86,14 @@ def read_thresholds(path: Path) -> Thresholds:
     Raises:
         InputError: the file cannot be read or is not TOML, or a key is unknown or has no usable value.
     """
-    name = printable(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {name}: {error.strerror}") from error
-    except ValueError as error:  # TOML or UTF-8 errors
-        raise InputError(f"{name} is not a TOML file: {error}") from error
+    content = read_toml(path)
     try:
         found = Thresholds(**{**vars(default_thresholds()), **dict(_values(content))})
         for lower, upper in _ASCENDING:
             if getattr(found, lower) > getattr(found, upper):
                 raise InputError(f"{_place(lower)} must not be above {_place(upper)}")
     except InputError as error:
-        raise InputError(f"{name}: {error}") from error
+        raise InputError(f"{printable(path)}: {error}") from error
     return found
 
 

@@ -65,7 +65,7 @@ def test_a_fraction_is_a_hundredth_and_so_is_all_that_stands_with_it(tmp_path: P
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[codes", "is no TOML file"),
+        ("[codes", "is not a TOML file"),
         ("[code]\n", "[code] is not known: a file of codes has [systems] and [codes]"),
         ("codes = 3", "codes is no table"),
         ('[codes]\nblast = { system = "loinc", code = "1" }', "codes.blast is no result"),
