@@ -8,7 +8,7 @@ and calls the night again. The ensemble adapts to the chosen cells with their la
 thins the night to shares of types as in blood. If normal types fill the night, the choice can matter more.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,9 +45,9 @@ _ROUND = 50  # cells
 _NONE = np.zeros(0, np.int64)
 _CURVE = (25, 50, 75, 100, 150, 200, 300, 400, 600)  # random cells that the chosen ones are compared with
 _COLUMNS = (
-    "laboratory", "cells of the night", "labelled", "accuracy, random", "at once", "in rounds of 50",
-    "at once minus random (95% limits)", "in rounds minus random", "mean recall, random", "at once", "in rounds of 50",
-    "at once minus random", "in rounds minus random", "random cells with the accuracy of the rounds",
+    "laboratory", "cells of the night", "labelled", "accuracy: random", "at once", "in rounds",
+    "in rounds minus random", "random cells for this accuracy",
+    "mean recall: random", "at once", "in rounds", "in rounds minus random",
 )  # fmt: skip
 _LARGEST = 0.6  # of the night's cells: with more, both choices are nearly all of it
 
@@ -137,7 +137,7 @@ def main(
     ensemble: EnsembleOption = None,
     features: Annotated[Path | None, typer.Option(help="Keep what the networks see in this .npz file.")] = None,
     sources: Annotated[str, typer.Option(help="Joined by commas.")] = "raabin,rvpbs,bcisc,bm_pathbites",
-    counts: Annotated[str, typer.Option(help="Cells to be labelled, joined by commas.")] = "50,100,200",
+    counts: Annotated[str, typer.Option(help="Cells to be labelled, joined by commas.")] = "50,100,150,200",
     draws: int = 20,
     first: Annotated[int, typer.Option(help="Number of the first draw: others are other draws.")] = 100,
     blood: Annotated[bool, typer.Option("--blood", help="Nights with shares of types as in blood.")] = False,
@@ -182,32 +182,35 @@ def _strangeness(shipped: Ensemble, seen: Sequence[NDArray[np.float32]]) -> NDAr
 
 
 def _print_laboratory(name: str, laboratory: Laboratory, counts: Sequence[int], draws: range, blood: bool) -> None:
-    scores: dict[tuple[str, int], list[tuple[float, float]]] = defaultdict(list)
-    sizes = []
-    for seed in draws:
-        generator = np.random.default_rng(seed)
-        night, asked = laboratory.halves(generator)
-        night = laboratory.thinned(night, generator) if blood else night
-        sizes.append(len(night))
-        shuffled = generator.permutation(night)
-        rounds = laboratory.in_rounds(night, max(counts))
-        for count in sorted({*counts, *_CURVE}):
-            if count <= len(night):
-                scores["random", count].append(laboratory.scores(shuffled[:count], asked))
-        for count in counts:
-            at_once = laboratory.chosen(night, laboratory.probabilities[night], count)
-            scores["at once", count].append(laboratory.scores(at_once, asked))
-            scores["in rounds", count].append(laboratory.scores(rounds[:count], asked))
-    found = {key: np.asarray(each) for key, each in scores.items() if len(each) == len(draws)}
+    nights = [_draw(laboratory, counts, seed, blood) for seed in draws]
+    size = float(np.mean([each for each, _ in nights]))
+    shared = set.intersection(*(set(scores) for _, scores in nights))
+    found = {key: np.asarray([scores[key] for _, scores in nights]) for key in shared}
     curve = {count: float(each[:, 0].mean()) for (how, count), each in found.items() if how == "random"}
-    for count in (count for count in counts if count <= _LARGEST * np.mean(sizes)):
-        row = [name, f"{np.mean(sizes):.0f}", str(count)]
+    for count in (count for count in counts if count <= _LARGEST * size):
+        row = [name, f"{size:.0f}", str(count)]
         for place in (0, 1):
             random, at_once, rounds = (found[how, count][:, place] for how in ("random", "at once", "in rounds"))
             row += [f"{each.mean():.3f}" for each in (random, at_once, rounds)]
-            row += [_difference(at_once - random), _difference(rounds - random)]
-        best = float(found["in rounds", count][:, 0].mean())
-        print(f"| {' | '.join([*row, _as_many(curve, best)])} |", flush=True)
+            row.append(_difference(rounds - random))
+            if place == 0:
+                row.append(_as_many(curve, float(rounds.mean())))
+        print(f"| {' | '.join(row)} |", flush=True)
+
+
+def _draw(
+    laboratory: Laboratory, counts: Sequence[int], seed: int, blood: bool
+) -> tuple[int, dict[tuple[str, int], tuple[float, float]]]:
+    """The size of a drawn night, and the scores by how and how many of its cells are labelled."""
+    generator = np.random.default_rng(seed)
+    night, asked = laboratory.halves(generator)
+    night = np.sort(laboratory.thinned(night, generator)) if blood else night
+    shuffled, rounds = generator.permutation(night), laboratory.in_rounds(night, max(counts))
+    taught = {("random", count): shuffled[:count] for count in {*counts, *_CURVE} if count <= len(night)}
+    for count in counts:
+        taught["at once", count] = laboratory.chosen(night, laboratory.probabilities[night], count)
+        taught["in rounds", count] = rounds[:count]
+    return len(night), {key: laboratory.scores(places, asked) for key, places in taught.items()}
 
 
 def _as_many(curve: dict[int, float], accuracy: float) -> str:
