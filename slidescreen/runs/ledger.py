@@ -16,10 +16,11 @@ from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError, OutputError
 from slidescreen.files.damaged import set_aside
 from slidescreen.files.run_files import FINISHED
+from slidescreen.files.states import state_of
 from slidescreen.files.writing import make_folder, sweep
 from slidescreen.reporting.tables import cell_rows
 from slidescreen.runs.archive import archived_stems, put_away
-from slidescreen.runs.fingerprints import fingerprint_of, is_same, is_still_unreadable, state_of, states_of, unread_of
+from slidescreen.runs.fingerprints import fingerprint_of, is_same, is_still_unreadable, states_of, unread_of
 from slidescreen.runs.provenance import provenance_of
 from slidescreen.screening.results import SlideResult, judge, renamed
 from slidescreen.screening.slide_record import (
@@ -55,9 +56,12 @@ class Ledger:
         sweep(self.folder)
         self._adopt_old_records()
 
-    def recall(self, slide: Slide) -> SlideResult | None:
-        """The result of a finished slide; None if the slide is new, has changed, or was called by another ensemble."""
-        fingerprint = fingerprint_of(slide)
+    def recall(self, slide: Slide, fingerprint: str | None = None) -> SlideResult | None:
+        """The result of a finished slide; None if the slide is new, has changed, or was called by another ensemble.
+
+        `fingerprint` is the slide's, if it is already known.
+        """
+        fingerprint = fingerprint or fingerprint_of(slide)
         finished = self._whole(self._path(slide.place), slide.name)
         known = finished is not None and finished.slide == slide.name
         if finished is not None and known and finished.provenance.called == self._provenance.called:

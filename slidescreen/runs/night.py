@@ -12,6 +12,7 @@ from slidescreen.exchange.orders import blood_contexts
 from slidescreen.files.writing import printable
 from slidescreen.runs.classification import classify
 from slidescreen.runs.export_watch import ExportWatch
+from slidescreen.runs.fingerprints_ahead import fingerprints_ahead
 from slidescreen.runs.ledger import Ledger
 from slidescreen.runs.monitoring import Monitor, RunObserver
 from slidescreen.runs.options import ClassifyOptions
@@ -44,13 +45,14 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
     configuration = choose_engine(options, ensemble)
     uses_gpu = configuration.device is Device.CUDA
     with (
+        fingerprints_ahead(() if options.force else found.slides) as next_fingerprint,
         joined_cluster(options.ray, options.engine.threads, uses_gpu) as cluster,
         prepared_folder(options, display) as folder,
     ):
         monitor = folder.monitor
         ledger = Ledger(out, ensemble, configuration, options.thresholds)
         exports = ExportWatch(options.settle, out, found.slides)
-        plan = recall(options, found, ledger, exports, monitor)
+        plan = recall(options, found, ledger, exports, monitor, next_fingerprint)
         classification = classify(plan.remaining, ensemble, configuration, options, monitor, cluster)
         setup = RunSetup(
             options,

@@ -7,6 +7,7 @@ from slidescreen.data.slides import Slide, Survey
 from slidescreen.interruptible import interruptibly
 from slidescreen.runs.earlier_run import earlier_slides
 from slidescreen.runs.export_watch import ExportWatch
+from slidescreen.runs.fingerprints_ahead import NextFingerprint
 from slidescreen.runs.ledger import Ledger
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
@@ -42,12 +43,19 @@ class Plan:
     earlier: frozenset[str]
 
 
-def recall(options: ClassifyOptions, found: Survey, ledger: Ledger, exports: ExportWatch, monitor: Monitor) -> Plan:
+def recall(
+    options: ClassifyOptions,
+    found: Survey,
+    ledger: Ledger,
+    exports: ExportWatch,
+    monitor: Monitor,
+    next_fingerprint: NextFingerprint,
+) -> Plan:
     """Look at each present and former slide, and decide which to classify.
 
     Slides that are long gone move into the archive.
     """
-    plan = interruptibly(lambda: _plan(options, found, ledger, exports, monitor.note))
+    plan = interruptibly(lambda: _plan(options, found, ledger, exports, monitor.note, next_fingerprint))
     if plan.unchanged:
         monitor.note(f"unchanged since an earlier run, not classified again: {number_of(plan.unchanged, 'slide')}")
     if plan.vanished:
@@ -68,10 +76,11 @@ def _plan(
     ledger: Ledger,
     exports: ExportWatch,
     note: Callable[[str], None],
+    next_fingerprint: NextFingerprint,
 ) -> Plan:
     slides = found.slides
-    recalled = () if options.force else filter(None, map(ledger.recall, slides))
-    known = {result.name: result for result in recalled}
+    recalled = () if options.force else (ledger.recall(slide, next_fingerprint(slide)) for slide in slides)
+    known = {result.name: result for result in recalled if result is not None}
     unchanged = len(known)
     left = [slide for slide in slides if slide.name not in known]
     gone = [*no_longer_found(ledger, slides, options.path.resolve()), *without_images(ledger, left)]

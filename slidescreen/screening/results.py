@@ -100,7 +100,9 @@ def judge(slide: Slide, calls: tuple[Call, ...], ensemble: Ensemble, thresholds:
             Verdict.INSUFFICIENT, (Flag.NO_IMAGES,), (f"no images: {slide.absence or 'the folder is empty'}",)
         )
         return SlideResult(differential, missing, calls, slide.folder)
-    return SlideResult(differential, screen(differential, ensemble, thresholds), calls, slide.folder)
+    finding = screen(differential, ensemble, thresholds)
+    kept = replace(differential, composition=None)  # only judging needs its draws, a third of a megabyte a slide
+    return SlideResult(kept, finding, calls, slide.folder)
 
 
 def count_images(slides: Sequence[SlideResult]) -> dict[Status, int]:
