@@ -7,7 +7,7 @@ from slidescreen.data.calls import Call
 from slidescreen.data.images import read_bytes
 from slidescreen.data.slides import CellImage, Slide
 from slidescreen.errors import UnreadableImageError
-from slidescreen.files.states import FolderFiles, fingerprint, state_of
+from slidescreen.files.folder_fingerprint import FolderFiles, fingerprint, state_of
 
 
 def fingerprint_of(slide: Slide) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO
 
 from slidescreen.data.slides import Slide
-from slidescreen.files.states import order_of
+from slidescreen.files.folder_fingerprint import order_of
 from slidescreen.runs.fingerprints import files_of, fingerprint_of
 
 LEAST_IMAGES = 50_000
@@ -19,7 +19,7 @@ NextFingerprint = Callable[[Slide], str]
 """Gives the fingerprint of a slide. To be called once for each slide, in their order."""
 
 # The child imports from the parent's path, never from the working folder, which may hold foreign modules.
-_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from slidescreen.files.states import serve; serve()"
+_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from slidescreen.files.folder_fingerprint import serve; serve()"
 _LENGTH = 64  # characters of a fingerprint
 # Bytes of orders on their way. With fewer the child waits while this process is busy.
 _IN_PIPE, _IN_BUFFER = 1 << 20, 1 << 18

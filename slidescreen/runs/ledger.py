@@ -15,8 +15,8 @@ from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError, OutputError
 from slidescreen.files.damaged import set_aside
+from slidescreen.files.folder_fingerprint import state_of
 from slidescreen.files.run_files import FINISHED
-from slidescreen.files.states import state_of
 from slidescreen.files.writing import make_folder, sweep
 from slidescreen.reporting.tables import cell_rows
 from slidescreen.runs.archive import archived_stems, put_away

@@ -113,4 +113,4 @@ def test_a_night_with_a_child_that_looks_ahead_classifies_what_changed(
     write_cells(tmp_path / "in" / "26-0001", 2, first_seed=90)
     assert classified().endswith("3 slides")
     assert Path("run/cells.csv").read_bytes() != cells
-    assert sum("files.states" in str(child.args) for child in started) == 3
+    assert sum("files.folder_fingerprint" in str(child.args) for child in started) == 3
