@@ -24,7 +24,7 @@ from slidescreen.runs.options import ClassifyOptions, default_out
 from slidescreen.screening.thresholds import default_thresholds, read_thresholds
 
 _NIGHT, _INPUT = "Unattended runs", "Slides and limits"
-_OBJECTS_BETWEEN_COLLECTIONS = 100_000  # with Python's 700 a night beside thousands of slides takes 5% longer
+_OBJECTS_BETWEEN_COLLECTIONS = 10_000  # with Python's 700 a night beside thousands of slides takes 5% longer
 
 
 def _precisions(incomplete: str) -> list[str]:
