@@ -30,7 +30,7 @@ from slidescreen.engine.devices import has_bfloat16
 from slidescreen.engine.options import EngineKind, EngineOptions, Precision
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.ensembles.familiarity import COARSE, EXACT
+from slidescreen.ensembles.familiarity import COARSE, EXACT, HALF
 from slidescreen.ensembles.laboratory_gain import Adaptation
 from slidescreen.ensembles.member_predictions import MemberPredictions, predict
 from slidescreen.errors import InputError
@@ -237,7 +237,8 @@ def _in_other_precisions(
 
     measured = {EXACT: exact}
     if configuration.kind == EngineKind.OPENVINO and has_bfloat16():
-        ensemble = precisions.with_bf16(ensemble, exact, predictions(ensemble, Precision.BF16))
+        measured[HALF] = predictions(ensemble, Precision.BF16)
+        ensemble = precisions.with_bf16(ensemble, exact, measured[HALF])
     if request.int8:
         both = in_8_bits(ensemble, exact.images, folder, progress)
         measured[COARSE] = predictions(both, Precision.INT8)

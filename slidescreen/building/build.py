@@ -24,7 +24,7 @@ from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.engine.options import EngineKind, EngineOptions, Precision
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble, default_weights
-from slidescreen.ensembles.familiarity import COARSE, EXACT
+from slidescreen.ensembles.familiarity import COARSE, EXACT, HALF
 from slidescreen.ensembles.member_predictions import MemberPredictions, decoded, predict
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
@@ -74,10 +74,11 @@ def build_ensemble(
             ensemble, members=tuple(replace(m, weight=w) for m, w in zip(ensemble.members, found, strict=True))
         )
     ensemble = calibrate(ensemble, exact, request.targets)
+    measured = {EXACT: exact}
     if configuration.kind == EngineKind.OPENVINO and has_bfloat16():  # without it, float32 would be measured
-        ensemble = precisions.with_bf16(ensemble, exact, predictions(ensemble, Precision.BF16))
+        measured[HALF] = predictions(ensemble, Precision.BF16)
+        ensemble = precisions.with_bf16(ensemble, exact, measured[HALF])
     with scratch_folder(make_folder(request.out)) as scratch:
-        measured = {EXACT: exact}
         if request.int8:
             both = in_8_bits(ensemble, trained, scratch, progress)
             measured[COARSE] = predictions(both, Precision.INT8)

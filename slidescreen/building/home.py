@@ -15,6 +15,7 @@ from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.familiarity import (
+    COARSE,
     EXACT,
     Familiarity,
     Features,
@@ -73,7 +74,7 @@ def measured_familiarity(
     if chosen and len(chosen) < LEAST_CELLS:
         return None
     if not all(member.int8 for member in ensemble.members):
-        measured = {EXACT: measured[EXACT]}
+        measured = {arithmetic: found for arithmetic, found in measured.items() if arithmetic != COARSE}
     seen, shown = {}, {}
     placeholder = [replace(image, label=ensemble.cell_types[0]) for image in unknown]
     for arithmetic in measured if chosen else ():
@@ -116,7 +117,7 @@ def measure(
     """Learn to detect unfamiliar cells from the features of training and validation cells.
 
     Args:
-        seen: the predictions for training cells, by arithmetic (always `fp32`, perhaps `int8`), with features. If it
+        seen: the predictions for training cells, by arithmetic (always `fp32`, perhaps others), with features. If it
             is empty, each half of the validation cells is measured against the other half.
         measured: the predictions for validation cells, likewise.
         shown: cells without a class, by arithmetic as in `seen`.

@@ -1,7 +1,8 @@
 """False calls into a group: how often cells of other types are called blasts (or immature), and how they cluster.
 
 Few false calls are certain. So only calls above a certainty are tested. The certainty is chosen on validation cells, so
-that a few true blasts among many other cells stand out best.
+that a few true blasts among many other cells stand out best. Of equally good ones the highest is chosen: certain errors
+are rare on all slides, other errors only where slides look like those of the validation.
 """
 
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ _LEAST_SUPPORT = 50  # the fewest cells of a type that suffice alone
 _STEPS, _PROBABLY = 200, 2 / 3
 # The certainty is chosen to find this share of true members at this rate of false alarms.
 _SLIDE, _SHARE, _ERROR_RATE = 200, 0.05, 0.01
+_AS_GOOD, _KEPT = 0.01, 0.95  # certainties are equal if their powers are this close, and keep this share of true calls
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -118,7 +120,10 @@ def measure(
         rate_of = dict(zip(foreign, measured.rates(foreign).tolist(), strict=True))
         rates = np.asarray([rate_of[t] for t in truth[looked_at].tolist()])
         found.append(replace(measured, correlation=slide_correlation(counted[looked_at], names, rates)))
-    return max(found, key=lambda each: power(each, inside, foreign, call_correlation))
+    powers = [power(each, inside, foreign, call_correlation) for each in found]
+    least, kept = max(powers) - _AS_GOOD, [int(each.counted[inside].sum()) for each in found]
+    as_good = [each for each, it, of in zip(found, powers, kept, strict=True) if it >= least and of >= _KEPT * kept[0]]
+    return as_good[-1] if as_good else found[powers.index(max(powers))]
 
 
 def _on_slides_of_members(

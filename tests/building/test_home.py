@@ -69,6 +69,22 @@ def test_one_member_alone_tells_by_its_own_cut(home: Familiarity) -> None:
     assert (home.of_one(1, "int8", far.features[1])[:, 0] >= 1).mean() > 0.95
 
 
+def test_a_precision_that_moves_the_features_is_measured_in_itself() -> None:
+    def moved(predictions: MemberPredictions) -> MemberPredictions:
+        return replace(predictions, features=tuple(f + np.float32(1.5) for f in predictions.features))
+
+    seen, known, later = cells(800, 1), cells(600, 2), cells(3000, 3)
+    found = measure({"fp32": seen, "bf16": moved(seen)}, {"fp32": known, "bf16": moved(known)})
+    assert found is not None
+    for precisions in (["bf16", "bf16"], ["fp32", "bf16"]):
+        features = [
+            moved(later).features[0] if precisions[0] == "bf16" else later.features[0],
+            moved(later).features[1],
+        ]
+        assert 0.03 < (found.of_all(precisions, features)[:, 0] >= 1).mean() < 0.08
+    assert (found.of_all(["fp32", "fp32"], moved(later).features)[:, 0] >= 1).mean() > 0.95
+
+
 def test_without_training_cells_halves_of_the_validation_cells_tell_each_other() -> None:
     found = measure({}, {"fp32": cells(600, 2)})
     assert found is not None

@@ -146,8 +146,20 @@ def test_the_certainty_is_where_true_members_stand_out() -> None:
 
 def test_where_certainty_tells_nothing_every_call_counts() -> None:
     found = measured((0.95, 1.0), (0.95, 1.0))
-    assert found.certainty == 0.0
-    assert found.counted[MONOCYTE] == 100
+    assert (found.counted[MONOCYTE], found.counted[BLAST]) == (100, 500)
+
+
+def test_of_certainties_that_serve_alike_the_highest_is_chosen() -> None:
+    """One false call in ten thousand tells nothing of which certainty is better, but elsewhere there may be more."""
+    truth = np.repeat([MONOCYTE, BLAST], [10_000, 500])
+    called = truth.copy()
+    called[0] = BLAST
+    probabilities = np.zeros((len(truth), len(TYPES)))
+    probabilities[0, BLAST] = 0.55
+    probabilities[10_000:, BLAST] = np.linspace(0.79, 1.0, 500)
+    found = measure(truth, called, probabilities, [""] * len(truth), TYPES, cells.BLASTS)
+    assert found.certainty == 0.8
+    assert found.counted[BLAST] > 475
 
 
 @pytest.mark.parametrize(("members", "certainty"), [(0, 0.0), (49, 0.0), (50, 0.9)])
