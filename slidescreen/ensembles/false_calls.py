@@ -27,7 +27,8 @@ _LEAST_SUPPORT = 50  # the fewest cells of a type that suffice alone
 _STEPS, _PROBABLY = 200, 2 / 3
 # The certainty is chosen to find this share of true members at this rate of false alarms.
 _SLIDE, _SHARE, _ERROR_RATE = 200, 0.05, 0.01
-_AS_GOOD, _KEPT = 0.01, 0.95  # certainties are equal if their powers are this close, and keep this share of true calls
+# A higher certainty is as good as the best if its power is this close, and if it keeps this share of true calls.
+_AS_GOOD, _KEPT = 0.01, 0.95
 
 Counts = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -121,9 +122,11 @@ def measure(
         rates = np.asarray([rate_of[t] for t in truth[looked_at].tolist()])
         found.append(replace(measured, correlation=slide_correlation(counted[looked_at], names, rates)))
     powers = [power(each, inside, foreign, call_correlation) for each in found]
-    least, kept = max(powers) - _AS_GOOD, [int(each.counted[inside].sum()) for each in found]
-    as_good = [each for each, it, of in zip(found, powers, kept, strict=True) if it >= least and of >= _KEPT * kept[0]]
-    return as_good[-1] if as_good else found[powers.index(max(powers))]
+    best = powers.index(max(powers))
+    least, enough_kept = powers[best] - _AS_GOOD, _KEPT * found[0].counted[inside].sum()
+    pairs = list(zip(found, powers, strict=True))[best:]
+    as_good = [each for each, its in pairs if its >= least and each.counted[inside].sum() >= enough_kept]
+    return as_good[-1] if as_good else found[best]
 
 
 def _on_slides_of_members(
