@@ -1,14 +1,15 @@
 """How networks do in a laboratory that they never saw. Prints Markdown.
 
-    python -m benchmarks.left_out_laboratories cells.csv labs.csv --backbone efficientnet_b1 -- \\
-        --init weights/default/efficientnet_b1.safetensors --image-size 160 --epochs 3 …
+    python -m benchmarks.left_out_laboratories cells.csv labs.csv --before before --backbone efficientnet_b1 -- \\
+        --init before/efficientnet_b1.safetensors --image-size 160 --epochs 3 …
 
 For each laboratory of labs.csv, `slidescreen train` learns from cells.csv and the other laboratories, with the options
 after the two dashes. Then the network calls all cells of that laboratory. The same command goes on after an
 interruption. After a second call for the other backbone, a table also gives the vote of both (0.4 / 0.6). Without
 options for a training, it only prints the tables.
 
-The networks to start from must not have seen the laboratories. Every cell is called, without offsets or rejection.
+The networks in `before`, from which the trainings start, must not have seen the laboratories. Every cell is called,
+without offsets or rejection.
 """
 
 import subprocess
@@ -26,7 +27,6 @@ from torch.nn.functional import softmax
 
 from slidescreen import cells
 from slidescreen.data.images import decode, prepare, read_bytes
-from slidescreen.ensembles.location import default_ensemble
 from slidescreen.models.backbones import BACKBONES, Backbone
 from slidescreen.models.checkpoints import load_network
 
@@ -43,6 +43,7 @@ def main(
     others: Annotated[
         Path, typer.Argument(help="CSV of the other laboratories' labelled images, with source and split.")
     ],
+    before: Annotated[Path, typer.Option(help="Folder of networks that saw no laboratory of labs.csv.")],
     training: Annotated[
         list[str] | None, typer.Argument(help="Options of slidescreen train, after two dashes.")
     ] = None,
@@ -59,7 +60,7 @@ def main(
             _train(home, abroad, name, out / name / backbone, ["--backbone", backbone, *training])
     rows: dict[str, list[dict[str, float]]] = {}
     for name in names:
-        for who, found in _ways(abroad[abroad.source == name], out / name, torch.device(device)):
+        for who, found in _ways(abroad[abroad.source == name], before, out / name, torch.device(device)):
             rows.setdefault(who, []).append(found)
     for who, found in rows.items():
         _show(who, names, found)
@@ -83,9 +84,11 @@ def _train(home: pd.DataFrame, abroad: pd.DataFrame, name: str, out: Path, optio
     subprocess.run([*command, "--drop-duplicates", *(["--resume"] if begun else [])], check=True)
 
 
-def _ways(table: pd.DataFrame, trained: Path, device: torch.device) -> Iterator[tuple[str, dict[str, float]]]:
-    """Each network, and the vote of both, as shipped and as trained without the laboratory."""
-    for folder, when in ((default_ensemble(), "as shipped"), (trained, "never saw the laboratory")):
+def _ways(
+    table: pd.DataFrame, before: Path, trained: Path, device: torch.device
+) -> Iterator[tuple[str, dict[str, float]]]:
+    """Each network, and the vote of both, before and after the training without the laboratory."""
+    for folder, when in ((before, "before"), (trained, "trained without the laboratory")):
         votes = []
         for backbone in Backbone:
             path = (folder / backbone if folder == trained else folder) / f"{backbone}.safetensors"
