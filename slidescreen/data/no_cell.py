@@ -71,9 +71,8 @@ def why_no_cell(image: Image.Image) -> str:
 def measure(image: Image.Image) -> GreyMeasures:
     """The measures of an 8-bit RGB image."""
     method = Image.Resampling.BOX if min(image.size) > _SIDE else Image.Resampling.BILINEAR
-    small = np.asarray(image.convert("L").resize((_SIDE, _SIDE), method))
-    grey = small.astype(np.float32)
-    shades = np.bincount(small.ravel(), minlength=256)
+    small = image.convert("L").resize((_SIDE, _SIDE), method)
+    grey = np.asarray(small).astype(np.float32)
     fine = _halved(grey)
     middling = _halved(_halved(fine))
     coarse = np.exp(np.mean([np.log(max(_scatter(middling, count), 1e-3)) for count in _LARGE_FIELDS]))
@@ -83,7 +82,7 @@ def measure(image: Image.Image) -> GreyMeasures:
         contrast=float(flat.max() - flat.min()),
         roughness=float(steps / coarse),
         straight_edges=_straight_edges(grey) + _straight_edges(grey.T),
-        paper=float(np.convolve(shades, np.ones(_ONE_SHADE), mode="same").max() / small.size),
+        paper=float(np.convolve(small.histogram(), np.ones(_ONE_SHADE), mode="same").max() / grey.size),
     )
 
 
@@ -102,8 +101,11 @@ def _halved(grey: Grey) -> Grey:
 def _straight_edges(grey: Grey) -> int:
     """The number of rows that differ from the next row far more than the rows near them do."""
     steps = np.abs(np.diff(grey, axis=0)).mean(axis=1)
-    around = np.lib.stride_tricks.sliding_window_view(np.pad(steps, _NEAR // 2, mode="reflect"), _NEAR)
-    return int(np.count_nonzero(steps > _STEEP * np.median(around, axis=1) + _LEAST_STEP))
+    half = _NEAR // 2
+    mirrored = np.concatenate([steps[half:0:-1], steps, steps[-2 : -half - 2 : -1]])
+    around = np.lib.stride_tricks.sliding_window_view(mirrored, _NEAR)
+    median = np.partition(around, half, axis=1)[:, half]  # `np.median` takes four times as long
+    return int(np.count_nonzero(steps > _STEEP * median + _LEAST_STEP))
 
 
 def _second_degree(count: int) -> Grey:
