@@ -47,7 +47,7 @@ class Readers:
         """Start the threads.
 
         Args:
-            hire: makes a loader. Each thread calls it before its first image.
+            hire: makes a loader. Each thread calls it at its start, and if that fails, again for its first image.
             threads: number of threads.
             limit: seconds that one image may take.
         """
@@ -121,6 +121,8 @@ class Readers:
 
     def _load(self, held: contextlib.ExitStack) -> None:
         loader = None
+        with contextlib.suppress(Exception):  # the first image will tell
+            loader = self._hired(held)
         while (entry := self._queue.get()) is not None and not self._closed:
             path, task = entry
             try:

@@ -19,7 +19,7 @@ from slidescreen.engine.interface import MemberEngines
 from slidescreen.engine.loading import DecodedImage
 from slidescreen.engine.readers import Readers, Task
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.ensembles.voting import Vote
+from slidescreen.ensembles.voting import Vote, preprocessings
 
 _MOST_LATE = 3  # after so many timeouts in a row the rest of a slide is given up; waiting for each would take all night
 _AHEAD = 2  # batches in progress at once, so that the engines never idle
@@ -56,6 +56,11 @@ class _Pending:
     rows: Future[NDArray[np.float64]]
 
 
+def start_reading(ensemble: Ensemble, workers: int, time_limit: float) -> Readers:
+    """Start the processes that decode images for an ensemble; the arguments are those of `Pipeline`."""
+    return Readers(partial(Decoder, preprocessings(ensemble), time_limit), workers, time_limit)
+
+
 class Pipeline:
     """Classifies slides with an ensemble. Memory is bounded by the batch size, whatever the number of slides."""
 
@@ -89,13 +94,17 @@ class Pipeline:
         self._progress = progress
         self._time_limit = time_limit
 
-    def run(self, slides: Iterable[Slide]) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
-        """Yield each slide with one call per image, in the given order, as soon as its last image is done."""
+    def run(self, slides: Iterable[Slide], readers: Readers | None = None) -> Iterator[tuple[Slide, tuple[Call, ...]]]:
+        """Yield each slide with one call per image, in the given order, as soon as its last image is done.
+
+        Args:
+            slides: the slides.
+            readers: from `start_reading`, if it began while the engines were loaded. They are closed at the end.
+        """
         unfinished: deque[_Open] = deque()
         pending: deque[_Pending] = deque()
         batch: list[_Waiting] = []
-        decoder = partial(Decoder, self._vote.preprocessings, self._time_limit)
-        readers = Readers(decoder, self._workers, self._time_limit)
+        readers = readers or start_reading(self._ensemble, self._workers, self._time_limit)
         # NumPy's small products gain nothing from threads, and after each these wait busily beside the engines.
         alone = threadpool_limits(1, user_api="blas")
         with alone, ThreadPoolExecutor(self._engines.at_once, "batches") as runners:

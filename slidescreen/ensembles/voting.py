@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen.data.images import Pixels
+from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.engine.interface import Engine, MemberEngines
 from slidescreen.engine.options import Precision
 from slidescreen.ensembles.ensemble import Ensemble
@@ -25,19 +26,23 @@ class Voted:
     unfamiliarity: NDArray[np.float64]
 
 
+def preprocessings(ensemble: Ensemble) -> tuple[Preprocessing, ...]:
+    """The preprocessings that an image needs. Members with equal preprocessing share pixels."""
+    return tuple(dict.fromkeys(member.checkpoint.preprocessing for member in ensemble.members))
+
+
 class Vote:
     """An ensemble and its engines. If one engine classifies first, the others see only the cells that it leaves.
 
     Attributes:
-        preprocessings: the preprocessings that the images need. Members with equal preprocessing share pixels.
+        preprocessings: see the function of this name.
     """
 
     def __init__(self, ensemble: Ensemble, engines: MemberEngines) -> None:
         self._ensemble = ensemble
         self._engines = engines
-        wanted = [member.checkpoint.preprocessing for member in ensemble.members]
-        self.preprocessings = tuple(dict.fromkeys(wanted))
-        self._inputs = [self.preprocessings.index(p) for p in wanted]
+        self.preprocessings = preprocessings(ensemble)
+        self._inputs = [self.preprocessings.index(each.checkpoint.preprocessing) for each in ensemble.members]
 
     def __call__(self, pixels: Sequence[Pixels]) -> Voted:
         """Classify images, given as (N, S, S, 3) for each of `preprocessings`."""

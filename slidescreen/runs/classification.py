@@ -12,7 +12,7 @@ from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.devices import usable_threads
 from slidescreen.engine.interface import NO_ENGINES, EngineConfiguration
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.ensembles.pipeline import Pipeline
+from slidescreen.ensembles.pipeline import Pipeline, start_reading
 from slidescreen.models.member import Member
 from slidescreen.runs.distribution import Distribution
 from slidescreen.runs.monitoring import Monitor
@@ -58,10 +58,17 @@ def classify(
         monitor.start(len(slides), images)
         return _on_cluster(slides, _job(ensemble, configuration, options, cluster.threads), monitor, cluster)
     threads, workers = options.engine.threads, options.workers or min(_MOST_WORKERS, usable_threads())
-    engines = load_engines(ensemble.members, configuration, threads, monitor.note) if images else NO_ENGINES
+    engines, readers = NO_ENGINES, None
+    if images:
+        readers = start_reading(ensemble, workers, options.time_limit)
+        try:
+            engines = load_engines(ensemble.members, configuration, threads, monitor.note)
+        except BaseException:
+            readers.close()
+            raise
     monitor.start(len(slides), images)
     pipeline = Pipeline(ensemble, engines, options.batch_size, workers, monitor.cells, options.time_limit, monitor.note)
-    return Classification(pipeline.run(slides), lambda: {"engine": engines.description})
+    return Classification(pipeline.run(slides, readers), lambda: {"engine": engines.description})
 
 
 def _on_cluster(slides: Sequence[Slide], job: Job, monitor: Monitor, cluster: RayCluster) -> Classification:

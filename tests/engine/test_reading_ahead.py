@@ -52,6 +52,36 @@ def test_what_the_loader_raises_comes_out() -> None:
     readers.close()
 
 
+def test_loaders_start_before_the_first_image_comes() -> None:
+    """While the networks are loaded, their processes can start."""
+    hired = threading.Semaphore(0)
+
+    def hire() -> Scripted:
+        hired.release()
+        return Scripted(lambda _loader, _number: None)
+
+    readers = Readers(hire, 2, 5.0)
+    assert all(hired.acquire(timeout=5) for _ in range(2))
+    assert digests(readers, 4) == ["0", "1", "2", "3"]
+    assert not hired.acquire(blocking=False)
+    readers.close()
+
+
+def test_a_loader_that_cannot_be_had_at_first_is_hired_for_the_first_image() -> None:
+    tries: list[int] = []
+
+    def hire() -> Scripted:
+        tries.append(1)
+        if len(tries) == 1:
+            raise RuntimeError("no more processes")
+        return Scripted(lambda _loader, _number: None)
+
+    readers = Readers(hire, 1, 5.0)
+    assert digests(readers, 2) == ["0", "1"]
+    assert len(tries) == 2
+    readers.close()
+
+
 def test_a_loader_that_cannot_be_had_is_no_silent_wait() -> None:
     def refuse() -> Scripted:
         raise RuntimeError("no more processes")
