@@ -1,7 +1,7 @@
 """Add a network's features (see `models.features`) to its graph as an output.
 
 The layers are found by their names, which a network in 8-bit integers keeps. The added layers do not change the logits,
-and take 0.5–2% of the network's time. OpenVINO computes the first output first: if this is the features, each map is
+and take up to 3% of the network's time. OpenVINO computes the first output first: if this is the features, each map is
 summed up while it is in the processor's cache, and its memory is free for later layers.
 """
 
