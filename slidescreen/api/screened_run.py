@@ -96,8 +96,8 @@ class ScreenedSlide:
         >>> slide.differential().loc[["myeloblast", "blasts"], ["count", "percent", "low", "high"]].round(1)
                     count  percent   low  high
         cell_type
-        myeloblast     48     57.8  46.5  68.6
-        blasts         48     57.8  46.5  68.6
+        myeloblast     49     58.3  47.1  69.0
+        blasts         49     58.3  47.1  69.0
         """
         return frames.frame_of_shares(self.shares)
 
@@ -188,7 +188,7 @@ class ScreenedRun:
         >>> cells.shape
         (299, 23)
         >>> cells.query("slide == 'blasts_01'").cell_type.value_counts().head(2).to_dict()
-        {'myeloblast': 48, 'lymphocyte': 25}
+        {'myeloblast': 49, 'lymphocyte': 25}
         """
         return frames.frame_of_cells(self.result.slides, self.cell_types)
 
@@ -203,7 +203,7 @@ class ScreenedRun:
         >>> table.set_index("slide")[["leukocytes", "blasts_percent", "verdict"]]
                        leukocytes  blasts_percent verdict
         slide
-        blasts_01              83          57.831  urgent
+        blasts_01              84          58.333  urgent
         left_shift_01          88           0.000  review
         normal_01             107           0.000   clear
         """
