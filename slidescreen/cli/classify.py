@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -222,6 +223,8 @@ def classify(
         _list(path, slide_depth, output)
         return
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    # Before NumPy is imported: if memory is short, a thread that OpenBLAS cannot start looks like a keyboard interrupt.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     options = ClassifyOptions(
         path=path,
         out=out or default_out(path),

@@ -45,7 +45,7 @@ def test_it_tells_the_ensembles_with_their_hashes_and_figures(command: Command, 
         assert member["sha256"] == sha256_of(Path(second["folder"]) / member["file"])
     assert second["fast"] is True
     assert second["precisions"]["fp32"] == "exact"
-    assert second["precisions"]["fp32+bf16"] == "automatic"
+    assert second["precisions"]["bf16"] == "automatic"
     assert second["precisions"]["int8"] == "on request"
 
 

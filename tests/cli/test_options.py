@@ -68,6 +68,7 @@ DEFAULTS: dict[str, dict[str, tuple[object, str]]] = {
         **dict.fromkeys(("device", "threads", "memory"), (TRAINING, "")),
         **dict.fromkeys(("image_size", "white_balance"), (RECIPE.preprocessing, "")),
         **dict.fromkeys(("rotation", "flips", "scale", "colour", "focus"), (RECIPE.augmentation, "")),
+        **dict.fromkeys(("stain_exchange", "surroundings"), (RECIPE.augmentation, "")),
         **dict.fromkeys(("backbone", "epochs", "batch_size", "optimizer", "learning_rate"), (RECIPE, "")),
         **dict.fromkeys(("schedule", "plateau_factor", "plateau_patience", "patience", "seed"), (RECIPE, "")),
         **dict.fromkeys(("balance", "balance_power", "label_smoothing", "weight_average"), (RECIPE, "")),

@@ -325,8 +325,8 @@ def test_an_interrupted_nights_slides_are_counted_when_it_goes_on(
 
     run, stopping = Pipeline.run, [True]
 
-    def interrupted(self: Pipeline, slides: Iterable[object]) -> Iterable[object]:
-        for number, found in enumerate(run(self, slides)):  # type: ignore[arg-type]
+    def interrupted(self: Pipeline, slides: Iterable[object], *given: object) -> Iterable[object]:
+        for number, found in enumerate(run(self, slides, *given)):  # type: ignore[arg-type]
             if number == 1 and stopping.pop():
                 raise KeyboardInterrupt
             yield found
