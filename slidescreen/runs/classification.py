@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,8 @@ def classify(
     engines, readers = NO_ENGINES, None
     if images:
         readers = start_reading(ensemble, workers, options.time_limit)
+        # If memory is short once the networks are loaded, SciPy's linear algebra never returns from being loaded.
+        import_module("scipy.special")
         try:
             engines = load_engines(ensemble.members, configuration, threads, monitor.note)
         except BaseException:
