@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import openvino
 from numpy.typing import NDArray
+from scipy import special
 
 from slidescreen.data.images import Pixels
 from slidescreen.engine import cache, devices
@@ -25,7 +26,6 @@ from slidescreen.engine.options import Precision, for_each, parts_of
 from slidescreen.errors import InputError, memory_ran_out
 from slidescreen.files.writing import printable
 from slidescreen.models.member import Member, Quantised
-from slidescreen.statistics.scaling import softmax
 
 # Layers that are not in 8-bit integers stay in float32.
 _HINTS: dict[str, str] = {Precision.FP32: "f32", Precision.BF16: "bf16", Precision.INT8: "f32"}
@@ -75,8 +75,8 @@ class OpenVinoEngine:
         """The probabilities (N, K) and the features (N, F) of a batch."""
         parts = [pixels[start : start + self.together] for start in range(0, len(pixels), self.together)]
         features, logits = zip(*self._pool.map(self._infer, parts), strict=True)
-        probabilities = softmax(np.concatenate(logits).astype(np.float64))
-        return NetworkOutputs(probabilities, np.concatenate(features))
+        probabilities = special.softmax(np.concatenate(logits).astype(np.float64), axis=1)
+        return NetworkOutputs(np.asarray(probabilities), np.concatenate(features))
 
     def _infer(self, part: Pixels) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         whole = part

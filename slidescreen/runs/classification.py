@@ -62,9 +62,9 @@ def classify(
     engines, readers = NO_ENGINES, None
     if images:
         readers = start_reading(ensemble, workers, options.time_limit)
-        # If memory is short once the networks are loaded, SciPy's linear algebra never returns from being loaded.
-        import_module("scipy.special")
         try:
+            # If memory is short once the networks are loaded, SciPy's linear algebra never returns from being loaded.
+            import_module("scipy.special")
             engines = load_engines(ensemble.members, configuration, threads, monitor.note)
         except BaseException:
             readers.close()
