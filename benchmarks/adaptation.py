@@ -39,7 +39,7 @@ from slidescreen.models.last_layer import last_layer
 
 _LEAST = 15  # cells of a type, or it is not tested
 _TESTED = 100  # cells of a type at most
-_FOREIGN = ("plasma_cell", "normal_unspecified")
+_RULES = LabelRules(frozenset({"plasma_cell", "normal_unspecified"}), groups=frozenset({cells.UNSPECIFIED_BLAST}))
 NORMAL = ("neutrophil", "eosinophil", "basophil", "monocyte", "lymphocyte")
 Places = NDArray[np.int64]
 
@@ -143,7 +143,7 @@ def _laboratory(
 ) -> tuple[Laboratory, dict[int, list[Draw]]]:
     """A laboratory's cells, as far as a draw or the blasts need them, and the draws."""
     types = storage.load(folder).cell_types
-    images = [i for i in read_labelled(data, LabelRules(frozenset(_FOREIGN), group_kept=True)) if i.source == source]
+    images = [i for i in read_labelled(data, _RULES) if i.source == source]
     kinds = np.asarray([types.index(i.label) if i.label in types else -1 for i in images])
     tested = [kind for kind in range(len(types)) if (kinds == kind).sum() >= _LEAST]
     found = {size: [drawn(kinds, tested, size, seed) for seed in range(draws)] for size in {*sizes, 20}}

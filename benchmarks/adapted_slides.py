@@ -39,7 +39,9 @@ def main(
     count: Annotated[int, typer.Option("--cells", help="Signed cells.")] = 2000,
 ) -> None:
     """Seconds for an adaptation, and the share of unfamiliar slides before and after it."""
-    images = read_labelled(data, LabelRules(frozenset(["plasma_cell", "normal_unspecified"]), group_kept=True))
+    images = read_labelled(
+        data, LabelRules(frozenset(["plasma_cell", "normal_unspecified"]), groups=frozenset({cells.UNSPECIFIED_BLAST}))
+    )
     signed, later = _parted([image for image in images if image.source == source], count)
     old = ensemble or default_ensemble()
     with tempfile.TemporaryDirectory() as scratch:

@@ -9,7 +9,9 @@ ways take turns in one process.
 """
 
 import statistics
+import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -49,6 +51,7 @@ def main(
         f"{memory / 1e12:.3g} TB/s of memory\n"
     )
     for size in map(int, sizes.split(",")):
+        _tell(f"{size} pixels")
         with tempfile.TemporaryDirectory() as folder:
             resized(ensemble or default_ensemble(), Path(folder) / "ensemble", size)
             compare(storage.load(Path(folder) / "ensemble"), where, size, images, turns, peak)
@@ -61,6 +64,7 @@ def compare(model: Ensemble, device: torch.device, size: int, images: int, turns
     few = min(images, 2 * LARGEST_BATCH)
     loop = plain_loop(model, device, normalised(model, torch.from_numpy(pixels[:few])))
     best = best_batch(loop, few)
+    _tell(f"the plain loop's best batch is {best}")
     ways = [Way(_BASE, lambda place: loop(around(place, few)), 32)]
     if best != 32:
         ways += [Way(f"plain loop, AMP, batch {best}, its best", lambda place: loop(around(place, few)), best)]
@@ -69,6 +73,7 @@ def compare(model: Ensemble, device: torch.device, size: int, images: int, turns
         ways.append(ours(f"slidescreen, {precision}", model, pixels, device, precision))
     if device.type == "cuda":
         ways.append(ours("slidescreen, fp16, CUDA graphs", model, pixels, device, "fp16", Execution(graphs=True)))
+    _tell("all networks are loaded")
     found = rates(ways, images, turns, 0.5)
     flops = sum(operations(member.checkpoint.backbone, size) for member in model.members)
     base, least = (statistics.median(found[way.name]) for way in (ways[0], ways[1 if best != 32 else 0]))
@@ -80,6 +85,11 @@ def compare(model: Ensemble, device: torch.device, size: int, images: int, turns
         share = f"{100 * middle * flops / peak:.1f}%"
         print(f"| {name} | {spread(each)} | {middle / base:.1f} | {middle / least:.1f} | {share} |")
     print(flush=True)
+
+
+def _tell(what: str) -> None:
+    """Say how far the run is: the first use of each kernel may load libraries for a minute."""
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
 
 
 def around(place: slice, count: int) -> slice:

@@ -76,8 +76,8 @@ def _train(home: pd.DataFrame, abroad: pd.DataFrame, name: str, out: Path, optio
     """One training without a laboratory, or the rest of it if it was interrupted."""
     out.mkdir(parents=True, exist_ok=True)
     table = pd.concat([home, abroad[abroad.source != name]])
-    learnt = [cells.resolve(label) in cells.CELL_TYPES for label in table.label]
-    table = table[(table.split != "test") & np.asarray(learnt)]
+    learnt = [cells.resolve(label) in cells.CELL_TYPES or cells.group_label(label) for label in table.label]
+    table = table[(table.split != "test") & np.asarray(learnt, dtype=bool)]
     table[["file", "label", "source", "slide", "split"]].to_csv(out / "cells.csv", index=False)
     command = [sys.executable, "-m", "slidescreen", "train", str(out / "cells.csv"), "--out", str(out), *options]
     begun = any(out.glob("*.safetensors"))

@@ -46,6 +46,15 @@ TESTED_GROUPS: dict[str, tuple[str, ...]] = {**GROUPS, "blast_equivalents": BLAS
 UNSPECIFIED_BLAST = "blast"
 """A blast whose lineage is not given. Some laboratories report "Blast, no lineage spec"."""
 
+UNSPECIFIED_NORMAL = "normal_unspecified"
+"""A cell that is no blast. Nobody says which type it is."""
+
+GROUP_LABELS: dict[str, tuple[str, ...]] = {
+    UNSPECIFIED_BLAST: BLASTS,
+    UNSPECIFIED_NORMAL: tuple(name for name in CELL_TYPES if name not in BLASTS),
+}
+"""Labels that leave the type open: the types that such a cell may have."""
+
 DISPLAY_NAMES: dict[str, str] = {
     **{name: name.replace("_", " ").capitalize() for name in CELL_TYPES},
     "blasts": "Blasts",
@@ -152,6 +161,12 @@ _BY_NAME: dict[str, str] = {
 def resolve(name: str) -> str | None:
     """The cell type that an alias means, or `UNSPECIFIED_BLAST`. None if the alias is unknown."""
     return _BY_NAME.get(normalised(name))
+
+
+def group_label(name: str) -> str | None:
+    """The label of `GROUP_LABELS` that an alias means. None if it means a cell type, or if it is unknown."""
+    found = resolve(name) or {normalised(UNSPECIFIED_NORMAL): UNSPECIFIED_NORMAL}.get(normalised(name))
+    return found if found in GROUP_LABELS else None
 
 
 def means_whole_type(name: str) -> bool:

@@ -36,7 +36,7 @@ def read_signed(data: Path, rules: LabelRules, drop: bool, note: Callable[[str],
     Raises:
         InputError: there are too few signed cells, or as in `read_labelled`.
     """
-    kept = replace(rules, group_kept=True)
+    kept = replace(rules, groups=frozenset({cells.UNSPECIFIED_BLAST}))
     found = _of_slides(data, kept, note) if _is_export(data) else read_labelled(data, kept, note)
     images = [image for image in found if image.split != Split.TEST]
     known = deduplicate(images, contents_of(image.path for image in images), drop)

@@ -28,12 +28,12 @@ class LabelRules:
 
     `left_out` are labels to skip. The name of a cell type skips every label that means this type. Any other name skips
     the labels of that spelling; letter case, separators and plural do not matter. `unspecified_blasts` is the type
-    that a blast without lineage counts as. Without it, `group_kept` lets such a label stand as `UNSPECIFIED_BLAST`.
+    that a blast without lineage counts as. `groups` are labels of `cells.GROUP_LABELS` that stand as they are.
     """
 
     left_out: frozenset[str] = frozenset()
     unspecified_blasts: str | None = None
-    group_kept: bool = False
+    groups: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if self.unspecified_blasts is not None:
@@ -59,7 +59,7 @@ class LabelRules:
         return cells.normalised(name) in self._spellings or cells.resolve(name) in self._types
 
     def resolve(self, name: str) -> str | None:
-        """The cell type that a label means, or None if the label is to be skipped.
+        """The cell type or the group that a label means, or None if the label is to be skipped.
 
         Raises:
             InputError: the label means no known type.
@@ -68,14 +68,16 @@ class LabelRules:
             return None
         if not name.strip():
             raise InputError("the label is missing")
-        cell_type = cells.resolve(name)
-        if cell_type == cells.UNSPECIFIED_BLAST:
-            cell_type = self.unspecified_blasts or (cells.UNSPECIFIED_BLAST if self.group_kept else None)
-            if cell_type is None:
-                raise InputError(
-                    f"the label {excerpt(name)} gives no lineage: use --unspecified-blasts myeloblast "
-                    f"(or lymphoblast), or --leave-out {excerpt(name)}"
-                )
+        cell_type, group = cells.resolve(name), cells.group_label(name)
+        if group == cells.UNSPECIFIED_BLAST and self.unspecified_blasts:
+            return self.unspecified_blasts
+        if group in self.groups:
+            return group
+        if group == cells.UNSPECIFIED_BLAST:
+            raise InputError(
+                f"the label {excerpt(name)} gives no lineage: use --unspecified-blasts myeloblast "
+                f"(or lymphoblast), or --leave-out {excerpt(name)}"
+            )
         if cell_type is None:
             raise InputError(
                 f"unknown cell type {excerpt(name)}: use one of {', '.join(cells.CELL_TYPES)}; "

@@ -13,6 +13,7 @@ from slidescreen.models.checkpoints import build
 from slidescreen.training.augmentation import augment
 from slidescreen.training.options import Optimizer, Recipe, TrainingPrecision
 from slidescreen.training.process_group import ProcessGroup, talking
+from slidescreen.training.targets import cross_entropy, total_weight, types_of_groups
 
 _SEED_STRIDE = 1_000_003
 _RANK_STRIDE = 2_654_435_761  # torch's CPU generator uses only the lower 32 bits of a seed
@@ -51,6 +52,7 @@ class Learner:
         self._loss_weights = None
         if loss_weights is not None:
             self._loss_weights = torch.as_tensor(loss_weights, dtype=torch.float32, device=device)
+        self._groups = types_of_groups(recipe.cell_types).to(device)
         self.start_average()
 
     @property
@@ -79,7 +81,7 @@ class Learner:
 
         Args:
             pixels: (N, S, S, 3), this process's part of the batch. N is at least 2: normalisation needs a mean.
-            labels: (M,), for the whole batch.
+            labels: (M,), positions among `taught_labels`, for the whole batch.
             number: the step's number in the whole training, from 0.
             rate: the learning rate.
 
@@ -133,9 +135,9 @@ class Learner:
         """
         smoothing, size = self._recipe.label_smoothing, self._group.size
         target = labels.tensor_split(size)[self._group.rank]
-        loss = functional.cross_entropy(logits, target, weight=self._loss_weights, label_smoothing=smoothing)
+        loss = cross_entropy(logits, target, self._groups, self._loss_weights, smoothing)
         if size > 1:
-            loss = loss * (size * self._weight_of(target) / self._weight_of(labels))
+            loss = loss * (size * total_weight(target, self._loss_weights) / total_weight(labels, self._loss_weights))
         if self._teacher is None:
             return loss
         with torch.no_grad(), self._narrow():
@@ -144,10 +146,6 @@ class Learner:
         if size > 1:
             taught = taught * (size * len(target) / len(labels))
         return torch.lerp(loss, taught, self._recipe.teacher_weight)
-
-    def _weight_of(self, labels: Tensor) -> float:
-        """The total weight of images with these labels in the loss."""
-        return len(labels) if self._loss_weights is None else float(self._loss_weights[labels].sum())
 
     @torch.no_grad()
     def _update_average(self, step: int) -> None:

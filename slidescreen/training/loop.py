@@ -27,6 +27,7 @@ from slidescreen.training.options import Balance, Recipe
 from slidescreen.training.process_group import ProcessGroup
 from slidescreen.training.schedule import EpochResult
 from slidescreen.training.state import read_notes, restore_state, save_state
+from slidescreen.training.targets import taught_labels
 
 SAVE_EVERY = 600.0
 """Seconds of training between saves of the state within an epoch. The end of an epoch always saves it."""
@@ -73,7 +74,8 @@ class Trainer:
         elif recipe.balance == Balance.LOSS:
             loss_weights = dataset.class_weights(self.train_images, types, recipe.balance_power)
         self.learner = Learner(recipe, self.device, loss_weights, self.teacher, self.group)
-        self.labels = np.asarray([types.index(i.label) for i in self.train_images])
+        taught = taught_labels(types)
+        self.labels = np.asarray([taught.index(i.label) for i in self.train_images])
         self.truth = np.asarray([types.index(i.label) for i in self.validation_images])
         self.learning_rate = recipe.learning_rate
         self.epoch, self.next_batch, self.loss_sum, self.seconds = 0, 0, 0.0, 0.0

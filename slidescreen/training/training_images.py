@@ -3,14 +3,16 @@
 import platform
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import timm
 import torch
 
-from slidescreen import __version__
+from slidescreen import __version__, cells
 from slidescreen.data.duplicates import without_duplicates
+from slidescreen.data.label_options import Split
 from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.data.splits import with_split
 from slidescreen.errors import InputError
@@ -18,6 +20,7 @@ from slidescreen.files.writing import printable, sha256_of
 from slidescreen.training.dataset import Progress, check_files, data_hash
 from slidescreen.training.folder import TrainingFolder, check_same_options, check_same_processes
 from slidescreen.training.options import Recipe, TrainingOptions
+from slidescreen.training.targets import taught_labels
 
 
 def read_training_images(
@@ -42,12 +45,13 @@ def read_training_images(
         check_same_options(before, request.recipe, init)
         if folder.is_unfinished():
             check_same_processes(before, processes)
-    wanted = set(request.recipe.cell_types)
-    read = read_labelled(request.data, request.label_rules, note)
+    wanted = set(taught_labels(request.recipe.cell_types))
+    read = read_labelled(request.data, replace(request.label_rules, groups=frozenset(cells.GROUP_LABELS)), note)
     images = [image for image in read if image.label in wanted]
     if len(images) < len(read):
         note(f"{len(read) - len(images)} images left out: this network does not learn their types")
     images, split = with_split(images, request.recipe.seed)
+    images = _without_open_types(images, note)
     found = check_files(images, workers, progress)
     for path, reason in list(found.unreadable.items())[:5]:
         note(f"left out: {printable(path)}: {reason}")
@@ -73,6 +77,14 @@ def read_training_images(
     return kept, provenance
 
 
+def _without_open_types(images: Sequence[LabelledImage], note: Callable[[str], None]) -> list[LabelledImage]:
+    """Without validation images of a group label: only a single type can be right or wrong."""
+    kept = [image for image in images if image.split != Split.VALIDATION or image.label not in cells.GROUP_LABELS]
+    if len(kept) < len(images):
+        note(f"{len(images) - len(kept)} validation images left out: their labels name no single type")
+    return kept
+
+
 def _counts(images: Sequence[LabelledImage]) -> str:
     counts = Counter(image.split for image in images)
     return ", ".join(f"{counts[name]} {name}" for name in ("train", "validation", "test") if counts[name])
@@ -85,9 +97,10 @@ def _check_support(
     train, validation = ([image for image in images if image.split == name] for name in ("train", "validation"))
     if not train or not validation:
         raise InputError("training needs images in both the train and the validation split")
-    learnt, asked = ({image.label for image in part} for part in (train, validation))
+    learnt, asked = ({image.label for image in part} - cells.GROUP_LABELS.keys() for part in (train, validation))
     if len(learnt) < 2:
-        raise InputError(f"training needs images of two cell types or more; all of the train split are {learnt.pop()}")
+        only = train[0].label if not learnt else learnt.pop()
+        raise InputError(f"training needs images of two cell types or more; all of the train split are {only}")
     if min(len(train), options.batch_size) < 2 * processes:  # normalisation needs the spread of two images
         few = f"--batch-size {options.batch_size}"
         few = f"{len(train)} training images" if len(train) < options.batch_size else few
