@@ -3,25 +3,21 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from slidescreen.data.calls import Call
 from slidescreen.data.slides import Slide
-from slidescreen.engine.configuration import load_engines
-from slidescreen.engine.devices import usable_threads
 from slidescreen.engine.interface import NO_ENGINES, EngineConfiguration
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.ensembles.pipeline import Pipeline, start_reading
+from slidescreen.ensembles.pipeline import Pipeline
 from slidescreen.models.member import Member
 from slidescreen.runs.distribution import Distribution
+from slidescreen.runs.loading import MOST_WORKERS, Loading
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.ray_cluster import RayCluster
 from slidescreen.runs.ray_worker import Job, code_digest, needed_instructions
-
-_MOST_WORKERS = 8
 
 Calls = Iterator[tuple[Slide, tuple[Call, ...]]]
 
@@ -45,9 +41,10 @@ def classify(
     configuration: EngineConfiguration,
     options: ClassifyOptions,
     monitor: Monitor,
+    loading: Loading,
     cluster: RayCluster | None = None,
 ) -> Classification:
-    """Load the ensemble's engines, if there is an image to classify, and begin; slides come in the order given.
+    """Begin, with the ensemble's engines if there is an image to classify; slides come in the order given.
 
     On a cluster its machines load the engines, and slides come in any order.
 
@@ -58,19 +55,10 @@ def classify(
     if cluster is not None:
         monitor.start(len(slides), images)
         return _on_cluster(slides, _job(ensemble, configuration, options, cluster.threads), monitor, cluster)
-    threads, workers = options.engine.threads, options.workers or min(_MOST_WORKERS, usable_threads())
-    engines, readers = NO_ENGINES, None
-    if images:
-        readers = start_reading(ensemble, workers, options.time_limit)
-        try:
-            # If memory is short once the networks are loaded, SciPy's linear algebra never returns from being loaded.
-            import_module("scipy.special")
-            engines = load_engines(ensemble.members, configuration, threads, monitor.note)
-        except BaseException:
-            readers.close()
-            raise
+    engines, readers = loading.result() if images else (NO_ENGINES, None)
     monitor.start(len(slides), images)
-    pipeline = Pipeline(ensemble, engines, options.batch_size, workers, monitor.cells, options.time_limit, monitor.note)
+    batch_size, limit = options.batch_size, options.time_limit
+    pipeline = Pipeline(ensemble, engines, batch_size, loading.workers, monitor.cells, limit, monitor.note)
     return Classification(pipeline.run(slides, readers), lambda: {"engine": engines.description})
 
 
@@ -99,7 +87,7 @@ def _job(ensemble: Ensemble, configuration: EngineConfiguration, options: Classi
         instructions=needed_instructions(configuration),
         threads=threads,
         batch_size=options.batch_size,
-        workers=options.workers or min(_MOST_WORKERS, threads),
+        workers=options.workers or min(MOST_WORKERS, threads),
         time_limit=options.time_limit,
         code=code_digest(),
     )

@@ -70,6 +70,10 @@ class ExportWatch:
         self._folders = frozenset(slide.folder for slide in slides)
         self._looks: dict[Path, FolderState] = {}
 
+    def is_fresh(self, slide: Slide) -> bool:
+        """Whether something of a slide arrived lately, or is still being written."""
+        return self._settle > 0 and self._look(slide).is_fresh(time.time(), self._settle)
+
     def waiting(self, slides: Sequence[Slide]) -> list[Slide]:
         """The slides whose export seems unfinished."""
         if self._settle <= 0:

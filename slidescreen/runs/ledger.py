@@ -56,6 +56,10 @@ class Ledger:
         sweep(self.folder)
         self._adopt_old_records()
 
+    def has_record(self, slide: Slide) -> bool:
+        """Whether there is a record of a slide, of whatever state."""
+        return self._path(slide.place).exists()
+
     def recall(self, slide: Slide, fingerprint: str | None = None) -> SlideResult | None:
         """The result of a finished slide; None if the slide is new, has changed, or was called by another ensemble.
 

@@ -1,5 +1,6 @@
 """A night's work, from top to bottom: every slide of a folder is classified, judged and recorded."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,10 +11,12 @@ from slidescreen.errors import NothingClassifiedError
 from slidescreen.exchange.formats import Exporter
 from slidescreen.exchange.orders import blood_contexts
 from slidescreen.files.writing import printable
+from slidescreen.interruptible import interruptibly
 from slidescreen.runs.classification import classify
 from slidescreen.runs.export_watch import ExportWatch
 from slidescreen.runs.fingerprints_ahead import fingerprints_ahead
 from slidescreen.runs.ledger import Ledger
+from slidescreen.runs.loading import Loading
 from slidescreen.runs.monitoring import Monitor, RunObserver
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.planning import Plan, outdated, recall
@@ -48,12 +51,15 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
         fingerprints_ahead(() if options.force else found.slides) as next_fingerprint,
         joined_cluster(options.ray, options.engine.threads, uses_gpu) as cluster,
         prepared_folder(options, display) as folder,
+        Loading(ensemble, configuration, options, folder.monitor.note) as loading,
     ):
         monitor = folder.monitor
         ledger = Ledger(out, ensemble, configuration, options.thresholds)
         exports = ExportWatch(options.settle, out, found.slides)
+        if cluster is None and _is_any_new(found.slides, ledger, exports):
+            loading.begin()  # recalling thousands of slides takes as long
         plan = recall(options, found, ledger, exports, monitor, next_fingerprint)
-        classification = classify(plan.remaining, ensemble, configuration, options, monitor, cluster)
+        classification = classify(plan.remaining, ensemble, configuration, options, monitor, loading, cluster)
         setup = RunSetup(
             options,
             ensemble,
@@ -100,6 +106,12 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
         if not waiting:
             _require_classified(run, options)
     return with_troubles(run, monitor)
+
+
+def _is_any_new(slides: Sequence[Slide], ledger: Ledger, exports: ExportWatch) -> bool:
+    """Whether a slide was never classified, and seems to wait for nothing."""
+    new = (slide for slide in slides if slide.images and not ledger.has_record(slide))
+    return interruptibly(lambda: any(not exports.is_fresh(slide) for slide in new))
 
 
 def _kept(slide: Slide, judged: SlideResult, plan: Plan, ledger: Ledger, monitor: Monitor) -> SlideResult:

@@ -69,7 +69,7 @@ def test_json_goes_to_standard_output_and_nothing_else_does(command: Command, ni
 def test_a_finished_run_is_not_classified_again(command: Command, night: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     command("classify", night, "--out", "run")
     before = Path("run/cells.csv").read_bytes()
-    monkeypatch.setattr("slidescreen.runs.classification.load_engines", None)
+    monkeypatch.setattr("slidescreen.runs.loading.load_engines", None)
     outcome = command("classify", night, "--out", "run")
     assert "unchanged since an earlier run, not classified again: 2 slides" in outcome.err
     assert Path("run/cells.csv").read_bytes() == before
