@@ -1,8 +1,8 @@
-"""Waits that can be interrupted even if the awaited call hangs, for instance on a dead network share."""
+"""Calls in threads of their own: waits that can be interrupted even if the call hangs, and work beside other work."""
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -30,3 +30,22 @@ def interruptibly(function: Callable[[], T], limit: float | None = None) -> T:
 
     threading.Thread(target=call, name="interruptible", daemon=True).start()
     return future.result(limit)
+
+
+def alongside(function: Callable[[], T]) -> Future[T]:
+    """Call a function while the caller goes on. At its end the process waits for it.
+
+    If memory is too short for a thread, the function is called at once.
+    """
+    pool = ThreadPoolExecutor(1, "alongside")
+    try:
+        return pool.submit(function)
+    except RuntimeError:
+        future: Future[T] = Future()
+        try:
+            future.set_result(function())
+        except Exception as error:
+            future.set_exception(error)
+        return future
+    finally:
+        pool.shutdown(wait=False)

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from slidescreen.interruptible import interruptibly
+from slidescreen.interruptible import alongside, interruptibly
 
 
 def test_what_the_function_returns_or_raises_comes_out() -> None:
@@ -25,7 +25,7 @@ def test_a_wait_ends_at_its_limit() -> None:
 
 WAITING = """
 import threading
-from slidescreen.interruptible import interruptibly
+from slidescreen.interruptible import alongside, interruptibly
 never = threading.Event()
 try:
     interruptibly(lambda: print("waiting", flush=True) or never.wait(60))
@@ -41,3 +41,20 @@ def test_a_signal_ends_a_wait_for_what_never_comes() -> None:
     child.send_signal(signal.SIGINT)
     rest, _ = child.communicate(timeout=10)
     assert (child.returncode, rest) == (0, "ended in order\n")
+
+
+def test_work_goes_on_alongside_the_caller() -> None:
+    caller_went_on = threading.Event()
+    done = alongside(lambda: caller_went_on.wait(60))
+    caller_went_on.set()
+    assert done.result()
+    assert isinstance(alongside(lambda: [][0]).exception(), IndexError)
+
+
+def test_without_memory_for_a_thread_the_work_is_done_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    assert alongside(threading.current_thread).result() is threading.main_thread()
+    assert isinstance(alongside(lambda: [][0]).exception(), IndexError)

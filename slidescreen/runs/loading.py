@@ -1,8 +1,7 @@
 """Load an ensemble's networks and start the decoding processes, while a night recalls its finished slides."""
 
-import contextlib
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from importlib import import_module
 from types import TracebackType
 
@@ -13,6 +12,7 @@ from slidescreen.engine.options import EngineKind
 from slidescreen.engine.readers import Readers
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.pipeline import start_reading
+from slidescreen.interruptible import alongside
 from slidescreen.runs.options import ClassifyOptions
 
 MOST_WORKERS = 8
@@ -37,7 +37,6 @@ class Loading:
         """
         self._ensemble, self._configuration, self._options, self._note = ensemble, configuration, options, note
         self.workers = options.workers or min(MOST_WORKERS, usable_threads())
-        self._thread = ThreadPoolExecutor(1, "loading")
         self._loaded: Future[tuple[MemberEngines, Readers]] | None = None
 
     def __enter__(self) -> "Loading":
@@ -46,15 +45,14 @@ class Loading:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._thread.shutdown()  # OpenVINO must not be at work while the process ends
+        # OpenVINO must not be at work while the process ends, so this waits.
         if self._loaded is not None and self._loaded.exception() is None:
             self._loaded.result()[1].close()
 
     def begin(self) -> None:
         """Begin in a thread of its own. PyTorch does not: some of its settings hold for one thread only."""
         if self._loaded is None and self._configuration.kind is EngineKind.OPENVINO:
-            with contextlib.suppress(RuntimeError):  # memory is too short for a thread
-                self._loaded = self._thread.submit(self._load)
+            self._loaded = alongside(self._load)
 
     def result(self) -> tuple[MemberEngines, Readers]:
         """The networks, and the processes that decode images.
@@ -63,8 +61,9 @@ class Loading:
             InputError: a network cannot be loaded.
         """
         if self._loaded is None:
+            loaded = self._load()
             self._loaded = Future()
-            self._loaded.set_result(self._load())
+            self._loaded.set_result(loaded)
         return self._loaded.result()
 
     def _load(self) -> tuple[MemberEngines, Readers]:
