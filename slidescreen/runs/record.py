@@ -5,6 +5,7 @@ import math
 import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import wait
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.familiarity_file import figures
 from slidescreen.files.run_files import FALLBACK_NAMES, RECORD, fallback_names_of, remove_unused
 from slidescreen.files.writing import printable, write_text
+from slidescreen.interruptible import alongside
 from slidescreen.reporting.page import render_run
 from slidescreen.reporting.page_cells import PageCells
 from slidescreen.reporting.tables import write_cells, write_differentials
@@ -220,12 +222,17 @@ def write_worklist(
     others = (
         None if page_cells is PageCells.SUSPICIOUS else in_time(in_all=_time_for_pictures(run, in_haste, page_cells))
     )
-    page = render_run(run, picture=picture, others=others, charts=charts, of_a_night=True)
-    written = {
-        "cells.csv": write_cells(out / "cells.csv", run.slides, run.cell_types, or_beside=True),
-        "differential.csv": write_differentials(out / "differential.csv", run.slides, or_beside=True),
-        "report.html": write_text(out / "report.html", page, or_beside=True),
-    }
+    tables = alongside(  # most of the time a picture is drawn without Python's lock
+        lambda: {
+            "cells.csv": write_cells(out / "cells.csv", run.slides, run.cell_types, or_beside=True),
+            "differential.csv": write_differentials(out / "differential.csv", run.slides, or_beside=True),
+        }
+    )
+    try:
+        page = render_run(run, picture=picture, others=others, charts=charts, of_a_night=True)
+    finally:
+        wait([tables])
+    written = {**tables.result(), "report.html": write_text(out / "report.html", page, or_beside=True)}
     other_names = {name: place.name for name, place in written.items() if place.name != name}
     for name, other in other_names.items():
         path = out / name
