@@ -73,14 +73,28 @@ def _opened(folder: str) -> Iterator[int]:
 
 
 def order_of(folders: Iterable[FolderFiles]) -> bytes:
-    """A line that has `serve` make the fingerprint of these files."""
-    return json.dumps([list(vars(folder).values()) for folder in folders]).encode("ascii") + b"\n"
+    """A line that has `serve` make the fingerprint of these files. Names that are the files' own are sent once."""
+    told = [
+        (
+            each.start,
+            each.files,
+            None if list(each.names) == list(each.files) else each.names,
+            each.label,
+            each.refusals,
+        )
+        for each in folders
+    ]
+    return json.dumps(told).encode("ascii") + b"\n"
 
 
 def serve() -> None:
     """Answer each line of the standard input with a fingerprint, until the parent process closes it."""
     with contextlib.suppress(BrokenPipeError):  # the parent has ended
         for line in sys.stdin.buffer:
-            sys.stdout.write(fingerprint(FolderFiles(*fields) for fields in json.loads(line)) + "\n")
+            folders = (
+                FolderFiles(start, files, names or files, label, refusals)
+                for start, files, names, label, refusals in json.loads(line)
+            )
+            sys.stdout.write(fingerprint(folders) + "\n")
             sys.stdout.flush()
     os._exit(0)

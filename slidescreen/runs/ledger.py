@@ -197,8 +197,8 @@ class Ledger:
 
     def _whole(self, path: Path, name: str) -> FinishedSlide | None:
         """A record, if it is undamaged. A damaged one is set aside."""
-        finished = read_finished(path)
-        if finished is not None and finished.is_whole():
+        finished = read_finished(path, whole=True)
+        if finished is not None:
             return finished
         if path.exists() and not is_old(path):
             self.damaged.append(name)

@@ -191,12 +191,10 @@ def write_finished(finished: FinishedSlide, body: RecordBody, rows: str) -> None
     write_text(finished.path, ",\n".join([f'["{checks}"', *lines]) + "\n]\n")
 
 
-def read_finished(path: Path) -> FinishedSlide | None:
-    """The head of a record; None if the record does not exist or is damaged."""
+def read_finished(path: Path, whole: bool = False) -> FinishedSlide | None:
+    """The head of a record; None if it does not exist or is damaged; `whole`: or if any part of the record is."""
     try:
-        with path.open("rb") as file:
-            line, sound = next(_lines(file), (b"", False))
-        head = json.loads(line) if sound else {}
+        head = json.loads(_head_of_whole(path) if whole else _head(path))
         if head["format"] not in (_FORMAT, _BEFORE):
             return None
         found = head["finding"]
@@ -219,6 +217,20 @@ def read_finished(path: Path) -> FinishedSlide | None:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _head(path: Path) -> bytes:
+    """The line of a record's head; empty if it is damaged."""
+    with path.open("rb") as file:
+        line, sound = next(_lines(file), (b"", False))
+    return line if sound else b""
+
+
+def _head_of_whole(path: Path) -> bytes:
+    """The same, but empty if any part of the record is damaged. The file is read once."""
+    content = path.read_bytes()
+    start = content.find(b"\n") + 1
+    return content[start : content.find(b"\n", start)].rstrip(b",") if _is_whole(content) else b""
 
 
 def _lines(file: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
