@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from slidescreen.interruptible import alongside, interruptibly
+from slidescreen.interruptible import alongside, interruptibly, two_at_once
 
 
 def test_what_the_function_returns_or_raises_comes_out() -> None:
@@ -25,7 +25,7 @@ def test_a_wait_ends_at_its_limit() -> None:
 
 WAITING = """
 import threading
-from slidescreen.interruptible import alongside, interruptibly
+from slidescreen.interruptible import alongside, interruptibly, two_at_once
 never = threading.Event()
 try:
     interruptibly(lambda: print("waiting", flush=True) or never.wait(60))
@@ -57,4 +57,19 @@ def test_without_memory_for_a_thread_the_work_is_done_at_once(monkeypatch: pytes
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     assert alongside(threading.current_thread).result() is threading.main_thread()
+    assert two_at_once(lambda number: (number, threading.current_thread()), [1, 2]) == [
+        (number, threading.main_thread()) for number in (1, 2)
+    ]
     assert isinstance(alongside(lambda: [][0]).exception(), IndexError)
+
+
+def test_two_items_are_worked_on_at_the_same_time_and_keep_their_order() -> None:
+    both = threading.Barrier(2)
+
+    def meet(number: int) -> int:
+        both.wait(60)
+        return 2 * number
+
+    assert two_at_once(meet, range(6)) == [0, 2, 4, 6, 8, 10]
+    with pytest.raises(ZeroDivisionError):
+        two_at_once(lambda number: 1 / number, [1, 0, 2])

@@ -8,6 +8,7 @@ from typing import Any
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.skipped_files import sentences
+from slidescreen.interruptible import two_at_once
 from slidescreen.reporting.chart_drawing import chart_of_remark, draw_charts
 from slidescreen.reporting.desk import BAR, cell_records, embedded, night_record, script, source_hash, stacked_bar
 from slidescreen.reporting.flag_words import MEANINGS, short_flags
@@ -110,7 +111,10 @@ def render_run(
     """
     worklist, picture = run.worklist(), picture or in_time()
     shown = shown_with_cells(worklist, of_a_night)
-    sections = [_section(place + 1, worklist[place], run.cell_types, heat, picture) for place in shown]
+    # While one section waits for the disk or for a picture, the other goes on.
+    sections = two_at_once(
+        lambda place: _section(place + 1, worklist[place], run.cell_types, heat, picture), list(shown)
+    )
     left, desk = MOST_CELLS, []
     for section in sections:
         records = _records(section, run.cell_types, others, left)
