@@ -1,7 +1,6 @@
 """Scan a folder and everything below it: its images, and the entries that are passed over."""
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -13,7 +12,7 @@ from slidescreen.data.skipped_files import SkippedEntry, SkippedKind, kind_of
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 
-_PLAIN_NAME = re.compile(rf"[^\W_].*({'|'.join(map(re.escape, sorted(SUFFIXES)))})\Z", re.IGNORECASE | re.DOTALL)
+_ENDINGS = tuple(SUFFIXES)
 OUTSIDE = "a link to a file outside the folder, not followed"
 
 
@@ -129,8 +128,9 @@ class _Image:
 
 def _is_plain_image(entry: "os.DirEntry[str]") -> bool:
     """Whether a file's name alone tells that it is an image. This saves time on hundreds of thousands of files."""
+    name = entry.name
     try:
-        return _PLAIN_NAME.match(entry.name) is not None and entry.is_file(follow_symlinks=False)
+        return name[0].isalnum() and name.lower().endswith(_ENDINGS) and entry.is_file(follow_symlinks=False)
     except OSError:
         return False
 
