@@ -144,6 +144,10 @@ class Survey:
             skipped=(*self.skipped, *entries),
         )
 
+    def in_short(self) -> "Survey":
+        """The same survey without the slides' images, whose names may take much memory."""
+        return replace(self, slides=tuple(replace(slide, images=()) for slide in self.slides))
+
     def to_record(self) -> dict[str, Any]:
         """For `run.json`: the remarks on the layout, and the entries passed over."""
         return {"layout": list(self.remarks), "passed_over": skipped_files.to_record(self.skipped)}

@@ -32,6 +32,7 @@ def fingerprints_ahead(slides: Sequence[Slide]) -> Iterator[NextFingerprint]:
     if sum(len(slide.images) for slide in slides) >= LEAST_IMAGES:
         with contextlib.suppress(OSError):
             child = _started(slides)
+    del slides  # their names would take memory to the end
     if child is None or child.stdout is None:
         yield fingerprint_of
         return

@@ -59,6 +59,7 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
         if cluster is None and _is_any_new(found.slides, ledger, exports):
             loading.begin()  # recalling thousands of slides takes as long
         plan = recall(options, found, ledger, exports, monitor, next_fingerprint)
+        del found  # hundreds of thousands of names
         classification = classify(plan.remaining, ensemble, configuration, options, monitor, loading, cluster)
         setup = RunSetup(
             options,

@@ -30,7 +30,7 @@ class Plan:
         vanished: the slides whose images are gone.
         waiting: slides whose export seems unfinished; they are left for the next run.
         remaining: the slides to classify.
-        found: the present slides. Empty folders of archived slides count as skipped.
+        found: the present slides, without images. Empty folders of archived slides count as skipped.
         earlier: names of the slides in the last complete run.
     """
 
@@ -96,7 +96,7 @@ def _plan(
     earlier = earlier_slides(options.out)
     known = {name: replace(result, new=result.new and name not in earlier) for name, result in known.items()}
     remaining = [slide for slide in _but(left, gone) if slide not in archived]
-    return Plan(unchanged, known, staying, waiting, remaining, found.without(archived), earlier)
+    return Plan(unchanged, known, staying, waiting, remaining, found.without(archived).in_short(), earlier)
 
 
 def outdated(ledger: Ledger, waiting: Sequence[Slide]) -> dict[str, SlideResult]:
