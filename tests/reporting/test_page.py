@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import pytest
 from browser import Browser
 from conftest import write_cells
+from statsmodels.stats.proportion import proportion_confint
 from test_screening import NORMAL, ensemble, measured
 
 from slidescreen import cells
@@ -78,6 +79,18 @@ def test_the_urgent_come_first() -> None:
     titles = re.findall(r'<h2 id="title-\d+">(.*?)</h2>', text)
     assert titles == ["B urgent", "C few", "A clear"]
     assert order == ["#worklist", "#slide-1", "#slide-2", "#slide-3", "#worklist"]
+
+
+def test_the_worklist_tells_blasts_and_immature_granulocytes_with_exact_limits() -> None:
+    result = slide("S", {**NORMAL, "myeloblast": 30, "myelocyte": 7})
+    line = next(row for row in re.findall(r"<tr data-slide.*?</tr>", page(result), re.DOTALL))
+    leukocytes = result.differential.leukocytes
+    for name, count in (("blasts %", 30), ("IG %", 7)):
+        low, high = proportion_confint(count, leukocytes, method="beta")  # Clopper–Pearson
+        cell = re.search(rf'data-name="{name}".*?</td>', line, re.DOTALL)
+        assert cell
+        assert f"{100 * count / leukocytes:.1f} " in cell[0]
+        assert f"({100 * low:.1f}–{100 * high:.1f})" in cell[0]
 
 
 def test_monocytes_are_shown_where_they_are_a_reason() -> None:
