@@ -50,6 +50,7 @@ def load_engines(
     configuration: EngineConfiguration,
     threads: int | None = None,
     note: Callable[[str], None] = lambda _: None,
+    batch: int | None = None,
 ) -> MemberEngines:
     """Load an ensemble's networks.
 
@@ -58,6 +59,7 @@ def load_engines(
         configuration: the result of `configure`.
         threads: processor threads to use; None for all that this process may use.
         note: receives a message if loading takes long.
+        batch: images of a batch, if the user chose it. A GPU then prepares for it.
 
     Raises:
         InputError: a file is no checkpoint, or its weights do not fit.
@@ -69,4 +71,4 @@ def load_engines(
         return openvino.load(members, configuration, threads, note)
     from slidescreen.engine import pytorch
 
-    return pytorch.load(members, configuration.device, configuration.precision, threads)
+    return pytorch.load(members, configuration.device, configuration.precision, threads, batch)

@@ -8,13 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from slidescreen.data.images import Pixels
+from slidescreen.engine import gpu
 from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.devices import threads_in_words
 from slidescreen.engine.exactness import PrecisionAgreement, harmless_with
-from slidescreen.engine.gpu import AT_ONCE, GpuEngine, batch_on, exact_float32
 from slidescreen.engine.interface import MemberEngines, NetworkOutputs
 from slidescreen.engine.options import Device, Precision, for_each, parts_of
-from slidescreen.engine.transfer import PixelTransfer
 from slidescreen.errors import InputError
 from slidescreen.models.checkpoints import load_network
 from slidescreen.models.features import classify_with_features
@@ -90,8 +89,15 @@ def choose_precision(asked: str, device: str, measured: Mapping[str, PrecisionAg
     return harmless_with(half, measured)
 
 
-def load(members: Sequence[Member], device: str, precision: str, threads: int) -> MemberEngines:
+def load(
+    members: Sequence[Member], device: str, precision: str, threads: int, batch: int | None = None
+) -> MemberEngines:
     """Load an engine for each member of an ensemble, on `cuda` or `cpu`.
+
+    Args:
+        members: the members.
+        device, precision, threads: where and how to compute; `threads` of the processor.
+        batch: images of a batch on a GPU; None for the best number.
 
     Raises:
         InputError: a file is no checkpoint, or its weights do not fit.
@@ -99,16 +105,11 @@ def load(members: Sequence[Member], device: str, precision: str, threads: int) -
     keep_memory()
     where, version = torch.device(device), torch.__version__.split("+")[0]
     precisions = for_each(precision, len(members))
-    each = list(zip(members, precisions, strict=True))
     if device == Device.CUDA:
-        exact_float32()
-        transfer = PixelTransfer(where)
-        on_gpu = [GpuEngine(member.path, where, its, transfer) for member, its in each]
-        batch = batch_on(on_gpu, where)
-        for engine in on_gpu:
-            engine.settle(batch)
+        gpu.exact_float32()
+        on_gpu, batch = gpu.load([member.path for member in members], where, precisions, batch=batch)
         description = f"{torch.cuda.get_device_name(where)}, PyTorch {version}, {precision}"
-        return MemberEngines(on_gpu, description, batch, AT_ONCE, arithmetics=precisions)
+        return MemberEngines(on_gpu, description, batch, gpu.AT_ONCE, arithmetics=precisions)
     torch.set_num_threads(threads)
-    engines = [TorchEngine(member.path, where, its) for member, its in each]
+    engines = [TorchEngine(member.path, where, its) for member, its in zip(members, precisions, strict=True)]
     return MemberEngines(engines, f"CPU, {threads_in_words(threads)}, PyTorch {version}, {precision}", _BATCH)

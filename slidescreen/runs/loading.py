@@ -71,8 +71,8 @@ class Loading:
         try:
             # If memory is short once the networks are loaded, SciPy's linear algebra never returns from being loaded.
             import_module("scipy.special")
-            threads = self._options.engine.threads
-            return load_engines(self._ensemble.members, self._configuration, threads, self._note), readers
+            threads, batch = self._options.engine.threads, self._options.batch_size
+            return load_engines(self._ensemble.members, self._configuration, threads, self._note, batch), readers
         except BaseException:
             readers.close()
             raise

@@ -112,7 +112,7 @@ def _serve(content: bytes, slides: Sequence[Slide]) -> SlideCalls | Unfit:
 
 def _load(job: Job) -> None:
     keep_libraries_in_cache()
-    engines = load_engines(job.ensemble.members, job.configuration, job.threads, _kept.notes.append)
+    engines = load_engines(job.ensemble.members, job.configuration, job.threads, _kept.notes.append, job.batch_size)
     _kept.engine = engines.description
     _kept.pipeline = Pipeline(
         job.ensemble, engines, job.batch_size, job.workers, time_limit=job.time_limit, note=_kept.notes.append

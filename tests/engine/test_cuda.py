@@ -9,9 +9,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from slidescreen.engine import pytorch
+from slidescreen.engine import gpu, pytorch
 from slidescreen.engine.explain import Explainer
-from slidescreen.engine.gpu import Execution, GpuEngine, batch_on, exact_float32
+from slidescreen.engine.gpu import Execution, exact_float32
 from slidescreen.engine.pytorch import TorchEngine
 from slidescreen.engine.transfer import PixelTransfer
 from slidescreen.ensembles import storage
@@ -33,10 +33,8 @@ def test_the_gpu_agrees_with_the_processor(
     precision: str, execution: Execution, checkpoints: tuple[Path, Path]
 ) -> None:
     exact_float32()
-    transfer = PixelTransfer(CUDA)
-    for path in checkpoints:
-        engine = GpuEngine(path, CUDA, precision, transfer, execution)
-        engine.settle(32)
+    engines, _ = gpu.load(checkpoints, CUDA, (precision, precision), execution, batch=32)
+    for path, engine in zip(checkpoints, engines, strict=True):
         for count in (32, 7, 33):
             expected, found = TorchEngine(path, CPU).outputs(pixels(count)), engine.outputs(pixels(count))
             assert np.abs(found.probabilities - expected.probabilities).max() < LARGEST[precision]
@@ -45,12 +43,11 @@ def test_the_gpu_agrees_with_the_processor(
 
 def test_many_batches_in_two_threads_get_their_own_answers(checkpoints: tuple[Path, Path]) -> None:
     exact_float32()
-    plain, transfer = TorchEngine(checkpoints[0], CPU), PixelTransfer(CUDA)
+    plain = TorchEngine(checkpoints[0], CPU)
     batches = [pixels(1 + seed % 5, seed) for seed in range(60)]
     expected = [plain.probabilities(batch) for batch in batches]
     for execution in (Execution(), Execution(graphs=True)):
-        engine = GpuEngine(checkpoints[0], CUDA, "fp32", transfer, execution)
-        engine.settle(16)
+        (engine,), _ = gpu.load(checkpoints[:1], CUDA, ("fp32",), execution, batch=4)
         with ThreadPoolExecutor(2) as two:
             found = list(two.map(engine.probabilities, batches))
         assert all(np.allclose(a, b, atol=1e-4) for a, b in zip(found, expected, strict=True))
@@ -73,17 +70,16 @@ def test_an_ensemble_is_loaded_and_votes_as_on_the_processor(ensemble_folder: Pa
     on_processor = pytorch.load(ensemble.members, "cpu", "fp32", 2)
     found, expected = (Vote(ensemble, each)([pixels(9)]).probabilities for each in (on_gpu, on_processor))
     assert np.allclose(found, expected, atol=1e-4)
-    assert on_gpu.batch_size >= 16
+    assert on_gpu.batch_size == gpu.BATCH
     assert torch.cuda.get_device_name() in on_gpu.description
 
 
 def test_the_batch_is_small_where_memory_is_short(checkpoints: tuple[Path, Path]) -> None:
-    engine = GpuEngine(checkpoints[0], CUDA, "fp32", PixelTransfer(CUDA))
-    generous = batch_on([engine], CUDA)
+    _, generous = gpu.load(checkpoints[:1], CUDA, ("fp32",))
     free, _ = torch.cuda.mem_get_info(CUDA)
     held = torch.empty(free - 300_000_000, dtype=torch.uint8, device=CUDA)
     try:
-        assert 16 <= batch_on([engine], CUDA) < generous
+        assert gpu.load(checkpoints[:1], CUDA, ("fp32",), batch=64 * generous)[1] < 64 * generous
     finally:
         del held
         gc.collect()

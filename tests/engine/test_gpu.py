@@ -13,10 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import nn
 
-from slidescreen.engine import pytorch
+from slidescreen.engine import gpu, pytorch
 from slidescreen.engine.exactness import PrecisionAgreement
 from slidescreen.engine.fusion import fold_normalisation
-from slidescreen.engine.gpu import LARGEST_BATCH, LEAST_BATCH, GpuEngine, fitting_batch
 from slidescreen.engine.interface import MemberEngines
 from slidescreen.engine.pytorch import TorchEngine
 from slidescreen.engine.transfer import PixelTransfer
@@ -60,9 +59,9 @@ def test_a_normalisation_that_follows_no_convolution_is_refused() -> None:
 def test_the_engine_for_gpus_agrees_with_the_plain_one(
     precision: str, most: float, checkpoints: tuple[Path, Path]
 ) -> None:
-    transfer = PixelTransfer(CPU)
-    for path in checkpoints:
-        plain, ours = TorchEngine(path, CPU), GpuEngine(path, CPU, precision, transfer)
+    engines, _ = gpu.load(checkpoints, CPU, (precision, precision), batch=6)
+    for path, ours in zip(checkpoints, engines, strict=True):
+        plain = TorchEngine(path, CPU)
         expected, found = plain.outputs(pixels(9)), ours.outputs(pixels(9))
         assert np.abs(found.probabilities - expected.probabilities).max() < most
         assert found.probabilities.sum(axis=1) == pytest.approx(1)
@@ -72,9 +71,9 @@ def test_the_engine_for_gpus_agrees_with_the_plain_one(
 
 
 def test_an_ensemble_votes_the_same_with_engines_for_gpus(ensemble_folder: Path) -> None:
-    ensemble, transfer = storage.load(ensemble_folder), PixelTransfer(CPU)
+    ensemble = storage.load(ensemble_folder)
     plain = MemberEngines([TorchEngine(member.path, CPU) for member in ensemble.members], "plain")
-    ours = MemberEngines([GpuEngine(member.path, CPU, "fp32", transfer) for member in ensemble.members], "ours")
+    ours = MemberEngines(gpu.load([each.path for each in ensemble.members], CPU, ("fp32",) * 2, batch=4)[0], "ours")
     batches = [pixels(count, seed=count) for count in (5, 5, 2, 7)]
     expected = [Vote(ensemble, plain)([batch]).probabilities for batch in batches]
     with ThreadPoolExecutor(2) as two:  # as the pipeline does
@@ -135,16 +134,6 @@ def test_batches_of_any_size_arrive_as_they_were(batches: list[tuple[int, int]])
         arrived = transfer(pixels(count, seed))
         assert arrived.is_contiguous(memory_format=torch.channels_last)
         assert torch.equal(arrived.permute(0, 2, 3, 1), torch.from_numpy(pixels(count, seed)))
-
-
-@given(st.integers(0, 10**10), st.integers(10**5, 10**9), st.integers(0, 10**11), st.integers(1, 3))
-def test_the_batch_is_the_largest_that_fits(fixed: int, an_image: int, free: int, at_once: int) -> None:
-    size = fitting_batch(lambda count: fixed + count * an_image, free, at_once)
-    assert size in {LEAST_BATCH * 2**power for power in range(6)}
-    if size > LEAST_BATCH:
-        assert at_once * (fixed + size * an_image) <= 0.6 * free * (1 + 1e-9)
-    if size < LARGEST_BATCH:
-        assert at_once * (fixed + 2 * size * an_image) > 0.6 * free * (1 - 1e-9)
 
 
 GOOD = PrecisionAgreement(2000, 0.1, 0.005, -0.002, 0.5)
