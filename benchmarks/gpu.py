@@ -35,8 +35,10 @@ class Section:
 
 SECTIONS: dict[str, Section] = {
     "agreement": Section("Agreement with the processor", ("gpu_agreement",), ("--images", "4"), 45),
-    "rates": Section("Against the plain loop", ("gpu_rates",), ("--sizes", "32", "--images", "64", "--turns", "1"), 80),
-    "eager": Section("Ways to run the networks", ("gpu_execution", "eager"), ("--images", "32", "--size", "32"), 50),
+    "rates": Section(
+        "Against the plain loop", ("gpu_rates",), ("--sizes", "32", "--images", "64", "--turns", "1"), 150
+    ),
+    "eager": Section("Ways to run the networks", ("gpu_execution", "eager"), ("--images", "4", "--size", "32"), 50),
     "decoding": Section("Decoding JPEG files", ("gpu_decoding",), ("--images", "16"), 50),
     "nights": Section("From files to tables", ("gpu_nights",), ("--numbers", "1,2", "--cells", "4"), 100),
     "kernels": Section("Kernels", ("gpu_execution", "kernels"), ("--images", "4", "--size", "32"), 25),
@@ -47,7 +49,7 @@ SECTIONS: dict[str, Section] = {
         "Compiled, the most tuned",
         ("gpu_execution", "compiled", "max-autotune-no-cudagraphs", "--members", "1"),
         ("--images", "4", "--size", "32"),
-        120,
+        90,
     ),
 }
 

@@ -1,13 +1,14 @@
 """Ways to run the networks on a GPU, and what each costs before its first result. Prints Markdown.
 
-python -m benchmarks.gpu_execution eager          # memory layout, CUDA graphs, searched convolutions
+python -m benchmarks.gpu_execution eager          # memory layout, CUDA graphs, batches, searched convolutions
 python -m benchmarks.gpu_execution compiled default
 python -m benchmarks.gpu_execution kernels        # what the GPU does, by its kernels
 """
 
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +19,7 @@ import typer
 
 from benchmarks.gpu_timing import Way, engines, finished, ours, random_pixels, rates, spread
 from benchmarks.throughput import resized
-from slidescreen.engine.gpu import Execution, exact_float32
+from slidescreen.engine.gpu import BATCH, Execution, exact_float32
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.location import default_ensemble
@@ -31,25 +32,26 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 @app.command()
 def eager(device: DeviceOption = "cuda", size: SizeOption = 160, images: ImagesOption = 4096) -> None:
-    """Networks as they are."""
-    where, graphs, pixels = torch.device(device), device == "cuda", random_pixels(images, size)
-    most = min(512, images)
+    """Networks as they are, each way as soon as it is known."""
+    where, graph, pixels = torch.device(device), Execution(graphs=device == "cuda"), random_pixels(images, size)
+    most = min(BATCH, images)
     header()
     with at_size(size) as model:
-        ways = []
-        for precision in ("bf16", "fp16"):
-            ways.append(timed(model, pixels, where, precision, Execution(), most))
-            ways.append(timed(model, pixels, where, precision, Execution(channels_last=False), most))
-            ways.append(timed(model, pixels, where, precision, Execution(graphs=graphs), most))
-        for batch in (32, 64, 128, 256, 1024):
+
+        def row(precision: str, execution: Execution, batch: int, words: str = "") -> None:
             if batch <= images:
-                ways.append(timed(model, pixels, where, "fp16", Execution(), batch))
-                ways.append(timed(model, pixels, where, "fp16", Execution(graphs=graphs), batch))
-        show(ways, images)
+                show(*timed(model, pixels, where, precision, execution, batch, words), images)
+
+        for execution in (Execution(), graph, Execution(channels_last=False)):
+            row("fp16", execution, most)
+        row("bf16", Execution(), most)
+        for batch in (32, 64, 128, 512):
+            row("fp16", Execution(), batch)
+        for batch in (32, 64):
+            row("fp16", graph, batch)
         networks_alone(model, pixels, where, most)
         torch.backends.cudnn.benchmark = True
-        searched = timed(model, pixels, where, "fp16", Execution(graphs=graphs), most, "convolutions searched")
-        show([searched], images)
+        row("fp16", graph, most, "convolutions searched")
         print(flush=True)
 
 
@@ -62,33 +64,35 @@ def compiled(
     members: Annotated[str, typer.Option(help="Positions of the networks to compile, joined by commas.")] = "0,1",
 ) -> None:
     """Networks compiled, beside the same networks as they are."""
-    where, pixels, most = torch.device(device), random_pixels(images, size), min(512, images)
+    where, pixels, most = torch.device(device), random_pixels(images, size), min(BATCH, images)
     header()
     with at_size(size) as whole:
         chosen = tuple(whole.members[int(position)] for position in members.split(","))
         model = replace(whole, members=chosen, familiarity=None)
         words = f"networks {members}"
-        ways = [timed(model, pixels, where, "fp16", Execution(), most, words)]
+        show(*timed(model, pixels, where, "fp16", Execution(), most, words), images)
         for mode in modes.split(","):
             for graphs in (False, True) if device == "cuda" else (False,):
-                ways.append(timed(model, pixels, where, "fp16", Execution(True, graphs, mode), most, words))
-                show(ways, images)
+                show(*timed(model, pixels, where, "fp16", Execution(True, graphs, mode), most, words), images)
     print(flush=True)
 
 
 @app.command()
 def kernels(device: DeviceOption = "cuda", size: SizeOption = 160, images: ImagesOption = 512) -> None:
     """The kernels that take the GPU's time, one batch of each network in float16."""
+    from torch._C._profiler import _ExperimentalConfig
     from torch.profiler import ProfilerActivity, profile
 
     where, pixels = torch.device(device), random_pixels(images, size)
     activity = ProfilerActivity.CUDA if device == "cuda" else ProfilerActivity.CPU
     field = "self_device_time_total" if device == "cuda" else "self_cpu_time_total"
     with at_size(size) as model:
-        for member, engine in zip(model.members, engines(model, where, "fp16", batch=images)[0].members, strict=True):
-            for _ in range(2):
-                engine.outputs(pixels)
-            with profile(activities=[activity]) as seen:
+        for member, engine in zip(model.members, engines(model, where, "fp16", batch=images).members, strict=True):
+            engine.outputs(pixels)
+            # another thread starts the kernels
+            with profile(
+                activities=[activity], experimental_config=_ExperimentalConfig(profile_all_threads=True)
+            ) as seen:
                 started = finished(where)
                 engine.outputs(pixels)
                 seconds = finished(where) - started
@@ -118,7 +122,7 @@ def timed(
         precision,
         "" if execution.channels_last else "channels first",
         f"compiled, {execution.compiled}" if execution.compiled else "",
-        "CUDA graphs" if execution.graphs else "",
+        "CUDA graph" if execution.graphs else "",
         words,
     ]
     name = ", ".join(part for part in parts if part)
@@ -130,25 +134,23 @@ def timed(
 
 def networks_alone(model: Ensemble, pixels: object, device: torch.device, batch: int) -> None:
     """The networks without the vote and the familiarity that the processor computes."""
-    members = engines(model, device, "fp16", batch=batch)[0].members
+    loaded = engines(model, device, "fp16", batch=batch)
     way = Way(
         f"fp16, batch {batch}, without vote and familiarity",
-        lambda place: [engine.outputs(pixels[place]) for engine in members],
+        lambda place: [engine.outputs(pixels[place]) for engine in loaded.members],
         batch,
-        2,
+        ThreadPoolExecutor(loaded.at_once),
     )
-    show([(way, math.nan)], len(pixels))
+    show(way, math.nan, len(pixels))
 
 
 def header() -> None:
     print("| | images/s, median (range) | seconds to the first answers |\n| --- | ---: | ---: |", flush=True)
 
 
-def show(ways: Sequence[tuple[Way, float]], images: int) -> None:
-    """The rates of ways that take turns."""
-    seconds = {way.name: first for way, first in ways}
-    for name, found in rates([way for way, _ in ways], images, 3, 0.3).items():
-        print(f"| {name} | {spread(found)} | {seconds[name]:.2f} |", flush=True)
+def show(way: Way, seconds: float, images: int) -> None:
+    """The row of a way: its rates, and the seconds to its first answers."""
+    print(f"| {way.name} | {spread(rates(way, images, 3))} | {seconds:.2f} |", flush=True)
 
 
 @contextmanager

@@ -5,14 +5,14 @@
 Timings cover both networks of an ensemble, from images to probabilities in the CPU's memory. The plain loop is timm's
 networks under automatic mixed precision (AMP), at batch 32 and at its best batch. It is given float32 images that are
 already normalised, as a `DataLoader` gives them; slidescreen is given 8-bit pixels, and normalises them itself. All
-ways take turns in one process.
+run in one process, and each takes turns with the plain loop at batch 32. Each row is printed as soon as it is known.
 """
 
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -20,9 +20,9 @@ import torch
 import typer
 from torch import Tensor
 
-from benchmarks.gpu_timing import Way, device_name, finished, ours, random_pixels, rate, rates, spread
+from benchmarks.gpu_timing import Way, device_name, finished, ours, random_pixels, rate, spread, turn_of
 from benchmarks.throughput import operations, resized
-from slidescreen.engine.gpu import LARGEST_BATCH, Execution, exact_float32
+from slidescreen.engine.gpu import Execution, exact_float32
 from slidescreen.engine.pytorch import choose_precision
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
@@ -31,7 +31,8 @@ from slidescreen.errors import memory_ran_out
 from slidescreen.models.checkpoints import load_network
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-_BASE = "plain loop, AMP, batch 32"
+_SECONDS = 0.5  # of a turn
+_MOST_PLAIN = 1024  # images that the plain loop is given, again and again
 
 
 @app.command()
@@ -61,30 +62,55 @@ def compare(model: Ensemble, device: torch.device, size: int, images: int, turns
     """Print the table of one image size."""
     images = min(images, max(64, images * 160 * 160 // size**2))
     pixels = random_pixels(images, size)
-    few = min(images, 2 * LARGEST_BATCH)
+    few = min(images, _MOST_PLAIN)
     loop = plain_loop(model, device, normalised(model, torch.from_numpy(pixels[:few])))
-    best = best_batch(loop, few)
-    _tell(f"the plain loop's best batch is {best}")
-    ways = [Way(_BASE, lambda place: loop(around(place, few)), 32)]
-    if best != 32:
-        ways += [Way(f"plain loop, AMP, batch {best}, its best", lambda place: loop(around(place, few)), best)]
-    chosen = choose_precision("auto", "cuda", model.validation.precisions) if device.type == "cuda" else "bf16"
-    for precision in dict.fromkeys(("fp32", chosen, "bf16", "fp16")):
-        ways.append(ours(f"slidescreen, {precision}", model, pixels, device, precision))
-    if device.type == "cuda":
-        ways.append(ours("slidescreen, fp16, CUDA graphs", model, pixels, device, "fp16", Execution(graphs=True)))
-    _tell("all networks are loaded")
-    found = rates(ways, images, turns, 0.5)
+
+    def plain(batch: int) -> Way:
+        return Way(f"plain loop, AMP, batch {batch}", lambda place: loop(around(place, few)), batch)
+
+    base = plain(32)
     flops = sum(operations(member.checkpoint.backbone, size) for member in model.members)
-    base, least = (statistics.median(found[way.name]) for way in (ways[0], ways[1 if best != 32 else 0]))
     print(f"{size} pixels, {turns} turns, {flops / 1e9:.2f} GFLOP an image\n")
-    print("| | images/s, median (range) | times plain, batch 32 | times plain, its best | of the matrix peak |")
-    print("| --- | ---: | ---: | ---: | ---: |")
-    for name, each in found.items():
-        middle = statistics.median(each)
-        share = f"{100 * middle * flops / peak:.1f}%"
-        print(f"| {name} | {spread(each)} | {middle / base:.1f} | {middle / least:.1f} | {share} |")
-    print(flush=True)
+    print("| | images/s, median (range) | times plain, batch 32, median (range) | of the matrix peak |")
+    print("| --- | ---: | ---: | ---: |", flush=True)
+    count = turn_of(base, images, _SECONDS)
+
+    def row(way: Way) -> float:
+        mine = turn_of(way, images, _SECONDS)
+        pairs = [(rate(base, count), rate(way, mine)) for _ in range(turns)]
+        found = [its for _, its in pairs]
+        times = [its / plain for plain, its in pairs]
+        middle = statistics.median(found)
+        print(f"| {way.name} | {spread(found)} | {spread(times, 1)} | {100 * middle * flops / peak:.1f}% |", flush=True)
+        return middle
+
+    def own(precision: str, execution: Execution = Execution()) -> float:
+        name = f"slidescreen, {precision}{' (auto)' * (precision == chosen)}{', CUDA graph' * execution.graphs}"
+        return row(ours(name, model, pixels, device, precision, execution))
+
+    slow = row(base)
+    chosen = choose_precision("auto", "cuda", model.validation.precisions) if device.type == "cuda" else ""
+    found = {precision: own(precision) for precision in dict.fromkeys(("fp16", "bf16", chosen or "bf16"))}
+    best = max([slow, *(row(plain(batch)) for batch in fitting(plain, few))])
+    if chosen != "fp32":
+        own("fp32")
+    if device.type == "cuda":
+        own("fp16", Execution(graphs=True))
+    told = ", ".join(f"{precision} {its / best:.1f}" for precision, its in found.items())
+    print(f"\nTimes the plain loop at its best batch: {told}\n", flush=True)
+
+
+def fitting(plain: Callable[[int], Way], images: int) -> Iterator[int]:
+    """The plain loop's larger batches for which memory suffices."""
+    for batch in (128, 256, 512):
+        try:
+            if batch <= images:
+                plain(batch).classify(slice(0, batch))
+                yield batch
+        except Exception as error:
+            if not memory_ran_out(error):
+                raise
+            return
 
 
 def _tell(what: str) -> None:
@@ -119,23 +145,6 @@ def plain_loop(model: Ensemble, device: torch.device, images: Tensor) -> Callabl
         return found
 
     return classify
-
-
-def best_batch(loop: Callable[[slice], object], images: int) -> int:
-    """The fastest of the batches that fit into memory."""
-    found: dict[int, float] = {}
-    size = 32
-    while size <= min(LARGEST_BATCH, images // 2):
-        try:
-            way = Way("", loop, size)
-            rate(way, size)
-            found[size] = max(rate(way, 2 * size) for _ in range(2))
-        except Exception as error:
-            if not memory_ran_out(error):
-                raise
-            break
-        size *= 2
-    return max(found, key=lambda each: found[each], default=32)
 
 
 def matrix_peak(device: torch.device) -> float:

@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from slidescreen.engine.gpu import AT_ONCE, Execution, GpuEngine, batch_on
+from slidescreen.engine.gpu import AT_ONCE, BATCH, Execution, load
 from slidescreen.engine.interface import MemberEngines
 from slidescreen.engine.options import for_each
-from slidescreen.engine.transfer import PixelTransfer
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.voting import Vote
 
@@ -22,44 +21,55 @@ Classify = Callable[[slice], object]
 
 @dataclass(frozen=True)
 class Way:
-    """A way to classify: it is given the place of a batch among the images."""
+    """A way to classify: it is given the place of a batch among the images.
+
+    Attributes:
+        name: in words.
+        classify: classifies a batch.
+        batch: its images.
+        threads: those that give batches at the same time, as long as the way is used: PyTorch chooses kernels anew for
+            each thread. None for the calling thread alone.
+    """
 
     name: str
     classify: Classify
     batch: int
-    at_once: int = 1
+    threads: ThreadPoolExecutor | None = None
 
 
 def rate(way: Way, images: int) -> float:
     """Images a second."""
     places = [slice(start, min(start + way.batch, images)) for start in range(0, images, way.batch)]
     started = time.perf_counter()
-    if way.at_once == 1:
+    if way.threads is None:
         for place in places:
             way.classify(place)
     else:
-        with ThreadPoolExecutor(way.at_once) as threads:
-            list(threads.map(way.classify, places))
+        list(way.threads.map(way.classify, places))
     return images / (time.perf_counter() - started)
 
 
-def rates(ways: Sequence[Way], images: int, turns: int, seconds: float = 1.0) -> dict[str, list[float]]:
-    """The rates of ways that take turns, each warm. A slow way is given fewer images."""
-    counts = {}
-    for way in ways:
-        rate(way, min(images, 2 * way.batch * way.at_once))
-        first = rate(way, min(images, 2 * way.batch * way.at_once))
-        counts[way.name] = min(images, max(way.batch * way.at_once, int(seconds * first) // way.batch * way.batch))
-    found: dict[str, list[float]] = {way.name: [] for way in ways}
-    for _ in range(turns):
-        for way in ways:
-            found[way.name].append(rate(way, counts[way.name]))
-    return found
+def turn_of(way: Way, images: int, seconds: float) -> int:
+    """The images of a turn: whole batches, for some seconds if there are so many. The way is warm afterwards."""
+
+    def whole(count: float) -> int:  # a part of a batch would be a new size, for which kernels are chosen anew
+        return min(images, max(1, int(min(count, images)) // way.batch) * way.batch)
+
+    few = whole(2 * way.batch * (1 if way.threads is None else AT_ONCE))
+    rate(way, few)
+    return max(few, whole(seconds * rate(way, few)))
 
 
-def spread(found: Sequence[float]) -> str:
+def rates(way: Way, images: int, turns: int, seconds: float = 0.3) -> list[float]:
+    """The rates of a way, warm."""
+    count = turn_of(way, images, seconds)
+    return [rate(way, count) for _ in range(turns)]
+
+
+def spread(found: Sequence[float], digits: int = 0) -> str:
     """The median and the range."""
-    return f"{statistics.median(found):.0f} ({min(found):.0f}–{max(found):.0f})"
+    middle, least, most = (f"{value:.{digits}f}" for value in (statistics.median(found), min(found), max(found)))
+    return f"{middle} ({least}–{most})"
 
 
 def random_pixels(images: int, size: int) -> NDArray[np.uint8]:
@@ -69,17 +79,12 @@ def random_pixels(images: int, size: int) -> NDArray[np.uint8]:
 
 def engines(
     model: Ensemble, device: torch.device, precision: str, execution: Execution = Execution(), batch: int | None = None
-) -> tuple[MemberEngines, int]:
-    """An ensemble's engines, and the batch that fits, or the one that was asked for."""
-    transfer, precisions = PixelTransfer(device), for_each(precision, len(model.members))
-    members = [
-        GpuEngine(member.path, device, its, transfer, execution)
-        for member, its in zip(model.members, precisions, strict=True)
-    ]
-    batch = batch or (batch_on(members, device) if device.type == "cuda" else 32)
-    for member in members:
-        member.settle(batch)
-    return MemberEngines(members, "", batch, AT_ONCE, arithmetics=precisions), batch
+) -> MemberEngines:
+    """An ensemble's engines for a GPU, for batches as a night has them, or of the size that was asked for."""
+    precisions = for_each(precision, len(model.members))
+    batch = batch or (BATCH if device.type == "cuda" else 32)
+    members, batch = load([member.path for member in model.members], device, precisions, execution, batch)
+    return MemberEngines(members, "", batch, AT_ONCE, arithmetics=precisions)
 
 
 def ours(
@@ -92,10 +97,11 @@ def ours(
     batch: int | None = None,
 ) -> Way:
     """slidescreen's own way, from pixels to votes, with the batches at once that a night has."""
-    members, batch = engines(model, device, precision, execution, batch)
-    vote = Vote(model, members)
+    members = engines(model, device, precision, execution, batch)
+    vote, size = Vote(model, members), members.batch_size
     copies = len(vote.preprocessings)
-    return Way(f"{name}, batch {batch}", lambda place: vote([pixels[place]] * copies), batch, AT_ONCE)
+    threads = ThreadPoolExecutor(members.at_once)
+    return Way(f"{name}, batch {size}", lambda place: vote([pixels[place]] * copies), size, threads)
 
 
 def finished(device: torch.device) -> float:
