@@ -98,8 +98,8 @@ class Command:
     """`slidescreen train` in a process of its own; what it says goes to a file."""
 
     def __init__(self, data: Path, out: Path, backbone: str) -> None:
-        self.state = out / "training-state.safetensors"
-        resume = ["--resume"] if self.state.exists() else []
+        begun = any(out.glob("*.safetensors"))  # or finished, and killed on its way out
+        resume = ["--resume"] if begun else []
         options = [
             "--image-size",
             "32",
