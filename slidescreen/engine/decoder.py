@@ -18,13 +18,13 @@ from typing import IO, Any
 
 import numpy as np
 
+from slidescreen.child_process import pipe_of, program_of, start_child
 from slidescreen.data.images import Pixels
 from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.loading import OUT_OF_MEMORY, DecodedImage, load
 
-# The child imports from the parent's path, never from the working folder, which may hold foreign modules.
-_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from slidescreen.engine.decoder import serve; serve()"
+_PROGRAM = program_of(__name__, "serve")
 _TRIES = 2  # the system may have killed the decoder for lack of memory, which is not the image's fault
 _GRACE = 30  # extra seconds after which a child without a parent ends itself while an image hangs
 
@@ -82,25 +82,17 @@ class Decoder:
             self._child.__exit__(None, None, None)
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        child = subprocess.Popen(
-            [sys.executable, "-I", "-B", "-c", _PROGRAM, *(str(Path(place).absolute()) for place in sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=None if os.environ.get("SLIDESCREEN_DEBUG") else subprocess.DEVNULL,  # decoders print warnings
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-            process_group=0,  # only the parent handles Ctrl-C
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # the same on Windows, which has other groups
-        )
+        child = start_child(_PROGRAM)
         try:
-            _send(_pipe(child.stdin), self._order)
-            _receive(_pipe(child.stdout))
+            _send(pipe_of(child.stdin), self._order)
+            _receive(pipe_of(child.stdout))
         except (EOFError, BrokenPipeError) as error:
             raise RuntimeError(f"the image decoder cannot be started: it {_cause(child.wait())}") from error
         return child
 
     def _ask(self, path: Path) -> DecodedImage:
-        _send(_pipe(self._child.stdin), os.fspath(path))
-        answers = _pipe(self._child.stdout)
+        _send(pipe_of(self._child.stdin), os.fspath(path))
+        answers = pipe_of(self._child.stdout)
         found = _receive(answers)
         pixels = []
         for shape in found["shapes"]:
@@ -172,11 +164,6 @@ def _fill(pipe: IO[bytes], room: memoryview) -> None:
         if not count:
             raise EOFError
         room = room[count:]
-
-
-def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
-    assert pipe is not None
-    return pipe
 
 
 def _cause(status: int) -> str:

@@ -2,12 +2,11 @@
 
 import contextlib
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import IO
 
+from slidescreen.child_process import pipe_of, program_of, start_child
 from slidescreen.data.slides import Slide
 from slidescreen.files.folder_fingerprint import order_of
 from slidescreen.runs.fingerprints import files_of, fingerprint_of
@@ -18,8 +17,7 @@ LEAST_IMAGES = 50_000
 NextFingerprint = Callable[[Slide], str]
 """Gives the fingerprint of a slide. To be called once for each slide, in their order."""
 
-# The child imports from the parent's path, never from the working folder, which may hold foreign modules.
-_PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from slidescreen.files.folder_fingerprint import serve; serve()"
+_PROGRAM = program_of("slidescreen.files.folder_fingerprint", "serve")
 _LENGTH = 64  # characters of a fingerprint
 # Bytes of orders on their way. With fewer the child waits while this process is busy.
 _IN_PIPE, _IN_BUFFER = 1 << 20, 1 << 18
@@ -33,10 +31,10 @@ def fingerprints_ahead(slides: Sequence[Slide]) -> Iterator[NextFingerprint]:
         with contextlib.suppress(OSError):
             child = _started(slides)
     del slides  # their names would take memory to the end
-    if child is None or child.stdout is None:
+    if child is None:
         yield fingerprint_of
         return
-    answers = child.stdout
+    answers = pipe_of(child.stdout)
     try:
         yield lambda slide: _next(answers) or fingerprint_of(slide)
         answers.close()
@@ -47,17 +45,8 @@ def fingerprints_ahead(slides: Sequence[Slide]) -> Iterator[NextFingerprint]:
 
 
 def _started(slides: Sequence[Slide]) -> "subprocess.Popen[bytes]":
-    child = subprocess.Popen(
-        [sys.executable, "-I", "-B", "-c", _PROGRAM, *(str(Path(place).absolute()) for place in sys.path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        bufsize=_IN_BUFFER,
-        pipesize=_IN_PIPE,  # where the system allows it
-        process_group=0,  # only the parent handles Ctrl-C
-        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # the same on Windows, which has other groups
-    )
-    threading.Thread(target=_order, args=(child.stdin, slides), name="looking ahead", daemon=True).start()
+    child = start_child(_PROGRAM, buffer=_IN_BUFFER, pipe=_IN_PIPE)
+    threading.Thread(target=_order, args=(pipe_of(child.stdin), slides), name="looking ahead", daemon=True).start()
     return child
 
 
