@@ -70,6 +70,16 @@ def build_small(_backbone: str, n_types: int, drop_rate: float = 0.0, _drop_path
 SMALL = replace(OPTIONS, epochs=3, learning_rate=0.05, drop_rate=0.3, augmentation=Augmentation(colour=0.0, focus=0.0))
 
 
+def table(folder: Path, rows: list[tuple[str, str]]) -> Path:
+    """A drawn cell for each (label, split)."""
+    folder.mkdir()
+    for number in range(len(rows)):
+        draw_cell(number, (40, 40)).save(folder / f"{number}.png")
+    lines = [f"{number}.png,{label},{split}" for number, (label, split) in enumerate(rows)]
+    (folder / "labels.csv").write_text("\n".join(["file,label,split", *lines]) + "\n")
+    return folder / "labels.csv"
+
+
 def labelled(folder: Path, extra: str = "", count: int = 30) -> Path:
     """Cells of three types in a table, every fifth for validation."""
     folder.mkdir()

@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import draw_cell
 from hypothesis import given
 from hypothesis import strategies as st
-from small_training import SMALL, Silent, build_small, request
+from small_training import SMALL, Silent, build_small, request, table
 from torch.nn import functional
 
 from slidescreen import cells
@@ -81,15 +80,6 @@ def test_a_network_learns_only_group_labels_that_tell_its_types_apart(
     types: tuple[str, ...], groups: tuple[str, ...]
 ) -> None:
     assert taught_labels(types) == (*types, *groups)
-
-
-def table(folder: Path, rows: list[tuple[str, str]]) -> Path:
-    folder.mkdir()
-    for number in range(len(rows)):
-        draw_cell(number, (40, 40)).save(folder / f"{number}.png")
-    lines = [f"{number}.png,{label},{split}" for number, (label, split) in enumerate(rows)]
-    (folder / "labels.csv").write_text("\n".join(["file,label,split", *lines]) + "\n")
-    return folder / "labels.csv"
 
 
 @pytest.fixture

@@ -8,23 +8,13 @@ import pytest
 from conftest import draw_cell
 from hypothesis import given
 from hypothesis import strategies as st
-from small_training import OPTIONS, SMALL, TYPES, Silent, build_small, labelled, request
+from small_training import OPTIONS, SMALL, TYPES, Silent, build_small, labelled, request, table
 
 from slidescreen.errors import InputError
 from slidescreen.training import learner
 from slidescreen.training.dataset import in_batches
 from slidescreen.training.options import Recipe
 from slidescreen.training.session import run_training
-
-
-def table(folder: Path, rows: list[tuple[str, str]]) -> Path:
-    """A drawn cell for each (label, split)."""
-    folder.mkdir()
-    for number in range(len(rows)):
-        draw_cell(number, (40, 40)).save(folder / f"{number}.png")
-    lines = [f"{number}.png,{label},{split}" for number, (label, split) in enumerate(rows)]
-    (folder / "labels.csv").write_text("\n".join(["file,label,split", *lines]) + "\n")
-    return folder / "labels.csv"
 
 
 @given(st.integers(0, 100), st.integers(2, 40))
