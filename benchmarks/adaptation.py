@@ -37,9 +37,9 @@ from slidescreen.ensembles.location import default_ensemble
 from slidescreen.ensembles.member_predictions import MemberPredictions
 from slidescreen.models.last_layer import last_layer
 
-_LEAST = 15  # cells of a type, or it is not tested
+LEAST = 15  # cells of a type, or it is not tested
 _TESTED = 100  # cells of a type at most
-_RULES = LabelRules(frozenset({"plasma_cell", "normal_unspecified"}), groups=frozenset({cells.UNSPECIFIED_BLAST}))
+RULES = LabelRules(frozenset({"plasma_cell", "normal_unspecified"}), groups=frozenset({cells.UNSPECIFIED_BLAST}))
 NORMAL = ("neutrophil", "eosinophil", "basophil", "monocyte", "lymphocyte")
 Places = NDArray[np.int64]
 
@@ -143,9 +143,9 @@ def _laboratory(
 ) -> tuple[Laboratory, dict[int, list[Draw]]]:
     """A laboratory's cells, as far as a draw or the blasts need them, and the draws."""
     types = storage.load(folder).cell_types
-    images = [i for i in read_labelled(data, _RULES) if i.source == source]
+    images = [i for i in read_labelled(data, RULES) if i.source == source]
     kinds = np.asarray([types.index(i.label) if i.label in types else -1 for i in images])
-    tested = [kind for kind in range(len(types)) if (kinds == kind).sum() >= _LEAST]
+    tested = [kind for kind in range(len(types)) if (kinds == kind).sum() >= LEAST]
     found = {size: [drawn(kinds, tested, size, seed) for seed in range(draws)] for size in {*sizes, 20}}
     blasts = np.isin([image.label for image in images], [*cells.BLASTS, cells.UNSPECIFIED_BLAST])
     needed = np.unique(

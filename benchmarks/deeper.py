@@ -21,14 +21,13 @@ import typer
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.adaptation import NORMAL, Draw, Laboratory, Places, drawn, looked_at
+from benchmarks.adaptation import LEAST, NORMAL, RULES, Draw, Laboratory, Places, drawn, looked_at
 from benchmarks.verdict import EnsembleOption
 from slidescreen import cells
 from slidescreen.building import crossfit
 from slidescreen.building.new_layer import learn
 from slidescreen.building.turned import turned
 from slidescreen.data.images import decode, prepare, read_bytes
-from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import read_labelled
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.location import default_ensemble
@@ -36,8 +35,7 @@ from slidescreen.models.checkpoints import load_network
 from slidescreen.models.last_layer import LastLayer
 from slidescreen.models.member import Member
 
-_FOREIGN = ("plasma_cell", "normal_unspecified")
-_LEAST, _COUNT, _VIEWS = 15, 20, 4
+_COUNT, _VIEWS = 20, 4
 _KEPT = 4  # blocks that stay as they are
 _BATCH, _RATE, _DECAY = 32, 3e-4, 1e-4
 Floats = NDArray[np.float64]
@@ -74,17 +72,17 @@ def main(
         blasts = _found_blasts(laboratory)
         asked = np.concatenate([draw.asked, blasts])
         trunk = _seen(laboratory.old.members[network], laboratory, draw.taught, asked)
-        for signed, chosen, kind in _settings(laboratory, draw, left_out, len(blasts) > _LEAST):
+        for signed, chosen, kind in _settings(laboratory, draw, left_out, len(blasts) > LEAST):
             found = _called(laboratory, network, trunk, draw.taught, chosen, asked, steps)
             for question, shares in _answers(laboratory, found, draw, kind):
                 print(f"| {source} | {signed} | {question} | {' | '.join(f'{s:.3f}' for s in shares)} |", flush=True)
 
 
 def _laboratory(folder: Path, data: Path, source: str) -> tuple[Laboratory, Draw]:
-    images = [i for i in read_labelled(data, LabelRules(frozenset(_FOREIGN), group_kept=True)) if i.source == source]
+    images = [i for i in read_labelled(data, RULES) if i.source == source]
     types = storage.load(folder).cell_types
     kinds = np.asarray([types.index(i.label) if i.label in types else -1 for i in images])
-    tested = [kind for kind in range(len(types)) if (kinds == kind).sum() >= _LEAST]
+    tested = [kind for kind in range(len(types)) if (kinds == kind).sum() >= LEAST]
     draw = drawn(kinds, tested, _COUNT, 0)
     blasts = np.flatnonzero([image.label in (*cells.BLASTS, cells.UNSPECIFIED_BLAST) for image in images])
     needed = np.unique(np.concatenate([draw.taught, draw.asked, blasts]))
