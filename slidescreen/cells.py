@@ -165,7 +165,9 @@ def resolve(name: str) -> str | None:
 
 def group_label(name: str) -> str | None:
     """The label of `GROUP_LABELS` that an alias means. None if it means a cell type, or if it is unknown."""
-    found = resolve(name) or {normalised(UNSPECIFIED_NORMAL): UNSPECIFIED_NORMAL}.get(normalised(name))
+    found = resolve(name)
+    if found is None and normalised(name) == normalised(UNSPECIFIED_NORMAL):
+        return UNSPECIFIED_NORMAL
     return found if found in GROUP_LABELS else None
 
 

@@ -179,7 +179,7 @@ def _gains(gain: PairedDifference) -> bool:
 
 def _meant_by(label: str) -> tuple[str, ...]:
     """The types that a label may mean."""
-    return cells.BLASTS if label == cells.UNSPECIFIED_BLAST else (label,)
+    return cells.GROUP_LABELS.get(label, (label,))
 
 
 def _with_new_layers(

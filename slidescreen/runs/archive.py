@@ -60,8 +60,8 @@ def read_archive(folder: Path) -> Run:
     """
     found = []
     for path in sorted(_records(folder)):
-        finished = read_finished(path)
-        if finished is None or not finished.is_whole():
+        finished = read_finished(path, whole=True)
+        if finished is None:
             raise InputError(f"{printable(path)} is damaged: move it away, and give the same command again")
         found.append(finished)
     slides = _named_apart(found)
