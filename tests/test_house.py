@@ -128,5 +128,5 @@ def test_the_steps_of_a_night_are_described_in_their_order() -> None:
     calls = (node for node in ast.walk(night) if isinstance(node, ast.Call))
     named = sorted((call.lineno, call.func.id) for call in calls if isinstance(call.func, ast.Name))
     last = {name: line for line, name in named}
-    assert len(steps) == 11
+    assert len(steps) == 10
     assert steps == sorted(steps, key=lambda step: last[step])

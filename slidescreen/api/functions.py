@@ -15,6 +15,7 @@ from slidescreen.exchange.options import ExportOptions, export_options
 from slidescreen.reporting.page_cells import PageCells
 from slidescreen.reporting.terminal import RunDisplay
 from slidescreen.runs import night, saved_run
+from slidescreen.runs.found_slides import find_slides
 from slidescreen.runs.monitoring import RunObserver
 from slidescreen.runs.options import ClassifyOptions, default_out
 from slidescreen.screening.results import SlideResult
@@ -132,8 +133,8 @@ def classify(
             None if codes is None else Path(codes),
         ),
     )
-    with _observer(progress) as observer:
-        run = night.classify_folder(options, storage.load(options.ensemble), observer)
+    with find_slides(options) as found, _observer(progress) as observer:
+        run = night.classify_folder(options, storage.load(options.ensemble), observer, found)
     return ScreenedRun(options.out, run)
 
 

@@ -246,14 +246,17 @@ def classify(
         page_cells=page_cells,
         ray=ray,
     )
-    from slidescreen.ensembles import storage
-    from slidescreen.output import echo
-    from slidescreen.reporting.terminal import RunDisplay, run_to_dict
-    from slidescreen.reporting.worklist import show_run
-    from slidescreen.runs import night
+    from slidescreen.runs.found_slides import find_slides
 
-    with RunDisplay(quiet, verbose) as display:
-        run = night.classify_folder(options, storage.load(options.ensemble), display)
+    with find_slides(options) as found:  # before the other modules are imported, which takes longer
+        from slidescreen.ensembles import storage
+        from slidescreen.output import echo
+        from slidescreen.reporting.terminal import RunDisplay, run_to_dict
+        from slidescreen.reporting.worklist import show_run
+        from slidescreen.runs import night
+
+        with RunDisplay(quiet, verbose) as display:
+            run = night.classify_folder(options, storage.load(options.ensemble), display, found)
     if output is Format.JSON:
         echo(json.dumps(run_to_dict(run)))
     elif not quiet:

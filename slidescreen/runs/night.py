@@ -14,13 +14,13 @@ from slidescreen.files.writing import printable
 from slidescreen.interruptible import interruptibly
 from slidescreen.runs.classification import classify
 from slidescreen.runs.export_watch import ExportWatch
-from slidescreen.runs.fingerprints_ahead import fingerprints_ahead
+from slidescreen.runs.found_slides import FoundSlides
 from slidescreen.runs.ledger import Ledger
 from slidescreen.runs.loading import Loading
 from slidescreen.runs.monitoring import Monitor, RunObserver
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.planning import Plan, outdated, recall
-from slidescreen.runs.preparation import choose_engine, find_slides, prepared_folder
+from slidescreen.runs.preparation import choose_engine, prepared_folder
 from slidescreen.runs.quality_control import add_to_history, compare_with_history, new_slides
 from slidescreen.runs.ray_cluster import joined_cluster
 from slidescreen.runs.record import RunSetup, describe, with_troubles, write_record, write_worklist
@@ -28,8 +28,10 @@ from slidescreen.runs.result_export import export_night
 from slidescreen.screening.results import Run, SlideResult, judge
 
 
-def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunObserver) -> Run:
-    """Classify the slides in a folder and write the run's files.
+def classify_folder(
+    options: ClassifyOptions, ensemble: Ensemble, display: RunObserver, found_slides: FoundSlides
+) -> Run:
+    """Classify the slides that `find_slides` found, and write the run's files.
 
     An interrupted run keeps its finished slides: its files are written with them before the interrupt is raised, and
     the same command continues the run.
@@ -44,11 +46,10 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
     started, out = datetime.now(UTC), options.out
     exporter = Exporter(options.export) if options.export else None
     contexts = blood_contexts(options.orders) if options.orders else {}
-    found = find_slides(options)
+    found = found_slides.take()
     configuration = choose_engine(options, ensemble)
     uses_gpu = configuration.device is Device.CUDA
     with (
-        fingerprints_ahead(() if options.force else found.slides) as next_fingerprint,
         joined_cluster(options.ray, options.engine.threads, uses_gpu) as cluster,
         prepared_folder(options, display) as folder,
         Loading(ensemble, configuration, options, folder.monitor.note) as loading,
@@ -58,7 +59,7 @@ def classify_folder(options: ClassifyOptions, ensemble: Ensemble, display: RunOb
         exports = ExportWatch(options.settle, out, found.slides)
         if cluster is None and _is_any_new(found.slides, ledger, exports):
             loading.begin()  # recalling thousands of slides takes as long
-        plan = recall(options, found, ledger, exports, monitor, next_fingerprint)
+        plan = recall(options, found, ledger, exports, monitor, found_slides.next_fingerprint)
         del found  # hundreds of thousands of names
         classification = classify(plan.remaining, ensemble, configuration, options, monitor, loading, cluster)
         setup = RunSetup(

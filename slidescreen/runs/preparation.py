@@ -1,4 +1,4 @@
-"""A run's first steps: find its slides, choose its engine, and reserve its folder."""
+"""Prepare a run: choose its engine, and reserve its folder."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from slidescreen.data.correction_table import Correction
-from slidescreen.data.slides import Survey, no_slides, survey
 from slidescreen.engine.configuration import configure
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.engine.options import for_each
@@ -15,10 +14,9 @@ from slidescreen.errors import InputError
 from slidescreen.files.damaged import set_aside
 from slidescreen.files.file_system import in_words, missing_features
 from slidescreen.files.locking import locked
-from slidescreen.files.run_files import EXPORT, STATUS
+from slidescreen.files.run_files import STATUS
 from slidescreen.files.writing import make_folder, printable, sweep
-from slidescreen.interruptible import interruptibly
-from slidescreen.runs.earlier_run import had_slides_of, identity_of, in_the_way
+from slidescreen.runs.earlier_run import identity_of, in_the_way
 from slidescreen.runs.monitoring import Monitor, RunObserver, monitored
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.review_store import REVIEWS, read_reviews
@@ -39,19 +37,6 @@ class PreparedFolder:
     identity: str
     reviews: Sequence[Correction]
     missing_features: tuple[str, ...]
-
-
-def find_slides(options: ClassifyOptions) -> Survey:
-    """The slides of the input. There may be none if an earlier run into the same folder had some. Nothing is written.
-
-    Raises:
-        InputError: there are no slides, the input cannot be read, or the output folder is not allowed.
-    """
-    found = interruptibly(lambda: survey(options.path, options.slide_depth))
-    _check_places(options)
-    if not found.slides and not had_slides_of(options.out, options.path):
-        raise no_slides(options.path, found)
-    return found
 
 
 def choose_engine(options: ClassifyOptions, ensemble: Ensemble) -> EngineConfiguration:
@@ -93,18 +78,6 @@ def _reviews(out: Path, monitor: Monitor) -> list[Correction]:
         with monitor.side_file(out / REVIEWS):
             monitor.warn(f"{error}; kept as {set_aside(out / REVIEWS).name}, reviews in it do not count")
         return []
-
-
-def _check_places(options: ClassifyOptions) -> None:
-    path, out = options.path.resolve(), options.out.resolve()
-    exported = options.out / EXPORT if options.export else None
-    named = (("out", out), ("log-file", options.log_file), ("history", options.history), ("export", exported))
-    for option, place in named:
-        if place is not None and place.resolve().is_relative_to(path):
-            raise InputError(f"--{option} must not lie inside {printable(options.path)}: the input is never written to")
-    if out.exists() and not out.is_dir():
-        raise InputError(f"{printable(options.out)} is a file; --out must be a folder")
-    in_the_way(options.out, options.path, options.overwrite)
 
 
 def _clear_way(options: ClassifyOptions, monitor: Monitor) -> None:

@@ -28,13 +28,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory, ensemble_folder: Path) -> P
     from slidescreen.ensembles import storage
     from slidescreen.reporting.terminal import RunDisplay
     from slidescreen.runs import night
+    from slidescreen.runs.found_slides import find_slides
     from slidescreen.runs.options import ClassifyOptions
 
     root = tmp_path_factory.mktemp("run")
     write_cells(root / "night" / "S", 4)
     (root / "night" / "S" / "bad.jpg").touch()
     request = ClassifyOptions(root / "night", root / "run", ensemble_folder)
-    night.classify_folder(request, storage.load(ensemble_folder), RunDisplay(quiet=True))
+    with find_slides(request) as found:
+        night.classify_folder(request, storage.load(ensemble_folder), RunDisplay(quiet=True), found)
     shutil.rmtree(root / "run" / ".finished")  # a run that was copied elsewhere has none
     return root / "run"
 
