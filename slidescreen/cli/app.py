@@ -1,6 +1,7 @@
 """The program and its subcommands; signals, errors and exit codes."""
 
 import atexit
+import gc
 import os
 import signal
 import sys
@@ -78,12 +79,16 @@ def run() -> None:
         for problem in output.problems():
             output.say("warning", problem)
             code = code or ExitCode.SOME_UNREADABLE
-    atexit.register(_heed_no_signal)
+    atexit.register(_leave_quickly)
     sys.exit(int(code))
 
 
-def _heed_no_signal() -> None:
-    """Ignore signals while libraries shut down, for a second or two. The work is done, and the exit code stands."""
+def _leave_quickly() -> None:
+    """Ignore signals while libraries shut down, for a second or two. The work is done, and the exit code stands.
+
+    Python does not search all objects for cycles a last time. After thousands of slides that took 0.2 s.
+    """
+    gc.freeze()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
 
