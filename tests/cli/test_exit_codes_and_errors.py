@@ -170,13 +170,12 @@ def test_a_terminated_run_keeps_what_was_finished_and_goes_on(ensemble_folder: P
 
 
 SLOW_TO_LEAVE = """
-import os, time
+import atexit, os, time
 from slidescreen.cli import main
-class Library:
-    def __del__(self, write=os.write, sleep=time.sleep):
-        write(1, b"leaving\\n")
-        sleep(0.5)
-library = Library()
+def leave():
+    os.write(1, b"leaving\\n")
+    time.sleep(0.5)
+atexit.register(leave)
 main()
 """
 
