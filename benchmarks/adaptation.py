@@ -30,6 +30,7 @@ from slidescreen.building.validation import calibrate
 from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.engine.configuration import configure
+from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.engine.options import Device, EngineOptions
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
@@ -184,7 +185,7 @@ def looked_at(folder: Path, images: Sequence[LabelledImage], taught: Places) -> 
 
 
 def _look(
-    old: Ensemble, configuration: pooled.EngineConfiguration, images: Sequence[LabelledImage], views: int
+    old: Ensemble, configuration: EngineConfiguration, images: Sequence[LabelledImage], views: int
 ) -> pooled.Looked:
     with tempfile.TemporaryDirectory() as scratch:
         note: Callable[[str], None] = partial(print, flush=True)

@@ -14,11 +14,12 @@ from benchmarks.by_source import images_of
 from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.exactness import agreement, macro_f1
 from slidescreen.engine.interface import EngineConfiguration
+from slidescreen.engine.options import Device, EngineKind
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.location import default_ensemble
 from slidescreen.ensembles.member_predictions import MemberPredictions, predict
 
-REFERENCE = EngineConfiguration("pytorch", "cpu", "fp32")
+REFERENCE = EngineConfiguration(EngineKind.PYTORCH, Device.CPU, "fp32")
 
 
 def main(
@@ -44,7 +45,7 @@ def main(
     for precision in precisions.split(","):
         found = agreement(
             exact,
-            model.combine(by(EngineConfiguration("openvino", "cpu", precision)).members),
+            model.combine(by(EngineConfiguration(EngineKind.OPENVINO, Device.CPU, precision)).members),
             expected.truth,
             [image.slide for image in images],
             model.cell_types,

@@ -139,7 +139,7 @@ def _decisive(predictions: Predictions) -> Iterator[str]:
     """For blasts and IG: the slide without which the correlation changes most, and r without it."""
     level = slide_level(predictions)
     for each in level.agreements if level is not None else ():
-        if each.name in cells.GROUPS:
+        if level is not None and each.name in cells.GROUPS:
             sides = np.asarray([each.true, each.measured])
             found = np.asarray([np.corrcoef(np.delete(sides, at, axis=1))[0, 1] for at in range(sides.shape[1])])
             at = int(np.nanargmax(np.abs(np.arctanh(found) - np.arctanh(each.correlation.pearson))))

@@ -21,6 +21,7 @@ from slidescreen.data.labels import LabelledImage
 from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.interface import EngineConfiguration
+from slidescreen.engine.options import Device, EngineKind
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.location import default_ensemble
 
@@ -47,7 +48,7 @@ def main(
     """Accuracy on images whose background, or cell, was exchanged."""
     model = storage.load(ensemble or default_ensemble())
     images = images_of(model, data, split, leave_out)
-    engines = load_engines(model.members, EngineConfiguration("openvino", "cpu", "fp32"))
+    engines = load_engines(model.members, EngineConfiguration(EngineKind.OPENVINO, Device.CPU, "fp32"))
     truth = np.asarray([model.cell_types.index(image.label) for image in images])
     donors = _donors(images, seed)
     called: dict[str, list[NDArray[np.int64]]] = {name: [] for name in SHOWN}

@@ -25,7 +25,7 @@ def cameras(
     """The share of other cells from the cameras of a type that are called that type."""
     cells = pd.concat([pd.read_csv(path, keep_default_na=False) for path in predictions])
     chances = cells.filter(regex="^p_")
-    cells["forced"] = chances.idxmax(axis=1).str.removeprefix("p_")
+    cells["forced"] = chances.idxmax(axis=1).astype(str).str.removeprefix("p_")
     print(f"| cells | called {cell_type} | every cell called |")
     print("| --- | ---: | ---: |")
     others = cells[cells.truth != cell_type]

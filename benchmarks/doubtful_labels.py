@@ -30,6 +30,7 @@ from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import LabelledImage, read_labels
 from slidescreen.data.splits import folds_of
 from slidescreen.ensembles import storage
+from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.location import default_ensemble
 
 _FOREIGN = ("plasma_cell", "promonocyte", "normal_unspecified", "blast")  # no single type of ours
@@ -97,7 +98,7 @@ def main(
             writer.writerows(rows)
 
 
-def _read(data: Path, shipped: "storage.Ensemble", features: Path | None) -> Labelled:
+def _read(data: Path, shipped: Ensemble, features: Path | None) -> Labelled:
     there = {row["label"] for row in read_table(data, ("file", "label")).rows}
     labels = read_labels(data, LabelRules(frozenset(there.intersection(_FOREIGN))))
     everything = sorted((*labels.images, *labels.left_out), key=lambda image: image.line)

@@ -48,8 +48,8 @@ def sheet(cells: Sequence[Image.Image], count: int, side: int = 90, gap: int = 0
     whole = count * (side + gap) + gap
     image = Image.new("RGB", (whole, whole), "white")
     for number in range(count**2):
-        place = tuple(gap + each * (side + gap) for each in divmod(number, count))
-        image.paste(cells[number % len(cells)].resize((side, side)), place)
+        left, top = (gap + each * (side + gap) for each in divmod(number, count))
+        image.paste(cells[number % len(cells)].resize((side, side)), (left, top))
     return image
 
 

@@ -35,6 +35,7 @@ from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.data.splits import chosen
 from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.interface import Engine, EngineConfiguration
+from slidescreen.engine.options import Device, EngineKind
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.cascade import decided_from, find_gate, may_decide
 from slidescreen.ensembles.ensemble import Ensemble
@@ -191,7 +192,9 @@ def _looked(
     """Classify images with each member in float32 and in 8-bit integers; `seconds` an image by precision and member."""
     engines: dict[str, Sequence[Engine]] = {
         precision: load_engines(
-            model.members, EngineConfiguration("openvino", "cpu", precision), threads=1 if seconds is not None else None
+            model.members,
+            EngineConfiguration(EngineKind.OPENVINO, Device.CPU, precision),
+            threads=1 if seconds is not None else None,
         ).members
         for precision in ("fp32", "int8")
     }

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.verdict import read
 from slidescreen.statistics import clustered_tables, clusters, rates
-from slidescreen.statistics.bootstrap import scalar_statistic
+from slidescreen.statistics.bootstrap import ScalarStatistic, scalar_statistic
 
 SLIDES = (2, 3, 4, 6, 12, 24)
 _FREQUENCIES = np.asarray([0.40, 0.25, 0.12, 0.08, 0.06, 0.04, 0.03, 0.02])
@@ -30,7 +30,7 @@ _ACCURACIES = np.asarray([0.93, 0.90, 0.85, 0.80, 0.75, 0.90, 0.70, 0.80])
 _TYPES = len(_FREQUENCIES)
 _MIXED = 12.0  # of the Dirichlet distribution of a slide's composition
 _ALIKE = 0.5  # correlation of a slide's effect between two types, and between two models
-_STATISTICS = ("accuracy", "macro_f1")
+_STATISTICS: tuple[ScalarStatistic, ...] = ("accuracy", "macro_f1")
 _RESAMPLES = 400
 _SPREAD_OF_SIZES = 0.8  # of the logarithm
 
@@ -125,7 +125,7 @@ def _simulate(
             limits = clustered_tables.statistic_limits(tables[0], name)
             if limits.note != clusters.TOO_FEW:
                 p = clustered_tables.paired_difference(truth, first, second, _TYPES, name, slide).p
-                _add(ours[number], (limits.low, limits.high), expected, p < 0.05)
+                _add(ours[number], (limits.low, limits.high), expected, bool(p < 0.05))
     return ours, theirs
 
 
@@ -133,7 +133,7 @@ def _resample(
     tally: Tally,
     tables: Sequence[clustered_tables.SlideTables],
     weights: NDArray[np.int64],
-    name: str,
+    name: ScalarStatistic,
     expected: float,
 ) -> None:
     """Percentile limits and p of resampled slides."""
@@ -141,7 +141,7 @@ def _resample(
     first, second = (score(np.tensordot(weights, each.counts, axes=1)) for each in tables)
     smaller = min(np.count_nonzero(first <= second), np.count_nonzero(first >= second))
     low, high = np.quantile(first, (0.025, 0.975))
-    _add(tally, (float(low), float(high)), expected, 2 * (1 + smaller) / (_RESAMPLES + 1) < 0.05)
+    _add(tally, (float(low), float(high)), expected, bool(2 * (1 + smaller) / (_RESAMPLES + 1) < 0.05))
 
 
 def _add(tally: Tally, limits: tuple[float, float], expected: float, found: bool) -> None:

@@ -65,7 +65,7 @@ def main(
 
 def contents(slides: Path, most: int) -> Iterator[bytes]:
     """The readable images of some slides, each once."""
-    seen = set()
+    seen: set[bytes] = set()
     for image in (image for slide in discover(slides) for image in slide.images):
         try:
             content = read_bytes(image.path)

@@ -28,7 +28,7 @@ from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.engine.decoder import Decoder
 from slidescreen.engine.devices import usable_threads
 from slidescreen.engine.gpu import exact_float32
-from slidescreen.engine.readers import Readers
+from slidescreen.engine.readers import Readers, Task
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.location import default_ensemble
 
@@ -71,7 +71,8 @@ def by_processes(files: Sequence[bytes], wanted: Preprocessing, workers: int, im
         try:
             for task in [readers.submit(paths[0]) for _ in range(4 * workers)]:  # each process has started
                 readers.wait(task)
-            started, ahead = time.perf_counter(), deque()
+            ahead: deque[Task] = deque()
+            started = time.perf_counter()
             for number in range(images):
                 ahead.append(readers.submit(paths[number % len(paths)]))
                 if len(ahead) > 8 * workers:

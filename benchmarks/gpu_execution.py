@@ -19,6 +19,7 @@ import typer
 
 from benchmarks.gpu_timing import Way, engines, finished, ours, random_pixels, rates, spread
 from benchmarks.throughput import resized
+from slidescreen.data.images import Pixels
 from slidescreen.engine.gpu import BATCH, Execution, exact_float32
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
@@ -109,7 +110,7 @@ def kernels(device: DeviceOption = "cuda", size: SizeOption = 160, images: Image
 
 def timed(
     model: Ensemble,
-    pixels: object,
+    pixels: Pixels,
     device: torch.device,
     precision: str,
     execution: Execution,
@@ -132,7 +133,7 @@ def timed(
     return way, finished(device) - started
 
 
-def networks_alone(model: Ensemble, pixels: object, device: torch.device, batch: int) -> None:
+def networks_alone(model: Ensemble, pixels: Pixels, device: torch.device, batch: int) -> None:
     """The networks without the vote and the familiarity that the processor computes."""
     loaded = engines(model, device, "fp16", batch=batch)
     way = Way(

@@ -42,7 +42,7 @@ def main(
     with tempfile.TemporaryDirectory() as name:
         folders = {count: night(Path(name) / f"night{count}", files, count, cells) for count in counts}
         few, many = folders[counts[0]], folders[counts[-1]]
-        ways = [(few, "auto", None), (many, "auto", None)]
+        ways: list[tuple[Path, str, int | None]] = [(few, "auto", None), (many, "auto", None)]
         narrow = "fp16" if device == "cuda" else "auto"
         ways += [(many, narrow, workers) for workers in (cores, cores * 3 // 2)]
         for folder, precision, workers in ways:

@@ -62,8 +62,8 @@ def main(
     for name in names:
         for who, found in _ways(abroad[abroad.source == name], before, out / name, torch.device(device)):
             rows.setdefault(who, []).append(found)
-    for who, found in rows.items():
-        _show(who, names, found)
+    for who, counted in rows.items():
+        _show(who, names, counted)
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -138,7 +138,7 @@ def _mean(values: NDArray[Any]) -> float:
 
 def _show(who: str, names: list[str], rows: list[dict[str, float]]) -> None:
     table = pd.DataFrame(rows, index=names)
-    print(f"\n{who}:\n\n| left out | " + " | ".join(table) + " |\n| --- |" + " ---: |" * table.shape[1])
+    print(f"\n{who}:\n\n| left out | " + " | ".join(table.columns) + " |\n| --- |" + " ---: |" * table.shape[1])
     for name, row in table.iterrows():
         print(f"| {name} | {row.iloc[0]:.0f} | " + " | ".join(_number(value) for value in row.iloc[1:]) + " |")
     print("| mean | | " + " | ".join(_number(value) for value in table.iloc[:, 1:].mean()) + " |")

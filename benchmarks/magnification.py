@@ -17,6 +17,7 @@ from benchmarks.by_source import images_of, show
 from slidescreen.data.images import decode, prepare, read_bytes
 from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.interface import EngineConfiguration
+from slidescreen.engine.options import Device, EngineKind
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.location import default_ensemble
 
@@ -34,7 +35,7 @@ def main(
     """Accuracy at several magnifications."""
     model = storage.load(ensemble or default_ensemble())
     images = images_of(model, data, split, leave_out)[::every]
-    engines = load_engines(model.members, EngineConfiguration("openvino", "cpu", "fp32"))
+    engines = load_engines(model.members, EngineConfiguration(EngineKind.OPENVINO, Device.CPU, "fp32"))
     truth = np.asarray([model.cell_types.index(image.label) for image in images])
     factors = [float(text) for text in enlargements.split(",")]
     called: dict[float, list[NDArray[np.int64]]] = {factor: [] for factor in factors}

@@ -19,7 +19,7 @@ from torchvision import transforms
 NAMES = {"efficientnet_b1": "efficientnet_b1", "efficientnetv2_b2": "tf_efficientnetv2_b2"}
 
 
-class Cells(Dataset):
+class Cells(Dataset[torch.Tensor]):
     """The images of a folder."""
 
     def __init__(self, folder: Path, size: int) -> None:
@@ -36,7 +36,8 @@ class Cells(Dataset):
         return len(self.paths)
 
     def __getitem__(self, position: int) -> torch.Tensor:
-        return self.transform(Image.open(self.paths[position]).convert("RGB"))
+        image: torch.Tensor = self.transform(Image.open(self.paths[position]).convert("RGB"))
+        return image
 
 
 def main(folder: Path, weights: Path, batch: int, tamed: bool) -> None:
@@ -45,7 +46,7 @@ def main(folder: Path, weights: Path, batch: int, tamed: bool) -> None:
 
         keep_memory()
     described = json.loads((weights / "ensemble.json").read_text())
-    total = None
+    total = torch.zeros(())
     for member in described["members"]:
         from slidescreen.models.checkpoints import read_checkpoint
 
@@ -64,7 +65,7 @@ def main(folder: Path, weights: Path, batch: int, tamed: bool) -> None:
                     images = images.contiguous(memory_format=torch.channels_last)
                 found.append(network(images).softmax(1))
         voted = member["weight"] * torch.cat(found)
-        total = voted if total is None else total + voted
+        total = total + voted
     with Path("cells.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         for path, row in zip(data.paths, total.tolist(), strict=True):

@@ -17,7 +17,7 @@ from torchvision import transforms
 from benchmarks.plain_loop import NAMES
 
 
-class Labelled(Dataset):
+class Labelled(Dataset[tuple[torch.Tensor, int]]):
     """The images of a table."""
 
     def __init__(self, table: Path, size: int) -> None:
@@ -59,7 +59,7 @@ def main(table: Path, backbone: str, size: int, epochs: int, tamed: bool) -> Non
         for images, labels in DataLoader(data, batch_size=32, shuffle=True, num_workers=2):
             optimizer.zero_grad()
             loss = torch.nn.functional.cross_entropy(network(images.contiguous(memory_format=layout)), labels)
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
 
 

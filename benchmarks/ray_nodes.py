@@ -18,7 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -63,8 +63,8 @@ def cluster(nodes: int) -> Iterator[str | None]:
         return
     from ray.cluster_utils import Cluster
 
-    options = {"num_cpus": 1, "object_store_memory": _STORE}
-    started = Cluster(initialize_head=True, head_node_args={**options, "include_dashboard": False})
+    options: dict[str, Any] = {"num_cpus": 1, "object_store_memory": _STORE}
+    started: Any = Cluster(initialize_head=True, head_node_args={**options, "include_dashboard": False})
     for _ in range(nodes - 1):
         started.add_node(**options)
     try:

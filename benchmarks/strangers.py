@@ -15,6 +15,7 @@ from slidescreen.data.calls import Status
 from slidescreen.data.slides import CellImage, Slide
 from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.interface import EngineConfiguration
+from slidescreen.engine.options import Device, EngineKind
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.location import default_ensemble
 from slidescreen.ensembles.pipeline import Pipeline
@@ -35,7 +36,9 @@ def main(
     for label in labels:
         paths = [data.parent / row["file"] for row in rows if row["label"] == label]
         slides.append(Slide(label, data.parent, tuple(CellImage(path, path.name) for path in paths)))
-    pipeline = Pipeline(model, load_engines(model.members, EngineConfiguration("openvino", "cpu", "fp32")), None, 2)
+    pipeline = Pipeline(
+        model, load_engines(model.members, EngineConfiguration(EngineKind.OPENVINO, Device.CPU, "fp32")), None, 2
+    )
     print("| cells | unidentified | called a blast | called an immature granulocyte | most often called |")
     print("| --- | ---: | ---: | ---: | --- |")
     for slide, calls in pipeline.run(slides):

@@ -30,7 +30,7 @@ from slidescreen.data.images import decode, prepare, read_bytes
 from slidescreen.data.slides import discover
 from slidescreen.engine.configuration import configure, load_engines
 from slidescreen.engine.interface import EngineConfiguration
-from slidescreen.engine.options import EngineOptions
+from slidescreen.engine.options import Device, EngineKind, EngineOptions
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.location import default_ensemble
 from slidescreen.ensembles.voting import Vote
@@ -109,16 +109,18 @@ def stages(
         rows = [("read and decode", statistics.median(decoding))]
         peak = _matrix_peak()
         print(machine(), f"{len(decoded)} images, one thread.\n", sep="\n")
-        engines = load_engines(model.members, EngineConfiguration("openvino", "cpu", "fp32"), threads=1).members
+        engines = load_engines(
+            model.members, EngineConfiguration(EngineKind.OPENVINO, Device.CPU, "fp32"), threads=1
+        ).members
         limits = {}
         for member, engine in zip(model.members, engines, strict=True):
             backbone, size = member.checkpoint.backbone, member.checkpoint.preprocessing.image_size
-            pixels, seconds = [], []
+            pixels, times = [], []
             for image in decoded:
                 started = time.perf_counter()
                 pixels.append(prepare(image, member.checkpoint.preprocessing))
-                seconds.append(time.perf_counter() - started)
-            rows.append((f"resize to {size} px, white balance", statistics.median(seconds)))
+                times.append(time.perf_counter() - started)
+            rows.append((f"resize to {size} px, white balance", statistics.median(times)))
             started = time.perf_counter()
             engine.probabilities(np.stack(pixels))
             name = f"{backbone}, fp32"
@@ -228,7 +230,7 @@ def _plain(folder: Path, weights: Path) -> dict[str, list[str]]:
 
 def _options(precision: str) -> EngineOptions:
     fast = precision == "fast"
-    return EngineOptions("cpu", "openvino", "auto" if fast else precision, fast=fast)
+    return EngineOptions(Device.CPU, EngineKind.OPENVINO, "auto" if fast else precision, fast=fast)
 
 
 def _command(folder: Path, weights: Path, engine: str, precision: str) -> list[str]:

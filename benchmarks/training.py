@@ -11,6 +11,7 @@ import random
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -54,7 +55,7 @@ def _compare(folder: Path, backbone: str, size: int, images: int, repeats: int) 
         arguments = [str(folder / "plain.csv"), backbone, str(size), str(epochs), str(tamed)]
         return [sys.executable, "-m", "benchmarks.plain_training", *arguments]
 
-    ways = {
+    ways: dict[str, Callable[[int], list[str]]] = {
         "slidescreen train": ours,
         "plain loop, channels_last, allocator tamed": lambda epochs: plain(epochs, tamed=True),
         "plain loop": lambda epochs: plain(epochs, tamed=False),

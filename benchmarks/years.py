@@ -33,7 +33,6 @@ from slidescreen.engine.options import EngineOptions
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.runs.ledger import Ledger
-from slidescreen.screening import slide_record
 from slidescreen.screening.results import SlideResult, judge
 from slidescreen.screening.thresholds import default_thresholds
 
@@ -103,8 +102,6 @@ def make_earlier(source: Path, out: Path, count: int, cells: int, present: bool)
     pool.mkdir(parents=True)
     pictures = [Path(shutil.copy2(picture, pool)) for picture in DRAWN]
     digests = [hashlib.sha256(picture.read_bytes()).hexdigest() for picture in pictures]
-    sound = slide_record.write_text
-    slide_record.write_text = lambda path, text: path.write_text(text)  # thousands of records need not be on the disk
     for number in range(count):
         folder = source / f"earlier-{number:05d}"
         images = tuple(CellImage(folder / f"cell_{cell:03d}.jpg", f"cell_{cell:03d}.jpg") for cell in range(cells))
@@ -116,10 +113,12 @@ def make_earlier(source: Path, out: Path, count: int, cells: int, present: bool)
         model = models[number % _MODELS]
         calls = tuple(replace(call, digest=digests[picture]) for call, picture in zip(model.calls, chosen, strict=True))
         named = replace(model, differential=replace(model.differential, slide=folder.name), calls=calls, folder=folder)
-        with patch("slidescreen.runs.ledger.datetime") as clock:
+        with (  # thousands of records need not be on the disk at once
+            patch("slidescreen.screening.slide_record.write_text", Path.write_text),
+            patch("slidescreen.runs.ledger.datetime") as clock,
+        ):
             clock.now.return_value = datetime.now(UTC) - timedelta(days=1 + number // _A_DAY)
             ledger.keep(Slide(folder.name, folder, images, folder.name), named)
-    slide_record.write_text = sound
 
 
 def _models(ensemble: Ensemble, cells: int) -> Iterator[SlideResult]:
