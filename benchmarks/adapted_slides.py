@@ -3,7 +3,7 @@
     python -m benchmarks.adapted_slides labs.csv --source raabin
 
 Whole slides of the laboratory are signed until there are enough cells. The laboratory's other slides come later. Cells
-of other laboratories are dealt into slides of twenty.
+of other laboratories are dealt into slides of twenty, or as many as `--of` says.
 """
 
 import os
@@ -28,7 +28,6 @@ from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.ensembles.location import default_ensemble
 from slidescreen.screening.unfamiliar_cells import LEAST_CELLS
 
-_OF_A_SLIDE = 20
 _MOST_SLIDES = 10  # of another laboratory: enough to see whether its slides are told
 
 
@@ -37,6 +36,7 @@ def main(
     ensemble: EnsembleOption = None,
     source: Annotated[str, typer.Option(help="The laboratory that is adapted to.")] = "raabin",
     count: Annotated[int, typer.Option("--cells", help="Signed cells.")] = 2000,
+    of: Annotated[int, typer.Option(help="Cells of a slide of another laboratory.")] = 20,
 ) -> None:
     """Seconds for an adaptation, and the share of unfamiliar slides before and after it."""
     images = read_labelled(
@@ -54,7 +54,7 @@ def main(
         seconds, busy = time.perf_counter() - started, sum(os.times()[:2]) - used
         print(f"\n{len(signed)} signed cells: {seconds:.0f} s, {busy:.0f} s of processor time\n")
         print("| slides | how many | unfamiliar, as shipped | adapted |\n| --- | ---: | ---: | ---: |")
-        for name, slides in _asked(images, source, later):
+        for name, slides in _asked(images, source, later, of):
             for number, slide in enumerate(slides):
                 for image in slide:
                     _copy(image.path, folder / name / f"S{number:03d}")
@@ -74,7 +74,7 @@ def _parted(images: Sequence[LabelledImage], count: int) -> tuple[list[LabelledI
 
 
 def _asked(
-    images: Sequence[LabelledImage], source: str, later: Sequence[LabelledImage]
+    images: Sequence[LabelledImage], source: str, later: Sequence[LabelledImage], of: int
 ) -> Iterator[tuple[str, list[list[LabelledImage]]]]:
     by_slide = defaultdict(list)
     for image in later:
@@ -83,8 +83,8 @@ def _asked(
     for name in sorted({image.source for image in images} - {source}):
         own = [image for image in images if image.source == name and image.label in (*cells.CELL_TYPES, "blast")]
         order = np.random.default_rng(0).permutation(len(own)).tolist()
-        slides = [[own[place] for place in order[s : s + _OF_A_SLIDE]] for s in range(0, len(own), _OF_A_SLIDE)]
-        yield name, [slide for slide in slides if len(slide) == _OF_A_SLIDE][:_MOST_SLIDES]
+        slides = [[own[place] for place in order[s : s + of]] for s in range(0, len(own), of)]
+        yield name, [slide for slide in slides if len(slide) == of][:_MOST_SLIDES]
 
 
 def _copy(image: Path, folder: Path) -> None:
