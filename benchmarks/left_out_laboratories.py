@@ -30,10 +30,10 @@ from slidescreen.data.images import decode, prepare, read_bytes
 from slidescreen.models.backbones import BACKBONES, Backbone
 from slidescreen.models.checkpoints import load_network
 
-_LABORATORIES = ("raabin", "rvpbs", "bcisc", "bm_pathbites", "taleqani")
+LABORATORIES = ("raabin", "rvpbs", "bcisc", "bm_pathbites", "taleqani")
 _NORMAL = ("neutrophil", "eosinophil", "basophil", "monocyte", "lymphocyte")
 _UNNAMED_NORMAL = "normal_unspecified"
-_SHARES = {Backbone.EFFICIENTNET_B1: 0.4, Backbone.EFFICIENTNETV2_B2: 0.6}
+SHARES = {Backbone.EFFICIENTNET_B1: 0.4, Backbone.EFFICIENTNETV2_B2: 0.6}
 _BATCH = 64
 Floats = NDArray[np.float64]
 
@@ -53,8 +53,8 @@ def main(
     device: Annotated[str, typer.Option(help="cpu or cuda, to call the cells.")] = "cpu",
 ) -> None:
     """Train without each laboratory in turn, and print how its cells are called."""
-    home, abroad = _read(data), _read(others)
-    names = laboratory or list(_LABORATORIES)
+    home, abroad = read(data), read(others)
+    names = laboratory or list(LABORATORIES)
     if training:
         for name in names:
             _train(home, abroad, name, out / name / backbone, ["--backbone", backbone, *training])
@@ -66,7 +66,7 @@ def main(
         _show(who, names, counted)
 
 
-def _read(path: Path) -> pd.DataFrame:
+def read(path: Path) -> pd.DataFrame:
     table = pd.read_csv(path, dtype=str, keep_default_na=False)
     table["file"] = [str((path.parent / name).absolute()) for name in table["file"]]
     return table
@@ -94,10 +94,10 @@ def _ways(
             path = (folder / backbone if folder == trained else folder) / f"{backbone}.safetensors"
             if path.exists():
                 probabilities = _probabilities(path, table.file.tolist(), device)
-                yield f"{BACKBONES[backbone]}, {when}", _figures(table, probabilities)
-                votes.append(_SHARES[backbone] * probabilities)
+                yield f"{BACKBONES[backbone]}, {when}", figures(table, probabilities)
+                votes.append(SHARES[backbone] * probabilities)
         if len(votes) == len(Backbone):
-            yield f"the vote, {when}", _figures(table, sum(votes[1:], votes[0]))
+            yield f"the vote, {when}", figures(table, sum(votes[1:], votes[0]))
 
 
 @torch.inference_mode()
@@ -115,7 +115,7 @@ def _probabilities(path: Path, files: list[str], device: torch.device) -> Floats
     return np.concatenate(found)
 
 
-def _figures(table: pd.DataFrame, probabilities: Floats) -> dict[str, float]:
+def figures(table: pd.DataFrame, probabilities: Floats) -> dict[str, float]:
     called = np.asarray(cells.CELL_TYPES)[probabilities.argmax(1)]
     labels: NDArray[Any] = np.asarray([cells.resolve(label) or label for label in table.label])
     known, normal = np.isin(labels, cells.CELL_TYPES), np.isin(labels, _NORMAL)
