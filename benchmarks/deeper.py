@@ -2,9 +2,10 @@
 
     python -m benchmarks.deeper labs.csv --sources rvpbs
 
-One network learns from 20 cells of each type: all types, all but one, or normal types alone. Three ways are compared:
+Networks learn from 20 cells of each type: all types, all but one, or normal types alone. Three ways are compared:
 the network as shipped, a new last layer, and blocks from the fifth on with a new last layer. Both ways to learn have
-the same targets, which leave unsigned types their whole old probability. Every cell is called.
+the same targets, which leave unsigned types their whole old probability. Each network is asked alone, and two or more
+vote too. Every cell is called.
 """
 
 import copy
@@ -30,6 +31,7 @@ from slidescreen.building.turned import turned
 from slidescreen.data.images import decode, prepare, read_bytes
 from slidescreen.data.labels import read_labelled
 from slidescreen.ensembles import storage
+from slidescreen.ensembles.ensemble import Ensemble, vote
 from slidescreen.ensembles.location import default_ensemble
 from slidescreen.models.checkpoints import load_network
 from slidescreen.models.last_layer import LastLayer
@@ -61,21 +63,34 @@ def main(
     ensemble: EnsembleOption = None,
     sources: Annotated[str, typer.Option(help="Joined by commas.")] = "raabin,rvpbs,bcisc,bm_pathbites",
     left_out: Annotated[str, typer.Option(help="Types to leave out in turn, joined by commas; all if empty.")] = "",
-    network: Annotated[int, typer.Option(help="The ensemble's member, from 0.")] = 0,
+    networks: Annotated[str, typer.Option(help="The ensemble's members, from 0, joined by commas.")] = "0",
     steps: int = 50,
 ) -> None:
     """Accuracy, recall of types left out, and blasts found, by what the network learns."""
-    print("| laboratory | signed | what is asked | as shipped | new last layer | later blocks too |")
-    print("| --- | --- | --- | ---: | ---: | ---: |")
+    members = [int(number) for number in networks.split(",")]
+    print("| laboratory | signed | what is asked | network | as shipped | new last layer | later blocks too |")
+    print("| --- | --- | --- | --- | ---: | ---: | ---: |")
     for source in sources.split(","):
         laboratory, draw = _laboratory(ensemble or default_ensemble(), data, source)
         blasts = _found_blasts(laboratory)
         asked = np.concatenate([draw.asked, blasts])
-        trunk = _seen(laboratory.old.members[network], laboratory, draw.taught, asked)
+        trunks = {n: _seen(laboratory.old.members[n], laboratory, draw.taught, asked) for n in members}
         for signed, chosen, kind in _settings(laboratory, draw, left_out, len(blasts) > LEAST):
-            found = _called(laboratory, network, trunk, draw.taught, chosen, asked, steps)
-            for question, shares in _answers(laboratory, found, draw, kind):
-                print(f"| {source} | {signed} | {question} | {' | '.join(f'{s:.3f}' for s in shares)} |", flush=True)
+            given = {n: _asked(laboratory, n, trunks[n], draw.taught, chosen, asked, steps) for n in members}
+            for name, ways in _with_vote(laboratory.old, given).items():
+                for question, shares in _answers(laboratory, [way.argmax(axis=1) for way in ways], draw, kind):
+                    row = (source, signed, question, name, *(f"{share:.3f}" for share in shares))
+                    print(f"| {' | '.join(row)} |", flush=True)
+
+
+def _with_vote(old: Ensemble, given: dict[int, tuple[Floats, ...]]) -> dict[str, tuple[Floats, ...]]:
+    """The probabilities (A, K) of each way by network, and those of the networks' vote."""
+    names = {old.members[number].checkpoint.backbone: ways for number, ways in given.items()}
+    if len(given) == 1:
+        return names
+    weights = [old.members[number].weight for number in given]
+    voted = tuple(vote(members, weights, old.rule) for members in zip(*given.values(), strict=True))
+    return {**names, "vote": voted}
 
 
 def _laboratory(folder: Path, data: Path, source: str) -> tuple[Laboratory, Draw]:
@@ -126,7 +141,7 @@ def _answers(
         yield f"recall of {types[int(kind)]}", [float((called == truth)[truth == kind].mean()) for called in cut]
 
 
-def _called(
+def _asked(
     laboratory: Laboratory,
     network: int,
     trunk: Trunk,
@@ -134,8 +149,8 @@ def _called(
     chosen: NDArray[np.bool_],
     asked: Places,
     steps: int,
-) -> tuple[Places, Places, Places]:
-    """The calls (A,) of the network as shipped, with a new last layer, and with new later blocks too."""
+) -> tuple[Floats, ...]:
+    """The probabilities (A, K) of the network as shipped, with a new last layer, and with new later blocks too."""
     known, seen = laboratory.known[network], laboratory.cells.seen[network]
     own = laboratory.cells.where(taught[chosen])
     guard = crossfit.guards(laboratory.cells.cell_types, 1.0)
@@ -145,7 +160,7 @@ def _called(
     targets = left + (1 - left.sum(axis=1, keepdims=True)) * own.allowed
     deep = _deepened(trunk, trunk.taught[torch.from_numpy(chosen)], targets, own.kinds, layer, steps)
     features = seen.features[asked]
-    return seen.logits[asked, 0].argmax(axis=1), layer.logits(features).argmax(axis=1), deep
+    return tuple(scipy.special.softmax(each, axis=1) for each in (seen.logits[asked, 0], layer.logits(features), deep))
 
 
 def _seen(member: Member, laboratory: Laboratory, taught: Places, asked: Places) -> Trunk:
@@ -170,8 +185,8 @@ def _seen(member: Member, laboratory: Laboratory, taught: Places, asked: Places)
         return Trunk(network, kept(taught, _VIEWS), kept(asked, 0)[:, 0])
 
 
-def _deepened(trunk: Trunk, maps: Tensor, targets: Floats, kinds: Places, layer: LastLayer, steps: int) -> Places:
-    """The calls (A,) after learning. Normalisation statistics stay as they are."""
+def _deepened(trunk: Trunk, maps: Tensor, targets: Floats, kinds: Places, layer: LastLayer, steps: int) -> Floats:
+    """The logits (A, K) after learning. Normalisation statistics stay as they are."""
     torch.manual_seed(0)
     network = copy.deepcopy(trunk.network)
     head = network.get_classifier()
@@ -200,7 +215,7 @@ def _deepened(trunk: Trunk, maps: Tensor, targets: Floats, kinds: Places, layer:
         torch.autograd.backward(loss)
         optimiser.step()
     with torch.no_grad():
-        return torch.cat([_logits(network, part) for part in torch.split(trunk.asked, 64)]).argmax(1).numpy()
+        return torch.cat([_logits(network, part) for part in torch.split(trunk.asked, 64)]).double().numpy()
 
 
 def _logits(network: Any, maps: Tensor) -> Tensor:
