@@ -64,6 +64,26 @@ def earlier_slides(out: Path) -> frozenset[str]:
         return frozenset()
 
 
+def last_places(out: Path, source: Path) -> dict[str, str]:
+    """The slides of the last run of this source into a folder: for each name, the place of its folder below the source.
+
+    Places that are not UTF-8 cannot be told from a record, and are left out.
+    """
+    try:
+        info = read_json(out / RECORD)
+        if info["input"] != printable(source.resolve()):
+            return {}
+        folders = {str(entry["slide"]): Path(entry["folder"]) for entry in info["slides"]}
+    except (DamagedError, OSError, KeyError, TypeError):
+        return {}
+    root = source.resolve()
+    return {
+        name: folder.relative_to(root).as_posix()
+        for name, folder in folders.items()
+        if folder.is_relative_to(root) and "\ufffd" not in str(folder)
+    }
+
+
 def identity_of(out: Path, source: Path) -> str:
     """The identity of a folder's run, by which corrections find it: from the record, or else a new one.
 

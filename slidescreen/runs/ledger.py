@@ -5,7 +5,7 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,12 +53,14 @@ class Ledger:
         self._states: dict[str, tuple[str, tuple[str, ...]]] = {}  # the states of images before they are read
         self.damaged: list[str] = []
         """Damaged records, by their slides' names if known; they are set aside."""
+        self.same: set[str] = set()
+        """Names of the slides that were recorded again, and still have all images of their earlier record."""
         sweep(self.folder)
         self._adopt_old_records()
 
-    def has_record(self, slide: Slide) -> bool:
-        """Whether there is a record of a slide, of whatever state."""
-        return self._path(slide.place).exists()
+    def has_record(self, place: str) -> bool:
+        """Whether there is a record of the slide in this place, of whatever state."""
+        return self._path(place).exists()
 
     def recall(self, slide: Slide, fingerprint: str | None = None) -> SlideResult | None:
         """The result of a finished slide; None if the slide is new, has changed, or was called by another ensemble.
@@ -96,7 +98,9 @@ class Ledger:
     def _make_room(self, slide: Slide, images: Collection[str]) -> None:
         """A slide replaces its own record; a record that also holds other images moves into the archive."""
         before = self._finished(slide)
-        if before is not None and not _contents(before) <= {*images, ""}:
+        if before is not None and _contents(before) <= {*images, ""}:
+            self.same.add(slide.name)
+        elif before is not None:
             put_away(before, self.folder.parent)
         self._path(slide.place).with_suffix(PICTURES).unlink(missing_ok=True)  # the images may be others now
 
@@ -163,10 +167,10 @@ class Ledger:
                 return finished
         return None
 
-    def archived(self, slides: Sequence[Slide]) -> list[Slide]:
-        """The slides whose only record is in the archive."""
-        stems = archived_stems(self.folder.parent) if slides else frozenset()
-        return [s for s in slides if self._path(s.place).stem in stems and not self._path(s.place).exists()]
+    def archived(self, places: Collection[str]) -> frozenset[str]:
+        """The places of slides whose only record is in the archive."""
+        stems = archived_stems(self.folder.parent) if places else frozenset()
+        return frozenset(p for p in places if self._path(p).stem in stems and not self._path(p).exists())
 
     def others(self, places: Collection[str]) -> Iterator[FinishedSlide]:
         """The records of finished slides in other places, by their names."""

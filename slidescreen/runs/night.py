@@ -15,6 +15,7 @@ from slidescreen.interruptible import interruptibly
 from slidescreen.runs.classification import classify
 from slidescreen.runs.export_watch import ExportWatch
 from slidescreen.runs.found_slides import FoundSlides
+from slidescreen.runs.known_orders import earlier_contexts
 from slidescreen.runs.ledger import Ledger
 from slidescreen.runs.loading import Loading
 from slidescreen.runs.monitoring import Monitor, RunObserver
@@ -72,9 +73,15 @@ def classify_folder(
             folder.identity,
             folder.reviews,
             contexts,
+            earlier_contexts(options.out, options.path),
             folder.missing_features,
+            plan.lost,
         )
         results, waiting = dict(plan.known), [slide.name for slide in plan.waiting]
+
+        def described(drift: Sequence[str] = ()) -> Run:
+            return describe(setup, results, waiting, {*plan.known, *ledger.same}, monitor.speed(), drift)
+
         try:
             for slide, calls in classification.calls:
                 if exports.has_changed(slide):
@@ -88,16 +95,14 @@ def classify_folder(
             night = new_slides(started, results)
             control = compare_with_history(options, night, ensemble.validation.usual, monitor)
             run = write_worklist(
-                describe(setup, results, waiting, monitor.speed(), control.drift),
+                described(control.drift),
                 out,
                 monitor,
                 page_cells=options.page_cells,
                 charts=control.charts,
             )
         except KeyboardInterrupt:
-            run = write_worklist(
-                describe(setup, results, waiting, monitor.speed()), out, monitor, True, options.page_cells
-            )
+            run = write_worklist(described(), out, monitor, True, options.page_cells)
             write_record(run, out, monitor)
             raise
         add_to_history(options, night, monitor)
@@ -112,7 +117,7 @@ def classify_folder(
 
 def _is_any_new(slides: Sequence[Slide], ledger: Ledger, exports: ExportWatch) -> bool:
     """Whether a slide was never classified, and seems to wait for nothing."""
-    new = (slide for slide in slides if slide.images and not ledger.has_record(slide))
+    new = (slide for slide in slides if slide.images and not ledger.has_record(slide.place))
     return interruptibly(lambda: any(not exports.is_fresh(slide) for slide in new))
 
 

@@ -9,6 +9,7 @@ from slidescreen.runs.earlier_run import earlier_slides
 from slidescreen.runs.export_watch import ExportWatch
 from slidescreen.runs.fingerprints_ahead import NextFingerprint
 from slidescreen.runs.ledger import Ledger
+from slidescreen.runs.lost_slides import keep_tables, lost_slides
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.retention import archive_long_gone
@@ -32,6 +33,7 @@ class Plan:
         remaining: the slides to classify.
         found: the present slides, without images. Empty folders of archived slides count as skipped.
         earlier: names of the slides in the last complete run.
+        lost: names of slides of the last run of which neither images nor a whole record are left.
     """
 
     unchanged: int
@@ -41,6 +43,7 @@ class Plan:
     remaining: Sequence[Slide]
     found: Survey
     earlier: frozenset[str]
+    lost: Sequence[str]
 
 
 def recall(
@@ -67,6 +70,12 @@ def recall(
         monitor.note(f"export not finished, left for the next run: {names}")
     if ledger.damaged:
         monitor.warn(f"set aside damaged records of finished slides: {', '.join(ledger.damaged)}")
+    if plan.lost:
+        kept = ", ".join(keep_tables(options.out))
+        monitor.warn(
+            f"no longer in the worklist, because neither images nor a whole record are left: {', '.join(plan.lost)}"
+            + (f"; the last run's files are kept as {kept}" if kept else "")
+        )
     return plan
 
 
@@ -91,12 +100,15 @@ def _plan(
     if not options.force:
         gone += with_fewer_images(ledger, left)
     staying = archive_long_gone(gone, options.out, options.keep, note)
-    archived = ledger.archived([slide for slide in slides if not slide.images and slide not in waiting])
+    empty = [slide for slide in slides if not slide.images and slide not in waiting]
+    in_archive = ledger.archived([slide.place for slide in empty])
+    archived = [slide for slide in empty if slide.place in in_archive]
     known |= {result.name: result for result in (each.result(ledger) for each in staying)}
     earlier = earlier_slides(options.out)
     known = {name: replace(result, new=result.new and name not in earlier) for name, result in known.items()}
     remaining = [slide for slide in _but(left, gone) if slide not in archived]
-    return Plan(unchanged, known, staying, waiting, remaining, found.without(archived).in_short(), earlier)
+    lost = lost_slides(ledger, slides, options.out, options.path)
+    return Plan(unchanged, known, staying, waiting, remaining, found.without(archived).in_short(), earlier, lost)
 
 
 def outdated(ledger: Ledger, waiting: Sequence[Slide]) -> dict[str, SlideResult]:

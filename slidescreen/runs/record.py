@@ -4,7 +4,7 @@ import json
 import math
 import os
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import wait
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,10 +24,11 @@ from slidescreen.reporting.page import render_run
 from slidescreen.reporting.page_cells import PageCells
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
+from slidescreen.runs.known_orders import joined, orders_record
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.review_store import with_reviews
-from slidescreen.screening.blood_context import BloodContext, in_context, slides_of_one_patient
+from slidescreen.screening.blood_context import BloodContext, in_context
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in, reviews_in
 from slidescreen.statistics.control_charts import ControlChart
@@ -49,8 +50,10 @@ class RunSetup:
         found: the slides found, and the entries passed over.
         identity: the run's identity, by `identity_of`.
         reviews: stored reviews of cells of earlier runs into the same folder.
-        contexts: patient and leukocyte count of each slide, from the orders.
+        contexts: patient and leukocyte count of each slide, from this run's orders.
+        earlier_contexts: the same from earlier runs' orders. Patients are told apart, but not named.
         missing_features: features that the run folder's file system lacks.
+        lost: slides of the last run of which neither images nor a record are left.
     """
 
     options: ClassifyOptions
@@ -62,13 +65,16 @@ class RunSetup:
     identity: str
     reviews: Sequence[Correction] = ()
     contexts: Mapping[str, BloodContext] = field(default_factory=dict)
+    earlier_contexts: Mapping[str, BloodContext] = field(default_factory=dict)
     missing_features: Sequence[str] = ()
+    lost: Sequence[str] = ()
 
 
 def describe(
     setup: RunSetup,
     results: Mapping[str, SlideResult],
     waiting: Sequence[str],
+    same: Collection[str],
     speed: float | None,
     drift: Sequence[str] = (),
 ) -> Run:
@@ -78,11 +84,13 @@ def describe(
         setup: the run's setup.
         results: the results by slide name.
         waiting: names of the slides that are left to the next run.
+        same: names of the slides with the images that they had in an earlier run.
         speed: images per second; None without images.
         drift: differences from earlier runs, in words.
     """
     slides = with_reviews([results[name] for name in sorted(results)], setup.reviews)
-    slides = in_context(slides, setup.contexts) if setup.contexts else slides
+    contexts = joined(setup.contexts, setup.earlier_contexts, same)
+    slides = in_context(slides, contexts) if contexts else slides
     missing = [slide.name for slide in setup.found.slides if slide.name not in results and slide.name not in waiting]
     finished = datetime.now(UTC)
     info: dict[str, Any] = {
@@ -100,11 +108,12 @@ def describe(
         "counts": {"slides": len(slides), **count_images(slides)},
         "unfinished_slides": missing,
         "waiting_slides": list(waiting),
+        "lost_slides": list(setup.lost),
         "drift": list(drift),
         "share_lacks": list(setup.missing_features),
         **setup.found.to_record(),
         **_slides_record(slides, finished),
-        **patients_record(slides, setup.contexts),
+        **orders_record(slides, contexts),
     }
     return Run(slides, setup.ensemble.cell_types, info)
 
@@ -178,12 +187,6 @@ def _slides_record(slides: Sequence[SlideResult], finished: datetime) -> dict[st
             for slide in slides
         ],
     }
-
-
-def patients_record(slides: Sequence[SlideResult], contexts: Mapping[str, BloodContext]) -> dict[str, Any]:
-    """The slides of each patient, in the form for `run.json`; empty if no two slides share one. No patient is named."""
-    found = slides_of_one_patient(slides, contexts)
-    return {"same_patient": found} if found else {}
 
 
 def _versions() -> dict[str, str]:

@@ -19,8 +19,8 @@ from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs.archive import is_archive
 from slidescreen.runs.corrected_images import checked_corrections
+from slidescreen.runs.known_orders import contexts_in, joined, orders_record, without_orders
 from slidescreen.runs.night_charts import saved_charts
-from slidescreen.runs.record import patients_record
 from slidescreen.runs.review_store import home_of, read_reviews, reviewed_run, write_reviews
 from slidescreen.runs.saved_run import read_run
 from slidescreen.screening.blood_context import BloodContext, in_context
@@ -79,10 +79,10 @@ def correct(
         return read_run(folder)  # calls are read from the table, which has changed
 
 
-def _in_context(run: Run, contexts: Mapping[str, BloodContext]) -> Run:
+def _in_context(run: Run, ordered: Mapping[str, BloodContext]) -> Run:
+    contexts = joined(ordered, contexts_in(run.info), {slide.name for slide in run.slides})
     slides = in_context(run.slides, contexts)
-    info = {name: value for name, value in run.info.items() if name != "same_patient"}
-    return replace(run, slides=slides, info={**info, **patients_record(slides, contexts)})
+    return replace(run, slides=slides, info={**without_orders(run.info), **orders_record(slides, contexts)})
 
 
 def _write_all(run: Run, folder: Path, page_cells: PageCells = PageCells.ALL) -> Run:

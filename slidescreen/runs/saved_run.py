@@ -15,6 +15,7 @@ from slidescreen.reporting.remarks import contradictory_reports
 from slidescreen.reporting.tables import read_differentials
 from slidescreen.runs.archive import is_archive, read_archive
 from slidescreen.runs.earlier_run import identity_in
+from slidescreen.runs.known_orders import contexts_in
 from slidescreen.runs.review_store import home_of, read_reviews, reviewed_run
 from slidescreen.screening.differential import Differential
 from slidescreen.screening.results import Run, SlideResult
@@ -88,7 +89,8 @@ def _checked(info: Any) -> dict[str, Any]:
         raise TypeError("same_patient is not what a run writes")
     if any(not isinstance(text, str) for name in _SENTENCES for text in info.get(name, ())):
         raise ValueError("a remark is not text")
-    contradictory_reports(info)  # this and the next line raise errors about damaged parts
+    contexts_in(info)
+    contradictory_reports(info)  # this and the lines beside it raise errors about damaged parts
     sentences(info.get("passed_over", {}), 1)
     return info
 

@@ -87,9 +87,10 @@ class Run:
         return len({slide.new for slide in self.slides}) > 1
 
     def has_failures(self) -> bool:
-        """Whether an image, a folder or a file of the run could not be read or written, or a slide had no images."""
+        """Whether an image, a folder or a file of the run could not be read or written, a slide had no images, or an
+        earlier result was lost."""
         unread = any(slide.failures or Flag.NO_IMAGES in slide.finding.flags for slide in self.slides)
-        return unread or bool(self.info.get("unwritten_files"))
+        return unread or bool(self.info.get("unwritten_files") or self.info.get("lost_slides"))
 
 
 def judge(slide: Slide, calls: tuple[Call, ...], ensemble: Ensemble, thresholds: Thresholds) -> SlideResult:
