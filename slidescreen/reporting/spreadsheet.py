@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from slidescreen.data.delimited import read_table
+from slidescreen.files.run_files import fallback_names_of
 from slidescreen.files.writing import write_whole
 from slidescreen.reporting.tables import to_csv
 
@@ -37,7 +38,11 @@ def write_spreadsheets(folder: Path) -> list[Path]:
         InputError: a table cannot be read.
         OutputError: a copy cannot be written.
     """
-    return [_write_copy(folder / f"{name}.csv", folder / f"{name}.spreadsheet.csv") for name in _TABLES]
+    other_names = fallback_names_of(folder)
+    return [
+        _write_copy(folder / other_names.get(f"{name}.csv", f"{name}.csv"), folder / f"{name}.spreadsheet.csv")
+        for name in _TABLES
+    ]
 
 
 def _write_copy(source: Path, target: Path) -> Path:

@@ -1,6 +1,7 @@
 """Copies of a run's tables for spreadsheets."""
 
 import csv
+import json
 from datetime import date
 from pathlib import Path
 
@@ -35,6 +36,16 @@ def folder(tmp_path: Path) -> Path:
     write_cells(tmp_path / "cells.csv", slides, cells.CELL_TYPES)
     write_differentials(tmp_path / "differential.csv", slides)
     return tmp_path
+
+
+def test_the_copy_is_of_the_table_that_lies_under_a_second_name(folder: Path) -> None:
+    """While a spreadsheet shows a table on Windows, a night writes beside it."""
+    (folder / "cells.csv").rename(folder / "cells.new.csv")
+    (folder / "cells.csv").write_text((folder / "cells.new.csv").read_text().replace("monocyte", "basophil"))
+    (folder / "run.json").write_text(json.dumps({"written_beside": {"cells.csv": "cells.new.csv"}}))
+    write_spreadsheets(folder)
+    copied = [row["cell_type"] for row in rows(folder / "cells.spreadsheet.csv")]
+    assert copied == ["monocyte", ""] * len(SLIDES)
 
 
 def rows(path: Path) -> list[dict[str, str]]:
