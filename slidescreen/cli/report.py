@@ -172,6 +172,10 @@ def report(
     from slidescreen.runs import assessment
 
     if assessment.is_plain_run(request):
+        if out is not None and uncertain is None:
+            raise InputError(
+                "--out is for evaluations, --export and --uncertain: a run's page and copies lie in the run's folder"
+            )
         if uncertain is not None:
             _label(request, uncertain, [name for name, wanted in of_page.items() if wanted and name != "--uncertain"])
         elif corrections or orders:

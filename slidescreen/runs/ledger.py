@@ -22,7 +22,7 @@ from slidescreen.reporting.tables import cell_rows
 from slidescreen.runs.archive import archived_stems, put_away
 from slidescreen.runs.fingerprints import fingerprint_of, is_same, is_still_unreadable, states_of, unread_of
 from slidescreen.runs.provenance import provenance_of
-from slidescreen.screening.results import SlideResult, judge, renamed
+from slidescreen.screening.results import UNLISTED, SlideResult, judge, renamed
 from slidescreen.screening.slide_record import (
     PICTURES,
     SUFFIX,
@@ -129,7 +129,7 @@ class Ledger:
         Its calls are read on use. A damaged record gives only its head.
         """
         if not finished.is_whole():
-            reasons = (*finished.finding.reasons, "its record is damaged: its cells are not listed")
+            reasons = (*finished.finding.reasons, UNLISTED)
             finding = replace(finished.finding, reasons=reasons)
             return SlideResult(finished.differential, finding, (), finished.folder)
         return self._judged(finished)

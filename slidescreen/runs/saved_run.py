@@ -1,10 +1,11 @@
 """Read a run from its folder."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from slidescreen.data.calls import Status
+from slidescreen.data.calls import Call, Status
 from slidescreen.data.skipped_files import sentences
 from slidescreen.errors import InputError
 from slidescreen.files.damaged import DamagedError, read_json
@@ -18,7 +19,8 @@ from slidescreen.runs.earlier_run import identity_in
 from slidescreen.runs.known_orders import contexts_in
 from slidescreen.runs.review_store import home_of, read_reviews, reviewed_run
 from slidescreen.screening.differential import Differential
-from slidescreen.screening.results import Run, SlideResult
+from slidescreen.screening.results import UNLISTED, Run, SlideResult
+from slidescreen.screening.sentences import number_of
 from slidescreen.screening.slide_record import read_all
 
 _SENTENCES = ("drift", "layout", "warnings", "waiting_slides", "unfinished_slides", "earlier_slides")
@@ -30,9 +32,21 @@ _KINDS: dict[str, type] = {
 }
 
 
+_AGAIN = "give the classify command of this run again; finished slides take no time"
+
+
 def is_run(path: Path) -> bool:
-    """Whether a folder holds a run, or is a run's archive or a month of it."""
-    return is_archive(path) or ((path / "cells.csv").is_file() and (path / "differential.csv").is_file())
+    """Whether a folder holds a run, or is a run's archive or a month of it.
+
+    Raises:
+        InputError: a table of the run is missing.
+    """
+    if is_archive(path):
+        return True
+    missing = [name for name in ("cells.csv", "differential.csv") if not (path / name).is_file()]
+    if missing and (path / RECORD).is_file():
+        raise InputError(f"the run in {printable(path)} lacks its {missing[0]}: {_AGAIN}")
+    return not missing
 
 
 def read_run(folder: Path) -> Run:
@@ -69,7 +83,25 @@ def read_run(folder: Path) -> Run:
         known, place = calls.get(name, ()), folders.get(name, Path(name))
         kept = records.get(_key(name, differential))
         slides.append(SlideResult(differential, finding, known, place, name not in earlier, kept))
+    _check_rows(folder, slides, calls)
     return reviewed_run(Run(tuple(slides), types, info), read_reviews(folder))
+
+
+def _check_rows(folder: Path, slides: Sequence[SlideResult], calls: Mapping[str, Sequence[Call]]) -> None:
+    """Check that both tables have the same slides and as many images of each.
+
+    Raises:
+        InputError: somebody removed or added rows.
+    """
+    where = f"in {printable(folder)}, cells.csv"
+    for slide in slides:
+        rows, images = len(slide.calls), slide.differential.images
+        if rows != images and (rows or UNLISTED not in slide.finding.reasons):
+            told = f"{where} has {number_of(rows, 'row')} of {slide.name}, and differential.csv counts "
+            raise InputError(f"{told}{number_of(images, 'image')}: {_AGAIN}")
+    surplus = sorted(calls.keys() - {slide.name for slide in slides})
+    if surplus:
+        raise InputError(f"{where} has rows of {surplus[0]}, and differential.csv has none: {_AGAIN}")
 
 
 def _checked(info: Any) -> dict[str, Any]:

@@ -16,6 +16,9 @@ from slidescreen.screening.slide_review import SlideReview
 from slidescreen.screening.thresholds import Thresholds
 from slidescreen.screening.verdict import screen, urgency
 
+UNLISTED = "its record is damaged: its cells are not listed"
+"""The reason of a slide whose verdict alone is known."""
+
 
 @dataclass(frozen=True)
 class SlideResult:

@@ -93,3 +93,49 @@ def test_a_damaged_record_says_what_to_do(command: Command, folder: Path) -> Non
         "error: run/run.json is damaged (it is not the record of a run): move it away and classify again; "
         "finished slides take no time\n"
     )
+
+
+@pytest.fixture
+def copy(folder: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(folder, tmp_path / "copy"))
+
+
+@pytest.mark.parametrize("table", ["cells.csv", "differential.csv"])
+@pytest.mark.parametrize("options", [(), ("--truth", "reported"), ("--spreadsheet",)])
+def test_a_run_without_a_table_is_told_so_whatever_else_lies_there(
+    table: str, options: tuple[str, ...], command: Command, copy: Path
+) -> None:
+    (copy / table).unlink()
+    outcome = command("report", copy, *options)
+    assert outcome.code == 2
+    assert f"lacks its {table}: give the classify command of this run again" in outcome.err
+
+
+def test_rows_that_somebody_removed_or_added_are_told(copy: Path) -> None:
+    table = copy / "cells.csv"
+    header, *rows = table.read_text().splitlines(keepends=True)
+    assert len(rows) == 5
+
+    def changed(*lines: str) -> str:
+        table.write_text("".join((header, *lines)))
+        with pytest.raises(InputError) as caught:
+            read_run(copy)
+        return str(caught.value)
+
+    assert "cells.csv has 4 rows of S, and differential.csv counts 5 images" in changed(*rows[:2], *rows[3:])
+    assert "cells.csv has 6 rows of S" in changed(*rows, rows[0])
+    assert "cells.csv has 0 rows of S" in changed()
+    assert "cells.csv has rows of T, and differential.csv has none" in changed(*rows, rows[0].replace("S,", "T,", 1))
+    table.write_text("".join((header, *reversed(rows))))  # sorted otherwise
+    assert len(read_run(copy).slides[0].calls) == 5
+
+
+@pytest.mark.parametrize("options", [(), ("--spreadsheet",), ("--corrections", "corrections.csv")])
+def test_a_folder_for_what_lies_in_the_runs_own_is_refused(
+    options: tuple[str, ...], command: Command, copy: Path
+) -> None:
+    before = sorted(path.name for path in copy.iterdir())
+    outcome = command("report", copy, "--out", "elsewhere", *options)
+    assert outcome.code == 2
+    assert "--out is for evaluations, --export and --uncertain" in outcome.err
+    assert sorted(path.name for path in copy.iterdir()) == before
