@@ -32,8 +32,8 @@ OrdersOption = Annotated[
     typer.Option(
         "--orders",
         metavar="FILE",
-        help="CSV file with the columns slide,accession,placer,patient,leukocytes_per_nl, all but the first optional: "
-        "joins slides to orders, groups a patient's slides, and marks blood with few leukocytes.",
+        help="CSV file with the column slide, and any of accession, placer, patient, leukocytes_per_nl: joins slides "
+        "to orders, groups a patient's slides, and marks blood with few leukocytes.",
         rich_help_panel=_PANEL,
     ),
 ]

@@ -23,6 +23,7 @@ from slidescreen.interruptible import interruptibly
 from slidescreen.reporting.tables import to_csv
 from slidescreen.runs.drift import FIGURES, SHARES, Profile, profile_of
 from slidescreen.screening.results import SlideResult
+from slidescreen.screening.sentences import number_of
 
 T = TypeVar("T")
 
@@ -146,7 +147,8 @@ def read_history(path: Path, named: bool = False) -> History:
     if len(rows) < len(table.rows):
         remarks.append(f"{name}: cannot read {len(table.rows) - len(rows)} of {len(table.rows)} rows")
     if (table.separator, table.encoding) != (",", "utf-8"):
-        remarks.append(f"{name} was saved by another program: {len(rows)} rows were read; the usual format is restored")
+        read = number_of(len(rows), "row")
+        remarks.append(f"{name} was saved by another program: {read} read; the usual format is restored")
     return History(rows, tuple(remarks), len(rows) < len(table.rows))
 
 
