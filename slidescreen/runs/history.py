@@ -128,7 +128,7 @@ def read_history(path: Path, named: bool = False) -> History:
         InputError: the file cannot be read at present, or is foreign.
     """
     name = printable(path)
-    if path.is_dir():
+    if path.exists() and not path.is_file():  # a folder, a pipe, or a device, which may never end
         return _no_history(name, foreign=named)
     try:
         content = path.read_bytes()
@@ -248,7 +248,7 @@ def _content_of(slide: SlideResult) -> str:
 
 def _keep(path: Path) -> Path:
     """Keep a file, or a folder in its place, under another name; a file stays until it is replaced."""
-    if path.is_dir():
+    if not path.is_file():
         return set_aside(path)
     kept = free_name(path)
     write_whole(kept, lambda temporary: shutil.copyfile(path, temporary))

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -206,6 +207,26 @@ def test_a_folder_in_its_place_is_set_aside(tmp_path: Path) -> None:
     assert added(path, time(9), [slide("9")]) == tmp_path / "history.set-aside-1.csv"
     assert (tmp_path / "history.set-aside-1.csv" / "notes").is_dir()
     assert len(rows_of(path)) == 1
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_a_pipe_or_a_device_in_its_place_is_neither_read_nor_replaced(kind: str, named: bool, tmp_path: Path) -> None:
+    """Reading them may never end, and as root a run could replace the system's own."""
+    place = tmp_path / "history.csv"
+    if kind == "pipe":
+        os.mkfifo(place)
+    else:
+        place.symlink_to(os.devnull)
+    if named:
+        with pytest.raises(InputError, match="is not a history of slidescreen and was not changed"):
+            added(place, time(9), [slide("9")], named=True)
+        assert not place.is_file()
+        assert place.exists()
+    else:
+        assert added(place, time(9), [slide("9")]) == tmp_path / "history.set-aside-1.csv"
+        assert len(rows_of(place)) == 1
+    assert Path(os.devnull).is_char_device()
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
