@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import re
 import uuid
 from pathlib import Path
@@ -73,14 +74,15 @@ def last_places(out: Path, source: Path) -> dict[str, str]:
         info = read_json(out / RECORD)
         if info["input"] != printable(source.resolve()):
             return {}
-        folders = {str(entry["slide"]): Path(entry["folder"]) for entry in info["slides"]}
+        folders = {str(entry["slide"]): str(entry["folder"]) for entry in info["slides"]}
     except (DamagedError, OSError, KeyError, TypeError):
         return {}
-    root = source.resolve()
+    root = str(source.resolve())
+    below = root.rstrip(os.sep) + os.sep
     return {
-        name: folder.relative_to(root).as_posix()
+        name: "." if folder == root else folder[len(below) :].replace(os.sep, "/")
         for name, folder in folders.items()
-        if folder.is_relative_to(root) and "\ufffd" not in str(folder)
+        if (folder == root or folder.startswith(below)) and "\ufffd" not in folder
     }
 
 

@@ -10,7 +10,7 @@ from conftest import Command, write_cells
 from slidescreen.errors import InputError
 from slidescreen.files.damaged import set_aside
 from slidescreen.files.run_files import RECORD, TABLES
-from slidescreen.runs.earlier_run import earlier_slides, in_the_way
+from slidescreen.runs.earlier_run import earlier_slides, in_the_way, last_places
 
 NAMES = (*TABLES, RECORD, "status.json", "history.csv")
 
@@ -145,3 +145,14 @@ def test_the_run_of_another_input_has_another_identity(command: Command, night: 
     night.rename("another")
     assert command("classify", "another", "--out", "run", "--overwrite").code == 0
     assert identity() != first
+
+
+def test_the_places_of_the_last_slides_are_those_below_the_same_input(tmp_path: Path) -> None:
+    source = tmp_path / "in"
+    told = {"in": "in", "day/S1": "in/day/S1", "caf?": "in/caf\ufffd", "S2": "in2/S2"}
+    slides = [{"slide": name, "folder": str(tmp_path / folder)} for name, folder in told.items()]
+    (tmp_path / "run.json").write_text(json.dumps({"input": str(source), "slides": slides}))
+    assert last_places(tmp_path, source) == {"in": ".", "day/S1": "day/S1"}
+    assert last_places(tmp_path, tmp_path / "other") == {}
+    (tmp_path / "run.json").write_text("{")
+    assert last_places(tmp_path, source) == {}
