@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slidescreen import cells
 from slidescreen.choices import check_choice
 from slidescreen.engine.exactness import PrecisionAgreement
 from slidescreen.ensembles.cascade import Cascade
@@ -25,6 +26,7 @@ from slidescreen.statistics.scaling import apply_offsets, apply_temperature
 DEFAULT_WEIGHTS: dict[str, float] = {Backbone.EFFICIENTNET_B1: 0.4, Backbone.EFFICIENTNETV2_B2: 0.6}
 
 Probabilities = NDArray[np.float64]
+Chosen = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -137,24 +139,32 @@ class Ensemble:
             return MeasuredOn({})
         return MeasuredOn(dict(zip(self.cell_types, matrix.sum(axis=1).tolist(), strict=True)))
 
-    def combine(self, probabilities: Sequence[Probabilities]) -> Probabilities:
+    def combine(self, probabilities: Sequence[Probabilities], unlike: Chosen | None = None) -> Probabilities:
         """The members' vote, calibrated.
 
         Args:
             probabilities: for each member (N, K). Each row adds up to 1.
+            unlike: (N,) cells unlike those that the offsets were learnt from, if known. The offsets then take nothing
+                from blasts: how rare these were at home says little elsewhere.
 
         Returns:
             Probabilities (N, K). Each row adds up to 1.
         """
-        return self._scaled(vote(probabilities, self.weights, self.rule))
+        return self._scaled(vote(probabilities, self.weights, self.rule), unlike)
 
-    def alone(self, probabilities: Probabilities) -> Probabilities:
+    def alone(self, probabilities: Probabilities, unlike: Chosen | None = None) -> Probabilities:
         """One member's probabilities (N, K), calibrated as if all members agreed with it."""
-        return self._scaled(probabilities)
+        return self._scaled(probabilities, unlike)
 
-    def _scaled(self, probabilities: Probabilities) -> Probabilities:
+    def _scaled(self, probabilities: Probabilities, unlike: Chosen | None) -> Probabilities:
         honest = apply_temperature(probabilities, self.validation.temperature)
-        return apply_offsets(honest, self.validation.offsets) if self.validation.offsets else honest
+        offsets = self.validation.offsets
+        if not offsets:
+            return honest
+        moved = apply_offsets(honest, offsets)
+        if unlike is not None and unlike.any():
+            moved[unlike] = apply_offsets(honest[unlike], offsets, cells.indices(self.cell_types, cells.BLASTS))
+        return moved
 
     def called(self, probabilities: Probabilities) -> NDArray[np.int64]:
         """The called types (N,), as indices, by probabilities (N, K) from `combine`; -1 for an unidentified cell."""

@@ -149,3 +149,8 @@ def grades(ratios: Floats) -> Floats:
     optics = ratios[:, 0] ** np.where(ratios[:, 0] < 1, POWER_BELOW, OPTICS_POWER)
     kind = ratios[:, 1] ** KIND_POWER
     return np.column_stack([np.maximum(optics, kind), kind])
+
+
+def is_unfamiliar(found: Floats) -> NDArray[np.bool_]:
+    """(N,) whether cells are unfamiliar, by their `grades` (N, 2)."""
+    return np.asarray(found[:, 0] >= 1)

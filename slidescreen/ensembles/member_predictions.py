@@ -14,7 +14,9 @@ from slidescreen.data.labels import LabelledImage
 from slidescreen.engine.batches import BatchRunner
 from slidescreen.engine.devices import usable_threads
 from slidescreen.engine.interface import Engine, MemberEngines
+from slidescreen.engine.options import Precision
 from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.familiarity import is_unfamiliar
 from slidescreen.errors import InputError, UnreadableImageError
 from slidescreen.files.writing import printable
 
@@ -26,7 +28,8 @@ Features = NDArray[np.float32]
 class MemberPredictions:
     """Each member's probabilities (N, K) for the same N labelled images, before any vote, and the images' appearance.
 
-    `features` are (N, F) for each member; empty unless requested.
+    `features` are (N, F) for each member; empty unless requested. `unfamiliar` (N,) tells which cells are; None unless
+    requested, or if the ensemble does not know.
     """
 
     images: tuple[LabelledImage, ...]
@@ -34,6 +37,7 @@ class MemberPredictions:
     members: tuple[Floats, ...]
     appearances: tuple[tuple[float, ...], ...] = ()
     features: tuple[Features, ...] = ()
+    unfamiliar: NDArray[np.bool_] | None = None
 
 
 def predict(
@@ -42,6 +46,7 @@ def predict(
     images: Sequence[LabelledImage],
     progress: Callable[[int, int], None],
     with_features: bool = False,
+    with_familiarity: bool = False,
 ) -> MemberPredictions:
     """Classify labelled images with each member.
 
@@ -51,6 +56,7 @@ def predict(
         images: images with labels of the ensemble's types.
         progress: receives the number of finished images, and of all images.
         with_features: whether to keep each network's features too.
+        with_familiarity: whether to tell unfamiliar cells too.
 
     Raises:
         InputError: an image cannot be read (the message names it), or the ensemble does not have its type.
@@ -60,8 +66,12 @@ def predict(
     if foreign:
         raise InputError(f"the ensemble does not know {', '.join(foreign)}: exclude these labels with --leave-out")
     prepared = [member.checkpoint.preprocessing for member in ensemble.members]
-    classifiers = [BatchRunner(_of_stacked(engine, with_features)) for engine in engines.members]
+    familiarity = ensemble.familiarity if with_familiarity else None
+    needed = with_features or familiarity is not None
+    classifiers = [BatchRunner(_of_stacked(engine, needed)) for engine in engines.members]
+    arithmetics = engines.arithmetics or [Precision.FP32] * len(classifiers)
     parts: list[list[Floats]] = [[] for _ in engines.members]
+    unfamiliar: list[NDArray[np.bool_]] = []
     appearances: list[tuple[float, ...]] = []
     done = 0
 
@@ -72,15 +82,23 @@ def predict(
     with ThreadPoolExecutor(usable_threads()) as pool:
         for batch in _batches(images, engines.batch_size):
             loaded = list(pool.map(load, batch))
-            for number, classify in enumerate(classifiers):
-                parts[number].append(classify([pixels[number] for _, pixels in loaded]))
+            rows = [classify([pixels[number] for _, pixels in loaded]) for number, classify in enumerate(classifiers)]
+            if familiarity is not None:
+                features = [each[:, len(types) :].astype(np.float32) for each in rows]
+                unfamiliar.append(is_unfamiliar(familiarity.of_all(arithmetics, features)))
+            for part, each in zip(parts, rows, strict=True):
+                part.append(each if with_features else each[:, : len(types)].copy())
             appearances += [appearance for appearance, _ in loaded]
             done += len(batch)
             progress(done, len(images))
     truth = np.asarray([types.index(image.label) for image in images], dtype=np.int64)
     whole = [np.concatenate(part) for part in parts]
     found = MemberPredictions(
-        tuple(images), truth, tuple(np.ascontiguousarray(rows[:, : len(types)]) for rows in whole), tuple(appearances)
+        tuple(images),
+        truth,
+        tuple(np.ascontiguousarray(rows[:, : len(types)]) for rows in whole),
+        tuple(appearances),
+        unfamiliar=np.concatenate(unfamiliar) if unfamiliar else None,
     )
     if not with_features:
         return found

@@ -99,8 +99,8 @@ def of_images(
         raise InputError(f"{printable(source)} holds no images of the ensemble's cell types")
     beside = frozenset((image.slide, name(image)) for image in (*labels.images, *labels.left_out))
     engines = load_engines(ensemble.members, configure(EngineOptions(device)))
-    found = predict(ensemble, engines, images, progress)
-    combined = ensemble.combine(found.members)
+    found = predict(ensemble, engines, images, progress, with_familiarity=True)
+    combined = ensemble.combine(found.members, found.unfamiliar)
 
     def of_model(model: str, probabilities: NDArray[np.float64], called: NDArray[np.int64]) -> Predictions:
         return Predictions(

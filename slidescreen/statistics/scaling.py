@@ -4,6 +4,8 @@ The result is softmax(log probabilities / T + offsets): temperature scaling and,
 Alexandari, Kundaje and Shrikumar (ICML 2020) found the latter best for estimating a changed composition.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import scipy  # its parts are imported when first used: they take most of a second
 from numpy.typing import ArrayLike
@@ -114,12 +116,14 @@ def fit_offsets(probabilities: ArrayLike, true: ArrayLike) -> Floats:
     return result
 
 
-def apply_offsets(probabilities: ArrayLike, offsets: ArrayLike) -> Floats:
+def apply_offsets(probabilities: ArrayLike, offsets: ArrayLike, spared: Sequence[int] = ()) -> Floats:
     """softmax(log probabilities + offsets), float64 of shape (n, K).
 
     Args:
         probabilities: shape (n, K).
         offsets: shape (K,), finite.
+        spared: some of the K types. Where offsets would lower their joint probability, each keeps its own. The other
+            types then share the rest in proportion to their new probabilities.
 
     Raises:
         ValueError: wrong shapes, values out of range.
@@ -129,4 +133,16 @@ def apply_offsets(probabilities: ArrayLike, offsets: ArrayLike) -> Floats:
     if added.shape != table.shape[1:]:
         raise ValueError(f"offsets must be one for each of {table.shape[1]} types, received {len(added)}")
     result: Floats = scipy.special.softmax(logarithms(table) + added, axis=1)
+    if spared:
+        _give_back(result, table, list(spared))
     return result
+
+
+def _give_back(moved: Floats, before: Floats, spared: list[int]) -> None:
+    """Restore the spared types' probabilities in the rows in which they lost."""
+    kept = before[:, spared].sum(axis=1)
+    lost = np.flatnonzero(moved[:, spared].sum(axis=1) < kept)
+    rest = np.delete(np.arange(moved.shape[1]), spared)
+    others = moved[np.ix_(lost, rest)]
+    moved[np.ix_(lost, rest)] = others * ((1 - kept[lost]) / others.sum(axis=1))[:, None]
+    moved[lost[:, None], spared] = before[lost[:, None], spared]

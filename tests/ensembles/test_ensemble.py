@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from slidescreen import cells
 from slidescreen.ensembles import ensemble as ensembles
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
@@ -170,6 +171,19 @@ def test_offsets_come_back_as_saved_and_move_calls_and_older_ensembles_have_none
     expected = np.exp(offsets) / np.exp(offsets).sum()
     assert np.allclose(loaded.combine([even, even]), expected)
     assert np.allclose(older.combine([even, even]), even)
+
+
+def test_offsets_take_nothing_from_blasts_in_cells_unlike_those_at_home(copy: Path) -> None:
+    ensemble = storage.load(copy)
+    blasts = cells.indices(ensemble.cell_types, cells.BLASTS)
+    offsets = tuple(-1.0 if kind in blasts else 0.5 for kind in range(16))
+    shifted = replace(ensemble, validation=replace(ensemble.validation, temperature=1.0, offsets=offsets))
+    even = np.full((2, 16), 1 / 16)
+    found = shifted.combine([even, even], np.array([False, True]))
+    assert found[0, blasts].sum() < 0.05
+    assert found[1, blasts].sum() == pytest.approx(2 / 16)
+    assert np.array_equal(found[0], shifted.combine([even, even])[0])
+    assert np.array_equal(found, shifted.alone(even, np.array([False, True])))
 
 
 def test_an_ensemble_measured_without_sure_calls_still_corrects(copy: Path) -> None:

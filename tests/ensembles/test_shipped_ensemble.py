@@ -4,13 +4,20 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import Command
+from PIL import Image
 from safetensors import safe_open
 
+import slidescreen
 from slidescreen import cells
+from slidescreen.data.label_options import LabelOptions
 from slidescreen.engine.devices import has_8_bit_products
+from slidescreen.engine.options import Device
 from slidescreen.ensembles import storage
+from slidescreen.evaluation.truth import of_images
+from slidescreen.reporting.tables import read_calls
 
 ROOT = Path(__file__).parents[2]
 DEFAULT = ROOT / "weights" / "default"
@@ -78,3 +85,24 @@ def test_8_bit_networks_judge_the_sample_slides_as_float32_does(
     pairs = list(zip(found["exact"][1], found["coarse"][1], strict=True))
     assert sum(a["cell_type"] != b["cell_type"] for a, b in pairs) <= most_changed
     assert any(a["probability"] != b["probability"] for a, b in pairs)
+
+
+def test_report_gives_unfamiliar_cells_the_same_probabilities_as_classify(tmp_path: Path) -> None:
+    """Offsets work otherwise in such cells."""
+    drawn = sorted((ROOT / "sample_data" / "normal_01").glob("*.jpg"))[:12]
+    rows = ["file,label"]
+    for path in drawn:
+        picture = np.asarray(Image.open(path).convert("RGB")) * (0.5, 0.9, 0.4)
+        (tmp_path / "in" / "S").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture.astype(np.uint8)).save(tmp_path / "in" / "S" / f"{path.stem}.png")
+        rows.append(f"in/S/{path.stem}.png,lymphocyte")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    slidescreen.classify(tmp_path / "in", tmp_path / "run", ensemble=DEFAULT, precision="fp32")
+    calls = read_calls(tmp_path / "run" / "cells.csv")[0]["S"]
+    assert any(call.unfamiliar for call in calls)
+    evaluated = of_images(tmp_path / "labels.csv", storage.load(DEFAULT), LabelOptions(), Device.CPU, lambda *_: None)[
+        0
+    ]
+    by_image = dict(zip((Path(image).name for image in evaluated.images), evaluated.probabilities, strict=True))
+    for call in calls:
+        assert call.probabilities == pytest.approx(by_image[call.image].tolist(), abs=1e-5)

@@ -257,6 +257,23 @@ def test_offsets_of_0_change_nothing_and_impossible_ones_are_refused():
         scaling.apply_offsets(probabilities, [0, 0, np.nan, 0, 0])
 
 
+@quick
+@given(st.integers(0, 99), st.sets(st.integers(0, 4), min_size=1, max_size=4))
+def test_spared_types_never_become_less_probable(seed, spared):
+    _, probabilities = cells(200, seed=seed)
+    offsets, chosen = np.random.default_rng(seed).normal(size=5), sorted(spared)
+    plain, found = (scaling.apply_offsets(probabilities, offsets, those) for those in ((), chosen))
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-12)
+    lost = plain[:, chosen].sum(axis=1) < probabilities[:, chosen].sum(axis=1)
+    np.testing.assert_array_equal(found[~lost], plain[~lost])
+    np.testing.assert_allclose(found[lost][:, chosen], probabilities[lost][:, chosen], atol=1e-12)
+    others = [kind for kind in range(5) if kind not in spared]
+    shares, expected = (each[lost][:, others] for each in (found, plain))  # the other types keep their proportions
+    np.testing.assert_allclose(
+        shares * expected.sum(axis=1, keepdims=True), expected * shares.sum(axis=1, keepdims=True)
+    )
+
+
 def test_single_precision_and_rounded_probabilities_pass():
     true, probabilities = cells(100)
     for coarse in (probabilities.astype(np.float32), probabilities.round(4)):
