@@ -64,7 +64,7 @@ def compare(
         bool, typer.Option(help="The plain loops too, or slidescreen against its first precision.")
     ] = True,
 ) -> None:
-    """slidescreen against plain loops, label_options turns."""
+    """slidescreen against plain loops, in turns."""
     with _prepared(slides, ensemble, image_size, images) as (folder, weights, count):
         ways = {f"slidescreen, {p}": _command(folder, weights, "openvino", p) for p in precisions.split(",")}
         if plain:

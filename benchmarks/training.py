@@ -30,7 +30,7 @@ def main(
     repeats: int = 2,
     leave_out: Annotated[list[str] | None, typer.Option(help="Pass over images of this label.")] = None,
 ) -> None:
-    """Images a second in training, ways label_options turns."""
+    """Images a second in training, all ways in turns."""
     labelled = read_labelled(data, LabelRules(frozenset(leave_out or ())))
     generator = random.Random(0)
     trained = generator.sample([i for i in labelled if i.split == "train"], images)
