@@ -88,7 +88,7 @@ def classify(
         sum_accessions: add up slides of one accession number.
         codes: TOML file with the laboratory's own codes.
         page_cells: the cells shown as pictures in the page, `suspicious` or `all`. None for as many as can be drawn in
-            4% of the run's time, or in half a second.
+            4% of the run's time, or in a quarter of a second.
         ray: `auto`, `local` or `HOST:PORT`: the Ray cluster that classifies; None for this machine alone.
         progress: True for a bar on standard error, or a function that receives the number of finished images and of all
             images, or an object with the methods of `RunObserver`.

@@ -156,7 +156,7 @@ PageCellsOption = Annotated[
     PageCells | None,
     typer.Option(
         help="Show these cells as pictures in report.html. "
-        "\\[default: as many as can be drawn in 4% of the run's time, or in half a second]",
+        "\\[default: as many as can be drawn in 4% of the run's time, or in a quarter of a second]",
         rich_help_panel=_NIGHT,
     ),
 ]

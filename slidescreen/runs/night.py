@@ -8,7 +8,6 @@ from slidescreen.data.slides import Slide
 from slidescreen.engine.options import Device
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import NothingClassifiedError
-from slidescreen.exchange.formats import Exporter
 from slidescreen.exchange.orders import blood_contexts
 from slidescreen.files.writing import printable
 from slidescreen.interruptible import interruptibly
@@ -25,7 +24,6 @@ from slidescreen.runs.preparation import choose_engine, prepared_folder
 from slidescreen.runs.quality_control import add_to_history, compare_with_history, new_slides
 from slidescreen.runs.ray_cluster import joined_cluster
 from slidescreen.runs.record import RunSetup, describe, with_troubles, write_record, write_worklist
-from slidescreen.runs.result_export import export_night
 from slidescreen.screening.results import Run, SlideResult, judge
 
 
@@ -45,7 +43,11 @@ def classify_folder(
         KeyboardInterrupt: the run was interrupted. Its files have been written.
     """
     started, out = datetime.now(UTC), options.out
-    exporter = Exporter(options.export) if options.export else None
+    exporter = None
+    if options.export:
+        from slidescreen.exchange.formats import Exporter  # its import takes as long as a slide of few cells
+
+        exporter = Exporter(options.export)
     contexts = blood_contexts(options.orders) if options.orders else {}
     found = found_slides.take()
     configuration = choose_engine(options, ensemble)
@@ -108,6 +110,8 @@ def classify_folder(
         add_to_history(options, night, monitor)
         write_record(run, out, monitor)
         if exporter:
+            from slidescreen.runs.result_export import export_night
+
             export_night(run, exporter, out, monitor)
             write_record(run, out, monitor)  # again, with the files that could not be exported
         if not waiting:

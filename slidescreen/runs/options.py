@@ -21,7 +21,8 @@ class ClassifyOptions:
     `settle`: seconds; slides with a more recent arrival wait for the next run. `keep`: days after which a slide whose
     images are gone moves into the archive. `time_limit`: seconds that reading one image may take. `force`: classify
     finished slides again. `history`: the file of earlier nights; None for `history.csv` in `out`.
-    `page_cells` are shown as pictures. None means as many as can be drawn in 4% of the run's time, or in half a second.
+    `page_cells` are shown as pictures. None means as many as can be drawn in 4% of the run's time, or in a quarter of
+    a second.
     `ray`: address of the Ray cluster whose machines classify; None for this machine alone.
 
     Raises:

@@ -34,7 +34,7 @@ from slidescreen.screening.results import Run, SlideResult, count_images, reason
 from slidescreen.statistics.control_charts import ControlChart
 
 _HASTE = 3.0  # seconds
-_LEAST_FOR_PICTURES = 0.5  # seconds
+_LEAST_FOR_PICTURES = 0.25  # seconds
 _SHARE_FOR_PICTURES = 0.04  # of the run's time: the pictures of all cells must not hold up a night
 
 

@@ -12,7 +12,7 @@ from slidescreen.exchange import options
 from slidescreen.exchange.formats import WRITERS
 from slidescreen.exchange.options import ExportFormat
 from slidescreen.files.legal_names import distinct_names
-from slidescreen.runs import night
+from slidescreen.runs import result_export
 
 NAMES = ("A1", "a1", "night|1^&")
 
@@ -191,7 +191,7 @@ def test_an_interrupt_amid_the_export_keeps_the_night(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(night, "export_night", interrupted)
+        patched.setattr(result_export, "export_night", interrupted)
         assert command("classify", slides, "--out", tmp_path / "run", "--export", "hl7").code == 130
     assert json.loads((tmp_path / "run" / "run.json").read_text())["counts"]["slides"] == 3
     assert command("classify", slides, "--out", tmp_path / "run", "--export", "hl7").code == 0
