@@ -239,19 +239,26 @@ def _command(folder: Path, weights: Path, engine: str, precision: str) -> list[s
     return [sys.executable, "-m", "slidescreen", "classify", str(folder), *options]
 
 
+# A process inherits the most memory that its parent held. So a small parent of its own starts it.
+_SMALL_PARENT = """
+import resource, subprocess, sys, time
+started = time.perf_counter()
+done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(done.returncode)
+"""
+
+
 def timed(command: Sequence[str]) -> Timed:
-    """Run a process in an empty folder."""
+    """Run a process in an empty folder. Its memory is that of the largest process among it and its children."""
     with tempfile.TemporaryDirectory() as name:
         environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-        started = time.perf_counter()
-        process = subprocess.Popen(command, cwd=name, env=environment, stderr=subprocess.PIPE)
-        _, status, usage = os.wait4(process.pid, 0)
-        seconds = time.perf_counter() - started
-        if status:
-            raise typer.BadParameter(
-                f"{' '.join(command)} failed: {process.stderr.read().decode() if process.stderr else ''}"
-            )
-        return Timed(seconds, usage.ru_maxrss / 1024)
+        parent = [sys.executable, "-I", "-S", "-c", _SMALL_PARENT, *command]
+        done = subprocess.run(parent, cwd=name, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise typer.BadParameter(f"{' '.join(command)} failed: {done.stderr}")
+        seconds, kilobytes = map(float, done.stdout.split())
+        return Timed(seconds, kilobytes / 1024)
 
 
 def _bare_rate(folder: Path, weights: Path, precision: str, threads: int) -> float:
