@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from slidescreen.data import png, tiff
 from slidescreen.data.bit_depth import to_8_bits
@@ -18,6 +18,7 @@ SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".jfi", ".jif", ".pjpeg", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp"}
 )
 _FORMATS = ("JPEG", "PNG", "BMP", "TIFF", "WEBP")
+_PLUGINS = TiffImagePlugin, WebPImagePlugin  # Pillow imports the others itself; without these it would import them all
 _MAX_PIXELS = 32_000_000  # a single-cell image has some 130,000; far more is a mistake or a decompression bomb
 _MAX_BYTES = 256 * 1024**2
 _MIN_SIDE = 16
