@@ -20,7 +20,7 @@ from benchmarks.left_out_laboratories import LABORATORIES, SHARES, figures
 from benchmarks.left_out_votes import Cells, Floats, Place, places
 from slidescreen import cells
 from slidescreen.engine.exactness import macro_f1
-from slidescreen.statistics.scaling import apply_offsets, apply_temperature, fit_offsets, fit_temperature
+from slidescreen.statistics.scaling import apply_offsets, apply_temperature, favoured, fit_offsets, fit_temperature
 
 _BLAST = np.isin(cells.CELL_TYPES, cells.BLASTS)
 _MOST_CELLS, _PSEUDO_CELLS, _ROUNDS, _PARTS = 250, 3, 100, 8
@@ -86,6 +86,16 @@ def _with_offsets(seen: Cells, place: Place, spared: bool) -> Floats:
     return moved
 
 
+def _favoured(seen: Cells, place: Place, factor: float) -> Floats:
+    """As an ensemble does: a temperature and offsets learnt at home; abroad, blasts are spared and favoured."""
+    warmth = fit_temperature(_vote(place.home, place), place.home.truth)
+    taught, moved = (apply_temperature(_vote(cells_seen, place), warmth) for cells_seen in (place.home, seen))
+    offsets = fit_offsets(taught, place.home.truth)
+    if seen is place.home:
+        return apply_offsets(moved, offsets)
+    return favoured(_spared(moved, offsets), np.flatnonzero(_BLAST).tolist(), factor)
+
+
 def _spared(before: Floats, offsets: Floats) -> Floats:
     """Probabilities with offsets. Where these would make blasts less probable, blasts keep their probability."""
     after = apply_offsets(before, offsets)
@@ -112,6 +122,10 @@ _WAYS: dict[str, Way] = {
     "… their square roots": partial(_by_shares, power=0.5),
     "offsets learnt at home": partial(_with_offsets, spared=False),
     "… that take nothing from blasts": partial(_with_offsets, spared=True),
+    "as an ensemble does, but blasts are not favoured abroad": partial(_favoured, factor=1),
+    "… the odds of blasts abroad times 1.5": partial(_favoured, factor=1.5),
+    "… times 2": partial(_favoured, factor=2),
+    "… times 3": partial(_favoured, factor=3),
     "two views for V2-B2": partial(_vote, views=(1, 2)),
     "two views for both": partial(_vote, views=(2, 2)),
     "four views for V2-B2": partial(_vote, views=(1, 4)),

@@ -21,9 +21,13 @@ from slidescreen.files.writing import printable
 from slidescreen.models.backbones import Backbone
 from slidescreen.models.checkpoints import Checkpoint
 from slidescreen.models.member import Member
-from slidescreen.statistics.scaling import apply_offsets, apply_temperature
+from slidescreen.statistics.scaling import apply_offsets, apply_temperature, favoured
 
 DEFAULT_WEIGHTS: dict[str, float] = {Backbone.EFFICIENTNET_B1: 0.4, Backbone.EFFICIENTNETV2_B2: 0.6}
+
+ODDS_OF_BLASTS = 2.0
+"""In cells unlike those at home, the odds of a blast are multiplied by this. Chosen in laboratories that no network saw,
+so that as many normal cells as before are called blasts (docs/evidence/training.md)."""
 
 Probabilities = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
@@ -144,8 +148,9 @@ class Ensemble:
 
         Args:
             probabilities: for each member (N, K). Each row adds up to 1.
-            unlike: (N,) cells unlike those that the offsets were learnt from, if known. The offsets then take nothing
-                from blasts: how rare these were at home says little elsewhere.
+            unlike: (N,) cells unlike those at home, if known. There the networks miss blasts more often. So the offsets
+                take nothing from these, for how rare they were at home says little elsewhere, and their odds are
+                multiplied by `ODDS_OF_BLASTS`.
 
         Returns:
             Probabilities (N, K). Each row adds up to 1.
@@ -158,13 +163,15 @@ class Ensemble:
 
     def _scaled(self, probabilities: Probabilities, unlike: Chosen | None) -> Probabilities:
         honest = apply_temperature(probabilities, self.validation.temperature)
-        offsets = self.validation.offsets
-        if not offsets:
-            return honest
-        moved = apply_offsets(honest, offsets)
+        moved = self._moved(honest)
         if unlike is not None and unlike.any():
-            moved[unlike] = apply_offsets(honest[unlike], offsets, cells.indices(self.cell_types, cells.BLASTS))
+            blasts = cells.indices(self.cell_types, cells.BLASTS)
+            moved[unlike] = favoured(self._moved(honest[unlike], blasts), blasts, ODDS_OF_BLASTS)
         return moved
+
+    def _moved(self, probabilities: Probabilities, spared: Sequence[int] = ()) -> Probabilities:
+        offsets = self.validation.offsets
+        return apply_offsets(probabilities, offsets, spared) if offsets else probabilities
 
     def called(self, probabilities: Probabilities) -> NDArray[np.int64]:
         """The called types (N,), as indices, by probabilities (N, K) from `combine`; -1 for an unidentified cell."""

@@ -13,7 +13,7 @@ from slidescreen.data import calls
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles import ensemble as _ensemble
 from slidescreen.ensembles import false_calls, sufficiency
-from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.ensemble import ODDS_OF_BLASTS, Ensemble
 from slidescreen.screening import (
     correction,
     differential,
@@ -41,6 +41,7 @@ def provenance_of(ensemble: Ensemble, configuration: EngineConfiguration, thresh
     vote = [(member.sha256, member.weight) for member in ensemble.members]
     validation = ensemble.validation
     told = [vote, ensemble.rule, validation.temperature, validation.offsets, validation.rejection_threshold]
+    told.append(ODDS_OF_BLASTS)
     known = [ensemble.familiarity.sha256] if ensemble.familiarity else []
     code = [hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest() for module in JUDGING]
     return Provenance(

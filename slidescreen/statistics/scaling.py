@@ -138,6 +138,20 @@ def apply_offsets(probabilities: ArrayLike, offsets: ArrayLike, spared: Sequence
     return result
 
 
+def favoured(probabilities: ArrayLike, types: Sequence[int], factor: float) -> Floats:
+    """Probabilities in which some types count more: their odds against all others are multiplied by a factor.
+
+    Args:
+        probabilities: shape (n, K).
+        types: the favoured of the K types.
+        factor: above 0; 1 changes nothing.
+    """
+    result = probability_rows(probabilities).copy()
+    result[:, list(types)] *= factor
+    result /= result.sum(axis=1, keepdims=True)
+    return result
+
+
 def _give_back(moved: Floats, before: Floats, spared: list[int]) -> None:
     """Restore the spared types' probabilities in the rows in which they lost."""
     kept = before[:, spared].sum(axis=1)

@@ -173,7 +173,7 @@ def test_offsets_come_back_as_saved_and_move_calls_and_older_ensembles_have_none
     assert np.allclose(older.combine([even, even]), even)
 
 
-def test_offsets_take_nothing_from_blasts_in_cells_unlike_those_at_home(copy: Path) -> None:
+def test_in_cells_unlike_those_at_home_offsets_take_nothing_from_blasts_and_their_odds_double(copy: Path) -> None:
     ensemble = storage.load(copy)
     blasts = cells.indices(ensemble.cell_types, cells.BLASTS)
     offsets = tuple(-1.0 if kind in blasts else 0.5 for kind in range(16))
@@ -181,9 +181,12 @@ def test_offsets_take_nothing_from_blasts_in_cells_unlike_those_at_home(copy: Pa
     even = np.full((2, 16), 1 / 16)
     found = shifted.combine([even, even], np.array([False, True]))
     assert found[0, blasts].sum() < 0.05
-    assert found[1, blasts].sum() == pytest.approx(2 / 16)
+    assert found[1, blasts].sum() == pytest.approx(4 / 18)
     assert np.array_equal(found[0], shifted.combine([even, even])[0])
     assert np.array_equal(found, shifted.alone(even, np.array([False, True])))
+    plain = replace(ensemble, validation=replace(ensemble.validation, temperature=1.0, offsets=()))
+    found = plain.combine([even, even], np.array([False, True]))
+    np.testing.assert_allclose(found[:, blasts].sum(axis=1), [2 / 16, 4 / 18])
 
 
 def test_an_ensemble_measured_without_sure_calls_still_corrects(copy: Path) -> None:

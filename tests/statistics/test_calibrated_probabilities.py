@@ -274,6 +274,18 @@ def test_spared_types_never_become_less_probable(seed, spared):
     )
 
 
+@quick
+@given(st.integers(0, 99), st.sets(st.integers(0, 4), min_size=1, max_size=4), st.floats(0.1, 10))
+def test_the_odds_of_favoured_types_are_multiplied(seed, chosen, factor):
+    _, probabilities = cells(200, seed=seed)
+    before = probabilities.copy()
+    found, types = scaling.favoured(probabilities, sorted(chosen), factor), sorted(chosen)
+    np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-12)
+    joint, was = found[:, types].sum(axis=1), probabilities[:, types].sum(axis=1)
+    np.testing.assert_allclose(joint * (1 - was), factor * was * (1 - joint), atol=1e-9)
+    np.testing.assert_array_equal(probabilities, before)
+
+
 def test_single_precision_and_rounded_probabilities_pass():
     true, probabilities = cells(100)
     for coarse in (probabilities.astype(np.float32), probabilities.round(4)):
