@@ -26,7 +26,7 @@ from slidescreen.statistics.scaling import apply_offsets, apply_temperature, fav
 DEFAULT_WEIGHTS: dict[str, float] = {Backbone.EFFICIENTNET_B1: 0.4, Backbone.EFFICIENTNETV2_B2: 0.6}
 
 ODDS_OF_BLASTS = 2.0
-"""In cells unlike those at home, the odds of a blast are multiplied by this. Chosen in laboratories that no network saw,
+"""In cells of other optics than at home, the odds of a blast are multiplied by this. Chosen in laboratories that no network saw,
 so that as many normal cells as before are called blasts (docs/evidence/training.md)."""
 
 Probabilities = NDArray[np.float64]
@@ -143,30 +143,30 @@ class Ensemble:
             return MeasuredOn({})
         return MeasuredOn(dict(zip(self.cell_types, matrix.sum(axis=1).tolist(), strict=True)))
 
-    def combine(self, probabilities: Sequence[Probabilities], unlike: Chosen | None = None) -> Probabilities:
+    def combine(self, probabilities: Sequence[Probabilities], elsewhere: Chosen | None = None) -> Probabilities:
         """The members' vote, calibrated.
 
         Args:
             probabilities: for each member (N, K). Each row adds up to 1.
-            unlike: (N,) cells unlike those at home, if known. There the networks miss blasts more often. So the offsets
-                take nothing from these, for how rare they were at home says little elsewhere, and their odds are
-                multiplied by `ODDS_OF_BLASTS`.
+            elsewhere: (N,) cells of other optics than at home, if known (see `familiarity.is_of_other_optics`). There
+                the networks miss blasts more often. So the offsets take nothing from these, for how rare they were at
+                home says little elsewhere, and their odds are multiplied by `ODDS_OF_BLASTS`.
 
         Returns:
             Probabilities (N, K). Each row adds up to 1.
         """
-        return self._scaled(vote(probabilities, self.weights, self.rule), unlike)
+        return self._scaled(vote(probabilities, self.weights, self.rule), elsewhere)
 
-    def alone(self, probabilities: Probabilities, unlike: Chosen | None = None) -> Probabilities:
+    def alone(self, probabilities: Probabilities, elsewhere: Chosen | None = None) -> Probabilities:
         """One member's probabilities (N, K), calibrated as if all members agreed with it."""
-        return self._scaled(probabilities, unlike)
+        return self._scaled(probabilities, elsewhere)
 
-    def _scaled(self, probabilities: Probabilities, unlike: Chosen | None) -> Probabilities:
+    def _scaled(self, probabilities: Probabilities, elsewhere: Chosen | None) -> Probabilities:
         honest = apply_temperature(probabilities, self.validation.temperature)
         moved = self._moved(honest)
-        if unlike is not None and unlike.any():
+        if elsewhere is not None and elsewhere.any():
             blasts = cells.indices(self.cell_types, cells.BLASTS)
-            moved[unlike] = favoured(self._moved(honest[unlike], blasts), blasts, ODDS_OF_BLASTS)
+            moved[elsewhere] = favoured(self._moved(honest[elsewhere], blasts), blasts, ODDS_OF_BLASTS)
         return moved
 
     def _moved(self, probabilities: Probabilities, spared: Sequence[int] = ()) -> Probabilities:

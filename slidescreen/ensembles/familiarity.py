@@ -151,6 +151,9 @@ def grades(ratios: Floats) -> Floats:
     return np.column_stack([np.maximum(optics, kind), kind])
 
 
-def is_unfamiliar(found: Floats) -> NDArray[np.bool_]:
-    """(N,) whether cells are unfamiliar, by their `grades` (N, 2)."""
-    return np.asarray(found[:, 0] >= 1)
+def is_of_other_optics(found: Floats) -> NDArray[np.bool_]:
+    """(N,) whether cells are unfamiliar by their optics, not by their kind, from their `grades` (N, 2).
+
+    Nearly all cells of another laboratory are, and 3% at home. Leukaemic cells at home are unfamiliar by their kind.
+    """
+    return np.asarray((found[:, 0] >= 1) & (found[:, 0] > found[:, 1]))

@@ -16,7 +16,7 @@ from slidescreen.engine.devices import usable_threads
 from slidescreen.engine.interface import Engine, MemberEngines
 from slidescreen.engine.options import Precision
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.ensembles.familiarity import is_unfamiliar
+from slidescreen.ensembles.familiarity import is_of_other_optics
 from slidescreen.errors import InputError, UnreadableImageError
 from slidescreen.files.writing import printable
 
@@ -28,8 +28,8 @@ Features = NDArray[np.float32]
 class MemberPredictions:
     """Each member's probabilities (N, K) for the same N labelled images, before any vote, and the images' appearance.
 
-    `features` are (N, F) for each member; empty unless requested. `unfamiliar` (N,) tells which cells are; None unless
-    requested, or if the ensemble does not know.
+    `features` are (N, F) for each member; empty unless requested. `of_other_optics` (N,) tells which cells are (see
+    `familiarity.is_of_other_optics`); None unless requested, or if the ensemble does not know.
     """
 
     images: tuple[LabelledImage, ...]
@@ -37,7 +37,7 @@ class MemberPredictions:
     members: tuple[Floats, ...]
     appearances: tuple[tuple[float, ...], ...] = ()
     features: tuple[Features, ...] = ()
-    unfamiliar: NDArray[np.bool_] | None = None
+    of_other_optics: NDArray[np.bool_] | None = None
 
 
 def predict(
@@ -56,7 +56,7 @@ def predict(
         images: images with labels of the ensemble's types.
         progress: receives the number of finished images, and of all images.
         with_features: whether to keep each network's features too.
-        with_familiarity: whether to tell unfamiliar cells too.
+        with_familiarity: whether to tell cells of other optics too.
 
     Raises:
         InputError: an image cannot be read (the message names it), or the ensemble does not have its type.
@@ -71,7 +71,7 @@ def predict(
     classifiers = [BatchRunner(_of_stacked(engine, needed)) for engine in engines.members]
     arithmetics = engines.arithmetics or [Precision.FP32] * len(classifiers)
     parts: list[list[Floats]] = [[] for _ in engines.members]
-    unfamiliar: list[NDArray[np.bool_]] = []
+    elsewhere: list[NDArray[np.bool_]] = []
     appearances: list[tuple[float, ...]] = []
     done = 0
 
@@ -85,7 +85,7 @@ def predict(
             rows = [classify([pixels[number] for _, pixels in loaded]) for number, classify in enumerate(classifiers)]
             if familiarity is not None:
                 features = [each[:, len(types) :].astype(np.float32) for each in rows]
-                unfamiliar.append(is_unfamiliar(familiarity.of_all(arithmetics, features)))
+                elsewhere.append(is_of_other_optics(familiarity.of_all(arithmetics, features)))
             for part, each in zip(parts, rows, strict=True):
                 part.append(each if with_features else each[:, : len(types)].copy())
             appearances += [appearance for appearance, _ in loaded]
@@ -98,7 +98,7 @@ def predict(
         truth,
         tuple(np.ascontiguousarray(rows[:, : len(types)]) for rows in whole),
         tuple(appearances),
-        unfamiliar=np.concatenate(unfamiliar) if unfamiliar else None,
+        of_other_optics=np.concatenate(elsewhere) if elsewhere else None,
     )
     if not with_features:
         return found

@@ -11,7 +11,7 @@ from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.engine.interface import Engine, MemberEngines
 from slidescreen.engine.options import Precision
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.ensembles.familiarity import is_unfamiliar
+from slidescreen.ensembles.familiarity import is_of_other_optics
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Vote:
             return _unmeasured(self._ensemble.alone(engine.probabilities(pixels)))
         seen = engine.outputs(pixels)
         grades = familiarity.of_one(member, Precision.INT8, seen.features)
-        return Voted(self._ensemble.alone(seen.probabilities, is_unfamiliar(grades)), grades)
+        return Voted(self._ensemble.alone(seen.probabilities, is_of_other_optics(grades)), grades)
 
     def _by_all(self, pixels: Sequence[Pixels]) -> Voted:
         familiarity = self._ensemble.familiarity
@@ -74,7 +74,7 @@ class Vote:
         seen = [engine.outputs(pixels[place]) for engine, place in pairs]
         arithmetics = self._engines.arithmetics or [Precision.FP32] * len(seen)
         grades = familiarity.of_all(arithmetics, [each.features for each in seen])
-        return Voted(self._ensemble.combine([each.probabilities for each in seen], is_unfamiliar(grades)), grades)
+        return Voted(self._ensemble.combine([each.probabilities for each in seen], is_of_other_optics(grades)), grades)
 
 
 def _unmeasured(probabilities: NDArray[np.float64]) -> Voted:

@@ -100,7 +100,7 @@ def of_images(
     beside = frozenset((image.slide, name(image)) for image in (*labels.images, *labels.left_out))
     engines = load_engines(ensemble.members, configure(EngineOptions(device)))
     found = predict(ensemble, engines, images, progress, with_familiarity=True)
-    combined = ensemble.combine(found.members, found.unfamiliar)
+    combined = ensemble.combine(found.members, found.of_other_optics)
 
     def of_model(model: str, probabilities: NDArray[np.float64], called: NDArray[np.int64]) -> Predictions:
         return Predictions(

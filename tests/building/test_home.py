@@ -13,7 +13,7 @@ from slidescreen.building.options import EnsembleOptions
 from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import LabelledImage
 from slidescreen.ensembles import familiarity_file
-from slidescreen.ensembles.familiarity import Familiarity
+from slidescreen.ensembles.familiarity import Familiarity, is_of_other_optics
 from slidescreen.ensembles.member_predictions import MemberPredictions
 from slidescreen.errors import InputError
 from slidescreen.models.backbones import EARLY_FEATURES
@@ -57,6 +57,15 @@ def test_other_optics_are_told_and_are_no_other_kind(home: Familiarity) -> None:
     beyond = grades(home, cells(500, 4, optics=1.5)) >= 1
     assert beyond[:, 0].mean() > 0.95
     assert beyond[:, 1].mean() < 0.08
+
+
+def test_cells_of_other_optics_are_told_from_cells_of_another_kind(home: Familiarity) -> None:
+    def share(seen: MemberPredictions) -> float:
+        return float(is_of_other_optics(grades(home, seen)).mean())
+
+    assert share(cells(500, 4, optics=1.5)) > 0.95
+    assert share(cells(500, 5, kind=True)) < 0.05
+    assert share(cells(3000, 3)) < 0.05
 
 
 def test_another_kind_is_told(home: Familiarity) -> None:

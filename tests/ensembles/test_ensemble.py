@@ -173,7 +173,7 @@ def test_offsets_come_back_as_saved_and_move_calls_and_older_ensembles_have_none
     assert np.allclose(older.combine([even, even]), even)
 
 
-def test_in_cells_unlike_those_at_home_offsets_take_nothing_from_blasts_and_their_odds_double(copy: Path) -> None:
+def test_in_cells_of_other_optics_offsets_take_nothing_from_blasts_and_their_odds_double(copy: Path) -> None:
     ensemble = storage.load(copy)
     blasts = cells.indices(ensemble.cell_types, cells.BLASTS)
     offsets = tuple(-1.0 if kind in blasts else 0.5 for kind in range(16))
