@@ -5,7 +5,7 @@
 #     sh weights/retrain.sh cells.csv lite1.safetensors retrained all.csv
 #
 # cells.csv: labelled images, as for slidescreen train. lite1.safetensors: made by convert_lite1.py. all.csv: the images
-# of cells.csv and those of other laboratories, for the last training of each member. The package nncf must be installed.
+# of cells.csv and those of other laboratories, for the last trainings of each member. The package nncf must be installed.
 set -eu
 data=$1 lite1=$2 out=$3 all=$4
 here=$(dirname "$0")
@@ -62,7 +62,11 @@ b1=efficientnet_b1 v2=efficientnetv2_b2
     mean fifth/$b1.safetensors home-$b1.safetensors $b1.safetensors 0.3
     widen $v2 v2-fifth --init "$out/v2-fourth/$v2.safetensors" --image-size 160 --epochs 16 --batch-size 128 \
         --learning-rate 0.0015 --weight-average 0.99 --drop-path 0.05 $strong --stain-exchange 0.5
-    mean v2-fifth/$v2.safetensors v2-fourth/$v2.safetensors $v2.safetensors 0.5
+    mean v2-fifth/$v2.safetensors v2-fourth/$v2.safetensors taught-from.safetensors 0.5
+    train_on "$all" "--leave-out plasma_cell --leave-out promonocyte" $v2 v2-sixth --init "$out/taught-from.safetensors" \
+        --teacher "$out/$b1.safetensors" --teacher-weight 0.7 --image-size 160 --epochs 4 --progressive 128:1 --batch-size 64 \
+        --learning-rate 0.0008 --weight-average 0.98 --drop-path 0.05 $strong --stain-exchange 0.5 --surroundings 0.4
+    mean v2-sixth/$v2.safetensors taught-from.safetensors $v2.safetensors 0.3
 
     slidescreen ensemble "$out/$b1.safetensors" "$out/$v2.safetensors" --data "$data" --drop-duplicates \
         --leave-out normal_unspecified --unknown plasma_cell --unknown promonocyte --out "$out/ensemble" --int8 --overwrite

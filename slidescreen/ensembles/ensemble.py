@@ -26,8 +26,8 @@ from slidescreen.statistics.scaling import apply_offsets, apply_temperature, fav
 DEFAULT_WEIGHTS: dict[str, float] = {Backbone.EFFICIENTNET_B1: 0.4, Backbone.EFFICIENTNETV2_B2: 0.6}
 
 ODDS_OF_BLASTS = 2.0
-"""In cells of other optics than at home, the odds of a blast are multiplied by this. Chosen in laboratories that no network saw,
-so that as many normal cells as before are called blasts (docs/evidence/training.md)."""
+"""In cells of other optics than at home, the odds of a blast are multiplied by this. Chosen in laboratories that no
+network saw (docs/evidence/training.md)."""
 
 Probabilities = NDArray[np.float64]
 Chosen = NDArray[np.bool_]
