@@ -27,10 +27,10 @@ class ScreenedSlide:
     >>> slide
     <slide left_shift_01: review>
     >>> slide.leukocytes
-    88
+    90
     >>> share = slide.shares["immature_granulocytes"]
     >>> print(f"{share.count} cells, {share.percent:.1f}% ({share.low:.1f} to {share.high:.1f}%)")
-    18 cells, 20.5% (12.6 to 30.4%)
+    19 cells, 21.1% (13.2 to 31.0%)
     """
 
     result: SlideResult
@@ -204,8 +204,8 @@ class ScreenedRun:
                        leukocytes  blasts_percent verdict
         slide
         blasts_01              84          58.333  urgent
-        left_shift_01          88           0.000  review
-        normal_01             107           0.000   clear
+        left_shift_01          90           0.000  review
+        normal_01             108           0.000   clear
         """
         return frames.frame_of_differentials(self.result.slides)
 

@@ -41,8 +41,7 @@ def provenance_of(ensemble: Ensemble, configuration: EngineConfiguration, thresh
     vote = [(member.sha256, member.weight) for member in ensemble.members]
     validation = ensemble.validation
     told = [vote, ensemble.rule, validation.temperature, validation.offsets, validation.rejection_threshold]
-    told.append(ODDS_OF_BLASTS)
-    known = [ensemble.familiarity.sha256] if ensemble.familiarity else []
+    known = [ensemble.familiarity.sha256, ODDS_OF_BLASTS] if ensemble.familiarity else []
     code = [hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest() for module in JUDGING]
     return Provenance(
         voted=_hash(told),

@@ -34,7 +34,7 @@ while line := sys.stdin.readline():
     if not child:
         code = 70
         try:
-            resume = (out / "training-state.safetensors").is_file()
+            resume = any(out.glob("*.safetensors"))  # of one that goes on, or is finished
             run_training(request(data, out, replace(SMALL, epochs=5), resume=resume), Silent())
             code = 0
         except KeyboardInterrupt:
