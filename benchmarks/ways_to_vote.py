@@ -23,6 +23,7 @@ from slidescreen.engine.exactness import macro_f1
 from slidescreen.statistics.scaling import apply_offsets, apply_temperature, favoured, fit_offsets, fit_temperature
 
 _BLAST = np.isin(cells.CELL_TYPES, cells.BLASTS)
+_BLASTS = cells.indices(cells.CELL_TYPES, cells.BLASTS)
 _MOST_CELLS, _PSEUDO_CELLS, _ROUNDS, _PARTS = 250, 3, 100, 8
 Way = Callable[[Cells, Place], Floats]
 
@@ -71,9 +72,9 @@ def _estimated(rest: Floats, power: float) -> Floats:
     return after
 
 
-def _with_offsets(seen: Cells, place: Place, spared: bool) -> Floats:
+def _with_offsets(seen: Cells, place: Place, spared: bool, vote: Way = _vote) -> Floats:
     """The vote with offsets learnt at home (there on other slides). `spared`: they take nothing from blasts."""
-    taught, moved = _vote(place.home, place), _vote(seen, place)
+    taught, moved = vote(place.home, place), vote(seen, place)
     names = np.where(place.home.table.slide == "", place.home.table.file, place.home.table.slide)
     _, slide = np.unique(names, return_inverse=True)
     part = np.random.default_rng(0).permutation(slide.max() + 1)[slide] % _PARTS
@@ -82,26 +83,20 @@ def _with_offsets(seen: Cells, place: Place, spared: bool) -> Floats:
         here = part == number if at_home else np.ones(len(moved), dtype=bool)
         learnt = part != number if at_home else np.ones(len(taught), dtype=bool)
         offsets = fit_offsets(taught[learnt], place.home.truth[learnt])
-        moved[here] = _spared(moved[here], offsets) if spared else apply_offsets(moved[here], offsets)
+        moved[here] = apply_offsets(moved[here], offsets, _BLASTS if spared else ())
     return moved
 
 
-def _favoured(seen: Cells, place: Place, factor: float) -> Floats:
-    """As an ensemble does: a temperature and offsets learnt at home; abroad, blasts are spared and favoured."""
-    warmth = fit_temperature(_vote(place.home, place), place.home.truth)
-    taught, moved = (apply_temperature(_vote(cells_seen, place), warmth) for cells_seen in (place.home, seen))
-    offsets = fit_offsets(taught, place.home.truth)
-    if seen is place.home:
-        return apply_offsets(moved, offsets)
-    return favoured(_spared(moved, offsets), np.flatnonzero(_BLAST).tolist(), factor)
+def _of_one_temperature(seen: Cells, place: Place) -> Floats:
+    """The vote, by a temperature learnt at home."""
+    return apply_temperature(_vote(seen, place), fit_temperature(_vote(place.home, place), place.home.truth))
 
 
-def _spared(before: Floats, offsets: Floats) -> Floats:
-    """Probabilities with offsets. Where these would make blasts less probable, blasts keep their probability."""
-    after = apply_offsets(before, offsets)
-    kept, found = before[:, _BLAST].sum(1), after[:, _BLAST].sum(1)
-    others = after * ((1 - kept) / (1 - found))[:, None]
-    return np.where((kept > found)[:, None], np.where(_BLAST, before, others), after)
+def _as_ensembles(seen: Cells, place: Place, factor: float) -> Floats:
+    """As an ensemble votes; abroad it spares blasts, and multiplies their odds by the factor."""
+    abroad = seen is not place.home
+    moved = _with_offsets(seen, place, abroad, _of_one_temperature)
+    return favoured(moved, _BLASTS, factor) if abroad else moved
 
 
 def _blasts_by(seen: Cells, place: Place, least: int) -> Floats:
@@ -122,10 +117,10 @@ _WAYS: dict[str, Way] = {
     "… their square roots": partial(_by_shares, power=0.5),
     "offsets learnt at home": partial(_with_offsets, spared=False),
     "… that take nothing from blasts": partial(_with_offsets, spared=True),
-    "as an ensemble does, but blasts are not favoured abroad": partial(_favoured, factor=1),
-    "… the odds of blasts abroad times 1.5": partial(_favoured, factor=1.5),
-    "… times 2": partial(_favoured, factor=2),
-    "… times 3": partial(_favoured, factor=3),
+    "as an ensemble does, but blasts are not favoured abroad": partial(_as_ensembles, factor=1),
+    "… the odds of blasts abroad times 1.5": partial(_as_ensembles, factor=1.5),
+    "… times 2": partial(_as_ensembles, factor=2),
+    "… times 3": partial(_as_ensembles, factor=3),
     "two views for V2-B2": partial(_vote, views=(1, 2)),
     "two views for both": partial(_vote, views=(2, 2)),
     "four views for V2-B2": partial(_vote, views=(1, 4)),

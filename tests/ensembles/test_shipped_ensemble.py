@@ -39,7 +39,7 @@ def test_its_8_bit_networks_are_offered_and_small_and_one_may_decide_alone() -> 
     assert validation.precisions["int8"].tolerable
     assert validation.cascade is not None
     assert validation.cascade.agreement.harmless
-    assert validation.cascade.agreement.calls_changed <= 0.001
+    assert validation.cascade.agreement.calls_changed * validation.cascade.agreement.images <= 2
     assert validation.cascade.agreement.blasts_change < 3  # one cell on a slide of 34
     assert validation.cascade.gate > validation.rejection_threshold
     assert sum(member.int8.path.stat().st_size for member in shipped.members if member.int8) <= 30e6
@@ -69,7 +69,7 @@ def test_it_reads_the_sample_slides_sensibly(command: Command) -> None:
 
 
 @pytest.mark.skipif(not has_8_bit_products(), reason="this processor has no instructions for 8-bit networks")
-@pytest.mark.parametrize(("options", "most_changed"), [(["--fast"], 6), (["--precision", "int8"], 6)])
+@pytest.mark.parametrize(("options", "most_changed"), [(["--fast"], 5), (["--precision", "int8"], 6)])
 def test_8_bit_networks_judge_the_sample_slides_as_float32_does(
     options: list[str], most_changed: int, command: Command
 ) -> None:
