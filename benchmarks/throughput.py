@@ -12,13 +12,12 @@ import os
 import platform
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Annotated
@@ -26,6 +25,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from benchmarks.process_cost import Cost, cost_of
 from slidescreen.data.images import decode, prepare, read_bytes
 from slidescreen.data.slides import discover
 from slidescreen.engine.configuration import configure, load_engines
@@ -42,14 +42,6 @@ SizeOption = Annotated[int | None, typer.Option(help="Classify at this size, pix
 SlidesArgument = Annotated[Path, typer.Argument(help="Folder of slide folders.")]
 _BASE = "plain loop, batch 32"
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
-
-
-@dataclass(frozen=True)
-class Timed:
-    """A process: seconds from its start to its end, and the most memory it held, MB."""
-
-    seconds: float
-    megabytes: float
 
 
 @app.command()
@@ -72,7 +64,7 @@ def compare(
         for precision in precisions.split(","):  # fills the cache of compiled networks
             model = storage.load(weights)
             load_engines(model.members, configure(_options(precision), model.validation))
-        times: dict[str, list[Timed]] = {name: [] for name in ways}
+        times: dict[str, list[Cost]] = {name: [] for name in ways}
         for _ in range(repeats):
             for name, command in ways.items():
                 times[name].append(timed(command))
@@ -239,26 +231,10 @@ def _command(folder: Path, weights: Path, engine: str, precision: str) -> list[s
     return [sys.executable, "-m", "slidescreen", "classify", str(folder), *options]
 
 
-# A process inherits the most memory that its parent held. So a small parent of its own starts it.
-_SMALL_PARENT = """
-import resource, subprocess, sys, time
-started = time.perf_counter()
-done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)
-print(time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
-sys.exit(done.returncode)
-"""
-
-
-def timed(command: Sequence[str]) -> Timed:
-    """Run a process in an empty folder. Its memory is that of the largest process among it and its children."""
+def timed(command: Sequence[str]) -> Cost:
+    """Run a process in an empty folder."""
     with tempfile.TemporaryDirectory() as name:
-        environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-        parent = [sys.executable, "-I", "-S", "-c", _SMALL_PARENT, *command]
-        done = subprocess.run(parent, cwd=name, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise typer.BadParameter(f"{' '.join(command)} failed: {done.stderr}")
-        seconds, kilobytes = map(float, done.stdout.split())
-        return Timed(seconds, kilobytes / 1024)
+        return cost_of(command, Path(name), {**os.environ, "PYTHONPATH": str(Path.cwd())})
 
 
 def _bare_rate(folder: Path, weights: Path, precision: str, threads: int) -> float:

@@ -11,12 +11,10 @@ with the fastest and the slowest; the night before them is not counted. Prints M
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -25,6 +23,7 @@ from unittest.mock import patch
 import numpy as np
 import typer
 
+from benchmarks.process_cost import Cost, cost_of
 from slidescreen.data.appearance import MEASURES
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.slides import CellImage, Slide
@@ -42,15 +41,6 @@ DRAWN = sorted((HERE / "sample_data" / "normal_01").glob("*.jpg"))
 _A_DAY = 10  # slides
 _NIGHTS = 5
 _MODELS = 20  # slides of other calls: to judge one takes 40 ms
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Of one night: seconds on the clock, seconds of processors, and the most memory in MB."""
-
-    seconds: float
-    processor: float
-    memory: float
 
 
 def main(
@@ -76,7 +66,7 @@ def main(
                 size = (out / "cells.csv").stat().st_size / 1e6
                 where = "–" if not count else "in the input" if present else "gone"
                 seconds = f"{cost.seconds:.1f} ({costs[0].seconds:.1f}–{costs[-1].seconds:.1f})"
-                told = f"{seconds} | {cost.processor:.1f} | {cost.memory:.0f} | {size:.0f}"
+                told = f"{seconds} | {cost.processor:.1f} | {cost.megabytes:.0f} | {size:.0f}"
                 print(f"| {count} | {where} | {told} |", flush=True)
                 shutil.rmtree(folder)
 
@@ -84,13 +74,7 @@ def main(
 def night(source: Path, out: Path) -> Cost:
     """Classify as a user does, in a process of its own."""
     command = [sys.executable, "-m", "slidescreen", "classify", str(source), "--out", str(out), "--quiet"]
-    started = time.monotonic()
-    child = subprocess.Popen([*command, "--ensemble", str(ENSEMBLE)])
-    _, status, used = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"the night ended with {child.returncode}")
-    return Cost(time.monotonic() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1e3)
+    return cost_of([*command, "--ensemble", str(ENSEMBLE)])
 
 
 def make_earlier(source: Path, out: Path, count: int, cells: int, present: bool) -> None:
