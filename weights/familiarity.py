@@ -15,11 +15,10 @@ from slidescreen.building.build import images_of, unknown_cells
 from slidescreen.building.home import TOO_FEW, measured_familiarity
 from slidescreen.building.options import EnsembleOptions
 from slidescreen.data.label_options import LabelRules
-from slidescreen.engine.configuration import configure, load_engines
-from slidescreen.engine.devices import has_bfloat16
+from slidescreen.engine.configuration import configure, half_precisions, load_engines
 from slidescreen.engine.options import Device, EngineOptions, Precision
 from slidescreen.ensembles import familiarity_file, storage
-from slidescreen.ensembles.familiarity import COARSE, EXACT, HALF
+from slidescreen.ensembles.familiarity import COARSE, EXACT
 from slidescreen.ensembles.member_predictions import predict
 from slidescreen.files.writing import sha256_of, write_text
 
@@ -45,9 +44,8 @@ def main(
     validation, trained = images_of(options, ensemble, typer.echo)
     configuration = configure(EngineOptions(Device.CPU, precision=Precision.FP32))
     measured = {}
-    half = (HALF,) if has_bfloat16() else ()
     coarse = (COARSE,) if all(member.int8 for member in ensemble.members) else ()
-    for arithmetic in (EXACT, *half, *coarse):
+    for arithmetic in (EXACT, *half_precisions(configuration), *coarse):
         engines = load_engines(ensemble.members, replace(configuration, precision=arithmetic))
         measured[arithmetic] = predict(ensemble, engines, validation, lambda _done, _of: None, with_features=True)
     found = measured_familiarity(ensemble, configuration, trained, measured, _silently, unknown_cells(options))

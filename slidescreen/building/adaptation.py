@@ -25,12 +25,11 @@ from slidescreen.building.options import EnsembleOptions
 from slidescreen.building.signed_cells import read_signed
 from slidescreen.building.validation import calibrate
 from slidescreen.data.labels import LabelledImage
-from slidescreen.engine.configuration import configure, load_engines
-from slidescreen.engine.devices import has_bfloat16
-from slidescreen.engine.options import EngineKind, EngineOptions, Precision
+from slidescreen.engine.configuration import configure, half_precisions, load_engines
+from slidescreen.engine.options import EngineOptions, Precision
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.ensembles.familiarity import COARSE, EXACT, HALF
+from slidescreen.ensembles.familiarity import COARSE, EXACT
 from slidescreen.ensembles.laboratory_gain import Adaptation
 from slidescreen.ensembles.member_predictions import MemberPredictions, predict
 from slidescreen.errors import InputError
@@ -236,9 +235,9 @@ def _in_other_precisions(
         return predict(ensemble, engines, exact.images, what, with_features=True)
 
     measured = {EXACT: exact}
-    if configuration.kind == EngineKind.OPENVINO and has_bfloat16():
-        measured[HALF] = predictions(ensemble, Precision.BF16)
-        ensemble = precisions.with_bf16(ensemble, exact, measured[HALF])
+    for half in half_precisions(configuration):
+        measured[half] = predictions(ensemble, half)
+        ensemble = precisions.with_half(ensemble, exact, measured[half], half)
     if request.int8:
         both = in_8_bits(ensemble, exact.images, folder, progress)
         measured[COARSE] = predictions(both, Precision.INT8)

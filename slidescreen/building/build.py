@@ -17,14 +17,13 @@ from slidescreen.data.label_options import Split
 from slidescreen.data.labels import LabelledImage, located, read_labelled, read_labels
 from slidescreen.data.splits import with_split
 from slidescreen.engine import quantisation
-from slidescreen.engine.configuration import configure, load_engines
-from slidescreen.engine.devices import has_bfloat16
+from slidescreen.engine.configuration import configure, half_precisions, load_engines
 from slidescreen.engine.graph_files import save_graph
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.engine.options import EngineKind, EngineOptions, Precision
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble, default_weights
-from slidescreen.ensembles.familiarity import COARSE, EXACT, HALF
+from slidescreen.ensembles.familiarity import COARSE, EXACT
 from slidescreen.ensembles.member_predictions import MemberPredictions, decoded, predict
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
@@ -75,9 +74,9 @@ def build_ensemble(
         )
     ensemble = calibrate(ensemble, exact, request.targets)
     measured = {EXACT: exact}
-    if configuration.kind == EngineKind.OPENVINO and has_bfloat16():  # without it, float32 would be measured
-        measured[HALF] = predictions(ensemble, Precision.BF16)
-        ensemble = precisions.with_bf16(ensemble, exact, measured[HALF])
+    for half in half_precisions(configuration):
+        measured[half] = predictions(ensemble, half)
+        ensemble = precisions.with_half(ensemble, exact, measured[half], half)
     with scratch_folder(make_folder(request.out)) as scratch:
         if request.int8:
             both = in_8_bits(ensemble, trained, scratch, progress)

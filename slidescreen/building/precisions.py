@@ -13,9 +13,14 @@ from slidescreen.ensembles.ensemble import Ensemble, Probabilities
 from slidescreen.ensembles.member_predictions import MemberPredictions
 
 
-def with_bf16(ensemble: Ensemble, exact: MemberPredictions, rough: MemberPredictions) -> Ensemble:
-    """Add to the ensemble how bfloat16 changes the calls of float32. Both predictions are of the same images."""
-    found = measure(ensemble, exact, rough, Precision.BF16)
+def with_half(ensemble: Ensemble, exact: MemberPredictions, rough: MemberPredictions, name: str) -> Ensemble:
+    """Add to the ensemble how a half precision changes the calls of float32.
+
+    Args:
+        exact, rough: predictions of the same images in float32 and in the half precision.
+        name: `bf16` or `fp16`.
+    """
+    found = {**ensemble.validation.precisions, **measure(ensemble, exact, rough, name)}
     return replace(ensemble, validation=replace(ensemble.validation, precisions=found))
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 
-from slidescreen.engine.devices import choose_device, gpu_present, usable_threads
+from slidescreen.engine.devices import choose_device, gpu_present, has_bfloat16, usable_threads
 from slidescreen.engine.interface import EngineConfiguration, Measured, MemberEngines
-from slidescreen.engine.options import Device, EngineKind, EngineOptions
+from slidescreen.engine.options import Device, EngineKind, EngineOptions, Precision
 from slidescreen.errors import InputError
 from slidescreen.models.member import Member
 
@@ -43,6 +43,17 @@ def configure(options: EngineOptions, measured: Measured | None = None) -> Engin
 
     precision = pytorch.choose_precision(options.precision, device, measured.precisions if measured else {})
     return EngineConfiguration(EngineKind.PYTORCH, device, precision)
+
+
+def half_precisions(configuration: EngineConfiguration) -> tuple[str, ...]:
+    """The half precisions that the engine computes on this machine, not merely rounds to."""
+    if configuration.kind == EngineKind.OPENVINO:
+        return (Precision.BF16,) if has_bfloat16() else ()
+    if configuration.device == Device.CPU:
+        return ()
+    from slidescreen.engine import pytorch
+
+    return pytorch.half_precisions()
 
 
 def load_engines(

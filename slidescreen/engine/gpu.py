@@ -1,11 +1,13 @@
 """Inference on an NVIDIA GPU, with PyTorch.
 
 A network has its weights in its own arithmetic, channels last, its normalisation folded into its convolutions. Pixels
-are copied as 8 bits, beside the computation, and prepared on the GPU. All batches have one size.
+are copied as 8 bits, beside the computation, and prepared on the GPU. All batches have one size. A batch that half
+precision cannot hold (float16 ends at 65,504) is computed in float32.
 
 Everything but the copying stream runs on a processor too, which is how it is tested.
 """
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,14 +69,12 @@ class GpuEngine:
         Raises:
             InputError: the file is no checkpoint, or its weights do not fit.
         """
-        description, network = load_network(checkpoint)
-        self.image_size = description.preprocessing.image_size
+        self._checkpoint, self._device, self._execution = checkpoint, device, execution
         self._transfer, self._kernels = transfer, kernels
-        from_pixels = _FromPixels(network, description.preprocessing, _TYPES[precision], execution.channels_last)
-        forward: Forward = from_pixels.to(device)
-        if execution.compiled:
-            forward = torch.compile(forward, mode=execution.compiled, dynamic=False)
-        self._network = FixedBatches(forward, execution.graphs)
+        self._network, self.image_size = self._loaded(precision)
+        self._precision = precision
+        self._exact: FixedBatches | None = None
+        self._loading = threading.Lock()
 
     def probabilities(self, pixels: Pixels) -> NDArray[np.float64]:
         """Classify a batch: (N, K), rows adding up to 1, of pixels (N, S, S, 3)."""
@@ -82,8 +82,32 @@ class GpuEngine:
 
     def outputs(self, pixels: Pixels) -> NetworkOutputs:
         """The probabilities of a batch, as `probabilities` has them, and its features (N, F)."""
-        probabilities, features = self._kernels(self._network, self._transfer(pixels))
+        found = self._computed(self._network, pixels)
+        if self._precision == Precision.FP32 or (
+            np.isfinite(found.probabilities).all() and np.isfinite(found.features).all()
+        ):
+            return found
+        return self._computed(self._in_float32(), pixels)
+
+    def _computed(self, network: FixedBatches, pixels: Pixels) -> NetworkOutputs:
+        probabilities, features = self._kernels(network, self._transfer(pixels))
         return NetworkOutputs(probabilities.cpu().numpy(), features.cpu().numpy())
+
+    def _in_float32(self) -> FixedBatches:
+        """The same network in float32, loaded at its first use, which may never come."""
+        with self._loading:
+            if self._exact is None:
+                self._exact, _ = self._loaded(Precision.FP32)
+            return self._exact
+
+    def _loaded(self, precision: str) -> tuple[FixedBatches, int]:
+        """The network in a precision, and the side of its images in pixels."""
+        description, network = load_network(self._checkpoint)
+        prepared, execution = description.preprocessing, self._execution
+        forward: Forward = _FromPixels(network, prepared, _TYPES[precision], execution.channels_last).to(self._device)
+        if execution.compiled:
+            forward = torch.compile(forward, mode=execution.compiled, dynamic=False)
+        return FixedBatches(forward, execution.graphs), prepared.image_size
 
 
 class _FromPixels(nn.Module):

@@ -13,7 +13,7 @@ from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.devices import threads_in_words
 from slidescreen.engine.exactness import PrecisionAgreement, harmless_with
 from slidescreen.engine.interface import MemberEngines, NetworkOutputs
-from slidescreen.engine.options import Device, Precision, for_each, parts_of
+from slidescreen.engine.options import Device, Precision, for_each, joined, parts_of
 from slidescreen.errors import InputError
 from slidescreen.models.checkpoints import load_network
 from slidescreen.models.features import classify_with_features
@@ -68,8 +68,16 @@ class TorchEngine:
         return NetworkOutputs(logits.double().softmax(dim=1).cpu().numpy(), features.cpu().numpy())
 
 
+def half_precisions() -> tuple[str, ...]:
+    """The half precisions that this GPU computes, the more exact one first."""
+    has_bfloat16 = torch.cuda.is_bf16_supported(including_emulation=False)
+    return (Precision.FP16, Precision.BF16) if has_bfloat16 else (Precision.FP16,)
+
+
 def choose_precision(asked: str, device: str, measured: Mapping[str, PrecisionAgreement]) -> str:
     """The precision that `auto` means on `cuda` or `cpu`: half precision on a GPU, if it was measured to be harmless.
+
+    The one that fewest members have to go without is chosen; of equals the more exact one.
 
     Args:
         asked: the user's choice.
@@ -85,8 +93,8 @@ def choose_precision(asked: str, device: str, measured: Mapping[str, PrecisionAg
         return asked
     if device == Device.CPU:
         return Precision.FP32
-    half = Precision.BF16 if torch.cuda.is_bf16_supported(including_emulation=False) else Precision.FP16
-    return harmless_with(half, measured)
+    found = [parts_of(harmless_with(half, measured)) for half in half_precisions()]
+    return joined(min(found, key=lambda parts: parts.count(Precision.FP32) / len(parts)))
 
 
 def load(

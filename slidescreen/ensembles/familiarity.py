@@ -29,8 +29,8 @@ POWER_BELOW = 12  # of the optics below its cut: makes it small, so that the kin
 LEAST_LIKENESS = -1.5
 """Likeness to a shown type counts from here on. A lower value would find fewer cells of types that were never shown."""
 
-EXACT, HALF, COARSE = "fp32", "bf16", "int8"
-"""The precisions in which a network's features are measured. Others, and those not measured, use those of `EXACT`.
+EXACT, COARSE = "fp32", "int8"
+"""Two of the precisions in which a network's features are measured. Those not measured use those of `EXACT`.
 
 In bfloat16 the first layers' means are off by as much as they vary between images, always in the same direction.
 """

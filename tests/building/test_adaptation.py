@@ -209,7 +209,7 @@ def test_too_few_signed_cells_are_refused(tmp_path: Path) -> None:
 @pytest.fixture
 def adaptable(ensemble_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The small ensemble with what its networks saw in training cells."""
-    monkeypatch.setattr(adaptation, "has_bfloat16", lambda: False)  # measuring in it takes seconds
+    monkeypatch.setattr(adaptation, "half_precisions", lambda _: ())  # measuring in it takes seconds
     source = tmp_path / "source"
     shutil.copytree(ensemble_folder, source)
     features = [np.random.default_rng(0).normal(0, 1, (192, width)).astype(np.float32) for width in (1280, 1408)]

@@ -22,7 +22,7 @@ from slidescreen.engine.transfer import PixelTransfer
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.voting import Vote
 from slidescreen.models.backbones import BACKBONES
-from slidescreen.models.checkpoints import build
+from slidescreen.models.checkpoints import build, load_network, save_checkpoint
 
 CPU = torch.device("cpu")
 SIDE = 64
@@ -118,6 +118,23 @@ def test_a_buffer_is_filled_again_only_after_its_last_copy_has_ended() -> None:
         assert torch.equal(copies[seed].permute(0, 2, 3, 1), torch.from_numpy(pixels(3, seed)))
 
 
+def test_a_batch_that_overflows_in_float16_is_computed_in_float32(
+    checkpoints: tuple[Path, Path], tmp_path: Path
+) -> None:
+    description, network = load_network(checkpoints[0])
+    with torch.no_grad():
+        network.get_submodule("bn1").weight.mul_(1e6)  # the next layers make it small again
+        network.get_submodule("bn1").bias.mul_(1e6)
+    strong = tmp_path / "strong.safetensors"
+    save_checkpoint(strong, network.state_dict(), description, half=False)
+    (engine,), _ = gpu.load([strong], CPU, ["fp16"], batch=6)
+    expected = TorchEngine(strong, CPU).outputs(pixels(4))
+    assert np.isfinite(expected.probabilities).all()
+    with ThreadPoolExecutor(2) as two:
+        for found in two.map(engine.outputs, [pixels(4)] * 3):
+            assert np.abs(found.probabilities - expected.probabilities).max() < 1e-4
+
+
 def test_pixels_that_two_members_share_are_copied_once() -> None:
     lane = LateLane()
     transfer, batch = PixelTransfer(CPU, lane), pixels(3)
@@ -149,6 +166,9 @@ BAD = PrecisionAgreement(2000, 0.1, 0.006, -0.002, 0.5)
         (True, {"bf16": BAD, "int8": GOOD, "fp32+int8": GOOD}, "fp32"),
         (False, {"bf16": GOOD}, "fp32"),
         (False, {"bf16": GOOD, "fp16": GOOD}, "fp16"),
+        (True, {"bf16": GOOD, "fp16": GOOD}, "fp16"),
+        (True, {"bf16": GOOD, "fp16": BAD, "fp16+fp32": GOOD}, "bf16"),
+        (True, {"bf16": BAD, "fp32+bf16": GOOD, "fp16": BAD, "fp16+fp32": GOOD}, "fp16+fp32"),
     ],
 )
 def test_on_a_gpu_half_precision_is_chosen_where_it_was_measured_to_be_harmless(
