@@ -34,7 +34,7 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None)
 @app.command()
 def eager(device: DeviceOption = "cuda", size: SizeOption = 160, images: ImagesOption = 4096) -> None:
     """Networks as they are, each way as soon as it is known."""
-    where, graph, pixels = torch.device(device), Execution(graphs=device == "cuda"), random_pixels(images, size)
+    where, eagerly, pixels = torch.device(device), Execution(graphs=False), random_pixels(images, size)
     most = min(BATCH, images)
     header()
     with at_size(size) as model:
@@ -43,16 +43,16 @@ def eager(device: DeviceOption = "cuda", size: SizeOption = 160, images: ImagesO
             if batch <= images:
                 show(*timed(model, pixels, where, precision, execution, batch, words), images)
 
-        for execution in (Execution(), graph, Execution(channels_last=False)):
+        for execution in (Execution(), eagerly, Execution(channels_last=False)):
             row("fp16", execution, most)
         row("bf16", Execution(), most)
         for batch in (32, 64, 128, 512):
             row("fp16", Execution(), batch)
         for batch in (32, 64):
-            row("fp16", graph, batch)
+            row("fp16", eagerly, batch)
         networks_alone(model, pixels, where, most)
         torch.backends.cudnn.benchmark = True
-        row("fp16", graph, most, "convolutions searched")
+        row("fp16", Execution(), most, "convolutions searched")
         print(flush=True)
 
 
@@ -123,7 +123,7 @@ def timed(
         precision,
         "" if execution.channels_last else "channels first",
         f"compiled, {execution.compiled}" if execution.compiled else "",
-        "CUDA graph" if execution.graphs else "",
+        "" if execution.graphs else "no CUDA graph",
         words,
     ]
     name = ", ".join(part for part in parts if part)

@@ -43,8 +43,7 @@ def main(
         folders = {count: night(Path(name) / f"night{count}", files, count, cells) for count in counts}
         few, many = folders[counts[0]], folders[counts[-1]]
         ways: list[tuple[Path, str, int | None]] = [(few, "auto", None), (many, "auto", None)]
-        narrow = "fp16" if device == "cuda" else "auto"
-        ways += [(many, narrow, workers) for workers in (cores, cores * 3 // 2)]
+        ways += [(many, "auto", workers) for workers in (max(1, cores // 2), cores)]
         for folder, precision, workers in ways:
             seconds, processors, engine = classified(folder, device, precision, workers)
             count = len(list(folder.iterdir()))
@@ -53,8 +52,8 @@ def main(
                 f"| {processors:.0f} |",
                 flush=True,
             )
-        print(f"\n{engine}\n\nThe main thread, {cores} workers, {narrow}:\n", flush=True)
-        profiled(many, device, narrow, cores)
+        print(f"\n{engine}\n\nThe main thread, {cores} workers:\n", flush=True)
+        profiled(many, device, "auto", cores)
 
 
 def night(folder: Path, files: Sequence[bytes], slides: int, cells: int) -> Path:

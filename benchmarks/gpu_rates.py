@@ -42,6 +42,7 @@ def main(
     images: Annotated[int, typer.Option(help="The most images a turn.")] = 4096,
     turns: Annotated[int, typer.Option(help="Turns of each.")] = 3,
     ensemble: Annotated[Path | None, typer.Option(help="Ensemble folder; the one that ships if not given.")] = None,
+    short: Annotated[bool, typer.Option("--short", help="Only the plain loop and what auto chooses.")] = False,
 ) -> None:
     """Compare on a GPU."""
     exact_float32()
@@ -55,10 +56,12 @@ def main(
         _tell(f"{size} pixels")
         with tempfile.TemporaryDirectory() as folder:
             resized(ensemble or default_ensemble(), Path(folder) / "ensemble", size)
-            compare(storage.load(Path(folder) / "ensemble"), where, size, images, turns, peak)
+            compare(storage.load(Path(folder) / "ensemble"), where, size, images, turns, peak, short)
 
 
-def compare(model: Ensemble, device: torch.device, size: int, images: int, turns: int, peak: float) -> None:
+def compare(
+    model: Ensemble, device: torch.device, size: int, images: int, turns: int, peak: float, short: bool
+) -> None:
     """Print the table of one image size."""
     images = min(images, max(64, images * 160 * 160 // size**2))
     pixels = random_pixels(images, size)
@@ -85,17 +88,17 @@ def compare(model: Ensemble, device: torch.device, size: int, images: int, turns
         return middle
 
     def own(precision: str, execution: Execution = Execution()) -> float:
-        name = f"slidescreen, {precision}{' (auto)' * (precision == chosen)}{', CUDA graph' * execution.graphs}"
-        return row(ours(name, model, pixels, device, precision, execution))
+        words = [" (auto)" * (precision == chosen), ", no CUDA graph" * (not execution.graphs)]
+        return row(ours(f"slidescreen, {precision}{''.join(words)}", model, pixels, device, precision, execution))
 
     slow = row(base)
-    chosen = choose_precision("auto", "cuda", model.validation.precisions) if device.type == "cuda" else ""
-    found = {precision: own(precision) for precision in dict.fromkeys(("fp16", "bf16", chosen or "bf16"))}
+    chosen = choose_precision("auto", "cuda", model.validation.precisions) if device.type == "cuda" else "bf16"
+    found = {chosen: own(chosen)}
     best = max([slow, *(row(plain(batch)) for batch in fitting(plain, few))])
-    if chosen != "fp32":
-        own("fp32")
-    if device.type == "cuda":
-        own("fp16", Execution(graphs=True))
+    if not short:
+        found |= {precision: own(precision) for precision in ("fp16", "bf16", "fp32") if precision != chosen}
+        if device.type == "cuda":
+            own("fp16", Execution(graphs=False))
     told = ", ".join(f"{precision} {its / best:.1f}" for precision, its in found.items())
     print(f"\nTimes the plain loop at its best batch: {told}\n", flush=True)
 

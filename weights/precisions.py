@@ -47,7 +47,7 @@ def main(
         return predict(ensemble, engines, images, partial(_tell, precision))
 
     exact = predictions(Precision.FP32)
-    added = {}
+    added: dict[str, object] = {}
     for half in half_precisions(configuration):
         found = precisions.measure(ensemble, exact, predictions(half), half)
         typer.echo(f"{half}: {json.dumps({name: asdict(each) for name, each in found.items()}, indent=2)}")

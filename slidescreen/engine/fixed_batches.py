@@ -74,7 +74,14 @@ class FixedBatches:
         """Where the pixels of a batch must lie, and what computes their outputs."""
         _, channels, height, width = pixels.shape
         given = pixels.new_zeros(size, height, width, channels).permute(0, 3, 1, 2)
-        return given, CudaReplay(self._forward, given) if self._graphs else partial(self._forward, given)
+        if self._graphs:
+            try:
+                return given, CudaReplay(self._forward, given)
+            except Exception as error:
+                if memory_ran_out(error):
+                    raise
+                self._graphs = False  # this driver or network cannot be captured; without a graph it is only slower
+        return given, partial(self._forward, given)
 
 
 class KernelThread:

@@ -20,15 +20,15 @@ from torch import Tensor, nn
 from slidescreen.data.images import Pixels
 from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.engine.fixed_batches import FixedBatches, Forward, KernelThread
-from slidescreen.engine.fusion import fold_normalisation
+from slidescreen.engine.fusion import fold_normalisation, multiply_single_pixels
 from slidescreen.engine.interface import NetworkOutputs
 from slidescreen.engine.options import Precision
 from slidescreen.engine.transfer import PixelTransfer
 from slidescreen.models.checkpoints import load_network
 from slidescreen.models.features import classify_with_features
 
-AT_ONCE = 2
-"""Batches in progress: the pixels of one are copied, and its answers fetched, while the other is computed."""
+AT_ONCE = 3
+"""Batches in progress: the pixels of one are copied, and the answers of another judged, while the third is computed."""
 BATCH = 256  # more images at once were not computed faster
 _TYPES: dict[str, torch.dtype] = {
     Precision.FP32: torch.float32,
@@ -43,12 +43,12 @@ class Execution:
 
     Attributes:
         channels_last: whether the channels of a pixel lie side by side in memory.
-        graphs: whether the network is captured as a CUDA graph (see `fixed_batches`).
+        graphs: whether a GPU is given the network as a CUDA graph (see `fixed_batches`).
         compiled: the mode of `torch.compile`, such as `default`; empty if it is not used.
     """
 
     channels_last: bool = True
-    graphs: bool = False
+    graphs: bool = True
     compiled: str = ""
 
 
@@ -107,7 +107,7 @@ class GpuEngine:
         forward: Forward = _FromPixels(network, prepared, _TYPES[precision], execution.channels_last).to(self._device)
         if execution.compiled:
             forward = torch.compile(forward, mode=execution.compiled, dynamic=False)
-        return FixedBatches(forward, execution.graphs), prepared.image_size
+        return FixedBatches(forward, execution.graphs and self._device.type == "cuda"), prepared.image_size
 
 
 class _FromPixels(nn.Module):
@@ -117,7 +117,10 @@ class _FromPixels(nn.Module):
         super().__init__()
         self._type = kind
         self._format = torch.channels_last if channels_last else torch.contiguous_format
-        self._network = _placed(fold_normalisation(network), kind, self._format)
+        fewer_passes = fold_normalisation(network)
+        if channels_last:
+            fewer_passes = multiply_single_pixels(fewer_passes)
+        self._network = _placed(fewer_passes, kind, self._format)
         # (pixel / 255 - mean) / std as one multiplication and one addition
         self._scale = nn.Buffer(torch.tensor([1 / (255 * s) for s in prepared.std]).view(1, 3, 1, 1))
         pairs = zip(prepared.mean, prepared.std, strict=True)

