@@ -16,9 +16,7 @@ from slidescreen.data.images import prepare
 from slidescreen.data.label_options import Split
 from slidescreen.data.labels import LabelledImage, located, read_labelled, read_labels
 from slidescreen.data.splits import with_split
-from slidescreen.engine import quantisation
 from slidescreen.engine.configuration import configure, half_precisions, load_engines
-from slidescreen.engine.graph_files import save_graph
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.engine.options import EngineKind, EngineOptions, Precision
 from slidescreen.ensembles import storage
@@ -125,9 +123,11 @@ def check_int8(request: EnsembleOptions, configuration: EngineConfiguration, tra
     Raises:
         InputError: NNCF, OpenVINO or images for the calibration are missing.
     """
-    quantisation.require_nncf()
     if configuration.kind != EngineKind.OPENVINO:
         raise InputError("--int8 makes networks for the CPU: use --device cpu")
+    from slidescreen.engine.quantisation import require_nncf  # OpenVINO may be missing beside a GPU
+
+    require_nncf()
     if not trained:
         raise InputError(f"--int8 is calibrated on the training split, but {printable(request.data)} has none")
 
@@ -136,6 +136,9 @@ def in_8_bits(
     ensemble: Ensemble, trained: Sequence[LabelledImage], folder: Path, progress: Callable[[str, int, int], None]
 ) -> Ensemble:
     """Write the members' networks in 8-bit integers into a folder, and give the ensemble with them."""
+    from slidescreen.engine import quantisation
+    from slidescreen.engine.graph_files import save_graph
+
     order = np.random.default_rng(0).permutation(len(trained))[: quantisation.CALIBRATION_CELLS]
     drawn = [trained[place] for place in order.tolist()]
     found: list[Member] = []

@@ -6,7 +6,6 @@ This module imports nothing slow: no torch, no OpenVINO, no pandas.
 import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 from slidescreen.footprint import cache_folder
 from slidescreen.models.backbones import BACKBONES
+from slidescreen.packages import installed_version
 from slidescreen.reporting.flag_words import MEANINGS
 from slidescreen.screening.finding import Flag, Verdict
 
@@ -43,7 +43,7 @@ def describe_installation(named: Path | None, exit_codes: Mapping[int, str]) -> 
         "system": platform.platform(),
         "cache": _cache(),
         "ensembles": list(_ensembles(named)),
-        "engines": {"openvino": _version("openvino"), "pytorch": _version("torch")},
+        "engines": {"openvino": installed_version("openvino"), "pytorch": installed_version("torch")},
         "processor": {
             "threads": devices.usable_threads(),
             "bf16": devices.has_bfloat16_products(),
@@ -67,13 +67,6 @@ def _cache() -> str | None:
     try:
         return printable(cache_folder())
     except RuntimeError:  # there is no home folder
-        return None
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
         return None
 
 

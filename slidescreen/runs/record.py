@@ -20,6 +20,7 @@ from slidescreen.ensembles.familiarity_file import figures
 from slidescreen.files.run_files import FALLBACK_NAMES, RECORD, fallback_names_of, remove_unused
 from slidescreen.files.writing import printable, write_text
 from slidescreen.interruptible import alongside
+from slidescreen.packages import installed_version
 from slidescreen.reporting.page import render_run
 from slidescreen.reporting.page_cells import PageCells
 from slidescreen.reporting.tables import write_cells, write_differentials
@@ -189,11 +190,9 @@ def _slides_record(slides: Sequence[SlideResult], finished: datetime) -> dict[st
     }
 
 
-def _versions() -> dict[str, str]:
-    from importlib.metadata import version
-
+def _versions() -> dict[str, str | None]:
     packages = ("torch", "timm", "openvino", "numpy", "pillow")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    return {"python": platform.python_version(), **{name: installed_version(name) for name in packages}}
 
 
 def write_worklist(
