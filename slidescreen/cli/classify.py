@@ -164,7 +164,7 @@ WorkersOption = Annotated[
     int | None,
     typer.Option(
         metavar="N",
-        help="Processes that decode images. \\[default: as many as threads, at most 8]",
+        help="Processes that decode images. \\[default: as many as threads, but at most 8 without a GPU]",
         min=1,
         rich_help_panel=MACHINE,
     ),

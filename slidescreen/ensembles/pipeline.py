@@ -22,7 +22,7 @@ from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.voting import Vote, preprocessings
 
 _MOST_LATE = 3  # after so many timeouts in a row the rest of a slide is given up; waiting for each would take all night
-_AHEAD = 2  # batches in progress at once, so that the engines never idle
+_AHEAD = 2  # at least so many batches in progress at once, so that the engines never idle
 
 
 @dataclass
@@ -114,7 +114,7 @@ class Pipeline:
                     if len(batch) >= self._batch_size:
                         pending.append(_Pending(batch, runners.submit(self._batches, batch)))
                         batch = []
-                        self._collect(pending, _AHEAD)
+                        self._collect(pending, max(_AHEAD, self._engines.at_once))
                     yield from _finished(unfinished)
                 if batch:
                     pending.append(_Pending(batch, runners.submit(self._batches, batch)))

@@ -13,7 +13,7 @@ from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.pipeline import Pipeline
 from slidescreen.models.member import Member
 from slidescreen.runs.distribution import Distribution
-from slidescreen.runs.loading import MOST_WORKERS, Loading
+from slidescreen.runs.loading import Loading, decoding_processes
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.ray_cluster import RayCluster
@@ -87,7 +87,7 @@ def _job(ensemble: Ensemble, configuration: EngineConfiguration, options: Classi
         instructions=needed_instructions(configuration),
         threads=threads,
         batch_size=options.batch_size,
-        workers=options.workers or min(MOST_WORKERS, threads),
+        workers=options.workers or decoding_processes(configuration, threads),
         time_limit=options.time_limit,
         code=code_digest(),
     )

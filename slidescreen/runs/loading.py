@@ -8,14 +8,22 @@ from types import TracebackType
 from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.devices import usable_threads
 from slidescreen.engine.interface import EngineConfiguration, MemberEngines
-from slidescreen.engine.options import EngineKind
+from slidescreen.engine.options import Device, EngineKind
 from slidescreen.engine.readers import Readers
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.pipeline import start_reading
 from slidescreen.interruptible import alongside
 from slidescreen.runs.options import ClassifyOptions
 
-MOST_WORKERS = 8
+_MOST_BESIDE_NETWORKS = 8
+
+
+def decoding_processes(configuration: EngineConfiguration, threads: int) -> int:
+    """How many processes decode images if the user chose no number.
+
+    Beside a GPU one for each thread: it waits for them. Networks that run on the same threads need no more than eight.
+    """
+    return threads if configuration.device is Device.CUDA else min(_MOST_BESIDE_NETWORKS, threads)
 
 
 class Loading:
@@ -36,7 +44,7 @@ class Loading:
             note: receives a message if loading takes long, maybe in another thread.
         """
         self._ensemble, self._configuration, self._options, self._note = ensemble, configuration, options, note
-        self.workers = options.workers or min(MOST_WORKERS, usable_threads())
+        self.workers = options.workers or decoding_processes(configuration, usable_threads())
         self._loaded: Future[tuple[MemberEngines, Readers]] | None = None
 
     def __enter__(self) -> "Loading":

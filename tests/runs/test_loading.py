@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from conftest import Command, write_cells
 
+from slidescreen.engine.interface import EngineConfiguration
+from slidescreen.engine.options import Device, EngineKind
 from slidescreen.errors import InputError
 from slidescreen.runs import loading
 from slidescreen.runs.ledger import Ledger
@@ -93,3 +95,11 @@ def test_a_network_that_cannot_be_loaded_ends_the_run_with_one_line(
     monkeypatch.setattr(loading, "load_engines", refuse)
     shown = command("classify", night, "--out", "run")
     assert (shown.code, shown.err.splitlines()[-1]) == (2, "error: no such network")
+
+
+@pytest.mark.parametrize(
+    ("device", "threads", "expected"), [("cpu", 2, 2), ("cpu", 64, 8), ("cuda", 2, 2), ("cuda", 64, 64)]
+)
+def test_beside_a_gpu_all_threads_decode(device: str, threads: int, expected: int) -> None:
+    configuration = EngineConfiguration(EngineKind.PYTORCH, Device(device), "fp32")
+    assert loading.decoding_processes(configuration, threads) == expected
