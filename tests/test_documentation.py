@@ -62,6 +62,7 @@ def test_an_absent_benchmark_is_found() -> None:
     assert scripts_in("run `python -m benchmarks.none` and tests/none.py") == {"benchmarks/none.py", "tests/none.py"}
 
 
+@cache
 def options_of(command: str) -> set[str]:
     shown = subprocess.run(
         [sys.executable, "-m", "slidescreen", command, "--help"],
