@@ -1,7 +1,7 @@
 """Inference on an NVIDIA GPU, with PyTorch.
 
 A network has its weights in its own arithmetic, channels last, its normalisation folded into its convolutions. Pixels
-are copied as 8 bits, beside the computation, and prepared on the GPU. All batches have one size. A batch that half
+are copied as 8 bits, beside the computation, and prepared on the GPU. All batches have one size. An image that half
 precision cannot hold (float16 ends at 65,504) is computed in float32.
 
 Everything but the copying stream runs on a processor too, which is how it is tested.
@@ -83,11 +83,11 @@ class GpuEngine:
     def outputs(self, pixels: Pixels) -> NetworkOutputs:
         """The probabilities of a batch, as `probabilities` has them, and its features (N, F)."""
         found = self._computed(self._network, pixels)
-        if self._precision == Precision.FP32 or (
-            np.isfinite(found.probabilities).all() and np.isfinite(found.features).all()
-        ):
-            return found
-        return self._computed(self._in_float32(), pixels)
+        overflowed = ~(np.isfinite(found.probabilities).all(axis=1) & np.isfinite(found.features).all(axis=1))
+        if self._precision != Precision.FP32 and overflowed.any():
+            exact = self._computed(self._in_float32(), pixels[overflowed])
+            found.probabilities[overflowed], found.features[overflowed] = exact.probabilities, exact.features
+        return found
 
     def _computed(self, network: FixedBatches, pixels: Pixels) -> NetworkOutputs:
         probabilities, features = self._kernels(network, self._transfer(pixels))

@@ -132,21 +132,25 @@ def test_a_buffer_is_filled_again_only_after_its_last_copy_has_ended() -> None:
         assert torch.equal(copies[seed].permute(0, 2, 3, 1), torch.from_numpy(pixels(3, seed)))
 
 
-def test_a_batch_that_overflows_in_float16_is_computed_in_float32(
+def test_an_image_that_overflows_in_float16_is_computed_in_float32_whatever_lies_beside_it(
     checkpoints: tuple[Path, Path], tmp_path: Path
 ) -> None:
     description, network = load_network(checkpoints[0])
     with torch.no_grad():
-        network.get_submodule("bn1").weight.mul_(1e6)  # the next layers make it small again
-        network.get_submodule("bn1").bias.mul_(1e6)
+        network.get_submodule("bn1").weight.mul_(3e4)
     strong = tmp_path / "strong.safetensors"
     save_checkpoint(strong, network.state_dict(), description, half=False)
+    shown = pixels(4)
+    shown[1] = (124, 116, 104)  # ImageNet's mean colour, which the network sees as 0: it does not overflow
     (engine,), _ = gpu.load([strong], CPU, ["fp16"], batch=6)
-    expected = TorchEngine(strong, CPU).outputs(pixels(4))
-    assert np.isfinite(expected.probabilities).all()
+    grey = engine.outputs(shown[1:2])
+    exact = TorchEngine(strong, CPU).outputs(shown)
+    assert not np.array_equal(grey.features, exact.features[1:2])
     with ThreadPoolExecutor(2) as two:
-        for found in two.map(engine.outputs, [pixels(4)] * 3):
-            assert np.abs(found.probabilities - expected.probabilities).max() < 1e-4
+        for found in two.map(engine.outputs, [shown] * 3):
+            assert np.array_equal(found.features[1:2], grey.features)
+            assert np.abs(found.probabilities - exact.probabilities)[[0, 2, 3]].max() < 1e-4
+            assert np.allclose(found.features, exact.features, atol=0.01 * exact.features.max())
 
 
 def test_pixels_that_two_members_share_are_copied_once() -> None:
