@@ -143,14 +143,14 @@ def test_an_image_that_overflows_in_float16_is_computed_in_float32_whatever_lies
     shown = pixels(4)
     shown[1] = (124, 116, 104)  # ImageNet's mean colour, which the network sees as 0: it does not overflow
     (engine,), _ = gpu.load([strong], CPU, ["fp16"], batch=6)
-    grey = engine.outputs(shown[1:2])
-    exact = TorchEngine(strong, CPU).outputs(shown)
+    (in_float32,), _ = gpu.load([strong], CPU, ["fp32"], batch=6)
+    grey, exact = engine.outputs(shown[1:2]), in_float32.outputs(shown)
     assert not np.array_equal(grey.features, exact.features[1:2])
     with ThreadPoolExecutor(2) as two:
         for found in two.map(engine.outputs, [shown] * 3):
             assert np.array_equal(found.features[1:2], grey.features)
             assert np.abs(found.probabilities - exact.probabilities)[[0, 2, 3]].max() < 1e-4
-            assert np.allclose(found.features, exact.features, atol=0.01 * exact.features.max())
+            assert np.allclose(found.features[[0, 2, 3]], exact.features[[0, 2, 3]], rtol=1e-3)
 
 
 def test_pixels_that_two_members_share_are_copied_once() -> None:
