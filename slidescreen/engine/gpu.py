@@ -10,6 +10,7 @@ Everything but the copying stream runs on a processor too, which is how it is te
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -69,11 +70,16 @@ class GpuEngine:
         Raises:
             InputError: the file is no checkpoint, or its weights do not fit.
         """
-        self._checkpoint, self._device, self._execution = checkpoint, device, execution
-        self._transfer, self._kernels = transfer, kernels
-        self._network, self.image_size = self._loaded(precision)
-        self._precision = precision
-        self._exact: FixedBatches | None = None
+        description, network = load_network(checkpoint)
+        self.image_size = description.preprocessing.image_size
+        self._transfer, self._kernels, self._precision = transfer, kernels, precision
+        from_pixels = _FromPixels(network, description.preprocessing, _TYPES[precision], execution.channels_last)
+        forward: Forward = from_pixels.to(device)
+        if execution.compiled:
+            forward = torch.compile(forward, mode=execution.compiled, dynamic=False)
+        self._network = FixedBatches(forward, execution.graphs and device.type == "cuda")
+        self._load_exact = partial(GpuEngine, checkpoint, device, Precision.FP32, transfer, kernels, execution)
+        self._exact: GpuEngine | None = None
         self._loading = threading.Lock()
 
     def probabilities(self, pixels: Pixels) -> NDArray[np.float64]:
@@ -82,32 +88,20 @@ class GpuEngine:
 
     def outputs(self, pixels: Pixels) -> NetworkOutputs:
         """The probabilities of a batch, as `probabilities` has them, and its features (N, F)."""
-        found = self._computed(self._network, pixels)
-        overflowed = ~(np.isfinite(found.probabilities).all(axis=1) & np.isfinite(found.features).all(axis=1))
-        if self._precision != Precision.FP32 and overflowed.any():
-            exact = self._computed(self._in_float32(), pixels[overflowed])
-            found.probabilities[overflowed], found.features[overflowed] = exact.probabilities, exact.features
-        return found
+        probabilities, features = (each.cpu().numpy() for each in self._kernels(self._network, self._transfer(pixels)))
+        if self._precision != Precision.FP32:
+            overflowed = ~(np.isfinite(probabilities).all(axis=1) & np.isfinite(features).all(axis=1))
+            if overflowed.any():
+                exact = self._in_float32().outputs(pixels[overflowed])
+                probabilities[overflowed], features[overflowed] = exact.probabilities, exact.features
+        return NetworkOutputs(probabilities, features)
 
-    def _computed(self, network: FixedBatches, pixels: Pixels) -> NetworkOutputs:
-        probabilities, features = self._kernels(network, self._transfer(pixels))
-        return NetworkOutputs(probabilities.cpu().numpy(), features.cpu().numpy())
-
-    def _in_float32(self) -> FixedBatches:
+    def _in_float32(self) -> "GpuEngine":
         """The same network in float32, loaded at its first use, which may never come."""
         with self._loading:
             if self._exact is None:
-                self._exact, _ = self._loaded(Precision.FP32)
+                self._exact = self._load_exact()
             return self._exact
-
-    def _loaded(self, precision: str) -> tuple[FixedBatches, int]:
-        """The network in a precision, and the side of its images in pixels."""
-        description, network = load_network(self._checkpoint)
-        prepared, execution = description.preprocessing, self._execution
-        forward: Forward = _FromPixels(network, prepared, _TYPES[precision], execution.channels_last).to(self._device)
-        if execution.compiled:
-            forward = torch.compile(forward, mode=execution.compiled, dynamic=False)
-        return FixedBatches(forward, execution.graphs and self._device.type == "cuda"), prepared.image_size
 
 
 class _FromPixels(nn.Module):
