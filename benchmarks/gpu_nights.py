@@ -37,23 +37,21 @@ def main(
     cores, files = usable_threads(), list(contents(slides, 10_000))
     counts = sorted(map(int, numbers.split(",")))
     print(f"{cells} images a slide, {cores} threads\n")
-    print("| precision | workers | slides | seconds | images/s | seconds of processors |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: |", flush=True)
+    print("| workers | slides | seconds | images/s | seconds of processors |")
+    print("| ---: | ---: | ---: | ---: | ---: |", flush=True)
     with tempfile.TemporaryDirectory() as name:
         folders = {count: night(Path(name) / f"night{count}", files, count, cells) for count in counts}
         few, many = folders[counts[0]], folders[counts[-1]]
-        ways: list[tuple[Path, str, int | None]] = [(few, "auto", None), (many, "auto", None)]
-        ways += [(many, "auto", workers) for workers in (max(1, cores // 2), cores)]
-        for folder, precision, workers in ways:
-            seconds, processors, engine = classified(folder, device, precision, workers)
+        for folder, workers in ((few, None), (many, None), (many, max(1, cores // 2)), (many, cores)):
+            seconds, processors, engine = classified(folder, device, workers)
             count = len(list(folder.iterdir()))
             print(
-                f"| {precision} | {workers or 'default'} | {count} | {seconds:.1f} | {count * cells / seconds:.0f} "
+                f"| {workers or 'default'} | {count} | {seconds:.1f} | {count * cells / seconds:.0f} "
                 f"| {processors:.0f} |",
                 flush=True,
             )
         print(f"\n{engine}\n\nThe main thread, {cores} workers:\n", flush=True)
-        profiled(many, device, "auto", cores)
+        profiled(many, device, cores)
 
 
 def night(folder: Path, files: Sequence[bytes], slides: int, cells: int) -> Path:
@@ -72,15 +70,15 @@ def night(folder: Path, files: Sequence[bytes], slides: int, cells: int) -> Path
     return folder
 
 
-def command(folder: Path, out: Path, device: str, precision: str, workers: int | None) -> list[str]:
-    options = ["--device", device, "--precision", precision, "--quiet", "--out", str(out), "--slide-depth", "1"]
+def command(folder: Path, out: Path, device: str, workers: int | None) -> list[str]:
+    options = ["--device", device, "--quiet", "--out", str(out), "--slide-depth", "1"]
     return ["classify", str(folder), *options, *(["--workers", str(workers)] if workers else [])]
 
 
-def classified(folder: Path, device: str, precision: str, workers: int | None) -> tuple[float, float, str]:
+def classified(folder: Path, device: str, workers: int | None) -> tuple[float, float, str]:
     """The seconds of a night on the clock and of processors, and its engine in words."""
     with tempfile.TemporaryDirectory() as out:
-        given = [sys.executable, "-m", "slidescreen", *command(folder, Path(out) / "run", device, precision, workers)]
+        given = [sys.executable, "-m", "slidescreen", *command(folder, Path(out) / "run", device, workers)]
         before, started = os.times(), time.perf_counter()
         done = subprocess.run(given, capture_output=True, text=True)
         seconds, after = time.perf_counter() - started, os.times()
@@ -91,11 +89,11 @@ def classified(folder: Path, device: str, precision: str, workers: int | None) -
     return seconds, spent, str(record["engine"])
 
 
-def profiled(folder: Path, device: str, precision: str, workers: int) -> None:
+def profiled(folder: Path, device: str, workers: int) -> None:
     """Print the functions in which the main thread spends most time."""
     with tempfile.TemporaryDirectory() as out:
         found = Path(out) / "profile"
-        given = command(folder, Path(out) / "run", device, precision, workers)
+        given = command(folder, Path(out) / "run", device, workers)
         subprocess.run([sys.executable, "-m", "cProfile", "-o", str(found), "-m", "slidescreen", *given], check=True)
         seen = pstats.Stats(str(found)).stats  # type: ignore[attr-defined]
     print("| seconds | calls | function |\n| ---: | ---: | --- |")
