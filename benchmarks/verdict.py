@@ -57,18 +57,20 @@ class ScoredCell:
 def simulate(
     ensemble: EnsembleOption = None,
     slides: Annotated[int, typer.Option(help="Slides for each line.")] = 300,
+    smudge_cells: Annotated[int, typer.Option(help="Smudge cells for each 100 leukocytes.")] = 0,
     seed: int = 0,
 ) -> None:
     """Slides drawn from measured errors: false alarms, power, coverage of the corrected limits."""
     shipped = storage.load(ensemble or default_ensemble())
-    for title, model in (("the shipped ensemble", shipped), ("the reference study", study())):
+    models = {"the shipped ensemble": shipped} | ({} if smudge_cells else {"the reference study": study()})
+    for title, model in models.items():
         print(f"### Errors of {title}\n")
         print("| blasts | leukocytes | blasts flagged | IG flagged | corrected limits hold the blasts | … the IG |")
         print("| --- | --- | --- | --- | --- | --- |")
         for share in BLASTS:
             for size in SIZES:
                 generator = np.random.default_rng([seed, size, round(1000 * share)])
-                drawn = [_drawn(model, share, size, generator) for _ in range(slides)]
+                drawn = [_drawn(model, share, size, generator, smudge_cells) for _ in range(slides)]
                 print(_simulated_row(share, size, drawn), flush=True)
         print()
 
@@ -80,16 +82,23 @@ def study() -> Ensemble:
     return Ensemble((member,), validation=ValidationResult(confusion_matrix=MATRIX))
 
 
-def _drawn(model: Ensemble, blasts: float, size: int, generator: np.random.Generator) -> ScoredCell:
-    """One slide: normal cells, myeloblasts among them, called with the model's errors as they vary between slides."""
+def _drawn(
+    model: Ensemble, blasts: float, size: int, generator: np.random.Generator, smudge_cells: int = 0
+) -> ScoredCell:
+    """One slide: normal cells, myeloblasts among them, called with the model's errors as they vary between slides.
+
+    `smudge_cells`: their number for each 100 leukocytes.
+    """
     validation = model.validation
     matrix = validation.graded_matrix
     assert matrix is not None
     types = len(model.cell_types)
     shares = {name: share * (1 - blasts) for name, share in NORMAL.items()} | {"myeloblast": blasts}
-    true = generator.multinomial(size, list(shares.values()))
+    true = dict(zip(shares, generator.multinomial(size, list(shares.values())).tolist(), strict=True))
+    if smudge_cells:
+        true["smudge_cell"] = round(size * smudge_cells / 100)
     called: list[Call] = []
-    for name, count in zip(shares, true.tolist(), strict=True):
+    for name, count in true.items():
         position = model.cell_types.index(name)
         row = matrix[position] / matrix[position].sum()
         if validation.call_correlation:

@@ -36,14 +36,15 @@ def excess_test(
     """Test the null hypothesis that classifier error explains a group's calls.
 
     Only calls above the certainty chosen on validation cells are tested. The expected rate of false calls is the mean
-    of the validation rates of the other cell types, weighted by the slide's own composition. The number of false
+    of the validation rates of the other leukocyte types, weighted by the slide's own composition. The number of false
     calls is beta-binomial, with the correlation measured on validation slides.
 
     Args:
         differential: the slide's differential.
         ensemble: the ensemble that called its cells.
         group: one of `cells.TESTED_GROUPS`.
-        however_certain: test all calls, against all false calls on the validation split.
+        however_certain: test all calls, against all false calls on the validation split. Uncertain calls vary between
+            slides as calls of any type do.
     """
     members = cells.TESTED_GROUPS[group]
     count = sum(differential.shares[name].count for name in members)
@@ -55,9 +56,11 @@ def excess_test(
     types = ensemble.cell_types
     all_calls = from_matrix(matrix, types, members)
     found = ensemble.validation.false_calls.get(group, all_calls)
-    rates_of = all_calls if however_certain else found
+    rates_of, correlation = found, found.correlation
+    if however_certain:
+        rates_of, correlation = all_calls, max(correlation, ensemble.validation.call_correlation)
     positions = others(types, members)
     weights = composition.shares[positions]
     rate = float(np.average(rates_of.rates(positions), weights=weights if weights.sum() > 0 else None))
-    tail = tail_probability(certain, differential.leukocytes, rate, found.correlation)
+    tail = tail_probability(certain, differential.leukocytes, rate, correlation)
     return ExcessTest(count, certain, rate * differential.leukocytes, tail)

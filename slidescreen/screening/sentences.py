@@ -13,6 +13,12 @@ def number_of(count: int, what: str) -> str:
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
+def percent_text(counted: float | None, graded: float) -> str:
+    """A percentage, and beside it the one that is graded, if that is corrected."""
+    text = f"{counted or 0.0:.1f}%"
+    return text if text == f"{graded:.1f}%" else f"{text}, corrected {graded:.1f}%"
+
+
 def excess_sentence(what: str, differential: Differential, share: Share, found: ExcessTest) -> str:
     """A group's number of cells, and the number expected from classifier error."""
     among = number_of(differential.leukocytes, "leukocyte")
@@ -30,11 +36,20 @@ def excess_sentence(what: str, differential: Differential, share: Share, found: 
 def nothing_found(differential: Differential, blasts: ExcessTest, immature: ExcessTest, thresholds: Thresholds) -> str:
     """Why a slide is clear."""
     found = (_tested(blasts, "blast"), _tested(immature, "immature granulocyte"))
-    counted = f"{' and '.join(found)} among {number_of(differential.leukocytes, 'leukocyte')}: "
-    expected = "no more than expected from classifier error"
-    if immature.significant(thresholds.error_rate):
-        return f"{counted}blasts {expected}, immature granulocytes below {thresholds.ig_raised:g}%"
-    return f"{counted}{expected}"
+    counted = f"{' and '.join(found)} among {number_of(differential.leukocytes, 'leukocyte')}"
+    few = f"immature granulocytes below {thresholds.ig_raised:g}%"
+    significant = immature.significant(thresholds.error_rate)
+    if blasts.expected is None:  # error rates were not measured, and no cell was called a blast
+        return f"{counted}: {few}" if significant else counted
+    return (
+        f"{counted}: blasts {_expected(blasts)}, {few}" if significant else f"{counted}: {_expected(blasts, immature)}"
+    )
+
+
+def _expected(*tests: ExcessTest) -> str:
+    """What the tests say that found nothing. They look at certain calls only."""
+    certain = "certain ones " if any(found.certain < found.count for found in tests) else ""
+    return f"no more {certain}than expected from classifier error"
 
 
 def _tested(found: ExcessTest, what: str) -> str:
@@ -46,12 +61,16 @@ def _tested(found: ExcessTest, what: str) -> str:
 
 
 def undecided(what: str, share: Share, differential: Differential, cut_offs: Sequence[float]) -> list[str]:
-    """If a percentage's limits include a cut-off: a sentence with the number of leukocytes that would decide."""
-    if share.percent is None or share.low is None or share.high is None:
+    """If the limits of a percentage include a cut-off: a sentence with the number of leukocytes that would decide. The
+    percentage is the corrected one if there is one, as in the sentence before."""
+    percent, low, high = share.corrected_percent, share.corrected_low, share.corrected_high
+    if percent is None or low is None or high is None:
+        percent, low, high = share.percent, share.low, share.high
+    if percent is None or low is None or high is None:
         return []
     for cut_off in cut_offs:
-        if share.low < cut_off < share.high:
-            needed = trials_to_decide(share.percent / 100, cut_off / 100)
+        if low < cut_off < high:
+            needed = trials_to_decide(percent / 100, cut_off / 100)
             count = f"about {needed}" if needed else "more than 5000"
             if 0 < (needed or 0) <= differential.leukocytes:
                 count = "a few more"

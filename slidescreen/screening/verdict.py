@@ -9,7 +9,7 @@ from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.screening.differential import Differential, Share, corrected_draws, corrected_share
 from slidescreen.screening.excess import ExcessTest, excess_test
 from slidescreen.screening.finding import Finding, Flag, Verdict
-from slidescreen.screening.sentences import excess_sentence, nothing_found, number_of, undecided
+from slidescreen.screening.sentences import excess_sentence, nothing_found, number_of, percent_text, undecided
 from slidescreen.screening.thresholds import Thresholds, default_thresholds
 from slidescreen.screening.unfamiliar_cells import (
     has_unknown_cells,
@@ -36,9 +36,11 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
     flags: list[Flag] = []
     reasons: list[str] = []
     unfamiliar = is_unfamiliar(differential, ensemble, thresholds.error_rate)
-    many = _look_like(differential, cells.BLASTS)[1] >= thresholds.blasts_always_seen
+    many = _look_like(differential, cells.BLASTS)[1] >= min(thresholds.blasts_workup, thresholds.blasts_always_seen)
     if many and not blasts.significant(thresholds.error_rate):
-        blasts = excess_test(differential, ensemble, "blasts", however_certain=True)
+        of_all_calls = excess_test(differential, ensemble, "blasts", however_certain=True)
+        if of_all_calls.significant(thresholds.error_rate):
+            blasts = of_all_calls
     if blasts.significant(thresholds.error_rate):
         _grade_blasts(differential, ensemble, thresholds, blasts, flags, reasons)
         if not unfamiliar:  # types of unfamiliar cells are not reliable enough
@@ -130,37 +132,46 @@ def _grade_immature(
     reasons: list[str],
 ) -> None:
     shares = differential.shares
-    percent = graded_percent(shares["immature_granulocytes"], ensemble)
+    share = shares["immature_granulocytes"]
+    percent = graded_percent(share, ensemble)
     if percent >= thresholds.ig_raised:
         flags.append(Flag.IG)
-        reasons.append(excess_sentence("immature granulocyte", differential, shares["immature_granulocytes"], immature))
+        reasons.append(excess_sentence("immature granulocyte", differential, share, immature))
         if percent >= thresholds.ig_high:
             reasons.append(f"immature granulocytes {thresholds.ig_high:g}% or more")
-        share = shares["immature_granulocytes"]
         reasons += undecided("immature granulocytes", share, differential, (thresholds.ig_raised,))
-    shifted = percent + graded_percent(shares["band_neutrophil"], ensemble)
+    bands = shares["band_neutrophil"]
+    shifted = percent + graded_percent(bands, ensemble)
     if Flag.IG in flags and shifted >= thresholds.left_shift:
         flags.append(Flag.LEFT_SHIFT)
-        reasons.append(f"left shift: band neutrophils and immature granulocytes {shifted:.1f}%")
+        counted = (share.percent or 0.0) + (bands.percent or 0.0)
+        reasons.append(f"left shift: band neutrophils and immature granulocytes {percent_text(counted, shifted)}")
     promyelocytes = graded_percent(shares["promyelocyte"], ensemble)
     if promyelocytes >= thresholds.apl_promyelocytes and promyelocytes > percent / 2:
         flags.append(Flag.APL)
-        reasons.append(f"promyelocytes {promyelocytes:.1f}%: consider acute promyelocytic leukaemia (APL)")
+        text = percent_text(shares["promyelocyte"].percent, promyelocytes)
+        reasons.append(f"promyelocytes {text}: consider acute promyelocytic leukaemia (APL)")
     basophils = graded_percent(shares["basophil"], ensemble)
     if Flag.LEFT_SHIFT in flags and basophils >= thresholds.cml_basophils:
         flags.append(Flag.CML)
-        reasons.append(f"basophils {basophils:.1f}% with a left shift: consider chronic myeloid leukaemia (CML)")
+        text = percent_text(shares["basophil"].percent, basophils)
+        reasons.append(f"basophils {text} with a left shift: consider chronic myeloid leukaemia (CML)")
 
 
 def _grade_equivalents(
     differential: Differential, ensemble: Ensemble, thresholds: Thresholds, flags: list[Flag], reasons: list[str]
 ) -> None:
     """Flag blasts and promyelocytes that reach the acute range together, if blasts alone do not."""
-    percent = group_percent(differential, cells.BLAST_EQUIVALENTS, ensemble)
+    shares = [differential.shares[name] for name in ("blasts", "promyelocyte")]
+    counted = 100 * sum(share.count for share in shares) / differential.leukocytes
+    percent = counted
+    if all(share.corrected_percent is not None for share in shares):
+        corrected = corrected_share(differential.composition, cells.BLAST_EQUIVALENTS, ensemble.cell_types)
+        percent = _graded(counted, None if corrected is None else 100 * corrected, ensemble)
     if percent >= thresholds.blasts_acute and Flag.BLASTS_20 not in flags:
         flags.append(Flag.BLAST_EQUIVALENTS)
         reasons.append(
-            f"blasts and promyelocytes together {percent:.1f}%: in the range of acute leukaemia "
+            f"blasts and promyelocytes together {percent_text(counted, percent)}: in the range of acute leukaemia "
             f"({thresholds.blasts_acute:g}% or more) if the promyelocytes are leukaemic"
         )
 
@@ -205,13 +216,6 @@ def _look_like(differential: Differential, members: Sequence[str]) -> tuple[int,
     return count, 100 * count / leukocytes if leukocytes else 0.0
 
 
-def group_percent(differential: Differential, members: Sequence[str], ensemble: Ensemble) -> float:
-    """The percentage of several types together, corrected by the rule of `graded_percent`."""
-    counted = sum(differential.shares[name].percent or 0.0 for name in members)
-    corrected = corrected_share(differential.composition, members, ensemble.cell_types)
-    return _graded(counted, None if corrected is None else 100 * corrected, ensemble)
-
-
 def _judge_quality(differential: Differential, thresholds: Thresholds) -> tuple[list[Flag], list[str]]:
     """Flags and remarks on whether the slide has enough usable cells."""
     flags: list[Flag] = []
@@ -223,9 +227,10 @@ def _judge_quality(differential: Differential, thresholds: Thresholds) -> tuple[
     elif differential.leukocytes < thresholds.usual_leukocytes:
         remarks.append(f"{differential.leukocytes} leukocytes counted (usual: {thresholds.usual_leukocytes})")
     unusable = differential.unidentified + differential.unreadable
-    if differential.images and unusable > thresholds.most_unusable * differential.images:
+    images = differential.images - differential.duplicates
+    if images and unusable > thresholds.most_unusable * images:
         flags.append(Flag.UNRELIABLE)
-        remarks.append(f"{unusable} of {differential.images} images could not be identified or read")
+        remarks.append(f"{unusable} of {images} images could not be identified or read")
     return flags, remarks
 
 
