@@ -41,9 +41,9 @@ class _File:
 def of_tables(paths: Sequence[Path], rules: LabelRules, drop_duplicates: bool = False) -> list[Predictions]:
     """Read tables, one for each model, with columns truth and cell_type, and perhaps p_<type>, slide, image and source.
 
-    An empty `cell_type` is an abstention. A row with an empty `truth` is not scored. Several files must hold the same
-    cells. They are matched by the columns image and slide (or source); without these columns rows must be in the same
-    order.
+    An empty `cell_type` is an abstention. A row with an empty `truth` is not scored. `rules` leave rows out by their
+    truth alone: a call of a type that is left out is a wrong call. Several files must hold the same cells. They are
+    matched by the columns image and slide (or source); without these columns rows must be in the same order.
 
     Args:
         paths: the files.
@@ -57,7 +57,7 @@ def of_tables(paths: Sequence[Path], rules: LabelRules, drop_duplicates: bool = 
     """
     names = distinct_names(paths)
     tables = [read_table(path, ("truth", "cell_type")) for path in paths]
-    labels = {denature(row[name]) for table in tables for row in table.rows for name in ("truth", "cell_type")}
+    labels = {denature(row["truth"]) for table in tables for row in table.rows}
     rules.check(labels - {""}, " and ".join(printable(path) for path in paths))
     shared = [name for name in _NAMING if all(name in table.columns for table in tables)]
     files = _sifted([_read(table, rules) for table in tables], shared, drop_duplicates)
@@ -109,11 +109,11 @@ def _read(table: Table, rules: LabelRules) -> _File:
             continue
         try:
             truth = rules.resolve(denature(row["truth"]))
-            called = rules.resolve(denature(row["cell_type"])) if row["cell_type"].strip() else ""
+            called = _called(denature(row["cell_type"]), rules)
             values = _probabilities(row, columns)
         except InputError as error:
             raise table.problem(row, error) from error
-        if truth is None or called is None:
+        if truth is None:
             left["left_out"].append(name)
             continue
         picture = table.path.parent / image if image else None
@@ -123,6 +123,24 @@ def _read(table: Table, rules: LabelRules) -> _File:
         raise InputError(f"{printable(table.path)} holds no cells to compare")
     types = tuple(columns.values()) or vocabulary(cell.judged for cell in found)
     return _File(table.path, types, found, left)
+
+
+def _called(name: str, rules: LabelRules) -> str:
+    """The called cell type; empty for an abstention.
+
+    Raises:
+        InputError: the call means no cell type.
+    """
+    cell_type = cells.resolve(name)
+    if cell_type == cells.UNSPECIFIED_BLAST and rules.unspecified_blasts:
+        return rules.unspecified_blasts
+    if name.strip() and cell_type not in cells.CELL_TYPES:
+        blast = " (--unspecified-blasts gives blasts a lineage)" if cell_type == cells.UNSPECIFIED_BLAST else ""
+        raise InputError(
+            f"the call {excerpt(name)} is no cell type: use one of {', '.join(cells.CELL_TYPES)}{blast}, or leave "
+            f"cell_type empty if the model abstained"
+        )
+    return cell_type or ""
 
 
 def _probability_columns(table: Table) -> dict[str, str]:

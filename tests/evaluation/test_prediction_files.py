@@ -8,6 +8,7 @@ import pytest
 from slidescreen import cells
 from slidescreen.data.label_options import LabelRules
 from slidescreen.errors import InputError
+from slidescreen.evaluation import evaluate
 from slidescreen.evaluation.prediction_files import distinct_names, of_tables
 
 RULES = LabelRules()
@@ -63,6 +64,41 @@ def test_rows_without_truth_and_those_left_out_are_counted_and_named(tmp_path: P
         ("no_truth", 2, ("S/b", "line 5")),
         ("left_out", 1, ("c",)),
     ]
+
+
+def test_a_call_of_a_type_that_is_left_out_is_a_wrong_call(tmp_path: Path) -> None:
+    """Labels alone decide which cells are left out. So every model is judged on the same cells."""
+    header, rules = "truth,cell_type,image\n", LabelRules(frozenset({"artefact"}))
+    truths = ["monocyte"] * 6 + ["artefact"]
+    calls = ["artefact"] * 3 + ["monocyte"] * 4, ["monocyte"] * 5 + ["artefact"] * 2
+    files = [
+        save(tmp_path / f"{number}.csv", header + "".join(f"{t},{c},{i}\n" for i, (t, c) in enumerate(rows)))
+        for number, rows in enumerate(zip(truths, each, strict=True) for each in calls)
+    ]
+    models = evaluate(of_tables(files, rules), resamples=20).models
+    assert [(model.cells, model.called, model.accuracy) for model in models] == [(6, 6, 3 / 6), (6, 6, 5 / 6)]
+    assert [(left.why, left.count) for left in of_tables(files, rules)[0].unscored] == [("left_out", 1)]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("plasma cell", "the call 'plasma cell' is no cell type: use one of neutrophil, .*, or leave cell_type empty"),
+        ("blast", r"the call 'blast' is no cell type: .* \(--unspecified-blasts gives blasts a lineage\)"),
+    ],
+)
+def test_a_call_that_is_no_cell_type_is_refused_even_if_such_labels_are_left_out(
+    tmp_path: Path, call: str, said: str
+) -> None:
+    text = f"truth,cell_type\nmonocyte,monocyte\nmonocyte,{call}\n{call},monocyte\n"
+    with pytest.raises(InputError, match=f"line 3: {said}"):
+        of_tables([save(tmp_path / "p.csv", text)], LabelRules(frozenset({call})))
+
+
+def test_calls_of_blasts_without_lineage_get_the_one_that_labels_get(tmp_path: Path) -> None:
+    path = save(tmp_path / "p.csv", "truth,cell_type\nblast,Blast\nlymphoblast,blast\n")
+    (found,) = of_tables([path], LabelRules(unspecified_blasts="myeloblast"))
+    assert [found.cell_types[call] for call in found.called] == ["myeloblast", "myeloblast"]
 
 
 def test_a_misspelled_label_to_leave_out_is_refused(tmp_path: Path) -> None:
