@@ -1,16 +1,19 @@
 """Find finished slides whose images are gone. They stay in the worklist, marked as vanished.
 
 A slide counts as vanished if its folder was removed, with or without its parents, emptied, or can no longer be read. A
-slide that has only some of its images left, and no new ones, keeps its earlier result.
+slide that has only some of its images left, and no new ones, keeps its earlier result. So does a slide whose remaining
+images belong to other slides now. If other slides hold all of its images, it has not vanished.
 """
 
 import os
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from slidescreen.data.slides import Slide
-from slidescreen.data.unique_names import unused_name
+from slidescreen.data.unique_names import unique_names, unused_name
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 from slidescreen.runs.ledger import Ledger
@@ -23,7 +26,8 @@ from slidescreen.screening.slide_record import FinishedSlide
 class VanishedSlide:
     """A finished slide, its present name, and what happened to its images, in words.
 
-    `unread` is the reason why a folder of it cannot be read, if so. `left` is the number of its remaining images.
+    `unread` is the reason why a folder of it cannot be read, if so. `left` is the number of its remaining images. Those
+    that other slides hold now do not count.
     """
 
     finished: FinishedSlide
@@ -70,22 +74,21 @@ def with_fewer_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[Vanis
 
 
 def no_longer_found(ledger: Ledger, slides: Sequence[Slide], root: Path) -> Iterator[VanishedSlide]:
-    """Finished slides below `root` none of whose images belongs to a present slide.
+    """Finished slides below `root` that are no slides now, unless present slides hold all of their images.
 
     If a present slide has the same name, the vanished one gets another.
     """
     names = {slide.name for slide in slides}
-    places = {str(slide.folder): slide for slide in slides}
+    present = _PresentSlides(slides)
     for finished in ledger.others({slide.place for slide in slides}):
         if finished.folder.is_relative_to(root):
-            there = _is_folder(finished.folder)
-            if not (there and _is_of_another(finished, places)):
-                reason = "the folder no longer holds images" if there else "the folder is no longer there"
+            absence = _absence(finished, present)
+            if absence is not None:
                 name = finished.slide
                 if name in names:
                     name = unused_name(name, str(finished.folder), names)
                 names.add(name)
-                yield VanishedSlide(finished, name, reason)
+                yield VanishedSlide(finished, name, *absence)
 
 
 def _left(slide: Slide) -> int:
@@ -96,27 +99,80 @@ def _left(slide: Slide) -> int:
 def _described(slide: Slide, finished: FinishedSlide) -> VanishedSlide:
     unread = next((image.refusal for image in slide.images if image.refusal), "")
     left, had = _left(slide), finished.differential.images
-    if left:
-        reason = f"{had - left} of the slide's {had} images are no longer there"
-    elif unread:
-        reason = unread
-    elif _is_folder(slide.folder):
-        reason = "the folder no longer holds images"
-    else:
-        reason = "the folder is no longer there"
+    reason = _fewer(had - left, finished) if left else unread or _empty(slide.folder)
     return VanishedSlide(finished, slide.name, reason, unread, left)
 
 
-def _is_of_another(finished: FinishedSlide, slides: dict[str, Slide]) -> bool:
-    """Whether an image of a finished slide belongs to one of the slides, by their folders."""
+class _PresentSlides:
+    """The files of the present slides, looked up by a folder above or below them."""
+
+    def __init__(self, slides: Sequence[Slide]) -> None:
+        self._slides = {str(slide.folder): slide for slide in slides}
+        self._places = sorted(self._slides)
+        self._files: dict[str, tuple[list[str], dict[str, str]]] = {}
+
+    def near(self, folder: Path) -> tuple[list[str], dict[str, str]]:
+        """The images below a folder, by their paths from there, and why files below or above it must not be opened."""
+        start, above = f"{folder}{os.sep}", [str(folder), *_up_from(folder.parent)]
+        images: list[str] = []
+        refused: dict[str, str] = {}
+        for place in (*_starting(self._places, start), *filter(self._slides.__contains__, above)):
+            readable, others = self._files_of(place)
+            images += (path.removeprefix(start).replace(os.sep, "/") for path in _starting(readable, start))
+            refused |= {path: why for path, why in others.items() if path in above or path.startswith(start)}
+        return images, refused
+
+    def _files_of(self, place: str) -> tuple[list[str], dict[str, str]]:
+        if place not in self._files:
+            images = self._slides[place].images
+            readable = sorted(str(image.path) for image in images if not image.refusal)
+            refused = {str(image.path): image.refusal for image in images if image.refusal}
+            self._files[place] = readable, refused
+        return self._files[place]
+
+
+@lru_cache(maxsize=16)
+def _up_from(folder: Path) -> list[str]:
+    """A folder, and those that hold it. Many slides lie in one folder."""
+    return [str(each) for each in (folder, *folder.parents)]
+
+
+def _starting(texts: Sequence[str], start: str) -> Iterator[str]:
+    """Of sorted texts, those that begin so."""
+    for position in range(bisect_left(texts, start), len(texts)):
+        if not texts[position].startswith(start):
+            break
+        yield texts[position]
+
+
+def _absence(finished: FinishedSlide, present: _PresentSlides) -> tuple[str, str] | None:
+    """What happened to a slide that is none now, and why a folder of it cannot be read, if so.
+
+    None if present slides hold all of its images. Files that must not be opened are ignored on both sides.
+    """
     folder = finished.folder
-    near = [slide for place, slide in slides.items() if place.startswith(f"{folder}{os.sep}")]
-    near += [slides[str(parent)] for parent in folder.parents if str(parent) in slides]
-    now = {printable(image.path) for slide in near for image in slide.images if not image.refusal}
+    held, refused = present.near(folder)
+    if not (held or refused):
+        return _empty(folder), ""
     try:
-        return bool(now) and any(printable(folder / call.image) in now for call in finished.calls())
-    except InputError:  # a damaged record is none
-        return True
+        calls = tuple(finished.calls())
+    except InputError:
+        return "its record is damaged, and other slides may hold its images now", ""
+    had = [call.image for call in calls if call.digest] or [call.image for call in calls]
+    missing = set(had).difference(unique_names(held))
+    if not missing:
+        return None
+    above = {printable(place) for image in missing for place in (folder / image).parents}
+    unread = next((reason for path, reason in refused.items() if printable(path) in above), "")
+    return _fewer(len(missing), finished) if len(missing) < len(had) else unread or _empty(folder), unread
+
+
+def _fewer(missing: int, finished: FinishedSlide) -> str:
+    return f"{missing} of the slide's {finished.differential.images} images are no longer there"
+
+
+def _empty(folder: Path) -> str:
+    return "the folder no longer holds images" if _is_folder(folder) else "the folder is no longer there"
 
 
 def _is_folder(path: Path) -> bool:

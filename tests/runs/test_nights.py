@@ -281,6 +281,73 @@ def test_a_slide_that_is_now_seen_as_part_of_another_is_not_called_vanished(comm
     assert record()["counts"]["slides"] == 1  # type: ignore[index]
 
 
+def flags_of(worklist: str) -> dict[str, list[str]]:
+    return {slide["slide"]: slide["flags"] for slide in json.loads(worklist)["worklist"]}
+
+
+def test_a_slide_whose_last_images_are_now_seen_as_other_slides_stays_in_the_worklist(
+    command: Command, night: Path
+) -> None:
+    write_cells(night / "T" / "Lymphocyte", 3, first_seed=40)
+    write_cells(night / "T" / "Monocyte", 1, first_seed=50)
+    command("classify", night, "--out", "run")
+    before = [row for row in Path("run/cells.csv").read_text().splitlines() if row.startswith("T,")]
+    assert len(before) == 4
+    shutil.rmtree(night / "T" / "Lymphocyte")
+    write_cells(night / "T" / "Overview", 2, first_seed=60)
+    for options in ([], [], ["--force"]):
+        outcome = command("classify", night, "--out", "run", "--format", "json", *options)
+        flags = flags_of(outcome.out)
+        assert set(flags) == {"S0", "S1", "S2", "T", "T/Monocyte", "T/Overview"}
+        assert {name for name, found in flags.items() if "vanished" in found} == {"T"}
+        assert "3 of the slide's 4 images are no longer there" in Path("run/differential.csv").read_text()
+        assert set(before) <= set(Path("run/cells.csv").read_text().splitlines())
+    command("classify", night, "--out", "run", "--keep", "0")  # what is left of it has rows of its own
+    assert record()["vanished_slides"] == []
+    assert record()["counts"]["slides"] == 5  # type: ignore[index]
+
+
+def test_a_slide_whose_images_are_all_seen_as_other_slides_is_not_missed(command: Command, night: Path) -> None:
+    write_cells(night / "T" / "Lymphocyte", 1, first_seed=40)
+    write_cells(night / "T" / "Monocyte", 1, first_seed=50)
+    for name in ("a  b.jpg", "a b.jpg"):  # one of them gets a mark
+        shutil.copy(night / "T" / "Monocyte" / "cell_000.jpg", night / "T" / "Monocyte" / name)
+    (night / "T" / "Monocyte" / "broken.jpg").touch()
+    (night / "T" / "Monocyte" / "link.jpg").symlink_to("nowhere")
+    command("classify", night, "--out", "run")
+    write_cells(night / "T" / "Overview", 2, first_seed=60)
+    command("classify", night, "--out", "run")
+    assert record()["vanished_slides"] == []
+    assert record()["counts"]["slides"] == 6  # type: ignore[index]
+
+
+def test_a_slide_that_is_none_now_because_a_folder_cannot_be_read_is_not_archived(
+    command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cells(night / "T" / "Lymphocyte", 3, first_seed=40)
+    write_cells(night / "T" / "Monocyte", 1, first_seed=50)
+    write_cells(night / "2026-11-23" / "U", 2, first_seed=80)
+    command("classify", night, "--out", "run")
+    write_cells(night / "T" / "Overview", 2, first_seed=60)
+    refuse(night / "T" / "Lymphocyte", monkeypatch)
+    refuse(night / "2026-11-23", monkeypatch)
+    command("classify", night, "--out", "run", "--keep", "0")
+    assert record()["vanished_slides"] == ["2026-11-23/U", "T"]
+
+
+def test_a_damaged_record_of_a_slide_that_is_now_seen_as_others_does_not_hide_it(command: Command, night: Path) -> None:
+    command("classify", night / "S1", "--out", "run")
+    (path,) = Path("run/.finished").glob("*.json")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b'"probabilities"', b'"PROBABILITIES"'))
+    (night / "S1" / "A").mkdir()
+    shutil.move(night / "S1" / "cell_000.jpg", night / "S1" / "A" / "cell_000.jpg")
+    for number in range(1, 4):
+        (night / "S1" / f"cell_00{number}.jpg").unlink()
+    command("classify", night / "S1", "--out", "run")
+    assert record()["vanished_slides"] == ["S1"]
+
+
 def test_where_every_slide_waits_the_summary_says_so_without_an_empty_table(command: Command, night: Path) -> None:
     age(night, 0)
     outcome = command("classify", night, "--out", "run", "--settle", "60")
