@@ -36,6 +36,8 @@ class TypeDifference:
 class Comparison:
     """The first model against another on the same cells, with every cell called by both.
 
+    A model without probabilities may abstain. Its abstentions count as calls of a type of their own, which no cell has.
+
     `p` values are raw; `p_holm` values are corrected over all comparisons of that kind. They are NaN if slides are too
     few to test. `tested_by` is the unit that the tests of accuracy, macro F1, recall and AUROC take as independent:
     `slides` if known, else `cells`. Three tests always take cells as independent. McNemar's test compares paired
@@ -79,12 +81,11 @@ def compare(first: Predictions, others: Sequence[Predictions], resamples: int, s
     """The first model against each of the others."""
     if not others:
         return ()
-    n_types = len(first.cell_types)
     slides = slide_of_each_cell(first.slides)
     overall = [paired.mcnemar(_right(first), _right(other)) for other in others]
     accuracy = [_accuracy(first, other, slides, resamples, seed) for other in others]
     gaps = [_macro_f1(first, other, slides, resamples, seed) for other in others]
-    tables = [classification.confusion_matrix(first.forced(), other.forced(), n_types) for other in others]
+    tables = [classification.confusion_matrix(*_calls(first, other)) for other in others]
     margins = [paired.stuart_maxwell(table).p for table in tables]
     symmetry = [paired.bowker(table).p for table in tables]
     families = ([t.p for t in overall], [g.p for g in gaps], margins, symmetry, [a.p for a in accuracy])
@@ -117,6 +118,16 @@ def compare(first: Predictions, others: Sequence[Predictions], resamples: int, s
     )
 
 
+def _calls(first: Predictions, other: Predictions) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+    """Both models' calls of every cell, and the number of types. An abstention is a call of one type more."""
+    n_types = len(first.cell_types)
+    forced = [predictions.forced() for predictions in (first, other)]
+    if min(calls.min() for calls in forced) >= 0:
+        return forced[0], forced[1], n_types
+    one, another = (np.where(calls < 0, n_types, calls) for calls in forced)
+    return one, another, n_types + 1
+
+
 def _right(predictions: Predictions) -> NDArray[np.bool_]:
     return np.asarray(predictions.forced() == predictions.truth)
 
@@ -126,14 +137,13 @@ def _accuracy(
 ) -> PairedDifference:
     if slides is not None:
         return clusters.rate_difference(_right(first), _right(other), slides)
-    calls = first.forced(), other.forced()
-    return bootstrap.paired_difference(first.truth, *calls, len(first.cell_types), "accuracy", resamples, seed)
+    return bootstrap.paired_difference(first.truth, *_calls(first, other), "accuracy", resamples, seed)
 
 
 def _macro_f1(
     first: Predictions, other: Predictions, slides: Sequence[str] | None, resamples: int, seed: int
 ) -> PairedDifference:
-    sides = first.truth, first.forced(), other.forced(), len(first.cell_types)
+    sides = first.truth, *_calls(first, other)
     if slides is not None:
         return clustered_tables.paired_difference(*sides, "macro_f1", slides)
     return bootstrap.paired_difference(*sides, "macro_f1", resamples, seed)

@@ -72,7 +72,7 @@ class Predictions:
     beside: frozenset[tuple[str, str]] = frozenset()
 
     def forced(self) -> NDArray[np.int64]:
-        """The calls (N,) without abstention: the most probable type, if probabilities are known."""
+        """The calls (N,) with the most probable type for an abstention. It stays -1 if probabilities are unknown."""
         return self.called if self.probabilities is None else self.probabilities.argmax(axis=1)
 
     def where(self, chosen: NDArray[np.bool_]) -> "Predictions":

@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -114,6 +114,39 @@ def test_a_better_model_is_found_better_and_itself_no_different() -> None:
     assert against_bad.stuart_maxwell_p < 0.05
     assert against_itself.mcnemar_p == against_itself.stuart_maxwell_p == against_itself.bowker_p == 1
     assert against_itself.macro_f1_difference == 0
+
+
+def abstaining(seed: int, slides: bool) -> Predictions:
+    """A model of the leukocytes without probabilities, that abstains on a fifth of the cells."""
+    p = random_model(seed, 1.5, str(seed))
+    called = np.where((p.called >= 12) | (np.random.default_rng(seed + 9).random(400) < 0.2), -1, p.called)
+    names = p.slides if slides else ("",) * 400
+    return replace(p, cell_types=cells.LEUKOCYTES, called=called, probabilities=None, slides=names)
+
+
+@pytest.mark.parametrize("slides", [True, False])
+def test_abstentions_without_probabilities_are_compared_as_calls_of_a_type_of_their_own(slides: bool) -> None:
+    """As if both models had called these cells artefacts, of which there are none."""
+    models = [abstaining(seed, slides) for seed in (1, 2)]
+    spelled = [
+        replace(p, cell_types=cells.CELL_TYPES, called=np.where(p.called < 0, 15, p.called), sources=p.sources)
+        for p in models
+    ]
+    (found,), (expected,) = (evaluate(each, resamples=200).comparisons for each in (models, spelled))
+    for name in (f.name for f in fields(found)):
+        assert getattr(found, name) == pytest.approx(getattr(expected, name)), name
+    right = [int((p.called == p.truth).sum()) for p in models]
+    assert found.accuracy_difference == pytest.approx((right[0] - right[1]) / 400)
+    assert found.only_first_right - found.only_other_right == right[0] - right[1]
+
+
+def test_one_model_may_abstain_without_probabilities_and_the_other_have_them() -> None:
+    sure, unsure = random_model(1), replace(random_model(1, name="u"), probabilities=None)
+    unsure = replace(unsure, called=np.where(np.arange(400) % 5 == 0, -1, unsure.called))
+    comparison = evaluate([sure, unsure], resamples=50).comparisons[0]
+    assert comparison.only_other_right == 0
+    assert comparison.only_first_right == int((sure.called == sure.truth)[::5].sum())
+    assert comparison.stuart_maxwell_p < 1e-6
 
 
 def test_contrasts_tell_two_groups_apart_among_their_own_cells() -> None:
