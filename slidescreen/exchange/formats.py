@@ -1,24 +1,20 @@
 """The writers of exported results, one for each format, and the content of each file."""
 
-import hashlib
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from slidescreen import cells
 from slidescreen.exchange import fhir, hl7
+from slidescreen.exchange.accessions import NOT_SENT, EarlierGroups, Group, digest, groups_of, listed
 from slidescreen.exchange.codes import TALLIES, CodeTable, default_codes, read_codes
 from slidescreen.exchange.laboratory_report import LaboratoryReport, report_of, times_of
 from slidescreen.exchange.options import ExportFormat, ExportOptions
-from slidescreen.exchange.orders import Order, OrderBook, read_orders
+from slidescreen.exchange.orders import OrderBook, read_orders
 from slidescreen.files.legal_names import distinct_names
-from slidescreen.files.writing import printable
 from slidescreen.screening.differential import NAMES, Differential
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, SlideResult
-
-_NAMED = 5  # a warning names at most so many slides
 
 
 @dataclass(frozen=True)
@@ -44,20 +40,35 @@ class ExportedFile:
         outcome: a digest of the data on which a receiver acts: figures, verdict, flags, order and review.
         outdated: whether the result is from an earlier run and the slide has since vanished or is changing.
         content: makes the file's bytes. Raises OutputError, or InputError if the run's record is damaged.
+        accession: the accession number.
+        slides: the names of its slides. If there are several, each has the digest of what the file says of it.
     """
 
     name: str
     outcome: str
     outdated: bool
     content: Callable[[], bytes]
+    accession: str
+    slides: Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Refusal:
-    """Files that must not be written, and why."""
+    """Files that must not be written, and why.
+
+    Attributes:
+        names: the names of the files.
+        why: the reason, in words.
+        accession: the accession number of the slides.
+        slides: the names of all slides to remember for it, each with the digest of what was sent of it, or `NOT_SENT`.
+        is_news: whether a receiver lacks something: a slide was never sent, or has changed since.
+    """
 
     names: tuple[str, ...]
     why: str
+    accession: str
+    slides: Mapping[str, str]
+    is_news: bool
 
 
 class Exporter:
@@ -73,72 +84,55 @@ class Exporter:
         pattern = re.compile(options.order_pattern) if options.order_pattern else None
         self._orders = OrderBook(pattern, read_orders(options.orders) if options.orders else None)
 
-    def files(self, run: Run) -> Iterator[ExportedFile | Refusal]:
-        """A file for each format and slide, or accession number with added slides. Refusals come first."""
-        together = self._by_accession(run.slides)
-        for order, slides in together:
-            why = self._conflict(order, slides)
-            if why:
-                yield Refusal(tuple(self._names([slide.name for slide in slides])), why)
-        good = [(order, slides) for order, slides in together if not self._conflict(order, slides)]
-        texts = ["+".join(slide.name for slide in slides) for _, slides in good]
+    def files(self, run: Run, earlier: EarlierGroups | None = None) -> Iterator[ExportedFile | Refusal]:
+        """A file for each format and slide, or accession number with added slides. Refusals come first.
+
+        `earlier` are the groups of slides that earlier nights exported or refused.
+        """
+        earlier = earlier or {}
+        numbers = {slide: accession for accession, slides in earlier.items() for slide in slides}
+        good = []
+        for group in groups_of(run.slides, replace(self._orders, earlier=numbers), earlier):
+            if why := group.problem(self.options.sum_accessions):
+                yield self._refusal(group, why, earlier.get(group.order.accession, {}))
+            else:
+                good.append(group)
+        texts = ["+".join(slide.name for slide in group.slides) for group in good]
         times = times_of(run.info)
         for kind in self.options.formats:
-            names = distinct_names(texts, WRITERS[kind].suffix)
-            for name, (order, slides) in zip(names, good, strict=True):
-                yield self._file(name, kind, order, slides, run, times)
+            for name, group in zip(distinct_names(texts, WRITERS[kind].suffix), good, strict=True):
+                yield self._file(name, kind, group, run, times)
 
     def warnings(self, slides: Sequence[SlideResult]) -> Iterator[str]:
         """Warnings about the slides' orders."""
         without = [slide.name for slide in slides if self._orders.lacks(slide.name)]
         if without:
-            yield f"--orders has no line for {_listed(without)}: exported without placer's order number and patient"
+            yield f"--orders has no line for {listed(without)}: exported without placer's order number and patient"
         unmatched = [slide.name for slide in slides if self._orders.misses(slide.name)]
         if unmatched:
-            yield f"--order-pattern does not match {_listed(unmatched)}: exported with the name as accession number"
+            yield f"--order-pattern does not match {listed(unmatched)}: exported with the name as accession number"
 
-    def _file(
-        self,
-        name: str,
-        kind: ExportFormat,
-        order: Order,
-        slides: Sequence[SlideResult],
-        run: Run,
-        times: Mapping[str, str],
-    ) -> ExportedFile:
+    def _file(self, name: str, kind: ExportFormat, group: Group, run: Run, times: Mapping[str, str]) -> ExportedFile:
+        order, slides = group.order, group.slides
+
         def content() -> bytes:
             return WRITERS[kind].content(report_of(slides, order, run, self._codes, times), self._codes)
 
         outdated = any({Flag.VANISHED, Flag.CHANGING} & set(slide.finding.flags) for slide in slides)
-        return ExportedFile(name, _outcome(order, slides), outdated, content)
+        of_several = len(slides) > 1  # only then is it remembered, and a digest takes time
+        told = {slide.name: digest(_acted_on(slide)) if of_several else NOT_SENT for slide in slides}
+        return ExportedFile(name, _outcome(group), outdated, content, order.accession, told)
 
-    def _by_accession(self, slides: Sequence[SlideResult]) -> list[tuple[Order, list[SlideResult]]]:
-        """The slides of each accession number, with the order of the first slide."""
-        found: dict[str, list[SlideResult]] = defaultdict(list)
-        for slide in slides:
-            found[self._orders.order_of(slide.name).accession].append(slide)
-        return [(self._orders.order_of(those[0].name), those) for those in found.values()]
-
-    def _conflict(self, order: Order, slides: Sequence[SlideResult]) -> str:
-        """Why slides of one accession number cannot be written; empty if they can."""
-        if len(slides) == 1:
-            return ""
-        what = f"not exported, because they have the same accession number ({printable(order.accession)})"
-        names = _listed([slide.name for slide in slides])
-        if not self.options.sum_accessions:
-            return f"{what}: {names}; --sum-accessions adds them up"
-        if any(self._orders.order_of(slide.name) != order for slide in slides):
-            return f"{what} and different orders or patients: {names}"
-        return ""
-
-    def _names(self, texts: Sequence[str]) -> Iterator[str]:
-        for kind in self.options.formats:
-            yield from distinct_names(texts, WRITERS[kind].suffix)
+    def _refusal(self, group: Group, why: str, before: Mapping[str, str]) -> Refusal:
+        sent = {slide.name: before.get(slide.name, NOT_SENT) for slide in group.slides}
+        is_news = not group.gone or any(sent[slide.name] != digest(_acted_on(slide)) for slide in group.slides)
+        kept = {name: before[name] for name in group.gone}
+        names = [name for kind in self.options.formats for name in distinct_names([*sent], WRITERS[kind].suffix)]
+        return Refusal(tuple(names), why, group.order.accession, kept | sent, is_news)
 
 
-def _outcome(order: Order, slides: Sequence[SlideResult]) -> str:
-    told = [order, *((slide.name, *_acted_on(slide)) for slide in slides)]
-    return hashlib.sha256(repr(told).encode("utf-8", "backslashreplace")).hexdigest()
+def _outcome(group: Group) -> str:
+    return digest([group.order, *((slide.name, *_acted_on(slide)) for slide in group.slides)])
 
 
 def _acted_on(slide: SlideResult) -> tuple[object, ...]:
@@ -156,8 +150,3 @@ def _figures(found: Differential) -> tuple[str, ...]:
     numbers += [found.per_100[name] for name in cells.OTHER_OBJECTS]
     numbers += [getattr(found, name) for name in ("leukocytes", *TALLIES)]
     return tuple("" if number is None else f"{number:.3f}" for number in numbers)
-
-
-def _listed(names: Sequence[str]) -> str:
-    others = len(names) - _NAMED
-    return ", ".join(map(printable, names[:_NAMED])) + (f" and {others} more" if others > 0 else "")

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from slidescreen.data.delimited import excerpt, number, read_table
@@ -27,16 +27,25 @@ class Order:
 
 @dataclass(frozen=True)
 class OrderBook:
-    """Joins slides to orders by a pattern for slide names and the rows of a table. Each is None if not given."""
+    """Joins slides to orders by a pattern for slide names and the rows of a table. Each is None if not given.
+
+    `earlier` has accession numbers of earlier nights, for slides without a line in this night's table.
+    """
 
     pattern: re.Pattern[str] | None = None
     rows: Mapping[str, Mapping[str, str]] | None = None
+    earlier: Mapping[str, str] = field(default_factory=dict)
 
     def order_of(self, slide: str) -> Order:
         """The order of a slide. If table and pattern give no accession number, it is the slide's name."""
         row = self._row(slide) or {}
-        accession = row.get(ACCESSION) or self._cut_out(slide) or slide
+        before = self.earlier.get(slide) if self.lacks(slide) else None
+        accession = row.get(ACCESSION) or self._cut_out(slide) or before or slide
         return Order(accession, row.get("placer", ""), row.get("patient", ""))
+
+    def tells(self, slide: str) -> bool:
+        """Whether the table has an order for this slide; without a table, whether the pattern matches."""
+        return bool(self._cut_out(slide)) if self.rows is None else self._row(slide) is not None
 
     def lacks(self, slide: str) -> bool:
         """Whether there is a table of orders without an order for this slide."""

@@ -4,24 +4,21 @@ A night exports only new or changed results, and stores a list of its exports. A
 must not get them again every night.
 """
 
-import contextlib
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 from slidescreen.errors import InputError
 from slidescreen.exchange.formats import ExportedFile, Exporter, Refusal
 from slidescreen.exchange.options import ExportOptions
-from slidescreen.files.damaged import DamagedError, read_json
 from slidescreen.files.run_files import EXPORT
-from slidescreen.files.writing import make_folder, printable, sweep, write_text, write_whole
+from slidescreen.files.writing import make_folder, printable, sweep, write_whole
+from slidescreen.runs.export_memory import read_memory
 from slidescreen.runs.monitoring import Monitor
+from slidescreen.runs.review_store import home_of
 from slidescreen.runs.saved_run import read_run
 from slidescreen.screening.results import Run
 from slidescreen.screening.sentences import number_of
-
-_MEMORY = ".exported.json"
 
 
 def export_night(run: Run, exporter: Exporter, out: Path, monitor: Monitor) -> None:
@@ -30,19 +27,23 @@ def export_night(run: Run, exporter: Exporter, out: Path, monitor: Monitor) -> N
     with monitor.side_file(folder):
         make_folder(folder)
         sweep(folder)
-        memory = _read_memory(folder / _MEMORY)
-        wanted = [each for each in exporter.files(run) if isinstance(each, Refusal) or _is_due(each, memory)]
-        for text in exporter.warnings(run.slides):
+        memory, before = read_memory(folder), read_memory(folder)
+        night = list(exporter.files(run, memory.accessions))
+        due = [each for each in night if (each.is_news if isinstance(each, Refusal) else memory.is_due(each))]
+        quiet = [each.why for each in night if isinstance(each, Refusal) and not each.is_news]
+        for text in (*exporter.warnings(run.slides), *quiet):
             monitor.warn(text)
-        done: dict[str, str] = {}
+        count = 0
         try:
-            for each in _written(wanted, folder, monitor):
-                done[each.name] = each.outcome
+            for each in _written(due, folder, monitor):
+                memory.files[each.name] = each.outcome
+                count += 1
         finally:
-            if done:
-                write_text(folder / _MEMORY, json.dumps(memory | done, indent=1) + "\n")
-        if wanted:
-            monitor.note(f"exported to {printable(folder)}: {number_of(len(done), 'file')}")
+            memory.add_slides(night)
+            if memory != before:
+                memory.write(folder)
+        if due:
+            monitor.note(f"exported to {printable(folder)}: {number_of(count, 'file')}")
 
 
 def export_run(folder: Path, options: ExportOptions, out: Path | None, monitor: Monitor) -> tuple[Path, int]:
@@ -67,7 +68,8 @@ def export_run(folder: Path, options: ExportOptions, out: Path | None, monitor: 
     make_folder(place)
     for text in exporter.warnings(run.slides):
         monitor.warn(text)
-    return place, sum(1 for _ in _written(exporter.files(run), place, monitor))
+    earlier = read_memory(home_of(folder) / EXPORT).accessions
+    return place, sum(1 for _ in _written(exporter.files(run, earlier), place, monitor))
 
 
 def _written(files: Iterable[ExportedFile | Refusal], folder: Path, monitor: Monitor) -> Iterator[ExportedFile]:
@@ -85,20 +87,6 @@ def _written(files: Iterable[ExportedFile | Refusal], folder: Path, monitor: Mon
 
 def _fill(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-
-
-def _is_due(file: ExportedFile, memory: Mapping[str, str]) -> bool:
-    """Whether a file differs from its last export. An outdated result is not exported again."""
-    return file.name not in memory or (memory[file.name] != file.outcome and not file.outdated)
-
-
-def _read_memory(path: Path) -> dict[str, str]:
-    """The outcomes exported so far, by file name. If they are unknown, everything is exported again."""
-    with contextlib.suppress(OSError, DamagedError):
-        content = read_json(path)
-        if isinstance(content, Mapping):
-            return {str(name): str(outcome) for name, outcome in content.items()}
-    return {}
 
 
 def _check_place(place: Path, run: Run) -> None:
