@@ -1,13 +1,18 @@
 """Test of a group's calls on a slide against the number expected from classifier error."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from slidescreen import cells
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.ensembles.false_calls import from_matrix, others, tail_probability
+from slidescreen.ensembles.false_calls import FalseCalls, from_matrix, others, tail_probability
+from slidescreen.screening.correction import Composition
 from slidescreen.screening.differential import Differential
+
+_HIGHEST_RATE = 0.99
 
 
 @dataclass(frozen=True)
@@ -43,8 +48,8 @@ def excess_test(
         differential: the slide's differential.
         ensemble: the ensemble that called its cells.
         group: one of `cells.TESTED_GROUPS`.
-        however_certain: test all calls, against all false calls on the validation split. Uncertain calls vary between
-            slides as calls of any type do.
+        however_certain: test all calls, against all false calls on the validation split, those of smudge cells and
+            other objects included. Uncertain calls vary between slides as calls of any type do.
     """
     members = cells.TESTED_GROUPS[group]
     count = sum(differential.shares[name].count for name in members)
@@ -57,10 +62,28 @@ def excess_test(
     all_calls = from_matrix(matrix, types, members)
     found = ensemble.validation.false_calls.get(group, all_calls)
     rates_of, correlation = found, found.correlation
+    objects = 0.0
     if however_certain:
         rates_of, correlation = all_calls, max(correlation, ensemble.validation.call_correlation)
+        objects = _among_other_objects(differential, composition, all_calls, matrix, types)
     positions = others(types, members)
     weights = composition.shares[positions]
     rate = float(np.average(rates_of.rates(positions), weights=weights if weights.sum() > 0 else None))
-    tail = tail_probability(certain, differential.leukocytes, rate, correlation)
-    return ExcessTest(count, certain, rate * differential.leukocytes, tail)
+    expected = rate * differential.leukocytes + objects
+    tail = tail_probability(
+        certain, differential.leukocytes, min(expected / differential.leukocytes, _HIGHEST_RATE), correlation
+    )
+    return ExcessTest(count, certain, expected, tail)
+
+
+def _among_other_objects(
+    differential: Differential,
+    composition: Composition,
+    all_calls: FalseCalls,
+    matrix: NDArray[np.int64],
+    types: Sequence[str],
+) -> float:
+    """The number of false calls expected from the slide's objects that are no leukocytes, such as smudge cells."""
+    objects = cells.indices(types, cells.OTHER_OBJECTS)
+    cells_of = np.maximum(matrix[objects].sum(axis=1), 1)
+    return float(composition.shares[objects] @ (all_calls.counted[objects] / cells_of)) * differential.classified

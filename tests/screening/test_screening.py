@@ -17,7 +17,7 @@ from slidescreen.ensembles.false_calls import from_matrix
 from slidescreen.models.checkpoints import Checkpoint
 from slidescreen.models.member import Member
 from slidescreen.screening.differential import NAMES, Share, count_slide
-from slidescreen.screening.excess import excess_test
+from slidescreen.screening.excess import ExcessTest, excess_test
 from slidescreen.screening.finding import Finding, Verdict
 from slidescreen.screening.sentences import percent_text, undecided
 from slidescreen.screening.verdict import screen, urgency
@@ -365,6 +365,24 @@ def test_only_certain_calls_are_tested_and_the_reason_says_how_many() -> None:
 def test_from_five_percent_on_uncertain_blasts_are_tested_too() -> None:
     found = certain({**NORMAL, "myeloblast": 12}, 0.8, 0.7)
     assert (found.verdict, found.flags[:2]) == (Verdict.URGENT, ("blasts", "blasts_5"))
+
+
+def test_uncertain_blasts_may_be_smudge_cells() -> None:
+    matrix = measured().confusion_matrix
+    assert matrix is not None
+    smudge, blast = (cells.CELL_TYPES.index(name) for name in ("smudge_cell", "myeloblast"))
+    matrix[smudge, [smudge, blast]] -= [100, -100]  # one in twenty is called a blast
+    model = ensemble(replace(measured(), confusion_matrix=matrix))
+
+    def test_of(smudge_cells: int) -> ExcessTest:
+        counts = {**NORMAL, "myeloblast": 12, "smudge_cell": smudge_cells}
+        calls = [Call(f"{n}{i}", Status.CLASSIFIED, n, 0.9) for n, k in counts.items() for i in range(k)]
+        return excess_test(count_slide("S", calls, model), model, "blasts", however_certain=True)
+
+    assert test_of(0).significant(0.01)
+    assert not test_of(200).significant(0.01)
+    more = (test_of(200).expected or 0) - (test_of(0).expected or 0)
+    assert more == pytest.approx(200 * 0.05, rel=0.2)
 
 
 def test_uncertain_blasts_may_vary_between_slides_as_calls_do() -> None:
