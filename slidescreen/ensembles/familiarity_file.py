@@ -11,7 +11,7 @@ from safetensors.numpy import load, save
 
 from slidescreen.ensembles.familiarity import Familiarity, HomeFeatures, UsualShare
 from slidescreen.errors import InputError
-from slidescreen.files.writing import printable, write_whole
+from slidescreen.files.writing import printable
 
 NAME = "familiarity.safetensors"
 _ARRAYS = tuple(field.name for field in dataclasses.fields(HomeFeatures) if not field.name.endswith("_cut"))
@@ -19,8 +19,8 @@ _OF_SHOWN = ("shown", "shown_offsets")  # absent if no cells without a class wer
 _HALF = frozenset({"components"})  # by far the largest arrays; half precision changes distances by less than 1%
 
 
-def write_arrays(path: Path, found: Familiarity) -> None:
-    """Write the arrays of all networks."""
+def content(found: Familiarity) -> bytes:
+    """The file with the arrays of all networks."""
     arrays = {
         f"{member}.{arithmetic}.{name}": np.ascontiguousarray(
             getattr(home, name), np.float16 if name in _HALF else np.float32
@@ -29,8 +29,7 @@ def write_arrays(path: Path, found: Familiarity) -> None:
         for name in _ARRAYS
         if found.shown or name not in _OF_SHOWN
     }
-    content = save(arrays)
-    write_whole(path, lambda temporary: temporary.write_bytes(content))
+    return save(arrays)
 
 
 def figures(found: Familiarity) -> dict[str, Any]:
@@ -50,10 +49,10 @@ def figures(found: Familiarity) -> dict[str, Any]:
 
 
 def read(path: Path, sha256: str, entry: dict[str, Any], members: int) -> Familiarity:
-    """Read the arrays that `write_arrays` wrote, and the figures in `entry`.
+    """Read the arrays that `content` holds, and the figures in `entry`.
 
     Raises:
-        InputError: `write_arrays` did not write the file.
+        InputError: the file is no such file.
         ValueError, KeyError, TypeError: `figures` did not make the figures.
     """
     try:

@@ -1,10 +1,8 @@
 """The ensemble folder: its checkpoints and `ensemble.json`, written and read."""
 
-import itertools
 import json
 import math
 from dataclasses import asdict, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,75 +15,54 @@ from slidescreen.ensembles.cascade import Cascade
 from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.ensembles.false_calls import FalseCalls
 from slidescreen.ensembles.familiarity import Familiarity
+from slidescreen.ensembles.replacement import DESCRIPTION, REPLAY, Replacement, int8_path
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
-from slidescreen.files.legal_names import legal_name
-from slidescreen.files.writing import make_folder, printable, sha256_of, write_text, write_whole
+from slidescreen.files.writing import make_folder, printable, sha256_of, write_text
 from slidescreen.models.checkpoints import read_checkpoint
 from slidescreen.models.member import Member, Quantised
 
 FORMAT_VERSION = 2
 
 
-def save(folder: Path, ensemble: Ensemble) -> Ensemble:
+def save(folder: Path, ensemble: Ensemble, replay: bytes | None = None) -> Ensemble:
     """Write an ensemble folder: the members' files, then `ensemble.json`.
 
-    The files of an ensemble that is already there are replaced. Other files in the folder stay.
+    An ensemble that is already there is replaced by the last step, `ensemble.json`. Until then it stays as it is, and
+    so do other files in the folder.
+
+    Args:
+        folder: the ensemble's folder.
+        ensemble: the ensemble, wherever its files lie.
+        replay: the file with what the networks saw in training cells; None if there is none.
 
     Returns:
         The ensemble with the new paths of its files.
     """
     make_folder(folder)
-    members: list[Member] = []
-    copies: list[tuple[Path, Path]] = []
-    taken = _others(folder, ensemble)
-    for member in ensemble.members:
-        target = folder / _free_name(member.path, taken)
-        copies.append((member.path, target))
-        int8 = None
-        if member.int8 is not None:
-            int8 = Quantised(_int8_path(target), member.int8.sha256)
-            copies.append((member.int8.path, int8.path))
-        members.append(replace(member, path=target, int8=int8))
-    contents = [(source.read_bytes(), target) for source, target in copies if source.resolve() != target.resolve()]
-    for content, target in contents:  # every file has been read, because a target may be another member's old place
-        write_whole(target, partial(Path.write_bytes, data=content))
-    saved = replace(ensemble, members=tuple(members))
-    if ensemble.familiarity is not None:
-        path = folder / _free_name(Path(familiarity_file.NAME), taken)
-        familiarity_file.write_arrays(path, ensemble.familiarity)
-        saved = replace(saved, familiarity=replace(ensemble.familiarity, path=path, sha256=sha256_of(path)))
-    write_text(folder / "ensemble.json", json.dumps(_to_dict(saved), indent=2) + "\n")
+    files = [file for member in ensemble.members for file in (member.path, member.int8 and member.int8.path) if file]
+    replacement = Replacement(folder, files)
+    try:
+        saved = replace(ensemble, members=tuple(_put(replacement, member) for member in ensemble.members))
+        if ensemble.familiarity is not None:
+            content = familiarity_file.content(ensemble.familiarity)
+            path = replacement.put(Path(familiarity_file.NAME), content)
+            saved = replace(saved, familiarity=replace(ensemble.familiarity, path=path, sha256=sha256_of(path)))
+        beside = {} if replay is None else {"replay": replacement.put(Path(REPLAY), replay).name}
+        described = {**_to_dict(saved), **beside, "written": replacement.written()}
+        write_text(folder / DESCRIPTION, json.dumps(described, indent=2) + "\n")
+    except BaseException:
+        replacement.take_back()
+        raise
+    replacement.finish()
     return saved
 
 
-def _others(folder: Path, ensemble: Ensemble) -> set[str]:
-    """Lower-case names of the folder's files that belong neither to this ensemble nor to one that it replaces."""
-    files = [file for member in ensemble.members for file in (member.path, member.int8 and member.int8.path) if file]
-    own = {file.resolve() for file in files}
-    try:
-        content = json.loads((folder / "ensemble.json").read_text(encoding="utf-8"))
-        parts = [part for entry in content["members"] for part in (entry, entry.get("int8"))]
-        replaced = {str(part["file"]).casefold() for part in (*parts, content.get("familiarity")) if part}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        replaced = set()
-    return {path.name.casefold() for path in folder.iterdir() if path.resolve() not in own} - replaced
-
-
-def _free_name(path: Path, taken: set[str]) -> str:
-    """A free name like the file's. It is free for the 8-bit network too, and on file systems that ignore case."""
-    stems = itertools.chain([path.stem], (f"{number}-{path.stem}" for number in itertools.count(2)))
-    name = next(name for stem in stems if taken.isdisjoint(_both(name := legal_name(stem, ".safetensors"))))
-    taken |= _both(name)
-    return name
-
-
-def _both(name: str) -> set[str]:
-    return {name.casefold(), _int8_path(Path(name)).name.casefold()}
-
-
-def _int8_path(path: Path) -> Path:
-    return path.with_suffix(".int8.safetensors")
+def _put(replacement: Replacement, member: Member) -> Member:
+    if member.int8 is None:
+        return replace(member, path=replacement.put(member.path, member.path.read_bytes()))
+    path = replacement.put(member.path, member.path.read_bytes(), member.int8.path.read_bytes())
+    return replace(member, path=path, int8=Quantised(int8_path(path), member.int8.sha256))
 
 
 def load(folder: Path) -> Ensemble:
@@ -94,7 +71,7 @@ def load(folder: Path) -> Ensemble:
     Raises:
         InputError: no such folder, a damaged or foreign file, a hash that does not match.
     """
-    path = folder / "ensemble.json"
+    path = folder / DESCRIPTION
     try:
         if not path.is_file():
             raise InputError(

@@ -156,7 +156,7 @@ def test_what_was_shown_comes_back_from_its_file(tmp_path: Path) -> None:
     found = measure({"fp32": cells(800, 1)}, {"fp32": cells(600, 2)}, shown(40))
     assert found is not None
     path = tmp_path / "familiarity.safetensors"
-    familiarity_file.write_arrays(path, found)
+    path.write_bytes(familiarity_file.content(found))
     again = familiarity_file.read(path, "hash", familiarity_file.figures(found), 2)
     seen = near_a_type(50, 12)
     assert again.shown == ("plasma_cell",)
@@ -171,7 +171,7 @@ def test_of_few_cells_nothing_is_made() -> None:
 
 def test_it_comes_back_from_its_file(home: Familiarity, tmp_path: Path) -> None:
     path = tmp_path / "familiarity.safetensors"
-    familiarity_file.write_arrays(path, home)
+    path.write_bytes(familiarity_file.content(home))
     found = familiarity_file.read(path, "hash", familiarity_file.figures(home), 2)
     seen = cells(50, 8)
     assert np.allclose(grades(found, seen), grades(home, seen), rtol=0.02)
@@ -186,7 +186,7 @@ def test_figures_that_cannot_be_are_refused(
     change: dict[str, object], error: type[Exception], home: Familiarity, tmp_path: Path
 ) -> None:
     path = tmp_path / "familiarity.safetensors"
-    familiarity_file.write_arrays(path, home)
+    path.write_bytes(familiarity_file.content(home))
     with pytest.raises(error):
         familiarity_file.read(path, "", {**familiarity_file.figures(home), **change}, 2)
 

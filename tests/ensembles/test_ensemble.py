@@ -15,10 +15,12 @@ from slidescreen import cells
 from slidescreen.ensembles import ensemble as ensembles
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.familiarity import Familiarity, UsualShare
 from slidescreen.ensembles.sufficiency import MeasuredOn
-from slidescreen.errors import InputError
+from slidescreen.errors import InputError, OutputError
 from slidescreen.files.legal_names import legal_name
-from slidescreen.models.member import member_of
+from slidescreen.models.checkpoints import load_weights, read_checkpoint, save_checkpoint
+from slidescreen.models.member import Member, member_of
 from slidescreen.statistics.scaling import apply_temperature
 
 rows = arrays(np.float64, (4, 3), elements=st.floats(0.001, 1)).map(lambda a: a / a.sum(axis=1, keepdims=True))
@@ -257,3 +259,106 @@ def test_a_checkpoint_that_lies_in_the_folder_and_is_no_member_keeps_its_place(
         (saved,) = storage.save(tmp_path / "out", Ensemble((member_of(member, 1.0),))).members
         assert saved.path.name == "2-x.safetensors"
     assert own.read_bytes() == before
+
+
+def changed(checkpoint: Path, folder: Path) -> Member:
+    """A newer training's network, in a file of the same name."""
+    weights = load_weights(checkpoint)
+    weights["classifier.bias"] = weights["classifier.bias"] + 1
+    folder.mkdir(exist_ok=True)
+    save_checkpoint(folder / checkpoint.name, weights, read_checkpoint(checkpoint), half=False)
+    return member_of(folder / checkpoint.name, 1.0)
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("error", [OutputError("No space left on device"), KeyboardInterrupt()])
+@pytest.mark.parametrize("step", ["write_text", "familiarity_file.content"])
+def test_an_ensemble_that_cannot_be_replaced_stays_as_it_is(
+    copy: Path,
+    checkpoints: tuple[Path, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    error: BaseException,
+) -> None:
+    (copy / "notes.txt").write_text("ours")
+    before = content_of(copy)
+    new = Ensemble(
+        (changed(checkpoints[0], tmp_path / "new"),),
+        familiarity=Familiarity({}, 1.0, 1.0, 0.1, UsualShare(0.02, 0.1), (0, 0)),
+    )
+    seen = []
+
+    def fail(*_: object) -> None:
+        seen.append(storage.load(copy))  # as a night that starts in between
+        raise error
+
+    monkeypatch.setattr(f"slidescreen.ensembles.storage.{step}", fail)
+    with pytest.raises(type(error)):
+        storage.save(copy, new)
+    assert len(seen) == 1
+    assert content_of(copy) == before
+
+
+def test_an_interrupt_after_the_last_step_leaves_the_new_ensemble(
+    copy: Path, checkpoints: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = Ensemble((changed(checkpoints[0], tmp_path / "new"),))
+
+    def written_then_interrupted(path: Path, text: str) -> None:
+        path.write_text(text)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(storage, "write_text", written_then_interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        storage.save(copy, new)
+    assert storage.load(copy).members[0].sha256 == new.members[0].sha256
+
+
+def test_a_replaced_ensemble_leaves_nothing_behind_and_names_do_not_grow(
+    copy: Path, checkpoints: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (copy / "notes.txt").write_text("ours")
+    source, names = checkpoints[0], []
+    for number in range(4):
+        member = changed(source, tmp_path / str(number))
+        (saved,) = storage.save(copy, Ensemble((member,)), replay=b"%d" % number).members
+        assert storage.load(copy).members[0].sha256 == member.sha256
+        assert len(content_of(copy)) == 4, content_of(copy).keys()  # with the replay, ensemble.json and the notes
+        names.append(saved.path.name)
+        source = saved.path
+    assert names == [f"{start}efficientnet_b1.safetensors" for start in ("2-", "3-", "2-", "3-")]
+
+
+def test_a_checkpoint_that_a_training_wrote_into_the_folder_is_not_removed_with_the_ensemble(
+    checkpoints: tuple[Path, Path], tmp_path: Path
+) -> None:
+    own = Path(shutil.copytree(checkpoints[0].parent, tmp_path / "out")) / checkpoints[0].name
+    before = own.read_bytes()
+    storage.save(own.parent, Ensemble((member_of(own, 1.0),)))
+    storage.save(own.parent, Ensemble((changed(checkpoints[0], tmp_path / "new"),)))
+    assert own.read_bytes() == before
+
+
+def test_an_ensemble_saved_where_it_lies_keeps_its_files(copy: Path) -> None:
+    before = content_of(copy)
+    storage.save(copy, storage.load(copy))
+    assert content_of(copy) == before
+
+
+def test_the_files_of_an_ensemble_of_an_earlier_release_stay_when_it_is_replaced(
+    copy: Path, checkpoints: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """It did not note which of them it wrote itself."""
+    described = json.loads((copy / "ensemble.json").read_text())
+    del described["written"]
+    (copy / "ensemble.json").write_text(json.dumps(described))
+    (copy / "replay.safetensors").write_bytes(b"of the old networks")
+    before = content_of(copy)
+    storage.save(copy, Ensemble((changed(checkpoints[0], tmp_path / "new"),)))
+    after = content_of(copy)
+    assert before.keys() - after.keys() == {"replay.safetensors"}
+    assert after[checkpoints[0].name] == before[checkpoints[0].name]
