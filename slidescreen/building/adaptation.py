@@ -86,8 +86,7 @@ def adapt_ensemble(
     with threadpool_limits(1):  # with many small products, threads would wait for each other
         found, members = judge(old, known, signed, looked.images, progress)
     if not found.adopted:
-        kept = storage.save(request.out, old)
-        replay.write(request.out, kept, stored)
+        kept = storage.save(request.out, old, replay.packed(old, stored))
         pooled.forget(request.out)
         return kept, found
     with scratch_folder(make_folder(request.out)) as scratch:
@@ -102,8 +101,7 @@ def adapt_ensemble(
         adapted = _in_other_precisions(adapted, request, _exact(adapted, looked, named, truth), scratch, progress)
         if adapted.familiarity is None:
             note(home.TOO_FEW)
-        saved = storage.save(request.out, adapted)
-    replay.write(request.out, saved, stored.moved(shifts))
+        saved = storage.save(request.out, adapted, replay.packed(adapted, stored.moved(shifts)))
     pooled.forget(request.out)
     return saved, found
 

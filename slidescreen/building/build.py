@@ -84,27 +84,28 @@ def build_ensemble(
         familiarity = home.measured_familiarity(ensemble, configuration, trained, measured, progress, unknown)
         if familiarity is None:
             note(home.TOO_FEW)
-        saved = storage.save(request.out, replace(ensemble, familiarity=familiarity))
-    _keep_replay(request, saved, configuration, trained, progress)
+        seen = _replay(request, ensemble, configuration, trained, progress)
+        saved = storage.save(request.out, replace(ensemble, familiarity=familiarity), seen)
+    pooled.forget(request.out)
     return saved
 
 
-def _keep_replay(
+def _replay(
     request: EnsembleOptions,
     ensemble: Ensemble,
     configuration: EngineConfiguration,
     trained: Sequence[LabelledImage],
     progress: Callable[[str, int, int], None],
-) -> None:
-    """Keep the features of training cells. Adapting the ensemble to a laboratory needs them."""
+) -> bytes | None:
+    """The features of training cells, which adapting the ensemble to a laboratory needs; None with too few of them."""
     chosen = replay.drawn(trained)
     if len(chosen) < replay.LEAST_CELLS:
-        return
+        return None
     what = partial(progress, "looking at training cells")
     looked = pooled.look_at(ensemble.members, chosen, configuration, request.out, what, lambda _: None)
     truth = np.asarray([ensemble.cell_types.index(image.label) for image in looked.images], dtype=np.int64)
-    replay.write(request.out, ensemble, replay.summarise(looked.features, truth, len(ensemble.cell_types)))
-    pooled.forget(request.out)
+    found = replay.summarise(looked.features, truth, len(ensemble.cell_types))
+    return None if found is None else replay.packed(ensemble, found)
 
 
 def _check_enough(images: Sequence[LabelledImage], data: Path) -> None:

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen.data.labels import LabelledImage
+from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError
-from slidescreen.files.writing import printable, write_whole
+from slidescreen.files.writing import printable
 
-NAME = "replay.safetensors"
 LEAST_CELLS = 100
 """With fewer training cells, no replay is kept."""
 
@@ -63,9 +63,14 @@ def drawn(images: Sequence[LabelledImage]) -> list[LabelledImage]:
     return chosen
 
 
-def summarise(features: Sequence[Features], truth: NDArray[np.int64], types: int) -> Replay:
-    """The replay from each member's features (N, F) of training cells, and from their types (N,)."""
+def summarise(features: Sequence[Features], truth: NDArray[np.int64], types: int) -> Replay | None:
+    """The replay from each member's features (N, F) of training cells, and from their types (N,).
+
+    None with fewer than `LEAST_CELLS` cells, or if no type has enough of them.
+    """
     known = [kind for kind in range(types) if (truth == kind).sum() >= _LEAST]
+    if len(truth) < LEAST_CELLS or not known:
+        return None
     places = np.concatenate([np.flatnonzero(truth == kind)[:_OF_A_TYPE] for kind in known])
     means = []
     for each in features:
@@ -77,20 +82,19 @@ def summarise(features: Sequence[Features], truth: NDArray[np.int64], types: int
     return Replay(tuple(means), kept, truth[places])
 
 
-def write(folder: Path, ensemble: Ensemble, replay: Replay) -> None:
-    """Write `replay.safetensors` beside the ensemble's members."""
+def packed(ensemble: Ensemble, replay: Replay) -> bytes:
+    """The content of the file with an ensemble's replay."""
     from safetensors.numpy import save
 
     tensors: dict[str, NDArray[np.generic]] = {"truth": replay.truth}
     for number, (means, features) in enumerate(zip(replay.means, replay.features, strict=True)):
         tensors[f"means.{number}"] = np.ascontiguousarray(means)
         tensors[f"features.{number}"] = np.ascontiguousarray(features.astype(np.float16))
-    content = save(tensors, {"members": " ".join(member.sha256 for member in ensemble.members)})
-    write_whole(folder / NAME, lambda temporary: temporary.write_bytes(content))
+    return save(tensors, {"members": " ".join(member.sha256 for member in ensemble.members)})
 
 
 def read(folder: Path, ensemble: Ensemble) -> Replay:
-    """Read what `write` wrote.
+    """Read what `packed` packed and `storage.save` wrote.
 
     Raises:
         InputError: the file is missing, damaged or of other networks.
@@ -100,11 +104,12 @@ def read(folder: Path, ensemble: Ensemble) -> Replay:
 
     from slidescreen.models.checkpoints import read_metadata
 
-    path = folder / NAME
+    path = storage.replay_path(folder)
     if not path.is_file():
         raise InputError(
-            f"{printable(folder)} cannot be adapted: it has no {NAME}, which says what its networks saw in their "
-            "training cells; make it anew with slidescreen ensemble from data with a training split"
+            f"{printable(folder)} cannot be adapted: it has no {path.name}, which says what its networks saw in their "
+            f"training cells; make it anew with slidescreen ensemble from data with {LEAST_CELLS} readable training "
+            "cells or more"
         )
     if read_metadata(path).get("members") != " ".join(member.sha256 for member in ensemble.members):
         raise InputError(f"{printable(path)} is of other networks than the ensemble's")

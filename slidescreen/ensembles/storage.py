@@ -93,6 +93,15 @@ def load(folder: Path) -> Ensemble:
         raise InputError(f"{printable(path)} is damaged: {reason}") from error
 
 
+def replay_path(folder: Path) -> Path:
+    """The place of the replay in an ensemble's folder. There may be none."""
+    try:
+        name = str(json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))["replay"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        name = REPLAY  # earlier releases did not note its name
+    return folder / Path(name).name
+
+
 def _familiarity(folder: Path, content: dict[str, Any], members: int) -> Familiarity | None:
     entry = content.get("familiarity")  # absent in ensembles of earlier releases
     return None if entry is None else familiarity_file.read(*_measured_file(folder, entry), entry, members)

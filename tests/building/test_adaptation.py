@@ -12,8 +12,10 @@ from PIL import Image
 from slidescreen import cells
 from slidescreen.building import adaptation, crossfit, pooled, replay
 from slidescreen.building.adaptation import judge, signed_cells
+from slidescreen.building.build import build_ensemble
 from slidescreen.building.joined import join
 from slidescreen.building.new_layer import KnownMember, known_member, learn, seen_by
+from slidescreen.building.options import EnsembleOptions
 from slidescreen.building.signed_cells import read_signed
 from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import LabelledImage
@@ -214,7 +216,7 @@ def adaptable(ensemble_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     shutil.copytree(ensemble_folder, source)
     features = [np.random.default_rng(0).normal(0, 1, (192, width)).astype(np.float32) for width in (1280, 1408)]
     kept = replay.summarise(features, np.repeat(np.arange(len(TYPES)), 12), len(TYPES))
-    replay.write(source, storage.load(source), kept)
+    (source / "replay.safetensors").write_bytes(replay.packed(storage.load(source), kept))
     return source
 
 
@@ -285,12 +287,12 @@ def test_an_interrupted_adaptation_goes_on_and_ends_the_same_and_may_have_8_bit_
 def test_an_ensemble_made_of_checkpoints_can_be_adapted_where_it_saw_its_training_cells(
     command: Command, checkpoints: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    def made(count: int, name: str) -> Ensemble:
-        paths = write_cells(tmp_path / name, count + 8)
+    def made(count: int, name: str, *more: str) -> Ensemble:
+        paths = write_cells(tmp_path / "cells", count + 8)
         rows = [f"{path.name},{NORMAL[n % 2]},{'validation' if n < 8 else 'train'}" for n, path in enumerate(paths)]
-        table = tmp_path / name / "cells.csv"
+        table = tmp_path / "cells" / "cells.csv"
         table.write_text("\n".join(["file,label,split", *rows]) + "\n")
-        done = command("ensemble", checkpoints[0], "--data", table, "--out", name, "--allow-few-cells")
+        done = command("ensemble", checkpoints[0], "--data", table, "--out", name, "--allow-few-cells", *more)
         assert done.code == 0, done.err
         return storage.load(Path(name))
 
@@ -298,9 +300,33 @@ def test_an_ensemble_made_of_checkpoints_can_be_adapted_where_it_saw_its_trainin
     kept = replay.read(Path("enough"), enough)
     assert np.bincount(kept.truth).tolist() == [40, 0, 0, 0, 0, 40]  # neutrophils and lymphocytes
     assert np.isfinite(kept.means[0]).all(axis=1).tolist() == [name in NORMAL[:2] for name in TYPES]
-    few = made(replay.LEAST_CELLS - 1, "few")
-    with pytest.raises(InputError, match="cannot be adapted"):
-        replay.read(Path("few"), few)
+    few = made(replay.LEAST_CELLS - 1, "enough", "--overwrite")
+    with pytest.raises(InputError, match="it has no replay"):
+        replay.read(Path("enough"), few)
+
+
+def test_an_ensemble_interrupted_at_its_last_look_is_made_whole_by_the_same_command(
+    checkpoints: tuple[Path, Path], tmp_path: Path
+) -> None:
+    paths = write_cells(tmp_path, replay.LEAST_CELLS + 8)
+    rows = [f"{path.name},{NORMAL[n % 2]},{'validation' if n < 8 else 'train'}" for n, path in enumerate(paths)]
+    (tmp_path / "cells.csv").write_text("\n".join(["file,label,split", *rows]) + "\n")
+    request = EnsembleOptions(checkpoints[:1], tmp_path / "new", tmp_path / "cells.csv", allow_few_cells=True)
+
+    def interrupted(what: str, done: int, _of: int) -> None:
+        if what == "looking at training cells" and done > 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build_ensemble(request, interrupted)
+    assert not (request.out / "ensemble.json").exists()
+    saved = build_ensemble(request, lambda *_: None)
+    assert len(replay.read(request.out, saved).truth) == 80
+
+
+def test_no_replay_is_made_where_no_type_has_enough_cells() -> None:
+    features = [np.zeros((144, 3), np.float32)]
+    assert replay.summarise(features, np.repeat(np.arange(len(TYPES)), 9), len(TYPES)) is None
 
 
 @pytest.mark.parametrize(
@@ -320,7 +346,7 @@ def test_what_does_not_go_with_adapting_is_refused(command: Command, arguments: 
 def test_what_a_network_saw_is_kept_and_refused_for_other_networks(tmp_path: Path) -> None:
     truth = np.repeat(np.arange(len(TYPES)), 12)
     kept = replay.summarise([drawn([TYPES[t] for t in truth.tolist()], 3)], truth, len(TYPES))
-    replay.write(tmp_path, OLD, kept)
+    (tmp_path / "replay.safetensors").write_bytes(replay.packed(OLD, kept))
     again = replay.read(tmp_path, OLD)
     assert np.array_equal(again.features[0], kept.features[0])
     assert np.array_equal(again.truth, kept.truth)

@@ -57,7 +57,7 @@ def test_an_ensemble_is_adapted_to_corrections(
     shutil.copytree(ensemble_folder, source)
     features = [np.random.default_rng(0).normal(0, 1, (192, width)).astype(np.float32) for width in (1280, 1408)]
     kept = replay.summarise(features, np.repeat(np.arange(len(TYPES)), 12), len(TYPES))
-    replay.write(source, storage.load(source), kept)
+    (source / "replay.safetensors").write_bytes(replay.packed(storage.load(source), kept))
     done = command("ensemble", "--adapt", source, "--data", corrections, "--out", "new")
     assert done.code == 0, done.err
     assert "48 signed cells of 4 slides: 24 lymphocyte, 24 monocyte" in done.out
