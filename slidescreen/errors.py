@@ -29,6 +29,10 @@ class InputError(SlidescreenError):
     """The command was asked for something it cannot do: a bad option, file or folder."""
 
 
+class UnavailableError(InputError):
+    """A file cannot be read at present, but may be undamaged: a server is down, or a permission is missing."""
+
+
 class DivergedError(InputError):
     """A training reached values that are not finite. Its options do not suit its images."""
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from slidescreen.errors import OutputError
+from slidescreen.files.existence import unavailable
 from slidescreen.files.writing import printable
 
 
@@ -19,12 +20,19 @@ def read_json(path: Path) -> Any:
 
     Raises:
         DamagedError: the file is not JSON, or is a folder.
-        OSError: the file cannot be read. FileNotFoundError if it does not exist.
+        FileNotFoundError: the file does not exist.
+        UnavailableError: the file cannot be read at present.
     """
     try:
         return json.loads(path.read_bytes())
     except IsADirectoryError as error:
         raise DamagedError("it is a folder") from error
+    except NotADirectoryError as error:
+        raise FileNotFoundError(*error.args) from error
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise unavailable(path, error) from error
     except (ValueError, RecursionError) as error:  # encoding errors are among them
         raise DamagedError(f"it is not JSON: {' '.join(str(error).split())}") from error
 

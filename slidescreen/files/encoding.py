@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from slidescreen.errors import InputError
+from slidescreen.files.existence import unavailable
 from slidescreen.files.writing import printable
 
 LINE_END = re.compile(r"\r\n|\r|\n")
@@ -33,7 +34,8 @@ def read_text(path: Path) -> tuple[str, str]:
     """A file's text without its byte-order mark, and Python's name of its encoding. Line ends stay as they are.
 
     Raises:
-        InputError: the file is unreadable, empty, not text, or damaged. The message names the damaged line.
+        UnavailableError: the file cannot be read.
+        InputError: the file is empty, not text, or damaged. The message names the damaged line.
     """
     content, name = _content(path), printable(path)
     encoding = _encoding(content, name)
@@ -60,7 +62,7 @@ def _content(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
     except OSError as error:
-        raise InputError(f"cannot read {printable(path)}: {error.strerror or error}") from error
+        raise unavailable(path, error) from error
     if len(content) > _MOST_BYTES:
         raise InputError(f"{printable(path)} is larger than 2 GB: too large for a table")
     return content

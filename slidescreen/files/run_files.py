@@ -21,10 +21,14 @@ EXPORT = "export"  # a folder with files for the laboratory's system
 
 
 def fallback_names_of(folder: Path) -> dict[str, str]:
-    """The fallback names in the record of the last run in a folder; empty if there is no such record."""
+    """The fallback names in the record of the last run in a folder; empty if there is no such record.
+
+    Raises:
+        UnavailableError: the record cannot be read at present.
+    """
     try:
         return fallback_names(read_json(folder / RECORD))
-    except (OSError, DamagedError):
+    except (FileNotFoundError, DamagedError):
         return {}
 
 

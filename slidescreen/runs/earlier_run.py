@@ -10,6 +10,7 @@ from typing import Any
 
 from slidescreen.errors import InputError
 from slidescreen.files.damaged import DamagedError, read_json
+from slidescreen.files.existence import is_file, is_folder, unavailable
 from slidescreen.files.run_files import FINISHED, RECORD, STATUS, TABLES
 from slidescreen.files.writing import printable
 
@@ -29,15 +30,16 @@ def in_the_way(out: Path, source: Path, overwrite: bool = False) -> list[Path]:
 
     Raises:
         InputError: the folder holds the run of another input, which may not be replaced.
+        UnavailableError: its record cannot be read at present.
     """
-    misplaced = [out / name for name in (*TABLES, RECORD, STATUS) if (out / name).is_dir()]
-    misplaced += [out / FINISHED] if (out / FINISHED).is_file() else []
+    misplaced = [out / name for name in (*TABLES, RECORD, STATUS) if is_folder(out / name)]
+    misplaced += [out / FINISHED] if is_file(out / FINISHED) else []
     if overwrite:
         return misplaced
-    tables = [out / name for name in TABLES if (out / name).is_file()]
+    tables = [out / name for name in TABLES if is_file(out / name)]
     record = out / RECORD
-    if not record.is_file():
-        a_run = (out / FINISHED).is_dir() and any((out / FINISHED).iterdir())
+    if not is_file(record):
+        a_run = is_folder(out / FINISHED) and _holds_anything(out / FINISHED)
         return misplaced + ([] if a_run else tables)
     damaged, whose = _input_of(record)
     if whose and whose != printable(source.resolve()):
@@ -45,12 +47,19 @@ def in_the_way(out: Path, source: Path, overwrite: bool = False) -> list[Path]:
     return misplaced + ([record] if damaged else []) + ([] if whose else tables)
 
 
+def _holds_anything(folder: Path) -> bool:
+    try:
+        return any(folder.iterdir())
+    except OSError as error:
+        raise unavailable(folder, error) from error
+
+
 def had_slides_of(out: Path, source: Path) -> bool:
     """Whether an earlier run into a folder found slides in this source, by its record."""
     try:
         info = read_json(out / RECORD)
         return bool(info["slides"]) and bool(info["input"] == printable(source.resolve()))
-    except (DamagedError, OSError, KeyError, TypeError):
+    except (DamagedError, FileNotFoundError, KeyError, TypeError):
         return False
 
 
@@ -61,7 +70,7 @@ def earlier_slides(out: Path) -> frozenset[str]:
         if info["complete"]:
             return frozenset(str(entry["slide"]) for entry in info["slides"])
         return frozenset(map(str, info.get("earlier_slides", ())))
-    except (DamagedError, OSError, KeyError, TypeError, AttributeError):
+    except (DamagedError, FileNotFoundError, KeyError, TypeError, AttributeError):
         return frozenset()
 
 
@@ -75,7 +84,7 @@ def last_places(out: Path, source: Path) -> dict[str, str]:
         if info["input"] != printable(source.resolve()):
             return {}
         folders = {str(entry["slide"]): str(entry["folder"]) for entry in info["slides"]}
-    except (DamagedError, OSError, KeyError, TypeError):
+    except (DamagedError, FileNotFoundError, KeyError, TypeError):
         return {}
     root = str(source.resolve())
     below = root.rstrip(os.sep) + os.sep
@@ -91,6 +100,9 @@ def identity_of(out: Path, source: Path) -> str:
 
     All runs of one input into one folder have the same identity, even if the record is damaged. The run of another
     input gets a new one.
+
+    Raises:
+        UnavailableError: the record cannot be read at present. It may hold an identity.
     """
     record = out / RECORD
     found = identity_in(record)
@@ -98,11 +110,8 @@ def identity_of(out: Path, source: Path) -> str:
 
 
 def identity_in(record: Path) -> str:
-    """The identity in a record, whole or damaged; empty if there is none."""
-    try:
-        found = _IDENTITY.search(record.read_bytes().decode("utf-8", "replace"))
-    except OSError:
-        return ""
+    """The identity in a record, whole or damaged; empty if there is none. Raises as `identity_of` does."""
+    found = _IDENTITY.search(_text(record))
     return found[1] if found else ""
 
 
@@ -111,8 +120,18 @@ def _input_of(record: Path) -> tuple[bool, str]:
     try:
         content: Any = read_json(record)
         return (False, str(content["input"])) if isinstance(content["slides"], list) else (True, "")
-    except (DamagedError, OSError, KeyError, TypeError):
-        with contextlib.suppress(OSError, ValueError):
-            found = _INPUT.search(record.read_bytes().decode("utf-8", "replace"))
+    except (DamagedError, FileNotFoundError, KeyError, TypeError):
+        with contextlib.suppress(ValueError):
+            found = _INPUT.search(_text(record))
             return True, json.loads(found[1]) if found else ""
         return True, ""
+
+
+def _text(record: Path) -> str:
+    """A record's text, whole or damaged; empty if there is no such file."""
+    try:
+        return record.read_bytes().decode("utf-8", "replace")
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return ""
+    except OSError as error:
+        raise unavailable(record, error) from error

@@ -53,7 +53,7 @@ def earlier_contexts(out: Path, source: Path) -> dict[str, BloodContext]:
     try:
         info = read_json(out / RECORD)
         return contexts_in(info) if info["input"] == printable(source.resolve()) else {}
-    except (DamagedError, OSError, KeyError, TypeError, ValueError, AttributeError):
+    except (DamagedError, FileNotFoundError, KeyError, TypeError, ValueError, AttributeError):
         return {}
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 from slidescreen.data.slides import Slide
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.errors import InputError, OutputError
+from slidescreen.errors import InputError, OutputError, UnavailableError
 from slidescreen.files.damaged import set_aside
+from slidescreen.files.existence import exists, sees
 from slidescreen.files.folder_fingerprint import state_of
 from slidescreen.files.run_files import FINISHED
 from slidescreen.files.writing import make_folder, sweep
@@ -22,7 +23,7 @@ from slidescreen.reporting.tables import cell_rows
 from slidescreen.runs.archive import archived_stems, put_away
 from slidescreen.runs.fingerprints import fingerprint_of, is_same, is_still_unreadable, states_of, unread_of
 from slidescreen.runs.provenance import provenance_of
-from slidescreen.screening.results import UNLISTED, SlideResult, judge, renamed
+from slidescreen.screening.results import UNLISTED, UNREAD, SlideResult, judge, renamed
 from slidescreen.screening.slide_record import (
     PICTURES,
     SUFFIX,
@@ -53,6 +54,8 @@ class Ledger:
         self._states: dict[str, tuple[str, tuple[str, ...]]] = {}  # the states of images before they are read
         self.damaged: list[str] = []
         """Damaged records, by their slides' names if known; they are set aside."""
+        self.unread: dict[Path, str] = {}
+        """Records that cannot be read at present, and why; they stay as they are."""
         self.same: set[str] = set()
         """Names of the slides that were recorded again, and still have all images of their earlier record."""
         sweep(self.folder)
@@ -60,7 +63,11 @@ class Ledger:
 
     def has_record(self, place: str) -> bool:
         """Whether there is a record of the slide in this place, of whatever state."""
-        return self._path(place).exists()
+        return exists(self._path(place))
+
+    def is_unread(self, place: str) -> bool:
+        """Whether the record of the slide in this place could not be read."""
+        return self._path(place) in self.unread
 
     def recall(self, slide: Slide, fingerprint: str | None = None) -> SlideResult | None:
         """The result of a finished slide; None if the slide is new, has changed, or was called by another ensemble.
@@ -83,6 +90,7 @@ class Ledger:
 
         Raises:
             OutputError: the disk is full or cannot be written to.
+            UnavailableError: the slide's earlier record cannot be read, so it must not be replaced.
         """
         make_folder(self.folder)
         if slide.place not in self._states:
@@ -97,7 +105,7 @@ class Ledger:
 
     def _make_room(self, slide: Slide, images: Collection[str]) -> None:
         """A slide replaces its own record; a record that also holds other images moves into the archive."""
-        before = self._finished(slide)
+        before = read_finished(self._path(slide.place))
         if before is not None and _contents(before) <= {*images, ""}:
             self.same.add(slide.name)
         elif before is not None:
@@ -126,13 +134,16 @@ class Ledger:
     def result(self, finished: FinishedSlide) -> SlideResult:
         """The result of a finished slide, judged again if this ensemble called it and its judgement has changed.
 
-        Its calls are read on use. A damaged record gives only its head.
+        Its calls are read on use. A record that is damaged, or can no longer be read, gives only its head.
         """
-        if not finished.is_whole():
-            reasons = (*finished.finding.reasons, UNLISTED)
-            finding = replace(finished.finding, reasons=reasons)
-            return SlideResult(finished.differential, finding, (), finished.folder)
-        return self._judged(finished)
+        try:
+            if finished.is_whole():
+                return self._judged(finished)
+            why = UNLISTED
+        except UnavailableError:
+            why = UNREAD
+        finding = replace(finished.finding, reasons=(*finished.finding.reasons, why))
+        return SlideResult(finished.differential, finding, (), finished.folder)
 
     def _judged(self, finished: FinishedSlide) -> SlideResult:
         if (
@@ -177,7 +188,7 @@ class Ledger:
         known = {self._path(place).name for place in places}
         for path in sorted(self.folder.glob(f"*{SUFFIX}")):
             if path.name not in known:
-                finished = read_finished(path) or self._whole(path, path.name)
+                finished = self._head(path) or self._whole(path, path.name)
                 if finished is not None:
                     yield finished
 
@@ -197,14 +208,24 @@ class Ledger:
                         path.unlink()
 
     def _finished(self, slide: Slide) -> FinishedSlide | None:
-        return read_finished(self._path(slide.place))
+        return self._head(self._path(slide.place))
+
+    def _head(self, path: Path, whole: bool = False) -> FinishedSlide | None:
+        """A record by `read_finished`; None also if it cannot be read at present."""
+        try:
+            finished = read_finished(path, whole)
+        except UnavailableError as error:
+            self.unread[path] = str(error)
+            return None
+        self.unread.pop(path, None)
+        return finished
 
     def _whole(self, path: Path, name: str) -> FinishedSlide | None:
-        """A record, if it is undamaged. A damaged one is set aside."""
-        finished = read_finished(path, whole=True)
+        """A record, if it is undamaged. A damaged one is set aside, but not one that cannot be read at present."""
+        finished = self._head(path, whole=True)
         if finished is not None:
             return finished
-        if path.exists() and not is_old(path):
+        if path not in self.unread and sees(path) and not is_old(path):
             self.damaged.append(name)
             with contextlib.suppress(OutputError):
                 set_aside(path, ending=".damaged")
@@ -256,5 +277,7 @@ def _contents(finished: FinishedSlide) -> set[str]:
     """The content hashes of a finished slide's images; for a damaged record, values that no image has."""
     try:
         return {call.digest for call in finished.body().calls}
+    except UnavailableError:
+        raise
     except InputError:
         return {"damaged"}

@@ -13,11 +13,13 @@ from slidescreen.runs.lost_slides import keep_tables, lost_slides
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.retention import archive_long_gone
+from slidescreen.runs.unread_records import last_rows
 from slidescreen.runs.vanished import VanishedSlide, marked, no_longer_found, with_fewer_images, without_images
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult
 from slidescreen.screening.sentences import number_of
 
+_MOST_NAMED = 3  # of the records that cannot be read
 _CHANGING = "the slide has changed, and its export may not have finished"
 
 
@@ -34,6 +36,7 @@ class Plan:
         found: the present slides, without images. Empty folders of archived slides count as skipped.
         earlier: names of the slides in the last complete run.
         lost: names of slides of the last run of which neither images nor a whole record are left.
+        unread: names of slides that keep the last run's row, because their records cannot be read at present.
     """
 
     unchanged: int
@@ -44,6 +47,7 @@ class Plan:
     found: Survey
     earlier: frozenset[str]
     lost: Sequence[str]
+    unread: Sequence[str]
 
 
 def recall(
@@ -70,6 +74,8 @@ def recall(
         monitor.note(f"export not finished, left for the next run: {names}")
     if ledger.damaged:
         monitor.warn(f"set aside damaged records of finished slides: {', '.join(ledger.damaged)}")
+    if ledger.unread:
+        monitor.warn(_unread_in_words(ledger, plan.unread))
     if plan.lost:
         kept = ", ".join(keep_tables(options.out))
         monitor.warn(
@@ -94,6 +100,9 @@ def _plan(
     left = [slide for slide in slides if slide.name not in known]
     gone = [*no_longer_found(ledger, slides, options.path.resolve()), *without_images(ledger, left)]
     left = _but(left, gone)
+    known_now = {*known, *(each.name for each in gone)}
+    unread = {each.name: each for each in last_rows(ledger, slides, known_now, options.out, options.path)}
+    left = [slide for slide in left if slide.name not in unread]
     waiting = exports.waiting(left)
     known |= outdated(ledger, waiting)
     left = [slide for slide in left if slide.name not in {each.name for each in waiting}]
@@ -103,18 +112,27 @@ def _plan(
     empty = [slide for slide in slides if not slide.images and slide not in waiting]
     in_archive = ledger.archived([slide.place for slide in empty])
     archived = [slide for slide in empty if slide.place in in_archive]
-    known |= {result.name: result for result in (each.result(ledger) for each in staying)}
+    known |= {result.name: result for result in (each.result(ledger) for each in staying)} | unread
     earlier = earlier_slides(options.out)
     known = {name: replace(result, new=result.new and name not in earlier) for name, result in known.items()}
     remaining = [slide for slide in _but(left, gone) if slide not in archived]
     lost = lost_slides(ledger, slides, options.out, options.path)
-    return Plan(unchanged, known, staying, waiting, remaining, found.without(archived).in_short(), earlier, lost)
+    found = found.without(archived).in_short()
+    return Plan(unchanged, known, staying, waiting, remaining, found, earlier, lost, list(unread))
 
 
 def outdated(ledger: Ledger, waiting: Sequence[Slide]) -> dict[str, SlideResult]:
     """Earlier results of slides that are being exported again; they stay in the worklist."""
     found = filter(None, map(ledger.earlier, waiting))
     return {each.name: replace(marked(each, Flag.CHANGING, _CHANGING), new=False) for each in found}
+
+
+def _unread_in_words(ledger: Ledger, kept: Sequence[str]) -> str:
+    """A sentence on records that cannot be read. All are left as they are, and the next run tries them again."""
+    reasons = "; ".join(sorted(ledger.unread.values())[:_MOST_NAMED])
+    more = len(ledger.unread) - _MOST_NAMED
+    rows = f"; the last run's rows are kept of: {', '.join(kept)}" if kept else ""
+    return f"finished slides: {reasons}{f' and {more} more' if more > 0 else ''}: left as they are{rows}"
 
 
 def _but(slides: Sequence[Slide], gone: Sequence[VanishedSlide]) -> list[Slide]:

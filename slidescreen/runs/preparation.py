@@ -10,7 +10,7 @@ from slidescreen.engine.configuration import configure
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.engine.options import for_each
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.errors import InputError
+from slidescreen.errors import InputError, UnavailableError
 from slidescreen.files.damaged import set_aside
 from slidescreen.files.file_system import in_words, missing_features
 from slidescreen.files.locking import locked
@@ -56,6 +56,7 @@ def prepared_folder(options: ClassifyOptions, display: RunObserver) -> Iterator[
 
     Raises:
         InputError: another process is at work there.
+        UnavailableError: its record or its reviews cannot be read at present. They were not changed.
         OutputError: the folder cannot be written to.
     """
     make_folder(options.out)
@@ -65,15 +66,18 @@ def prepared_folder(options: ClassifyOptions, display: RunObserver) -> Iterator[
         if missing:
             monitor.note(in_words(printable(options.out), missing))
         identity = identity_of(options.out, options.path)
+        reviews = _reviews(options.out, monitor)
         _clear_way(options, monitor)
         monitor.follow(options.out / STATUS)
-        yield PreparedFolder(monitor, identity, _reviews(options.out, monitor), tuple(missing))
+        yield PreparedFolder(monitor, identity, reviews, tuple(missing))
 
 
 def _reviews(out: Path, monitor: Monitor) -> list[Correction]:
     """The stored reviews of the run's cells. A damaged file is set aside, so that the night can continue."""
     try:
         return read_reviews(out)
+    except UnavailableError:  # it may be undamaged: a night without it would lose all signatures
+        raise
     except InputError as error:
         with monitor.side_file(out / REVIEWS):
             monitor.warn(f"{error}; kept as {set_aside(out / REVIEWS).name}, reviews in it do not count")

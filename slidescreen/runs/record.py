@@ -1,5 +1,6 @@
 """Write a run's tables, its page and its record."""
 
+import contextlib
 import json
 import math
 import os
@@ -17,6 +18,7 @@ from slidescreen.data.slides import Survey
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.familiarity_file import figures
+from slidescreen.errors import UnavailableError
 from slidescreen.files.run_files import FALLBACK_NAMES, RECORD, fallback_names_of, remove_unused
 from slidescreen.files.writing import printable, write_text
 from slidescreen.interruptible import alongside
@@ -257,7 +259,9 @@ def write_record(run: Run, out: Path, monitor: Monitor) -> None:
     Files that an earlier run wrote under fallback names are then removed. A record that cannot be written does not
     stop the run.
     """
-    before = fallback_names_of(out)
+    before: dict[str, str] = {}
+    with contextlib.suppress(UnavailableError):
+        before = fallback_names_of(out)
     with monitor.side_file(out / RECORD):
         write_text(out / RECORD, json.dumps(with_troubles(run, monitor).info, indent=2) + "\n")
         remove_unused(out, before, run.info[FALLBACK_NAMES])

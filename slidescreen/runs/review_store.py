@@ -13,6 +13,7 @@ from pathlib import Path
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.correction_table import COLUMNS, Correction, by_slide, read_corrections
 from slidescreen.errors import InputError
+from slidescreen.files.existence import exists
 from slidescreen.files.writing import neutralise, sha256_of, write_text
 from slidescreen.reporting.tables import to_csv
 from slidescreen.runs.archive import FOLDER, is_archive
@@ -35,10 +36,11 @@ def read_reviews(folder: Path) -> list[Correction]:
     """The reviews stored with a run; empty if there are none.
 
     Raises:
+        UnavailableError: the file cannot be read at present.
         InputError: the file is damaged.
     """
     path = home_of(folder) / REVIEWS
-    return read_corrections(path) if path.exists() else []
+    return read_corrections(path) if exists(path) else []
 
 
 def write_reviews(folder: Path, reviews: Iterable[Correction]) -> None:

@@ -19,7 +19,7 @@ from slidescreen.runs.earlier_run import identity_in
 from slidescreen.runs.known_orders import contexts_in
 from slidescreen.runs.review_store import home_of, read_reviews, reviewed_run
 from slidescreen.screening.differential import Differential
-from slidescreen.screening.results import UNLISTED, Run, SlideResult
+from slidescreen.screening.results import UNLISTED, UNREAD, Run, SlideResult
 from slidescreen.screening.sentences import number_of
 from slidescreen.screening.slide_record import read_all
 
@@ -96,7 +96,7 @@ def _check_rows(folder: Path, slides: Sequence[SlideResult], calls: Mapping[str,
     where = f"in {printable(folder)}, cells.csv"
     for slide in slides:
         rows, images = len(slide.calls), slide.differential.images
-        if rows != images and (rows or UNLISTED not in slide.finding.reasons):
+        if rows != images and (rows or not {UNLISTED, UNREAD} & set(slide.finding.reasons)):
             told = f"{where} has {number_of(rows, 'row')} of {slide.name}, and differential.csv counts "
             raise InputError(f"{told}{number_of(images, 'image')}: {_AGAIN}")
     surplus = sorted(calls.keys() - {slide.name for slide in slides})

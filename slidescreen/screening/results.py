@@ -17,7 +17,8 @@ from slidescreen.screening.thresholds import Thresholds
 from slidescreen.screening.verdict import screen, urgency
 
 UNLISTED = "its record is damaged: its cells are not listed"
-"""The reason of a slide whose verdict alone is known."""
+UNREAD = "its record cannot be read at present: its cells are not listed"
+"""The reasons of a slide whose verdict alone is known."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,10 @@ class Run:
     def has_failures(self) -> bool:
         """Whether an image, a folder or a file of the run could not be read or written, a slide had no images, or an
         earlier result was lost."""
-        unread = any(slide.failures or Flag.NO_IMAGES in slide.finding.flags for slide in self.slides)
+        unread = any(
+            slide.failures or Flag.NO_IMAGES in slide.finding.flags or UNREAD in slide.finding.reasons
+            for slide in self.slides
+        )
         return unread or bool(self.info.get("unwritten_files") or self.info.get("lost_slides"))
 
 

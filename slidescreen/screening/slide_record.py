@@ -16,6 +16,7 @@ from typing import IO, Any, overload
 
 from slidescreen.data.calls import Call, Contradiction, Status
 from slidescreen.errors import InputError
+from slidescreen.files.existence import unavailable
 from slidescreen.files.run_files import FINISHED
 from slidescreen.files.writing import printable, write_text
 from slidescreen.screening.differential import Differential, Share
@@ -88,17 +89,14 @@ class FinishedSlide:
         """Its rows of `cells.csv`, with its own cell types.
 
         Raises:
+            UnavailableError: the record cannot be read at present.
             InputError: the record has gone or is damaged.
         """
         rows = str(json.loads(self._line(_ROWS)))
         return _with_empty_column(rows) if self.lacks_column else rows
 
     def body(self) -> "RecordBody":
-        """Its calls, and the states of its images when they were called.
-
-        Raises:
-            InputError: the record has gone or is damaged.
-        """
+        """Its calls, and the states of its images when they were called. Raises as `rows` does."""
         try:
             content = json.loads(self._line(_BODY))
             return RecordBody(tuple(map(call_of, content["calls"])), tuple(content["states"]))
@@ -110,18 +108,26 @@ class FinishedSlide:
         return RecordedCalls(self)
 
     def is_whole(self) -> bool:
-        """Whether the whole record is undamaged."""
+        """Whether the whole record is there and undamaged.
+
+        Raises:
+            UnavailableError: it cannot be read at present.
+        """
         try:
             return _is_whole(self.path.read_bytes())
-        except OSError:
+        except FileNotFoundError:
             return False
+        except OSError as error:
+            raise unavailable(self.path, error) from error
 
     def _line(self, number: int) -> bytes:
         try:
             with self.path.open("rb") as file:
                 line, sound = next(itertools.islice(_lines(file), number - 1, None), (b"", False))
-        except OSError as error:
+        except FileNotFoundError as error:
             raise self._damaged(error.strerror) from error
+        except OSError as error:
+            raise unavailable(self.path, error) from error
         if not sound:
             raise self._damaged("its content is not what was written")
         return line
@@ -192,7 +198,11 @@ def write_finished(finished: FinishedSlide, body: RecordBody, rows: str) -> None
 
 
 def read_finished(path: Path, whole: bool = False) -> FinishedSlide | None:
-    """The head of a record; None if it does not exist or is damaged; `whole`: or if any part of the record is."""
+    """The head of a record; None if it does not exist or is damaged; `whole`: or if any part of the record is.
+
+    Raises:
+        UnavailableError: the record cannot be read at present.
+    """
     try:
         head = json.loads(_head_of_whole(path) if whole else _head(path))
         if head["format"] not in (_FORMAT, _BEFORE):
@@ -215,8 +225,10 @@ def read_finished(path: Path, whole: bool = False) -> FinishedSlide | None:
             remarks=tuple((str(remark), int(count)) for remark, count in head.get("remarks", ())),
             lacks_column=head["format"] == _BEFORE,
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, KeyError, TypeError):
         return None
+    except OSError as error:
+        raise unavailable(path, error) from error
 
 
 def _head(path: Path) -> bytes:
@@ -279,7 +291,11 @@ def _differential(entry: Mapping[str, Any]) -> Differential:
 
 
 def read_all(run_folder: Path) -> Iterator[FinishedSlide]:
-    """The heads of all records in a run's folder, sorted by file name. Damaged records are left out."""
+    """The heads of all records in a run's folder, sorted by file name. Damaged records are left out.
+
+    Raises:
+        UnavailableError: a record cannot be read at present.
+    """
     for path in sorted((run_folder / FINISHED).glob(f"*{SUFFIX}")):
         finished = read_finished(path)
         if finished is not None:
