@@ -87,6 +87,15 @@ def write_text(path: Path, text: str, or_beside: bool = False) -> Path:
     return write_whole(path, lambda temporary: temporary.write_bytes(text.encode("utf-8")), or_beside)
 
 
+def behind_link(path: Path) -> Path:
+    """The file that a link stands for, so that a new file takes its place and the link stays.
+
+    It need not exist. A link to anything but a file, and any path that is no link, stays as it is.
+    """
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    return target if target.is_file() or not target.exists() else path
+
+
 def new_file(folder: Path) -> Path:
     """A new, empty temporary file, with the permissions that the user's mask allows."""
     path = _temporary(folder)

@@ -18,7 +18,7 @@ from slidescreen.data.appearance import MEASURES
 from slidescreen.data.delimited import Table, number, read_table
 from slidescreen.errors import InputError, OutputError
 from slidescreen.files.damaged import free_name, set_aside
-from slidescreen.files.writing import printable, write_text, write_whole
+from slidescreen.files.writing import behind_link, printable, write_text, write_whole
 from slidescreen.interruptible import interruptibly
 from slidescreen.reporting.tables import to_csv
 from slidescreen.runs.drift import FIGURES, SHARES, Profile, profile_of
@@ -156,7 +156,7 @@ def add_night(path: Path, night: Night, named: bool = False, limit: float | None
     """Add a row for the slides of a run that are in no row yet. A row of exactly these slides is replaced.
 
     Args:
-        path: the history file.
+        path: the history file, or a link to it, which stays.
         night: the run's slides.
         named: as in `read_history`.
         limit: seconds for reading the file, and for writing it. The time for making the row does not count.
@@ -174,8 +174,9 @@ def add_night(path: Path, night: Night, named: bool = False, limit: float | None
     text = to_csv([columns, *([row.get(name, "") for name in columns] for row in rows)])
 
     def write() -> Path | None:
-        kept = _keep(path) if history.spoilt else None
-        write_text(path, text)
+        file = behind_link(path)
+        kept = _keep(file) if history.spoilt else None
+        write_text(file, text)
         return kept
 
     return in_time(path, limit, write)

@@ -229,6 +229,34 @@ def test_a_pipe_or_a_device_in_its_place_is_neither_read_nor_replaced(kind: str,
     assert Path(os.devnull).is_char_device()
 
 
+@pytest.mark.parametrize("state", ["whole", "damaged", "new"])
+def test_a_link_to_a_shared_history_stays_and_the_shared_file_gets_the_row(
+    state: str, path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "own").mkdir()
+    link = tmp_path / "own" / "history.csv"
+    link.symlink_to(Path("..") / path.name)
+    before = [] if state == "new" else rows_of(path)
+    if state == "new":
+        path.unlink()
+    elif state == "damaged":
+        path.write_bytes(path.read_bytes() + b"?,?")
+    kept = added(link, time(9), [slide("9")], named=True)
+    assert link.is_symlink()
+    assert rows_of(link) == rows_of(path)
+    assert rows_of(path)[:-1] == before
+    assert kept == (tmp_path / "history.set-aside-1.csv" if state == "damaged" else None)
+    assert list(link.parent.iterdir()) == [link]
+
+
+def test_a_link_to_a_folder_that_is_gone_stays_and_is_told(tmp_path: Path) -> None:
+    link = tmp_path / "history.csv"
+    link.symlink_to(tmp_path / "share" / "history.csv")
+    with pytest.raises(OutputError, match="cannot write .*share/history.csv"):
+        added(link, time(9), [slide("9")])
+    assert link.is_symlink()
+
+
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(start=st.floats(0, 1), length=st.integers(0, 300), put=st.binary(max_size=300))
 def test_whatever_damages_a_history_it_is_carried_on_and_nothing_is_lost(
