@@ -1,4 +1,4 @@
-"""Allow one run at a time in a folder, even if its file system has no locks."""
+"""Allow one run at a time in a folder, and one process at a time at a file, even if the file system has no locks."""
 
 import contextlib
 import errno
@@ -28,6 +28,7 @@ if sys.platform == "win32":
     _HELD |= {errno.EACCES, errno.EDEADLK}
 _LONGEST_NAME = 400  # bytes that are read of the holder's name
 _BEAT = 2.0  # seconds between two signs of life
+_BETWEEN_TRIES = 0.1  # seconds
 _PATIENCE = 20.0  # seconds without a sign after which the holder is dead; busy machines and slow shares delay signs
 
 
@@ -59,6 +60,45 @@ def locked(folder: Path, note: Callable[[str], None] = lambda _: None) -> Iterat
         if holder:
             raise InputError(f"{printable(folder)} is in use by {holder}: wait for it to end, or choose another --out")
         yield by_system
+
+
+@contextlib.contextmanager
+def in_turn(path: Path, limit: float) -> Iterator[None]:
+    """Reserve a file for this process, as soon as no other process holds it.
+
+    A hidden file beside it serves as the lock, and stays: `.history.csv.lock`.
+
+    Args:
+        path: the file; it need not exist.
+        limit: seconds to wait at most.
+
+    Raises:
+        OutputError: another process still holds the file, or its folder cannot be written to.
+    """
+    lock, deadline = path.with_name(f".{path.name}{_NAME}"), time.monotonic() + limit
+    with contextlib.ExitStack() as stack:
+        try:
+            while holder := _take_file(lock, stack):
+                if time.monotonic() > deadline:
+                    raise OutputError(f"cannot write {printable(path)}: it is in use by {holder}")
+                time.sleep(_BETWEEN_TRIES)
+        except OSError as error:
+            raise OutputError(f"cannot write {printable(path)}: {error.strerror}") from error
+        yield
+
+
+def _take_file(lock: Path, stack: contextlib.ExitStack) -> str:
+    """Lock a file, even if its file system has no locks. Returns its holder; empty for this process."""
+    with contextlib.ExitStack() as attempt:
+        holder = _take(lock, attempt)
+        if holder is None:
+            try:
+                holder = _take_stand_in(lock.with_name(f"{lock.name}-held"), attempt, lambda _: None)
+            except FileNotFoundError:  # the holder has just given it back
+                holder = "another process"
+        if not holder:
+            stack.push(attempt.pop_all())
+        return holder
 
 
 def _myself() -> str:

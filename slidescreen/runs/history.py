@@ -7,7 +7,7 @@ another name.
 import contextlib
 import re
 import shutil
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -18,6 +18,7 @@ from slidescreen.data.appearance import MEASURES
 from slidescreen.data.delimited import Table, number, read_table
 from slidescreen.errors import InputError, OutputError
 from slidescreen.files.damaged import free_name, set_aside
+from slidescreen.files.locking import in_turn
 from slidescreen.files.writing import behind_link, printable, write_text, write_whole
 from slidescreen.interruptible import interruptibly
 from slidescreen.reporting.tables import to_csv
@@ -35,6 +36,7 @@ _MOST = {**dict.fromkeys(MEASURES, 255.0), "sharpness": 25_500.0, "mean_probabil
 _MOST_PERCENT = 100.0
 _WHOLE_FIGURE = re.compile(r".*[.,]\d{4}")
 _MOST_SLIDES_NAMED = 1000  # in a row: a cell of a spreadsheet holds 32,767 characters at most
+_LONGEST_WAIT, _MARGIN = 60.0, 1.0  # seconds for other nights to end with the file
 _LETTERS = str.maketrans("0123456789abcdef", "ghijklmnopqrstuv")  # never read as a number or a date
 
 
@@ -159,27 +161,46 @@ def add_night(path: Path, night: Night, named: bool = False, limit: float | None
         path: the history file, or a link to it, which stays.
         night: the run's slides.
         named: as in `read_history`.
-        limit: seconds for reading the file, and for writing it. The time for making the row does not count.
+        limit: seconds for waiting for other nights, for reading the file, and for writing it. The time for making the
+            row does not count.
 
     Returns:
         The new path of the old file, if it could not be read completely.
 
     Raises:
         InputError: as in `read_history`.
-        OutputError: the file cannot be written, or does not answer in time.
+        OutputError: the file cannot be written, is in use by another night, or does not answer in time.
     """
-    history = in_time(path, limit, lambda: read_history(path, named))
-    rows = history.with_night(night).rows
-    columns = list(dict.fromkeys((*_COLUMNS, *(name for row in rows for name in row))))
-    text = to_csv([columns, *([row.get(name, "") for name in columns] for row in rows)])
+    in_time(path, limit, lambda: read_history(path, named))  # a file named by mistake gets no lock beside it
+    with _reserved(path, limit) as file:
+        history = in_time(path, limit, lambda: read_history(file, named))
+        rows = history.with_night(night).rows
+        columns = list(dict.fromkeys((*_COLUMNS, *(name for row in rows for name in row))))
+        text = to_csv([columns, *([row.get(name, "") for name in columns] for row in rows)])
 
-    def write() -> Path | None:
+        def write() -> Path | None:
+            kept = _keep(file) if history.spoilt else None
+            write_text(file, text)
+            return kept
+
+        return in_time(path, limit, write)
+
+
+@contextlib.contextmanager
+def _reserved(path: Path, limit: float | None) -> Iterator[Path]:
+    """The history file, behind any link, while no other night reads it to write it anew."""
+    stack = contextlib.ExitStack()
+
+    def reserve() -> Path:
         file = behind_link(path)
-        kept = _keep(file) if history.spoilt else None
-        write_text(file, text)
-        return kept
+        stack.enter_context(in_turn(file, limit or _LONGEST_WAIT))
+        return file
 
-    return in_time(path, limit, write)
+    try:
+        yield in_time(path, limit and limit + _MARGIN, reserve)
+    finally:
+        with contextlib.suppress(OutputError):
+            in_time(path, limit, stack.close)
 
 
 def in_time(path: Path, limit: float | None, function: Callable[[], T]) -> T:

@@ -4,8 +4,10 @@ import csv
 import io
 import json
 import os
+import threading
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +18,9 @@ from hypothesis import strategies as st
 
 from slidescreen.data.calls import Call, Status
 from slidescreen.errors import InputError, OutputError
+from slidescreen.files import locking
 from slidescreen.runs import history
-from slidescreen.runs.history import Night, add_night, content_of, read_history
+from slidescreen.runs.history import History, Night, add_night, content_of, read_history
 from slidescreen.screening.differential import Differential
 from slidescreen.screening.finding import Finding, Verdict
 from slidescreen.screening.results import SlideResult
@@ -61,7 +64,12 @@ def lines_of(path: Path) -> list[str]:
 
 
 def others(path: Path) -> list[str]:
-    return sorted(file.name for file in path.parent.iterdir() if file != path)
+    """The files beside a history, except for its lock."""
+    return sorted(file.name for file in path.parent.iterdir() if file not in (path, lock_of(path)))
+
+
+def lock_of(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
 
 
 def test_the_history_reads_back_what_was_added(path: Path) -> None:
@@ -249,10 +257,53 @@ def test_a_link_to_a_shared_history_stays_and_the_shared_file_gets_the_row(
     assert list(link.parent.iterdir()) == [link]
 
 
+@pytest.fixture(params=["locks", "no locks"])
+def file_system(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "no locks":
+        monkeypatch.setattr(locking, "_lock", lambda _: None)
+        monkeypatch.setattr(locking, "_BEAT", 0.04)
+
+
+@pytest.mark.usefixtures("file_system")
+def test_two_nights_that_end_together_both_have_a_row(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link = tmp_path / "link.csv"
+    link.symlink_to(path)
+    together = threading.Barrier(2)
+
+    def slow(*given: Path | bool) -> History:
+        found = read_history(*given)  # type: ignore[arg-type]
+        clock.sleep(0.3)
+        return found
+
+    def end(place: Path, number: int) -> None:
+        together.wait()
+        added(place, time(number), [slide(str(number))], limit=30)
+
+    monkeypatch.setattr(history, "read_history", slow)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(end, [path, link], [8, 9]))
+    assert sorted(row["time"] for row in rows_of(path)) == [time(number) for number in (1, 2, 3, 4, 8, 9)]
+    assert others(path) == [link.name]
+    added(path, time(10), [slide("10")], limit=30)
+    assert len(rows_of(path)) == 7
+
+
+@pytest.mark.usefixtures("file_system")
+def test_a_history_that_another_night_holds_is_left_and_told(path: Path) -> None:
+    before = path.read_bytes()
+    with locking.in_turn(path, 1), pytest.raises(OutputError, match=f"is in use by process {os.getpid()} on "):
+        added(path, time(9), [slide("9")], limit=0.5)
+    assert path.read_bytes() == before
+    added(path, time(9), [slide("9")], limit=0.5)
+    assert len(rows_of(path)) == 5
+
+
 def test_a_link_to_a_folder_that_is_gone_stays_and_is_told(tmp_path: Path) -> None:
     link = tmp_path / "history.csv"
     link.symlink_to(tmp_path / "share" / "history.csv")
-    with pytest.raises(OutputError, match="cannot write .*share/history.csv"):
+    with pytest.raises(OutputError, match=r"cannot write .*share/history\.csv: No such file"):
         added(link, time(9), [slide("9")])
     assert link.is_symlink()
 
