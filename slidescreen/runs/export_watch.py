@@ -38,20 +38,27 @@ class FolderState:
 
     Attributes:
         content: a hash of all names, sizes and times of change.
-        times: when each entry changed, and when it arrived; seconds since the epoch.
-        copies: the times of files that a program seems to be writing.
+        changes: when each entry changed, as the exporting machine says; seconds since the epoch.
+        arrivals: when each entry arrived, as the file server says.
+        copies: both times of files that a program seems to be writing.
     """
 
     content: str
-    times: tuple[float, ...]
+    changes: tuple[float, ...]
+    arrivals: tuple[float, ...]
     copies: tuple[float, ...]
 
     def is_fresh(self, now: float, settle: float) -> bool:
         """Whether something arrived within so many seconds, or is still being written.
 
-        A time further in the future comes from a wrong clock; such slides must not wait for ever.
+        A change further in the future tells nothing: a copy may keep the time of a wrong clock. An arrival there means
+        that this machine's clock or the server's is wrong, so the file may have just arrived.
         """
-        return _any_within(self.times, now, settle) or _any_within(self.copies, now, max(settle, _ABANDONED))
+        return (
+            _any_within((*self.changes, *self.arrivals), now, settle)
+            or any(when >= now + settle for when in self.arrivals)
+            or _any_within(self.copies, now, max(settle, _ABANDONED))
+        )
 
 
 class ExportWatch:
@@ -97,8 +104,9 @@ class ExportWatch:
         """Whether to wait for a slide. Two looks are the best sign: no change over a long time means complete, a change
         within a short time means incomplete."""
         look = self._looks[slide.folder]
-        if before is not None and not look.copies:
-            if before.content == look.content and now - before.since >= self._settle:
+        if before is not None:
+            long = max(self._settle, _ABANDONED) if look.copies else self._settle
+            if before.content == look.content and now - before.since >= long:
                 return False
             if before.content != look.content and 0 <= now - before.last < self._settle:
                 return True
@@ -111,16 +119,18 @@ class ExportWatch:
 
     def _look(self, slide: Slide) -> FolderState:
         told: list[str] = []
-        times: list[float] = []
+        changes: list[float] = []
+        arrivals: list[float] = []
         copies: list[float] = []
         for path, is_folder, status in self._held(slide):
-            when = (status.st_mtime, status.st_ctime, getattr(status, "st_birthtime", 0.0))
-            times += when
+            arrival = (status.st_ctime, getattr(status, "st_birthtime", 0.0))
+            changes.append(status.st_mtime)
+            arrivals += arrival
             if _COPYING.fullmatch(path.name):
-                copies += when
+                copies += (status.st_mtime, *arrival)
             told.append(f"{path}\n" if is_folder else f"{path}\n{status.st_size},{status.st_mtime_ns}")
         content = hashlib.sha256(os.fsencode("\n".join(sorted(told)))).hexdigest()
-        return FolderState(content, tuple(times), tuple(copies))
+        return FolderState(content, tuple(changes), tuple(arrivals), tuple(copies))
 
     def _held(self, slide: Slide) -> Iterator[tuple[Path, bool, os.stat_result]]:
         """A slide's folder and everything in it that may belong to it; unreadable entries are left out."""

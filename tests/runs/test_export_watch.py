@@ -97,6 +97,31 @@ def test_a_wrong_clock_does_not_hide_what_arrived_just_now(slide: Slide, tmp_pat
     assert waits(slide, tmp_path)
 
 
+@pytest.mark.parametrize("seconds", [59, 61, HOUR, 86400 * 365])
+def test_what_arrived_by_a_clock_that_is_ahead_waits_until_a_second_look_finds_it_the_same(
+    seconds: float, slide: Slide, tmp_path: Path, clock: list[float]
+) -> None:
+    age(slide.folder, 86400 * 400)
+    clock[0] = -seconds  # a server that is ahead, as seen from here
+    assert waits(slide, tmp_path)
+    clock[0] += 50
+    shutil.copy2(slide.images[0].path, slide.folder / "Monocyte" / "cell_007.jpg")  # the export goes on
+    assert waits(slide, tmp_path)
+    clock[0] += 59
+    assert waits(slide, tmp_path)
+    clock[0] += 61
+    assert not waits(slide, tmp_path)
+
+
+def test_a_copy_that_stands_still_does_not_wait_for_ever_where_the_clock_is_ahead(
+    slide: Slide, tmp_path: Path, clock: list[float]
+) -> None:
+    (slide.folder / "Monocyte" / "cell_009.jpg.part").touch()
+    for hours, waiting in [(0, True), (23, True), (25, False)]:
+        clock[0] = hours * HOUR - 86400 * 365
+        assert waits(slide, tmp_path) is waiting
+
+
 @pytest.mark.parametrize(
     "name",
     [
