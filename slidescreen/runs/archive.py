@@ -29,7 +29,7 @@ def put_away(finished: FinishedSlide, out: Path) -> Path:
     Raises:
         OutputError: the record cannot be moved. It stays in its place.
     """
-    when = _finished_at(finished)
+    when = finished_at(finished)
     folder = out / FOLDER / (f"{when:%Y-%m}" if when else "undated")
     records = make_folder(folder / _RECORDS)
     stem = f"{finished.path.stem}-{when:%Y%m%dT%H%M%SZ}" if when else finished.path.stem
@@ -98,7 +98,8 @@ def _records(folder: Path) -> Iterator[Path]:
     yield from folder.glob(f"*/{_RECORDS}/*{SUFFIX}")
 
 
-def _finished_at(finished: FinishedSlide) -> datetime | None:
+def finished_at(finished: FinishedSlide) -> datetime | None:
+    """When a slide was finished, by its record; None if the record does not say."""
     try:
         return datetime.fromisoformat(finished.time).astimezone(UTC)
     except (ValueError, OverflowError):

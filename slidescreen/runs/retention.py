@@ -9,7 +9,7 @@ from pathlib import Path
 
 from slidescreen.errors import OutputError
 from slidescreen.files.writing import write_text
-from slidescreen.runs.archive import put_away
+from slidescreen.runs.archive import finished_at, put_away
 from slidescreen.runs.vanished import VanishedSlide
 from slidescreen.screening.sentences import number_of
 
@@ -35,7 +35,7 @@ def archive_long_gone(
     staying, moved = [], set()
     for each in gone:
         name = each.finished.path.name
-        first = min(before.get(name, now), now)
+        first = _since(before.get(name, now), finished_at(each.finished), now)
         try:
             if each.all_gone and (now - first).total_seconds() >= days * _DAY:
                 moved.add(put_away(each.finished, out))
@@ -53,6 +53,12 @@ def archive_long_gone(
         archived = number_of(len(gone) - len(staying), "slide")
         note(f"gone for {days:g} days, moved to the archive ({places}): {archived}")
     return staying
+
+
+def _since(stored: datetime, finished: datetime | None, now: datetime) -> datetime:
+    """Since when a slide has been gone: not before it was finished, whatever a wrong clock said in an earlier night."""
+    first = min(stored, now)
+    return max(first, finished) if finished is not None and finished <= now else first
 
 
 def _read(path: Path) -> dict[str, datetime]:

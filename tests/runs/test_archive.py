@@ -96,6 +96,25 @@ def test_a_slide_that_comes_back_in_time_has_not_been_gone(command: Command, nig
     assert sorted(set(slides_of("run"))) == ["S0", "S2"]
 
 
+def test_a_night_with_a_wrong_clock_shortens_no_absence(command: Command, night: Path, clock: list[float]) -> None:
+    for days in (0, -23_000, 1, 29):
+        clock[0] = days * DAY
+        command("classify", night, "--out", "run")
+        assert sorted(set(slides_of("run"))) == ["S0", "S1", "S2"]
+    clock[0] = 31 * DAY
+    command("classify", night, "--out", "run")
+    assert set(slides_of("run")) == {"S2"}
+
+
+def test_a_slide_that_was_finished_by_a_clock_that_was_ahead_leaves_as_others_do(
+    command: Command, night: Path, clock: list[float]
+) -> None:
+    for days in (-23_000, -22_999, -22_969):  # as seen from the day of its record
+        clock[0] = days * DAY
+        command("classify", night, "--out", "run")
+        assert ("S0" in slides_of("run")) == (days < -22_969)
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"a": 1}', '{"a": "then"}'])
 def test_a_damaged_memory_of_absences_begins_anew(text: str, command: Command, night: Path, clock: list[float]) -> None:
     command("classify", night, "--out", "run", "--keep", "2")
