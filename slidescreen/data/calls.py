@@ -17,6 +17,10 @@ class Status(StrEnum):
     UNREADABLE = "unreadable"
 
 
+TOO_LATE, NOT_TRIED = "could not be read within", "not tried"
+"""How the reasons of images begin that could not be read in time, or stand behind such images."""
+
+
 @dataclass(frozen=True)
 class Call:
     """The outcome for one image of a slide.
@@ -98,3 +102,8 @@ def reported_twice(calls: Sequence[Call]) -> tuple[Contradiction, ...]:
         for counted, copy in pairs
         if counted.reported_type not in ("", copy.reported_type)
     )
+
+
+def was_late(reason: str) -> bool:
+    """Whether an image is unreadable because it, or images before it, could not be read in time."""
+    return reason.startswith((TOO_LATE, NOT_TRIED))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from slidescreen.data.calls import Call, Status, counted_once
+from slidescreen.data.calls import NOT_TRIED, TOO_LATE, Call, Status, counted_once
 from slidescreen.data.slides import Slide
 from slidescreen.engine.batches import BatchRunner
 from slidescreen.engine.decoder import Decoder
@@ -154,13 +154,13 @@ class Pipeline:
         if refusal:
             loaded = DecodedImage(reason=refusal)
         elif task is None or (place.given_up and readers.drop(task)):
-            loaded = DecodedImage(reason=f"not tried: the {_MOST_LATE} images before it could not be read in time")
+            loaded = DecodedImage(reason=f"{NOT_TRIED}: the {_MOST_LATE} images before it could not be read in time")
         else:
             try:
                 loaded = readers.wait(task)
                 place.late = place.late if place.given_up else 0
             except TimeoutError:
-                loaded = DecodedImage(reason=f"could not be read within {self._time_limit:g} s")
+                loaded = DecodedImage(reason=f"{TOO_LATE} {self._time_limit:g} s")
                 place.late += 1
         return place, position, loaded
 

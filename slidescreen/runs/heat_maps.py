@@ -13,9 +13,12 @@ from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError, UnreadableImageError
 from slidescreen.files.writing import printable
+from slidescreen.interruptible import interruptibly
 from slidescreen.reporting.page import suspicious
 from slidescreen.reporting.thumbnails import heat_thumbnail
 from slidescreen.screening.results import Run
+
+_TIME_LIMIT = 60.0  # seconds for reading one image
 
 
 def explain_run(
@@ -42,7 +45,7 @@ def explain_run(
     heat: dict[tuple[str, str], str] = {}
     for done, (slide, call) in enumerate(wanted, start=1):
         try:
-            image = decode(read_bytes(slide.folder / call.image))
+            image = decode(_content(slide.folder / call.image))
         except UnreadableImageError:
             continue
         chosen = np.asarray([_named(call, ensemble)])
@@ -53,6 +56,14 @@ def explain_run(
         heat[slide.name, call.image] = heat_thumbnail(image, _mean_of(maps, ensemble.weights))
         progress(done, len(wanted))
     return heat
+
+
+def _content(path: Path) -> bytes:
+    """An image's content, with a time limit: a share that no longer answers must not stop the page."""
+    try:
+        return interruptibly(lambda: read_bytes(path), _TIME_LIMIT)
+    except TimeoutError as error:
+        raise UnreadableImageError("it cannot be read in time") from error
 
 
 def _ensemble_of(run: Run, folder: Path | None) -> Ensemble:

@@ -46,10 +46,16 @@ class Ledger:
     """
 
     def __init__(
-        self, run_folder: Path, ensemble: Ensemble, configuration: EngineConfiguration, thresholds: Thresholds
+        self,
+        run_folder: Path,
+        ensemble: Ensemble,
+        configuration: EngineConfiguration,
+        thresholds: Thresholds,
+        time_limit: float = 60.0,
     ) -> None:
+        """Set up. `time_limit`: seconds that reading one image may take."""
         self.folder = run_folder / FINISHED
-        self._ensemble, self._thresholds = ensemble, thresholds
+        self._ensemble, self._thresholds, self._time_limit = ensemble, thresholds, time_limit
         self._provenance = provenance_of(ensemble, configuration, thresholds)
         self._states: dict[str, tuple[str, tuple[str, ...]]] = {}  # the states of images before they are read
         self.damaged: list[str] = []
@@ -173,7 +179,8 @@ class Ledger:
             body = finished.body()
             known = {call.image: (call, state) for call, state in zip(body.calls, body.states, strict=True)}
             if len(left) < sum(bool(call.digest) for call in body.calls) and all(
-                image.name in known and is_same(image, *known[image.name], state_of(image.path)) for image in left
+                image.name in known and is_same(image, *known[image.name], state_of(image.path), self._time_limit)
+                for image in left
             ):
                 return finished
         return None
@@ -243,7 +250,8 @@ class Ledger:
         share, images are read again in one night only.
         """
         if finished.fingerprint == fingerprint:
-            if not all(is_still_unreadable(slide.images[place], reason) for place, reason in finished.unread):
+            unread = ((slide.images[place], reason) for place, reason in finished.unread)
+            if not all(is_still_unreadable(image, reason, self._time_limit) for image, reason in unread):
                 return None
             if finished.folder == slide.folder:
                 return finished
@@ -251,10 +259,10 @@ class Ledger:
         if len(body.calls) != len(slide.images):
             return None
         images = zip(slide.images, body.calls, body.states, states, strict=True)
-        if not all(is_same(image, call, before, now) for image, call, before, now in images):
+        if not all(is_same(*each, self._time_limit) for each in images):
             return None
-        unread = unread_of(slide, body.calls)
-        renewed = replace(finished, folder=slide.folder, fingerprint=fingerprint, unread=unread)
+        still = unread_of(slide, body.calls)
+        renewed = replace(finished, folder=slide.folder, fingerprint=fingerprint, unread=still)
         return self._rewritten(renewed, replace(body, states=states))
 
     def _judged_anew(self, finished: FinishedSlide) -> FinishedSlide:

@@ -58,7 +58,7 @@ def classify_folder(
         Loading(ensemble, configuration, options, folder.monitor.note) as loading,
     ):
         monitor = folder.monitor
-        ledger = Ledger(out, ensemble, configuration, options.thresholds)
+        ledger = Ledger(out, ensemble, configuration, options.thresholds, options.time_limit)
         exports = ExportWatch(options.settle, out, found.slides)
         if cluster is None and _is_any_new(found.slides, ledger, exports):
             loading.begin()  # recalling thousands of slides takes as long

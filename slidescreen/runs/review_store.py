@@ -15,12 +15,14 @@ from slidescreen.data.correction_table import COLUMNS, Correction, by_slide, rea
 from slidescreen.errors import InputError
 from slidescreen.files.existence import exists
 from slidescreen.files.writing import neutralise, sha256_of, write_text
+from slidescreen.interruptible import interruptibly
 from slidescreen.reporting.tables import to_csv
 from slidescreen.runs.archive import FOLDER, is_archive
 from slidescreen.screening.results import Run, SlideResult, reviews_in
 from slidescreen.screening.slide_review import CellReview, SlideReview, call_in_words, is_looked_at, reviewed_shares
 
 REVIEWS = "reviews.csv"
+_TIME_LIMIT = 60.0  # seconds for reading one image, on a share that may no longer answer
 
 
 def home_of(folder: Path) -> Path:
@@ -86,8 +88,8 @@ def contents_of_slide(slide: SlideResult) -> dict[str, str]:
 
 def _hash_of(path: Path) -> str:
     try:
-        return sha256_of(path)
-    except (OSError, ValueError):
+        return interruptibly(lambda: sha256_of(path), _TIME_LIMIT)
+    except (OSError, ValueError):  # a time limit that has passed is an OSError
         return ""
 
 
