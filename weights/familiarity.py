@@ -11,8 +11,8 @@ from typing import Annotated
 
 import typer
 
-from slidescreen.building.build import images_of, unknown_cells
 from slidescreen.building.home import TOO_FEW, measured_familiarity
+from slidescreen.building.labelled_images import images_of, unknown_cells
 from slidescreen.building.options import EnsembleOptions
 from slidescreen.data.label_options import LabelRules
 from slidescreen.engine.configuration import configure, half_precisions, load_engines

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from slidescreen.building import precisions
-from slidescreen.building.build import images_of
+from slidescreen.building.labelled_images import images_of
 from slidescreen.building.options import EnsembleOptions
 from slidescreen.data.label_options import LabelRules
 from slidescreen.engine.configuration import configure, half_precisions, load_engines

@@ -7,15 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from slidescreen import cells
 from slidescreen.building import home, pooled, precisions, replay
+from slidescreen.building.labelled_images import images_of, unknown_cells
 from slidescreen.building.options import EnsembleOptions
 from slidescreen.building.validation import calibrate, search_weights
-from slidescreen.data.duplicates import contents_of, deduplicate
 from slidescreen.data.images import prepare
-from slidescreen.data.label_options import Split
-from slidescreen.data.labels import LabelledImage, located, read_labelled, read_labels
-from slidescreen.data.splits import with_split
+from slidescreen.data.labels import LabelledImage
 from slidescreen.engine.configuration import configure, half_precisions, load_engines
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.engine.options import EngineKind, EngineOptions, Precision
@@ -53,7 +50,8 @@ def build_ensemble(
     weights = request.weights or default_weights([member.checkpoint for member in members])
     weighted = tuple(replace(m, weight=w) for m, w in zip(members, weights, strict=True))
     ensemble = Ensemble(weighted, request.rule)
-    images, trained = images_of(request, ensemble, note)
+    images, trained = images_of(request, ensemble, note, progress)
+    unknown = unknown_cells(request, note, progress)
     if not request.allow_few_cells:
         _check_enough(images, request.data)
     configuration = configure(EngineOptions(request.device))
@@ -80,7 +78,6 @@ def build_ensemble(
             both = in_8_bits(ensemble, trained, scratch, progress)
             measured[COARSE] = predictions(both, Precision.INT8)
             ensemble = precisions.with_int8(both, exact, measured[COARSE])
-        unknown = unknown_cells(request)
         familiarity = home.measured_familiarity(ensemble, configuration, trained, measured, progress, unknown)
         if familiarity is None:
             note(home.TOO_FEW)
@@ -151,35 +148,3 @@ def in_8_bits(
         found.append(replace(member, int8=Quantised(path, sha256_of(path))))
     progress("making 8-bit networks", len(found), len(found))
     return replace(ensemble, members=tuple(found))
-
-
-def unknown_cells(request: EnsembleOptions) -> list[LabelledImage]:
-    """The images of types without a class in the networks. The test split is left out."""
-    if not request.unknown:
-        return []
-    names = frozenset(map(cells.normalised, request.unknown))
-    labels = read_labels(request.data, request.label_rules)
-    named = [replace(image, label=cells.normalised(image.label)) for image in labels.left_out]
-    chosen = tuple(image for image in named if image.label in names and image.split != Split.TEST)
-    return list(located(replace(labels, images=chosen), request.data).images)
-
-
-def images_of(
-    request: EnsembleOptions, ensemble: Ensemble, note: Callable[[str], None]
-) -> tuple[list[LabelledImage], list[LabelledImage]]:
-    """The labelled images of the validation split and of the training split."""
-    known = set(ensemble.cell_types)
-    images = [image for image in read_labelled(request.data, request.label_rules, note) if image.label in known]
-    seeds = {member.checkpoint.provenance.get("seed", 0) for member in ensemble.members}
-    if not all(image.split for image in images) and len(seeds) > 1:
-        raise InputError(
-            "the members were trained on different splits (their seeds differ), so no split can measure them all: "
-            "add a split column to the images"
-        )
-    parted, _ = with_split(images, int(next(iter(seeds))))
-    contents = contents_of(image.path for image in parted)
-    split = [parted[place] for place in deduplicate(parted, contents, request.drop_duplicates, "validation").kept]
-    chosen = [image for image in split if image.split == "validation"]
-    if not chosen:
-        raise InputError(f"{printable(request.data)} has no images in its validation split")
-    return chosen, [image for image in split if image.split == "train"]

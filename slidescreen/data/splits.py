@@ -60,6 +60,15 @@ def with_split(images: Sequence[LabelledImage], seed: int) -> tuple[list[Labelle
     return drawn, f"drawn by image, because {known} are known: results on it are optimistic"
 
 
+def split_of_training(images: Sequence[LabelledImage], learnt: Sequence[bool]) -> list[LabelledImage]:
+    """Give every image the split that it has for networks: train if they learnt from it or from its slide."""
+    slides = {image.slide for image, was in zip(images, learnt, strict=True) if was} - {""}
+    return [
+        replace(image, split=Split.TRAIN if was or image.slide in slides else Split.VALIDATION)
+        for image, was in zip(images, learnt, strict=True)
+    ]
+
+
 def chosen(images: Sequence[LabelledImage], split: str | None) -> list[LabelledImage]:
     """The images of one split, or all images if no split is named. If the images have no splits, they are drawn.
 

@@ -16,6 +16,7 @@ from slidescreen.errors import InputError, UnreadableImageError
 from slidescreen.files.writing import printable
 
 Progress = Callable[[int, int], None]
+_MOST_TOLD = 5  # unreadable files
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,13 @@ class FileCheck:
 
     digests: dict[Path, str]
     unreadable: dict[Path, str]
+
+    def tell(self, note: Callable[[str], None]) -> None:
+        """Note the first unreadable files, and the number of the others."""
+        for path, reason in list(self.unreadable.items())[:_MOST_TOLD]:
+            note(f"left out: {printable(path)}: {reason}")
+        if len(self.unreadable) > _MOST_TOLD:
+            note(f"left out: {len(self.unreadable) - _MOST_TOLD} more unreadable images")
 
 
 def check_files(images: Sequence[LabelledImage], workers: int, progress: Progress) -> FileCheck:

@@ -106,7 +106,7 @@ class Trainer:
         self.history = [EpochResult.of(row) for row in notes["history"]]
         now = {**self.provenance["versions"], **self._machine()}
         then = {**notes["provenance"]["versions"], **notes["machine"]}
-        self.provenance = {**notes["provenance"], "options": self.recipe.to_dict()}
+        self.provenance = {**self.provenance, **notes["provenance"], "options": self.recipe.to_dict()}
         return [f"{name} {then.get(name)} → {value}" for name, value in now.items() if then.get(name) != value]
 
     def run(self, watcher: EpochObserver) -> None:

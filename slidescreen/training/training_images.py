@@ -2,8 +2,9 @@
 
 import platform
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from slidescreen.data.label_options import Split
 from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.data.splits import with_split
 from slidescreen.errors import InputError
-from slidescreen.files.writing import printable, sha256_of
+from slidescreen.files.writing import sha256_of
+from slidescreen.models.checkpoints import describes_itself, read_checkpoint
+from slidescreen.models.trained_on import TrainedOn, record, trained_on
 from slidescreen.training.dataset import Progress, check_files, data_hash
 from slidescreen.training.folder import TrainingFolder, check_same_options, check_same_processes
 from slidescreen.training.options import Recipe, TrainingOptions
@@ -53,20 +56,20 @@ def read_training_images(
     images, split = with_split(images, request.recipe.seed)
     images = _without_open_types(images, note)
     found = check_files(images, workers, progress)
-    for path, reason in list(found.unreadable.items())[:5]:
-        note(f"left out: {printable(path)}: {reason}")
-    if len(found.unreadable) > 5:
-        note(f"left out: {len(found.unreadable) - 5} more unreadable images")
+    found.tell(note)
     images = [image for image in images if image.path in found.digests]
     kept = without_duplicates(images, found.digests, request.drop_duplicates)
     # Sort by content: the order of rows and the location of files must not change what is learnt.
     kept.sort(key=lambda image: (found.digests[image.path], image.label, image.source))
     note(f"split {split}: {_counts(kept)}")
+    earlier = _earlier(request.init)
+    _tell_seen(kept, found.digests, earlier, note)
     provenance = {
         "data_hash": data_hash(kept, found.digests),
         "split": split,
         "images": dict(Counter(image.split for image in kept)),
         "train_images_by_type": dict(Counter(i.label for i in kept if i.split == "train")),
+        **record((found.digests[i.path] for i in kept if i.split == Split.TRAIN), earlier),
         "seed": request.recipe.seed,
         "options": request.recipe.to_dict(),
         "versions": _versions(),
@@ -75,6 +78,19 @@ def read_training_images(
     }
     _check_support(kept, request.recipe, processes, note)
     return kept, provenance
+
+
+def _earlier(init: Path | None) -> TrainedOn:
+    """What the initial weights learnt from, if they are a checkpoint that records it."""
+    return trained_on(read_checkpoint(init).provenance) if init and describes_itself(init) else TrainedOn()
+
+
+def _tell_seen(
+    images: Sequence[LabelledImage], digests: Mapping[Path, str], earlier: TrainedOn, note: Callable[[str], None]
+) -> None:
+    seen = sum(image.split == Split.VALIDATION and earlier.holds(digests[image.path]) for image in images)
+    if seen:
+        note(f"{seen} validation images trained the weights of --init: the figures of this training are too good")
 
 
 def _without_open_types(images: Sequence[LabelledImage], note: Callable[[str], None]) -> list[LabelledImage]:

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import draw_cell
 
 from slidescreen import cells as cells_
-from slidescreen.building.build import unknown_cells
 from slidescreen.building.home import LEAST_CELLS, ShownCells, drawn, measure, usual_share
+from slidescreen.building.labelled_images import unknown_cells
 from slidescreen.building.options import EnsembleOptions
 from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import LabelledImage
@@ -219,7 +220,7 @@ def test_a_usual_share_clusters_as_the_slides_do() -> None:
 def test_unknown_cells_are_those_of_the_labels_named_but_not_those_of_the_test_split(tmp_path: Path) -> None:
     rows = ["file,label,split"]
     for name, split in (("Plasma Cells", "train"), ("plasma_cell", "test"), ("dirt", "train"), ("monocyte", "train")):
-        (tmp_path / f"{len(rows)}.png").touch()
+        draw_cell(len(rows)).save(tmp_path / f"{len(rows)}.png")
         rows.append(f"{len(rows)}.png,{name},{split}")
     (tmp_path / "l.csv").write_text("\n".join(rows) + "\n")
     rules = LabelRules(frozenset({"plasma_cell", "dirt"}))

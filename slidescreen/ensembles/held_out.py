@@ -1,0 +1,90 @@
+"""Which labelled images an ensemble's members learnt from: on those alone its figures would be too good."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from slidescreen.data.label_options import Split
+from slidescreen.data.labels import LabelledImage
+from slidescreen.data.splits import split_of_training, with_split
+from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.errors import InputError
+from slidescreen.files.writing import printable
+from slidescreen.models.member import Member
+from slidescreen.models.trained_on import trained_on
+
+
+def learnt_from(members: Sequence[Member], digests: Mapping[Path, str], images: Sequence[LabelledImage]) -> list[bool]:
+    """Whether any member learnt from each image.
+
+    Args:
+        members: the members.
+        digests: the images' SHA-256. Images without an entry are read as new.
+        images: labelled images.
+    """
+    records = [trained_on(member.checkpoint.provenance) for member in members]
+    return [any(each.holds(digests.get(image.path, "")) for each in records) for image in images]
+
+
+def drawn_split(
+    ensemble: Ensemble,
+    images: Sequence[LabelledImage],
+    digests: Mapping[Path, str],
+    note: Callable[[str], None] = lambda _: None,
+) -> list[LabelledImage]:
+    """Give images without a split the one of the members' training; if no member knows the images, draw a split.
+
+    Args:
+        ensemble: the ensemble that is to be measured on the validation split.
+        images: labelled images without a split.
+        digests: the readable images' SHA-256.
+        note: receives how the images were split, and doubts.
+
+    Raises:
+        InputError: some images have a split, there are too few images, or the members' splits cannot be known.
+    """
+    records = [trained_on(member.checkpoint.provenance) for member in ensemble.members]
+    learnt = learnt_from(ensemble.members, digests, images)
+    if any(learnt) and any(record.as_given for record in records):
+        raise InputError(
+            "a member was trained on these images with a column split: give the table with this column, "
+            "because without it the images of its test split cannot be told"
+        )
+    complete = all(record.complete for record in records)
+    if any(learnt) and complete and not any(image.split for image in images):
+        note("split as in the members' training: images of other slides are the validation split")
+        return split_of_training(images, learnt)
+    seeds = {int(member.checkpoint.provenance.get("seed", 0)) for member in ensemble.members}
+    if len(seeds) > 1 and not complete:
+        raise InputError(
+            "the members were trained on different splits (their seeds differ), so no split can measure them all: "
+            "add a split column to the images"
+        )
+    parted, words = with_split(images, min(seeds))
+    note(f"split {words}")
+    if not complete:
+        names = ", ".join(
+            printable(m.path.name) for m, r in zip(ensemble.members, records, strict=True) if not r.complete
+        )
+        note(
+            f"{names}: trained by a release that does not record the images. If the images have changed since, some "
+            "of the validation split may be among them, and the figures too good: a column split rules that out"
+        )
+    return parted
+
+
+def check_held_out(members: Sequence[Member], images: Sequence[LabelledImage], digests: Mapping[Path, str]) -> None:
+    """Refuse to measure on images that a member learnt from.
+
+    Raises:
+        InputError: there are such images. The message names the first.
+    """
+    for member in members:
+        learnt = learnt_from([member], digests, images)
+        if any(learnt):
+            first = images[learnt.index(True)]
+            split = f"the {first.split} split" if first.split in tuple(Split) else "these images"
+            raise InputError(
+                f"{printable(member.path)} was trained on {sum(learnt)} of the {len(images)} images of {split} "
+                f"(first {printable(first.written or first.path)}), so the figures would be too good: "
+                "give the images the split of its training"
+            )
