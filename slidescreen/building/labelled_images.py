@@ -37,13 +37,15 @@ def images_of(
     """
     known = set(ensemble.cell_types)
     images = [image for image in read_labelled(request.data, request.label_rules, note) if image.label in known]
-    given = all(image.split for image in images)
+    given, parted = all(image.split for image in images), images
     if given:
-        images, _ = with_split(images, 0)
+        parted, _ = with_split(images, 0)
     wanted = [image for image in images if image.split != Split.TEST]
     found = check_files(wanted, usable_threads(), partial(progress, "reading images"))
     # The split is drawn before unreadable images are left out, as for the training.
-    parted = images if given else drawn_split(ensemble, images, found.digests, note)
+    if not given:
+        parted, words = drawn_split(ensemble, images, found.digests, note)
+        note(f"validation split {words}")
     found.tell(note)
     parted = [image for image in parted if image.path not in found.unreadable]
     contents = contents_of(image.path for image in parted)

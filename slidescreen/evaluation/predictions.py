@@ -57,6 +57,7 @@ class Predictions:
         unscored: the cells and labels that are not among the N cells, and why.
         pictures: (N,) paths of the images; empty if unknown.
         beside: slide and image of other labelled cells, as far as known.
+        trained_on: how many of the N cells the networks were trained on, as far as recorded.
     """
 
     model: str
@@ -70,6 +71,7 @@ class Predictions:
     unscored: tuple[Unscored, ...] = ()
     pictures: tuple[Path, ...] = ()
     beside: frozenset[tuple[str, str]] = frozenset()
+    trained_on: int = 0
 
     def forced(self) -> NDArray[np.int64]:
         """The calls (N,) with the most probable type for an abstention. It stays -1 if probabilities are unknown."""

@@ -18,10 +18,12 @@ from slidescreen.data.labels import LabelledImage, located, read_labels
 from slidescreen.data.splits import parted
 from slidescreen.engine.options import Device, EngineOptions
 from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.held_out import digests_of, drawn_split
 from slidescreen.errors import InputError
 from slidescreen.evaluation.matching import LabelMatcher, RunImage
 from slidescreen.evaluation.predictions import WHY_UNSCORED, Predictions, unscored
 from slidescreen.evaluation.scored_cells import ScoredCell, predictions_of
+from slidescreen.evaluation.trained_cells import count_trained, members_of
 from slidescreen.files.writing import printable
 from slidescreen.screening.results import Run
 
@@ -41,7 +43,8 @@ def of_run(run: Run, truth: Path | str, label_options: LabelOptions) -> Predicti
         label_options: how labels are read.
 
     Raises:
-        InputError: no cell of the run has a label, an image is listed more than once, or labels cannot be read.
+        InputError: no cell of the run has a label, an image is listed more than once, labels cannot be read, or a
+            network was trained on cells of the validation or test split that was asked for.
     """
     names: _Names = defaultdict(list)
     if truth == REVIEWED:
@@ -54,10 +57,11 @@ def of_run(run: Run, truth: Path | str, label_options: LabelOptions) -> Predicti
         truth = Path(truth)
         pairs = _labelled(run, truth, label_options, names)
         missing = f"no image of this run is labelled in {printable(truth)}"
-    judged = []
+    judged, looked = [], []
     for image, label in _once(pairs, label_options, names):
         if _looked_at(image.call):
             judged.append(_judged(image, label))
+            looked.append(replace(label, path=image.path))
         else:
             names["not_classified"].append(image.name)
     if not judged:
@@ -65,7 +69,8 @@ def of_run(run: Run, truth: Path | str, label_options: LabelOptions) -> Predicti
             f"{WHY_UNSCORED[why]}: {len(names[why])} (first {names[why][0]})" for why in WHY_UNSCORED if names[why]
         ]
         raise InputError("; ".join([missing, *reasons]))
-    return predictions_of("ensemble", run.cell_types, judged, names)
+    seen = count_trained(members_of(run), looked, label_options.split)
+    return replace(predictions_of("ensemble", run.cell_types, judged, names), trained_on=seen)
 
 
 def of_images(
@@ -74,11 +79,21 @@ def of_images(
     label_options: LabelOptions,
     device: Device,
     progress: Callable[[int, int], None],
+    note: Callable[[str], None] = lambda _: None,
 ) -> list[Predictions]:
     """The predictions of the ensemble, then of each member, for labelled images.
 
+    Args:
+        source: the table or folder of labelled images.
+        ensemble: the ensemble.
+        label_options: how labels are read.
+        device: where to compute.
+        progress: receives the number of finished images and of all images.
+        note: receives how images without a split were split.
+
     Raises:
-        InputError: the images or labels cannot be used, or an image is listed more than once.
+        InputError: the images or labels cannot be used, an image is listed more than once, or a member was trained on
+            images of the validation or test split that was asked for.
     """
     from slidescreen.engine.configuration import configure, load_engines
     from slidescreen.ensembles.member_predictions import predict
@@ -87,7 +102,12 @@ def of_images(
     labels = located(read_labels(source, label_options.rules), source)
     left: _Names = defaultdict(list, left_out=[image.written or name(image) for image in labels.left_out])
     left["passed_over"] = [entry.name for entry in labels.skipped]
-    listed = parted(labels.images, label_options.split)
+    split = label_options.split
+    labelled: Sequence[LabelledImage] = labels.images
+    if split is not None and not all(image.split for image in labelled):
+        digests = digests_of(ensemble.members, (image.path for image in labelled))
+        labelled, _ = drawn_split(ensemble, labelled, digests, note)
+    listed = parted(labelled, split)
     known = _sifted(listed, [image.path for image in listed], [name(image) for image in listed], label_options, left)
     images = []
     for image in (listed[position] for position in known):
@@ -97,6 +117,7 @@ def of_images(
             left["unknown_type"].append(name(image))
     if not images:
         raise InputError(f"{printable(source)} holds no images of the ensemble's cell types")
+    seen = count_trained(ensemble.members, images, split)
     beside = frozenset((image.slide, name(image)) for image in (*labels.images, *labels.left_out))
     engines = load_engines(ensemble.members, configure(EngineOptions(device)))
     found = predict(ensemble, engines, images, progress, with_familiarity=True)
@@ -115,6 +136,7 @@ def of_images(
             unscored=unscored(left),
             pictures=tuple(image.path for image in images),
             beside=beside,
+            trained_on=seen,
         )
 
     models = [of_model("ensemble", combined, ensemble.called(combined))]

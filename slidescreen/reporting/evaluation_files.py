@@ -83,6 +83,7 @@ def to_dict(evaluation: Evaluation) -> dict[str, Any]:
         "slidescreen": __version__,
         "cell_types": list(evaluation.cell_types),
         "unscored": {left.why: {"count": left.count, "first": list(left.first)} for left in evaluation.unscored},
+        "trained_on": evaluation.predictions.trained_on,
         "models": [_model_to_dict(model) for model in evaluation.models],
         "sources": {name: _model_to_dict(model) for name, model in evaluation.sources},
         "slide_level": None if evaluation.slide_level is None else _plain(asdict(evaluation.slide_level)),

@@ -57,7 +57,7 @@ def p_text(value: float) -> str:
 
 
 def limits_sentence(evaluation: Evaluation) -> str:
-    """How the limits in brackets were computed, and when there are none."""
+    """How the limits in brackets were computed, when there are none, and when all figures are too good."""
     models = [*evaluation.models, *(model for _, model in evaluation.sources)]
     kinds = sorted({model.limits_by for model in models}, reverse=True)
     text = f"95% limits in brackets, computed by {' or '.join(kinds)}."
@@ -65,7 +65,14 @@ def limits_sentence(evaluation: Evaluation) -> str:
         limits.note == TOO_FEW for model in models for value, limits in _with_limits(model) if not math.isnan(value)
     ):
         text += f" Where a figure has {TOO_FEW}, no limits are given ({LEAST_SLIDES} slides are needed)."
-    return text
+    return text + trained_on_sentence(evaluation.predictions.trained_on)
+
+
+def trained_on_sentence(count: int) -> str:
+    """What figures of cells that the networks were trained on are worth; nothing if there are no such cells."""
+    if not count:
+        return ""
+    return f" The networks were trained on {count} of these cells: the figures are too good for new cells."
 
 
 def _with_limits(model: ModelScores) -> Iterator[tuple[float, Interval[float]]]:

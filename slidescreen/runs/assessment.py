@@ -104,7 +104,7 @@ def _material(
         found = of_tables(paths, request.label_options.rules, request.label_options.drop_duplicates)
         return _Material(found, place, origin, reviewed_types(found[0], corrections))
     ensemble = storage.load(request.ensemble or default_ensemble())
-    found = truths.of_images(source, ensemble, request.label_options, request.device, progress)
+    found = truths.of_images(source, ensemble, request.label_options, request.device, progress, note)
     return _Material(found, place, origin, reviewed_types(found[0], corrections), corrections=corrections)
 
 
