@@ -66,7 +66,8 @@ def statistic_limits(tables: SlideTables, statistic: ScalarStatistic, level: flo
     """Limits of accuracy, macro F1 or kappa over slides.
 
     Returns:
-        Limits within the statistic's ends; NaN, noted "too few slides", for fewer than three.
+        Limits within the statistic's ends; NaN, noted "too few slides", for fewer than three, or if the statistic is
+        undefined without one of the slides.
 
     Raises:
         ValueError: unknown statistic, or the level is not between 0 and 1.
@@ -78,6 +79,8 @@ def statistic_limits(tables: SlideTables, statistic: ScalarStatistic, level: flo
     value, spread = _spread([tables], score, _weights(tables, statistic))
     if np.isnan(value):
         return Interval(np.nan, np.nan, level)
+    if np.isnan(spread.variance):
+        return no_limits(level)
     lowest = -1.0 if statistic == "kappa" else 0.0
     return bounded_limits(value, spread, _worth(tables, statistic), level, lowest)
 
@@ -93,7 +96,8 @@ def paired_difference(
 ) -> PairedDifference:
     """Compare two models' accuracy, macro F1 or kappa on the same cells of the same slides (a - b).
 
-    The variance is never below that of independent cells.
+    The variance is never below that of independent cells, nor below that of independent cells whose two calls chance
+    exchanges.
 
     Args:
         true, predicted_a, predicted_b: type indices, shape (n,), n at least 1.
@@ -103,7 +107,8 @@ def paired_difference(
         level: confidence level.
 
     Returns:
-        Limits and p of Student's t; NaN, noted "too few slides", for fewer than three.
+        Limits and p of Student's t; NaN, noted "too few slides", for fewer than three, or if the statistic is undefined
+        without one of the slides. If all calls are the same, p is 1, and the limits are NaN, noted "no cells differ".
 
     Raises:
         ValueError: as `tabulate`, or unknown statistic, or the level is not between 0 and 1.
@@ -115,8 +120,11 @@ def paired_difference(
         difference = float(score(both[0].whole) - score(both[1].whole))
         return PairedDifference(difference, no_limits(level), float("nan"))
     difference, spread = _spread(both, score, _weights(both[0], statistic))
-    singly = _variance_of_single_cells(true, (predicted_a, predicted_b), n_types, score)
-    return tested(difference, spread, singly, level)
+    if np.isnan(spread.variance):
+        return PairedDifference(difference, no_limits(level), float("nan"))
+    calls = _PairedCalls.of(true, predicted_a, predicted_b, n_types)
+    least = max(calls.variance_of_single_cells(score), calls.variance_of_exchanges(score))
+    return tested(difference, spread, least, level)
 
 
 def _spread(sides: Sequence[SlideTables], score: Callable[[Ints], Floats], weights: Floats) -> tuple[float, Spread]:
@@ -148,25 +156,52 @@ def _worth(tables: SlideTables, statistic: ScalarStatistic) -> float:
     return float(len(present) ** 2 / np.sum(1 / present))
 
 
-def _variance_of_single_cells(
-    true: ArrayLike, predicted: Sequence[ArrayLike], n_types: int, score: Callable[[Ints], Floats]
-) -> float:
-    """The variance of the difference of two models' scores, by the cells' influences, as if cells were independent."""
-    rows = type_indices(true, n_types, "true")
-    calls = [type_indices(each, n_types, "predicted") for each in predicted]
-    kinds, cells = np.unique(np.stack([rows, *calls], axis=1), axis=0, return_counts=True)
-    influences = [_influences(kinds[:, 0], kinds[:, column], cells, n_types, score) for column in (1, 2)]
-    difference = influences[0] - influences[1]
-    count = int(cells.sum())
-    centred = difference - np.average(difference, weights=cells)
-    return float(np.sum(cells * centred**2) * count / max(1, count - 1))
+@dataclass(frozen=True)
+class _PairedCalls:
+    """The kinds of cells, by their type and both models' calls, each of shape (kinds,); the number of cells of each
+    kind; and both models' matrices, (2, K, K)."""
 
+    rows: Ints
+    columns: tuple[Ints, Ints]
+    cells: Ints
+    tables: Ints
 
-def _influences(rows: Ints, columns: Ints, cells: Ints, n_types: int, score: Callable[[Ints], Floats]) -> Floats:
-    """The influence of each kind of cell on the score: the derivative by its count, shape (kinds,)."""
-    whole = np.zeros((n_types, n_types))
-    np.add.at(whole, (rows, columns), cells)
-    moved = np.zeros((len(rows), n_types, n_types))
-    moved[np.arange(len(rows)), rows, columns] = _STEP
-    more, less = (score(whole + sign * moved) for sign in (1, -1))  # type: ignore[arg-type]  # not whole counts
-    return np.asarray((more - less) / (2 * _STEP))
+    @classmethod
+    def of(cls, true: ArrayLike, predicted_a: ArrayLike, predicted_b: ArrayLike, n_types: int) -> "_PairedCalls":
+        sides = [type_indices(each, n_types, "types") for each in (true, predicted_a, predicted_b)]
+        kinds, cells = np.unique(np.stack(sides, axis=1), axis=0, return_counts=True)
+        rows, a, b = kinds.T
+        tables = np.zeros((2, n_types, n_types), dtype=np.int64)
+        for table, columns in zip(tables, (a, b), strict=True):
+            np.add.at(table, (rows, columns), cells)
+        return cls(rows, (a, b), cells, tables)
+
+    def variance_of_single_cells(self, score: Callable[[Ints], Floats]) -> float:
+        """The variance of the difference of both scores, by the cells' influences, as if cells were independent."""
+        difference = self._influences(0, score) - self._influences(1, score)
+        count = int(self.cells.sum())
+        centred = difference - np.average(difference, weights=self.cells)
+        return float(np.sum(self.cells * centred**2) * count / max(1, count - 1))
+
+    def variance_of_exchanges(self, score: Callable[[Ints], Floats]) -> float:
+        """The variance of the difference if chance decided for each cell which model made which of its two calls.
+
+        Source: the randomisation test of two systems' F1 by Yeh, Proceedings of COLING 2000: 947-953, to first order:
+        half the change by exchanging one cell's calls is the deviation that this cell contributes.
+        """
+        one_less, one_more = (self._unit(columns) for columns in self.columns)
+        first, second = score(self.tables[0] - one_less + one_more), score(self.tables[1] + one_less - one_more)
+        change = first - second - (score(self.tables[0]) - score(self.tables[1]))
+        return float(np.sum(self.cells * (change / 2) ** 2))
+
+    def _influences(self, model: int, score: Callable[[Ints], Floats]) -> Floats:
+        """The influence of each kind of cell on a model's score: the derivative by its count, shape (kinds,)."""
+        moved = _STEP * self._unit(self.columns[model])
+        more, less = (score(self.tables[model] + sign * moved) for sign in (1, -1))
+        return np.asarray((more - less) / (2 * _STEP))
+
+    def _unit(self, columns: Ints) -> Ints:
+        """One cell of each kind in a matrix of its own, (kinds, K, K)."""
+        units = np.zeros((len(self.rows), *self.tables.shape[1:]), dtype=np.int64)
+        units[np.arange(len(self.rows)), self.rows, columns] = 1
+        return units

@@ -7,18 +7,22 @@ number of slides, counted as effective slides (Kish) if they differ in size. Lim
 binomial limits for the effective number of cells, so they stay within the bounds (Korn and Graubard).
 `benchmarks.few_slides` shows by simulation that limits and tests keep their level from three slides on.
 
+The variance of a difference between two models is never below that of independent cells whose two calls chance could
+exchange, as if both models were equally good (the variance in McNemar's test). Otherwise a type with three cells, all
+found by one model and none by the other, would have no variance at all, and its difference would be certain.
+
 Sources: Bell and McCaffrey, Survey Methodology 2002; 28: 169-181 (the jackknife over clusters, and Student's t);
 Kish, Survey Sampling, 1965, section 11.7 (the effective number); Korn and Graubard, Survey Methodology 1998; 24:
 193-201 (exact limits).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import scipy  # its parts are imported when first used: they take most of a second
 from numpy.typing import ArrayLike
 
-from slidescreen.statistics import roc
+from slidescreen.statistics import paired, roc
 from slidescreen.statistics.arrays import (
     Bools,
     Floats,
@@ -34,6 +38,7 @@ from slidescreen.statistics.intervals import Interval, normal_quantile
 
 LEAST_SLIDES = 3
 TOO_FEW = "too few slides"
+ALIKE = "no cells differ"
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,10 @@ def rate_difference(right_a: ArrayLike, right_b: ArrayLike, slides: ArrayLike, l
         slides: name or number of each cell's slide, shape (n,).
         level: confidence level.
 
+    Returns:
+        Limits and p of Student's t; NaN, noted "too few slides", for fewer than three. p is never below McNemar's. If
+        both models are right on the same cells, p is 1, and the limits are NaN, noted "no cells differ".
+
     Raises:
         ValueError: shapes differ, no cells, not booleans, or the level is not between 0 and 1.
     """
@@ -100,7 +109,9 @@ def rate_difference(right_a: ArrayLike, right_b: ArrayLike, slides: ArrayLike, l
     of_slides = np.bincount(slide, weights=gains)
     without = (gains.sum() - of_slides) / (len(gains) - cells)
     spread = jackknife(difference, without, cells / len(gains))
-    return tested(difference, spread, float(gains.var(ddof=1)) / len(gains), level)
+    least = float(np.sum(gains**2)) / (len(gains) * (len(gains) - 1))
+    found = tested(difference, spread, least, level)
+    return replace(found, p=max(found.p, paired.mcnemar(a, b).p))
 
 
 def auroc_limits(positive: ArrayLike, scores: ArrayLike, slides: ArrayLike, level: float = 0.95) -> Interval[float]:
@@ -143,7 +154,8 @@ def auroc_difference(
     slide, weights = found
     influences = roc.influences(truth, scores_a) - roc.influences(truth, scores_b)
     spread = jackknife(difference, difference + _left_out(influences, slide, weights), weights)
-    return tested(difference, spread, float(np.sum(influences**2)), level)
+    least = float(np.sum(influences**2)) + difference**2 * (1 / np.count_nonzero(truth) + 1 / np.count_nonzero(~truth))
+    return tested(difference, spread, least, level)
 
 
 def no_limits(level: float) -> Interval[float]:
@@ -194,10 +206,13 @@ def bounded_limits(value: float, spread: Spread, worth: float, level: float, low
 
 
 def tested(difference: float, spread: Spread, least: float, level: float) -> PairedDifference:
-    """Limits and p of a difference, by Student's t. A variance below `least` is replaced by `least`."""
+    """Limits and p of a difference, by Student's t. A variance below `least` is replaced by `least`.
+
+    Without any variance nothing is known of the limits. They are NaN, noted "no cells differ", and p is 1.
+    """
     variance = max(spread.variance, least)
     if variance == 0:
-        return PairedDifference(difference, Interval(difference, difference, level), 1.0 if difference == 0 else 0.0)
+        return PairedDifference(difference, Interval(np.nan, np.nan, level, ALIKE), 1.0)
     error = float(np.sqrt(variance))
     half = spread.student(level) * error
     p = 2 * float(scipy.special.stdtr(spread.degrees, -abs(difference) / error))

@@ -149,7 +149,83 @@ def test_equal_models_do_not_differ():
     true, (calls,), slides = slides_of_cells(5, 3)
     for statistic in ("accuracy", "macro_f1", "kappa"):
         found = clustered_tables.paired_difference(true, calls, calls, TYPES, statistic, slides)
-        assert (found.difference, found.interval.low, found.interval.high, found.p) == (0, 0, 0, 1)
+        assert (found.difference, found.p, found.interval.note) == (0, 1, "no cells differ")
+        assert np.isnan([found.interval.low, found.interval.high]).all()
+
+
+@pytest.mark.parametrize("cells", [3, 4, 5, 6, 12])
+def test_few_cells_found_by_one_model_alone_are_no_more_certain_than_their_number(cells):
+    """Every slide and every cell says the same. So neither slides nor cells seem to vary."""
+    exact = stats.binomtest(cells, cells).pvalue
+    found = clusters.rate_difference(np.ones(cells, bool), np.zeros(cells, bool), np.arange(cells))
+    assert found.p >= exact
+    assert found.interval.low < 1 < found.interval.high
+    assert (found.interval.low > 0) == (found.p < 0.05)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 9)), min_size=3, max_size=40))
+def test_a_rates_difference_is_never_more_certain_than_by_its_discordant_cells(cells):
+    a, b, slides = map(np.array, zip(*cells, strict=True))
+    found, discordant = clusters.rate_difference(a, b, slides), int((a != b).sum())
+    if len(np.unique(slides)) < 3:
+        assert np.isnan(found.p)
+    elif discordant < 25:
+        assert found.p >= (stats.binomtest(int((a & ~b).sum()), discordant).pvalue if discordant else 1) - 1e-12
+
+
+def of_rare_type(cells):
+    """A type of 100 cells that both models call right, and a rare one, found by the first alone. Slides of 10 cells."""
+    true = np.repeat([0, 1], [100, cells])
+    return true, true, np.zeros_like(true), np.concatenate([np.arange(100) // 10, np.arange(cells) % 10])
+
+
+@pytest.mark.parametrize("cells", [3, 4])
+def test_a_rare_type_that_one_model_never_finds_makes_no_macro_f1_certain(cells):
+    true, a, b, slides = of_rare_type(cells)
+    found = clustered_tables.paired_difference(true, a, b, 2, "macro_f1", slides)
+    assert found.difference > 0.5
+    assert found.p > 0.05
+    assert found.interval.low < 0 < found.interval.high
+
+
+@pytest.mark.parametrize("cells", [6, 10, 20])
+def test_cells_that_agree_vary_no_less_than_if_chance_exchanged_the_models_calls(cells):
+    """The randomisation test, drawn. It is the reference for so few cells; only limits far wider would be of no use."""
+    true, a, b, _ = of_rare_type(cells)
+
+    def macro_f1(calls):
+        return classification.macro(classification.per_type(classification.confusion_matrix(true, calls, 2)).f1).value
+
+    drawn = np.random.default_rng(4).random((2000, len(true))) < 0.5
+    exchanged = [macro_f1(np.where(each, a, b)) - macro_f1(np.where(each, b, a)) for each in drawn]
+    found = clustered_tables.paired_difference(true, a, b, 2, "macro_f1", np.arange(len(true)))
+    degrees = 1 / (100 * 0.005**2 + cells * (0.5 / cells) ** 2) - 1
+    wider = (found.interval.high - found.interval.low) / 2 / (stats.t.ppf(0.975, degrees) * np.std(exchanged))
+    assert 1 < wider < 1.4
+
+
+@pytest.mark.parametrize(("of_type", "least", "most"), [(3, 0.05, 0.5), (60, 0, 0.001)])
+def test_few_cells_ranked_alike_make_no_aurocs_difference_certain(of_type, least, most):
+    """One score ranks every cell right and the other is the same for all cells: the ranks of a type do not vary."""
+    positive = np.arange(200) < of_type
+    slides = np.arange(200) % 20
+    found = clusters.auroc_difference(positive, positive.astype(float), np.zeros(200), slides)
+    assert found.difference == 0.5
+    assert least < found.p < most
+
+
+def test_a_kappa_that_hangs_on_one_slide_has_no_limits():
+    """Without the third slide all cells would be of one type and called it, and there would be no kappa."""
+    true = np.repeat([0, 0, 0, 1], [50, 50, 10, 10])
+    called = true.copy()
+    called[-3:] = 0
+    slides = np.repeat([0, 1, 2], [50, 50, 20])
+    limits = clustered_tables.statistic_limits(clustered_tables.tabulate(true, called, 2, slides), "kappa")
+    assert limits.note == "too few slides"
+    assert np.isnan([limits.low, limits.high]).all()
+    found = clustered_tables.paired_difference(true, true, called, 2, "kappa", slides)
+    assert found.difference > 0
+    assert (np.isnan(found.p), found.interval.note) == (True, "too few slides")
 
 
 def test_a_difference_on_few_cells_is_none_though_every_slide_shows_it():
