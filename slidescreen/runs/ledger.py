@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from slidescreen.data.calls import Call
 from slidescreen.data.slides import Slide
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles.ensemble import Ensemble
@@ -165,9 +166,9 @@ class Ledger:
         return None if finished is None else renamed(self.result(finished), slide.name)
 
     def remainder(self, slide: Slide) -> FinishedSlide | None:
-        """The record of a slide that now holds only some of its former images; None otherwise.
+        """The record of a slide that now holds only some of its former pictures, and no other; None otherwise.
 
-        Files that must not be opened are ignored on both sides.
+        Copies of what is left are no loss. Files that must not be opened are ignored on both sides.
         """
         finished = self._finished(slide)
         left = [image for image in slide.images if not image.refusal]
@@ -178,7 +179,8 @@ class Ledger:
         with contextlib.suppress(InputError):
             body = finished.body()
             known = {call.image: (call, state) for call, state in zip(body.calls, body.states, strict=True)}
-            if len(left) < sum(bool(call.digest) for call in body.calls) and all(
+            names = {image.name for image in left}
+            if missing_from(body.calls, names) and all(
                 image.name in known and is_same(image, *known[image.name], state_of(image.path), self._time_limit)
                 for image in left
             ):
@@ -279,6 +281,12 @@ class Ledger:
             write_finished(finished, body, finished.rows())
             return replace(finished, lacks_column=False)
         return finished
+
+
+def missing_from(calls: Collection[Call], names: Collection[str]) -> list[str]:
+    """The images whose content was known and is in none of the named images; copies of those are not missing."""
+    held = {call.digest for call in calls if call.image in names}
+    return [call.image for call in calls if call.digest and call.digest not in held]
 
 
 def _contents(finished: FinishedSlide) -> set[str]:

@@ -16,7 +16,7 @@ from slidescreen.data.slides import Slide
 from slidescreen.data.unique_names import unique_names, unused_name
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
-from slidescreen.runs.ledger import Ledger
+from slidescreen.runs.ledger import Ledger, missing_from
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult, renamed
 from slidescreen.screening.slide_record import FinishedSlide
@@ -157,14 +157,15 @@ def _absence(finished: FinishedSlide, present: _PresentSlides) -> tuple[str, str
     try:
         calls = tuple(finished.calls())
     except InputError:
-        return "its record is damaged, and other slides may hold its images now", ""
-    had = [call.image for call in calls if call.digest] or [call.image for call in calls]
-    missing = set(had).difference(unique_names(held))
-    if not missing:
+        return "its record cannot be read, and other slides may hold its images now", ""
+    names = set(unique_names(held))
+    missing = missing_from(calls, names)
+    if not missing and names.intersection(call.image for call in calls):
         return None
-    above = {printable(place) for image in missing for place in (folder / image).parents}
+    above = {printable(place) for call in calls if call.image not in names for place in (folder / call.image).parents}
     unread = next((reason for path, reason in refused.items() if printable(path) in above), "")
-    return _fewer(len(missing), finished) if len(missing) < len(had) else unread or _empty(folder), unread
+    left = len(missing) < sum(bool(call.digest) for call in calls)
+    return _fewer(len(missing), finished) if left else unread or _empty(folder), unread
 
 
 def _fewer(missing: int, finished: FinishedSlide) -> str:

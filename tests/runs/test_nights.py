@@ -281,6 +281,40 @@ def test_a_slide_that_is_now_seen_as_part_of_another_is_not_called_vanished(comm
     assert record()["counts"]["slides"] == 1  # type: ignore[index]
 
 
+def test_a_slide_that_lost_only_copies_has_lost_nothing(command: Command, night: Path) -> None:
+    write_cells(night / "T" / "Lymphocyte", 2, first_seed=40)
+    write_cells(night / "T" / "Monocyte", 1, first_seed=50)
+    for each in list((night / "T").rglob("*.jpg")):
+        (night / "T" / "All cells").mkdir(exist_ok=True)
+        shutil.copy(each, night / "T" / "All cells" / f"{each.parent.name} {each.name}")
+    command("classify", night, "--out", "run", "--slide-depth", "1")
+    whole = {row["slide"]: row for row in csv.DictReader(Path("run/differential.csv").read_text().splitlines())}
+    assert (whole["T"]["images"], whole["T"]["duplicates"]) == ("6", "3")
+    shutil.rmtree(night / "T" / "All cells")
+    command("classify", night, "--out", "run", "--slide-depth", "1")
+    assert record()["vanished_slides"] == []
+    rows = {row["slide"]: row for row in csv.DictReader(Path("run/differential.csv").read_text().splitlines())}
+    assert (rows["T"]["images"], rows["T"]["duplicates"]) == ("3", "0")
+    for name in ("classified", "leukocytes", "verdict", "flags"):
+        assert rows["T"][name] == whole["T"][name]
+    assert json.loads(Path("run/run.json").read_text())["complete"] is True
+    (night / "T" / "Monocyte" / "cell_000.jpg").unlink()
+    command("classify", night, "--out", "run", "--slide-depth", "1")
+    assert record()["vanished_slides"] == ["T"]
+
+
+def test_a_slide_now_seen_as_others_that_lost_only_copies_has_lost_nothing(command: Command, night: Path) -> None:
+    write_cells(night / "T" / "Lymphocyte", 2, first_seed=40)
+    write_cells(night / "T" / "Monocyte", 1, first_seed=50)
+    shutil.copytree(night / "T" / "Lymphocyte", night / "T" / "Basophil")
+    command("classify", night, "--out", "run")
+    shutil.rmtree(night / "T" / "Basophil")
+    write_cells(night / "T" / "Overview", 2, first_seed=60)
+    command("classify", night, "--out", "run")
+    assert record()["vanished_slides"] == []
+    assert record()["counts"]["slides"] == 6  # type: ignore[index]
+
+
 def flags_of(worklist: str) -> dict[str, list[str]]:
     return {slide["slide"]: slide["flags"] for slide in json.loads(worklist)["worklist"]}
 
