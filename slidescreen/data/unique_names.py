@@ -4,7 +4,7 @@ import hashlib
 import os
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from slidescreen.files.writing import printable
 
@@ -33,13 +33,27 @@ def unique_names(names: Sequence[str]) -> list[str]:
         if len(positions) > 1:
             for position in positions:
                 if names[position] != look:
-                    shown[position] = unused_name(shown[position], names[position], taken)
+                    shown[position] = _unused_name(shown[position], names[position], taken)
                     taken.add(_looks(shown[position]))
     return shown
 
 
-def unused_name(text: str, name: str, taken: Collection[str]) -> str:
-    """The printable name with a hash of the original name's bytes, so that it differs from all names in `taken`."""
+class NamesInUse:
+    """Names of which no two look alike."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._looks = set(map(_looks, names))
+
+    def added(self, text: str, name: str) -> str:
+        """A printable name that joins them. If it looks like one of them, it gets a mark made of the original name."""
+        if _looks(text) in self._looks:
+            text = _unused_name(text, name, self._looks)
+        self._looks.add(_looks(text))
+        return text
+
+
+def _unused_name(text: str, name: str, taken: Collection[str]) -> str:
+    """The printable name with a hash of the original name's bytes, so that it looks like no name in `taken`."""
     digest = hashlib.sha256(os.fsencode(name)).hexdigest()
     tries = (f"{text} #{digest[:digits]}" for digits in _DIGITS)
     return next((found for found in tries if _looks(found) not in taken), f"{text} #{digest}")

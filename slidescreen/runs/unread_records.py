@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from slidescreen.data.slides import Slide
-from slidescreen.data.unique_names import unused_name
+from slidescreen.data.unique_names import NamesInUse
 from slidescreen.errors import InputError
 from slidescreen.files.run_files import fallback_names_of
 from slidescreen.reporting.tables import read_differentials
@@ -36,17 +36,14 @@ def last_rows(
     if not ledger.unread:
         return
     present = {slide.place: slide for slide in slides}
-    names = {slide.name for slide in slides} | set(known)
+    names = NamesInUse({slide.name for slide in slides} | set(known))
     places = {name: place for name, place in last_places(out, root).items() if ledger.is_unread(place)}
     for differential, finding in _last_table(out) if places else ():
         name = differential.slide
         slide = present.get(places.get(name, ""))
         if name not in places or name in known or (slide is not None and _has_images_of(slide, differential)):
             continue
-        if slide is not None:
-            name = slide.name
-        elif name in names:
-            name = unused_name(name, str(root / places[name]), names)
+        name = slide.name if slide is not None else names.added(name, str(root / places[name]))
         folder = slide.folder if slide is not None else root.resolve() / places[differential.slide]
         yield SlideResult(replace(differential, slide=name), _marked(finding), (), folder)
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from slidescreen.data.slides import Slide
-from slidescreen.data.unique_names import unique_names, unused_name
+from slidescreen.data.unique_names import NamesInUse, unique_names
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 from slidescreen.runs.ledger import Ledger, missing_from
@@ -76,18 +76,15 @@ def with_fewer_images(ledger: Ledger, slides: Sequence[Slide]) -> Iterator[Vanis
 def no_longer_found(ledger: Ledger, slides: Sequence[Slide], root: Path) -> Iterator[VanishedSlide]:
     """Finished slides below `root` that are no slides now, unless present slides hold all of their images.
 
-    If a present slide has the same name, the vanished one gets another.
+    If the name looks like that of a present slide, the vanished one gets another.
     """
-    names = {slide.name for slide in slides}
+    names = NamesInUse(slide.name for slide in slides)
     present = _PresentSlides(slides)
     for finished in ledger.others({slide.place for slide in slides}):
         if finished.folder.is_relative_to(root):
             absence = _absence(finished, present)
             if absence is not None:
-                name = finished.slide
-                if name in names:
-                    name = unused_name(name, str(finished.folder), names)
-                names.add(name)
+                name = names.added(finished.slide, str(finished.folder))
                 yield VanishedSlide(finished, name, *absence)
 
 
