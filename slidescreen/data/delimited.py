@@ -70,7 +70,7 @@ def read_table(path: Path, required: Collection[str] = ()) -> Table:
         if record.is_blank:
             continue
         fields = record.fields + [""] * (len(columns) - len(record.fields))
-        _check_fields(fields, columns, header.line, f"{name}, line {record.line}")
+        _check_fields(fields, columns, header, f"{name}, line {record.line}")
         rows.append(Row(record.line, names, [fields[place] for place in named]))
     return Table(path, tuple(names), tuple(rows), encoding, separator)
 
@@ -117,6 +117,11 @@ class _Record:
     def is_blank(self) -> bool:
         return not any(field.strip() for field in self.fields)
 
+    @property
+    def shown(self) -> str:
+        """Its text, for a message."""
+        return excerpt(", ".join(self.fields))
+
 
 def _after_declaration(text: str) -> tuple[int, int, str]:
     """The character and the line at which the table begins, and the separator if a first line `sep=;` declares one."""
@@ -151,14 +156,14 @@ def _header(
 def _check_columns(columns: list[str], header: _Record, required: Collection[str], name: str) -> None:
     missing = [column for column in required if column not in columns]
     if missing:
-        names, line = ", ".join(missing), excerpt(", ".join(header.fields))
-        raise InputError(f"{name} lacks the column {names}: line {header.line}, the header, reads {line}")
+        names = ", ".join(missing)
+        raise InputError(f"{name} lacks the column {names}: line {header.line}, the header, reads {header.shown}")
     twice = next((column for column in columns if column and columns.count(column) > 1), None)
     if twice is not None:
         raise InputError(f"{name}, line {header.line}: two columns are named {excerpt(twice)}: rename one")
 
 
-def _check_fields(fields: list[str], columns: list[str], header: int, place: str) -> None:
+def _check_fields(fields: list[str], columns: list[str], header: _Record, place: str) -> None:
     """Refuse values in columns without a name. Only the first may have none: some programs count the rows there."""
     if len(fields) == len(columns) and all(columns):
         return
@@ -166,8 +171,8 @@ def _check_fields(fields: list[str], columns: list[str], header: int, place: str
     stray = next((field for field in (*nameless, *fields[len(columns) :]) if field.strip()), None)
     if stray is not None:
         raise InputError(
-            f"{place}: {excerpt(stray)} has no column in the header (line {header}); "
-            "quote a value that contains the separator"
+            f"{place}: {excerpt(stray)} has no column in the header (line {header.line}, {header.shown}): "
+            "quote a value that contains the separator, and remove lines above the header"
         )
 
 

@@ -18,6 +18,12 @@ def table(folder: Path, text: str) -> Path:
     return path
 
 
+def test_a_title_above_the_header_is_named_as_what_was_read_as_the_header(tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("Labels of 2026\nfile,label\na.jpg,monocyte\n")
+    with pytest.raises(InputError, match=r"line 2: 'label' .* \(line 1, 'Labels of 2026'\): .* remove lines above"):
+        read_labelled(tmp_path / "labels.csv")
+
+
 def test_a_table_is_read_with_its_optional_columns(tmp_path: Path) -> None:
     path = table(tmp_path, "file,label,slide,split,source\ncell_000.jpg,Segmented neutrophils,S1,train,lab\n")
     (image,) = read_labelled(path)

@@ -171,9 +171,7 @@ def test_an_emptied_slide_is_a_vanished_one(left: str, command: Command, night: 
         )
 
 
-def test_a_former_slide_whose_name_looks_like_that_of_a_present_one_gets_another(
-    command: Command, night: Path
-) -> None:
+def test_a_former_slide_whose_name_looks_like_that_of_a_present_one_gets_another(command: Command, night: Path) -> None:
     composed, decomposed = (unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD"))
     write_cells(night / decomposed, 2, first_seed=40)
     command("classify", night, "--out", "run")
