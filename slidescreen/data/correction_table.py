@@ -1,5 +1,6 @@
 """`corrections.csv`: what people changed, confirmed and signed."""
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,10 +11,12 @@ from slidescreen.data.delimited import Row, Table, excerpt, read_table
 from slidescreen.errors import InputError
 from slidescreen.files.writing import denature, printable
 
-COLUMNS = ("slide", "image", "cell_type", "previous_type", "reviewer", "time", "comment", "run")
+COLUMNS = ("slide", "image", "cell_type", "previous_type", "reviewer", "time", "comment", "run", "content")
 _NEEDED = ("slide", "image", "cell_type", "reviewer")
 UNIDENTIFIED = "unidentified"
 """A reviewer may leave a cell without a type, as the ensemble does."""
+SHORT = 12
+"""Digits of a picture's SHA-256 that a page holds and writes for each cell. They tell a slide's pictures apart."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +25,8 @@ class Correction:
 
     `cell_type` and `previous_type` are cell types or `UNIDENTIFIED`; empty for a signature, or if the table gives
     none. `time` is text as the table gives it. `run` is a run's identity, or empty. `content` is the SHA-256 of the
-    picture, or of all pictures of a signed slide; empty if unknown. It tells apart two pictures of the same name.
-    `place` is the file and line in words, `line` the line.
+    picture, or its beginning, or `signed_content` of a signed slide; empty if unknown. It tells apart two pictures of
+    the same name. `place` is the file and line in words, `line` the line.
     """
 
     slide: str
@@ -51,9 +54,25 @@ class Correction:
             return None
         return found if found.tzinfo else found.replace(tzinfo=UTC)
 
+    def is_of(self, content: str) -> bool:
+        """Whether it may be of a picture, or sign a slide, with this content. True if either is unknown."""
+        if not self.content or not content:
+            return True
+        return content == self.content or (len(self.content) >= SHORT and content.startswith(self.content))
+
     def problem(self, reason: str) -> InputError:
         """An error about this correction, with its file and line."""
         return InputError(f"{self.place}: {reason}")
+
+
+def signed_content(contents: Mapping[str, str]) -> str:
+    """The content that a signature signs: a hash of all pictures of a slide, by name if their content is unknown.
+
+    Args:
+        contents: the SHA-256 of each picture by its name; empty text if unknown.
+    """
+    told = sorted(content or image for image, content in contents.items())
+    return hashlib.sha256("\0".join(told).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def read_corrections(path: Path, of_slides: bool = True) -> list[Correction]:
@@ -137,7 +156,7 @@ def _says(each: Correction) -> str:
 
 
 def _correction(table: Table, row: Row, of_slides: bool) -> Correction:
-    values = {name: denature(row.get(name, "").strip()) for name in (*COLUMNS, "content")}
+    values = {name: denature(row.get(name, "").strip()) for name in COLUMNS}
     for name in ("slide", "reviewer"):
         if not values[name] and (name == "reviewer" or of_slides or not values["image"]):
             raise InputError(f"the {name} is missing")

@@ -7,12 +7,19 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from slidescreen.data.correction_table import UNIDENTIFIED, Correction, is_of_corrections, merged, read_corrections
+from slidescreen.data.correction_table import (
+    UNIDENTIFIED,
+    Correction,
+    is_of_corrections,
+    merged,
+    read_corrections,
+    signed_content,
+)
 from slidescreen.data.delimited import Row, excerpt, read_table
 from slidescreen.errors import InputError
 from slidescreen.files.damaged import DamagedError, read_json
 from slidescreen.files.run_files import RECORD, fallback_names
-from slidescreen.files.writing import denature, printable
+from slidescreen.files.writing import content_of, denature, printable
 
 _CELLS = "cells.csv"
 
@@ -105,6 +112,8 @@ def _of_corrections(run: _StoredRun, corrections: list[Correction]) -> Iterator[
         if not each.signs and each.image not in run.rows[each.slide]:
             raise each.problem(f"the slide {excerpt(each.slide)} has no image {excerpt(each.image)}")
     for each in said.values():
+        if not each.is_of(_content_of(run, each)):
+            raise each.problem("the pictures have changed since: take this row out, or review them again")
         if not each.signs:
             if each.cell_type != UNIDENTIFIED:
                 yield ReviewedCell(run.path(each.slide, each.image), each.slide, each.cell_type, each.line)
@@ -112,3 +121,13 @@ def _of_corrections(run: _StoredRun, corrections: list[Correction]) -> Iterator[
         for image, row in run.rows[each.slide].items():
             if row["status"] == "classified" and (each.slide, image) not in said:
                 yield ReviewedCell(run.path(each.slide, image), each.slide, row["cell_type"], each.line)
+
+
+def _content_of(run: _StoredRun, each: Correction) -> str:
+    """The content of a correction's picture, or what a signature of its slide signs; empty if it need not be known."""
+    if not each.content:
+        return ""
+    if not each.signs:
+        return content_of(run.path(each.slide, each.image))
+    looked_at = (image for image, row in run.rows[each.slide].items() if row["status"] in ("classified", UNIDENTIFIED))
+    return signed_content({image: content_of(run.path(each.slide, image)) for image in looked_at})

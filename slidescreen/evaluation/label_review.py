@@ -16,6 +16,7 @@ from slidescreen.data.delimited import excerpt
 from slidescreen.data.file_finder import folded
 from slidescreen.evaluation.predictions import Predictions
 from slidescreen.evaluation.scores import ModelScores, score
+from slidescreen.files.writing import content_of
 
 _Place = tuple[str, str]
 
@@ -70,6 +71,27 @@ def reviewed_types(predictions: Predictions, corrections: Iterable[Correction]) 
         if position is not None:
             found[position] = each.cell_type
     return found
+
+
+def of_present_pictures(
+    predictions: Predictions, corrections: Iterable[Correction]
+) -> tuple[list[Correction], list[Correction]]:
+    """The corrections of pictures as they are now, and those of other pictures of the same names.
+
+    The former get an empty content: each labelled image counts by its name.
+
+    Raises:
+        InputError: as in `reviewed_types`.
+    """
+    finder = CellFinder(list(zip(predictions.slides, predictions.images, strict=False)), predictions.beside)
+    present, gone = [], []
+    for each in corrections:
+        position = None if each.signs or not each.content or not predictions.pictures else finder.find(each)
+        if position is None or each.is_of(content_of(predictions.pictures[position])):
+            present.append(replace(each, content=""))
+        else:
+            gone.append(each)
+    return present, gone
 
 
 def review_labels(

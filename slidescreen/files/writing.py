@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from slidescreen.errors import OutputError
+from slidescreen.interruptible import interruptibly
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the last for East Asian spreadsheets
+_TIME_LIMIT = 60.0  # seconds for reading one image, on a share that may no longer answer
 _TEMPORARY = re.compile(r"\.slidescreen-[0-9a-f]{16}\.tmp")
 # Errors by which a file system says that it lacks a feature. Shares by CIFS, NFS and WebDAV lack some.
 REFUSALS = {errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -31,6 +33,14 @@ def sha256_of(path: Path) -> str:
     """SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def content_of(path: Path) -> str:
+    """The same; empty text if the file cannot be read in time."""
+    try:
+        return interruptibly(lambda: sha256_of(path), _TIME_LIMIT)
+    except (OSError, ValueError):  # a time limit that has passed is an OSError
+        return ""
 
 
 def make_folder(path: Path) -> Path:

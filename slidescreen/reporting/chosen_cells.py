@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from slidescreen import cells
 from slidescreen.data.calls import Call
-from slidescreen.reporting.desk import cell_record, desk_record, embedded, script, source_hash
+from slidescreen.reporting.desk import cell_record, desk_record, embedded, script, short_contents, source_hash
 from slidescreen.reporting.templating import template
 from slidescreen.research_use import RESEARCH_USE
 
@@ -16,11 +16,12 @@ _UNIDENTIFIED = "Unidentified"
 @dataclass(frozen=True)
 class ChosenCell:
     """A cell for a person to look at: its slide (empty: unknown), its call, its picture as a data URI (None: no
-    picture), and its type by an earlier review (empty: none)."""
+    picture), the SHA-256 of the picture's file (empty: unknown), and its type by an earlier review (empty: none)."""
 
     slide: str
     call: Call
     source: str | None
+    content: str = ""
     reviewed: str = ""
 
     @property
@@ -70,7 +71,12 @@ def render_cells(chosen: Sequence[ChosenCell], page: CellPage) -> str:
         cell_record(replace(cell.call, image=name), cell.call.probabilities, places, 0, cell.reviewed)
         for cell, name in zip(chosen, names, strict=True)
     ]
-    block = {"slide": page.title, "cells": records, "places": [[cell.slide, cell.call.image] for cell in chosen]}
+    block = {
+        "slide": page.title,
+        "cells": records,
+        "contents": short_contents([cell.content for cell in chosen]),
+        "places": [[cell.slide, cell.call.image] for cell in chosen],
+    }
     code = script()
     return template("cells.html.j2").render(
         title=page.title,

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
-from slidescreen.data.correction_table import UNIDENTIFIED
+from slidescreen.data.correction_table import SHORT, UNIDENTIFIED
 from slidescreen.screening.differential import NAMES
 from slidescreen.screening.results import Run
 from slidescreen.screening.slide_review import CellReview
@@ -58,11 +58,11 @@ def embedded(value: Any) -> Markup:
     return Markup(text.translate(_ESCAPES))  # no special HTML character is left
 
 
-def night_record(run: Run) -> dict[str, Any]:
+def night_block(run: Run) -> Markup:
     """The data of a run for the desk: its identity, and the cell types with their groups and names."""
     identity = str(run.info.get("run") or "")
     unnamed = f"{run.info.get('started') or ''} {run.info.get('input') or ''}"
-    return desk_record(identity, identity or unnamed, LABORATORY)
+    return embedded(desk_record(identity, identity or unnamed, LABORATORY))
 
 
 LABORATORY = "laboratory"
@@ -90,6 +90,12 @@ def desk_record(identity: str, store: str, label: str, chosen: str = "") -> dict
         "names": {**cells.DISPLAY_NAMES, UNIDENTIFIED: "Unidentified"},
         "keys": KEYS,
     }
+
+
+def cells_block(slide: str, records: Sequence[list[Any]], contents: Mapping[str, str]) -> Markup:
+    """The data block of a slide: its cells as `cell_records` gives them, and the content of their pictures by image."""
+    told = short_contents([contents[record[0]] for record in records])
+    return embedded({"slide": slide, "cells": records, "contents": told})
 
 
 def cell_records(
@@ -146,6 +152,11 @@ def cell_record(
     """
     called = call.cell_type or UNIDENTIFIED
     return [call.image, called, call.reported_type, reviewed, call.reason, picture, *_ranked(probabilities, places)]
+
+
+def short_contents(contents: Sequence[str]) -> list[str]:
+    """The contents of cells' pictures as the desk knows them: beginnings of their hashes."""
+    return [content[:SHORT] for content in contents]
 
 
 def _as_in_table(probabilities: Sequence[float]) -> list[float]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from slidescreen.data.calls import Call, Status
 from slidescreen.evaluation import Evaluation, Predictions
 from slidescreen.evaluation.label_review import disagreements
-from slidescreen.files.writing import remove_if_possible, write_text
+from slidescreen.files.writing import content_of, remove_if_possible, write_text
 from slidescreen.reporting.chosen_cells import CellPage, ChosenCell, render_cells
 from slidescreen.reporting.kept_pictures import Picture
 from slidescreen.reporting.thumbnails import in_time
@@ -95,4 +95,5 @@ def _chosen(predictions: Predictions, position: int, draw: Picture, reviewed: st
         reported_type=types[predictions.truth[position]],
         probabilities=row,
     )
-    return ChosenCell(predictions.slides[position], call, draw(predictions.pictures[position]), reviewed)
+    picture = predictions.pictures[position]
+    return ChosenCell(predictions.slides[position], call, draw(picture), content_of(picture), reviewed)

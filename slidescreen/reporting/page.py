@@ -7,10 +7,11 @@ from typing import Any
 
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
+from slidescreen.data.correction_table import signed_content
 from slidescreen.data.skipped_files import sentences
 from slidescreen.interruptible import two_at_once
 from slidescreen.reporting.chart_drawing import chart_of_remark, draw_charts
-from slidescreen.reporting.desk import BAR, cell_records, embedded, night_record, script, source_hash, stacked_bar
+from slidescreen.reporting.desk import BAR, cell_records, cells_block, night_block, script, source_hash, stacked_bar
 from slidescreen.reporting.flag_words import MEANINGS, short_flags
 from slidescreen.reporting.kept_pictures import KeptPictures, Picture
 from slidescreen.reporting.remarks import (
@@ -29,6 +30,7 @@ from slidescreen.screening.differential import NAMES, Share
 from slidescreen.screening.finding import Flag, Verdict
 from slidescreen.screening.results import Run, SlideResult
 from slidescreen.screening.sentences import number_of
+from slidescreen.screening.slide_contents import contents_of_slide
 from slidescreen.screening.slide_review import CellReview, ReviewedShare
 from slidescreen.statistics.control_charts import ControlChart
 
@@ -85,6 +87,7 @@ class _Section:
     galleries: tuple[_Gallery, ...]
     unreadable: tuple[Call, ...]
     pictures: KeptPictures
+    contents: Mapping[str, str]
 
     def first(self) -> list[_Picture]:
         """Its most suspicious cells that have a picture."""
@@ -119,7 +122,7 @@ def render_run(
     for section in sections:
         records = _records(section, run.cell_types, others, left)
         left -= sum(bool(record[_SOURCE]) for record in records)
-        desk.append(embedded({"slide": section.slide.name, "cells": records}))
+        desk.append(cells_block(section.slide.name, records, section.contents))
     code = script()
     page = template(
         "run.html.j2",
@@ -128,6 +131,7 @@ def render_run(
         capitalised=_capitalised,
         in_short=short_flags,
         stacked_bar=stacked_bar,
+        signed_content=signed_content,
     )
     return page.render(
         research_use=RESEARCH_USE,
@@ -141,7 +145,7 @@ def render_run(
         section_of={section.number: section for section in sections},
         more_in_report=len(shown_with_cells(worklist)) > len(shown),
         desk=desk,
-        night=embedded(night_record(run)),
+        night=night_block(run),
         script=code,
         script_hash=source_hash(code),
         bar=BAR,
@@ -219,7 +223,8 @@ def _section(number: int, slide: SlideResult, cell_types: Sequence[str], heat: H
     )
     pictures.keep()
     unreadable = tuple(call for call in all_calls if call.status is Status.UNREADABLE)
-    return _Section(number, slide, all_calls, bars, galleries, unreadable, pictures)
+    contents = contents_of_slide(slide, all_calls)
+    return _Section(number, slide, all_calls, bars, galleries, unreadable, pictures, contents)
 
 
 def _records(section: _Section, cell_types: Sequence[str], others: Picture | None, most: int) -> list[list[Any]]:

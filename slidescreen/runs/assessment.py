@@ -10,7 +10,7 @@ from slidescreen.ensembles import storage
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Evaluation, Predictions, evaluate
 from slidescreen.evaluation import truth as truths
-from slidescreen.evaluation.label_review import reviewed_types
+from slidescreen.evaluation.label_review import of_present_pictures, reviewed_types
 from slidescreen.evaluation.prediction_files import of_tables
 from slidescreen.evaluation.review_summary import ReviewSummary, summarise
 from slidescreen.files.legal_names import legal_name
@@ -18,7 +18,7 @@ from slidescreen.files.writing import make_folder, printable
 from slidescreen.reporting.desk import LABORATORY
 from slidescreen.reporting.disagreement_page import CellOrigin
 from slidescreen.reporting.evaluation_files import check_place, write_evaluation
-from slidescreen.runs.corrected_images import checked_corrections
+from slidescreen.runs.corrected_images import checked_corrections, gone_in_words
 from slidescreen.runs.corrected_labels import remove_corrected, write_corrected
 from slidescreen.runs.options import ReportOptions
 from slidescreen.runs.review_store import read_reviews, reviewed_run
@@ -98,21 +98,31 @@ def _material(
         return _of_run(request, source, note)
     if request.truth is not None and not others:
         raise InputError(f"--truth needs the folder of a run, and {printable(source)} is not one")
-    corrections = merged([], [each for path in request.corrections for each in read_corrections(path, of_slides=False)])
+    given = [each for path in request.corrections for each in read_corrections(path, of_slides=False)]
+    merged([], [replace(each, content="") for each in given])  # before hours of work
     if others or (not source.is_dir() and _holds_predictions(source)):
         paths = [_table(path) for path in request.sources]
         found = of_tables(paths, request.label_options.rules, request.label_options.drop_duplicates)
-        return _Material(found, place, origin, reviewed_types(found[0], corrections))
+        return _Material(found, place, origin, reviewed_types(found[0], _of_labels(found[0], given, note)))
     ensemble = storage.load(request.ensemble or default_ensemble())
     found = truths.of_images(source, ensemble, request.label_options, request.device, progress, note)
+    corrections = _of_labels(found[0], given, note)
     return _Material(found, place, origin, reviewed_types(found[0], corrections), corrections=corrections)
+
+
+def _of_labels(predictions: Predictions, given: Sequence[Correction], note: Callable[[str], None]) -> list[Correction]:
+    """The corrections of labelled images, without those of other pictures of the same names."""
+    present, gone = of_present_pictures(predictions, given)
+    if gone:
+        note(gone_in_words(gone))
+    return merged([], present)
 
 
 def _of_run(request: ReportOptions, folder: Path, note: Callable[[str], None]) -> _Material:
     """A run and its truth. Corrections of its cells, stored or given now, review the labels of any other truth."""
     place, run = folder / "evaluation", read_run(folder)
     given = merged(read_reviews(folder), checked_corrections(run, request.corrections, note))
-    run, truth = _truth_of(reviewed_run(run, given), request.truth or "")
+    run, truth = _truth_of(reviewed_run(run, given), request.truth or "", note)
     if truth in (truths.REPORTED, truths.REVIEWED) and request.label_options.split:
         raise InputError("--split needs labels with a split, and class folders and reviews have none")
     predictions = truths.of_run(run, truth, request.label_options)
@@ -137,14 +147,14 @@ def _reviewed_cells(predictions: Predictions, run: Run) -> dict[int, str]:
     }
 
 
-def _truth_of(run: Run, truth: str) -> tuple[Run, str]:
+def _truth_of(run: Run, truth: str, note: Callable[[str], None]) -> tuple[Run, str]:
     """A run and its truth. If the truth is a file of corrections, the run gets them as its review."""
     path = Path(truth)
     if truth in (truths.REPORTED, truths.REVIEWED) or not path.is_file():
         return run, truth
     if not is_of_corrections(read_table(path).columns):
         return run, truth
-    corrections = checked_corrections(run, [path], lambda _: None)
+    corrections = checked_corrections(run, [path], note)
     return reviewed_run(run, merged([], corrections)), truths.REVIEWED
 
 

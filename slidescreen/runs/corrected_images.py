@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from slidescreen.data.calls import Call, Status
-from slidescreen.data.correction_table import Correction, read_corrections
+from slidescreen.data.correction_table import Correction, read_corrections, signed_content
 from slidescreen.data.delimited import excerpt
 from slidescreen.data.file_finder import folded
+from slidescreen.errors import InputError
 from slidescreen.files.writing import denature, printable
-from slidescreen.runs.review_store import contents_of_slide, signed_content
 from slidescreen.screening.results import Run, SlideResult
 from slidescreen.screening.sentences import number_of
+from slidescreen.screening.slide_contents import contents_of_slide
 from slidescreen.screening.slide_review import call_in_words
 
 _Note = Callable[[str], None]
@@ -24,17 +25,27 @@ _T = TypeVar("_T")
 def checked_corrections(run: Run, paths: Sequence[Path], note: _Note) -> list[Correction]:
     """The corrections in files, each with the run's own names of slide and image, and the picture's content hash.
 
-    `note` receives a remark if the run's calls differ from those that the reviewer saw.
+    Corrections of pictures that a slide no longer has are left out. A signature of other pictures keeps their content,
+    so it does not count for the present ones. `note` receives a remark on both, and one if the run's calls differ from
+    those that the reviewer saw.
 
     Raises:
         InputError: a correction is of another run, or of a slide or image that is missing or unreadable.
     """
     finder = _ImageFinder(run)
-    found = [finder.find(each) for path in paths for each in read_corrections(path)]
+    found = list(filter(None, (finder.find(each) for path in paths for each in read_corrections(path))))
+    if finder.gone:
+        note(gone_in_words(finder.gone))
     others = sum(each.previous_type not in ("", seen) for each, seen in found if each.image)
     if others:
         note(f"{number_of(others, 'cell')} called otherwise by the run than previous_type says: look at them again")
     return [each for each, _ in found]
+
+
+def gone_in_words(gone: Sequence[Correction]) -> str:
+    """A remark on corrections of other pictures than there are now."""
+    do = "does" if len(gone) == 1 else "do"
+    return f"{number_of(len(gone), 'row')} of pictures that have changed since {do} not count, first {gone[0].place}"
 
 
 class _ImageFinder:
@@ -44,17 +55,29 @@ class _ImageFinder:
         self._run = run
         self._slides = _by_spelling({slide.name: slide for slide in run.slides})
         self._inside: dict[str, tuple[dict[tuple[int, str], list[Call]], dict[str, str]]] = {}
+        self.gone: list[Correction] = []
+        """Corrections of pictures, and signatures of slides, that differ from those of the run."""
 
-    def find(self, each: Correction) -> tuple[Correction, str]:
-        """A correction with the run's own names and the picture's content hash, and the run's call of the cell."""
+    def find(self, each: Correction) -> tuple[Correction, str] | None:
+        """A correction with the run's own names and the picture's content hash, and the run's call of the cell.
+
+        None if the slide no longer has the picture.
+        """
         identity = str(self._run.info.get("run", ""))
         if each.run and each.run != identity:
             raise each.problem(f"it is of another run ({excerpt(each.run)}; this one is {excerpt(identity)})")
         slide = self._slide(each)
-        images, contents = self._of(slide)
+        _, contents = self._of(slide)
         if each.signs:
-            return replace(each, slide=slide.name, content=signed_content(contents)), ""
-        call = self._counted(each, self._call(each, images), slide, contents)
+            here = signed_content(contents)
+            if not each.is_of(here):
+                self.gone.append(each)
+                return replace(each, slide=slide.name), ""
+            return replace(each, slide=slide.name, content=here), ""
+        call = self._pictured(each, slide)
+        if call is None:
+            self.gone.append(each)
+            return None
         return replace(each, slide=slide.name, image=call.image, content=contents[call.image]), call_in_words(call)
 
     def _slide(self, each: Correction) -> SlideResult:
@@ -70,6 +93,20 @@ class _ImageFinder:
             calls = {call.image: call for call in slide.calls}
             self._inside[slide.name] = _by_spelling(calls), contents_of_slide(slide)
         return self._inside[slide.name]
+
+    def _pictured(self, each: Correction, slide: SlideResult) -> Call | None:
+        """The image of a correction: the one of this name, unless it is known to be another picture; else the one with
+        the picture that was reviewed, which may have moved to another folder of the slide."""
+        images, contents = self._of(slide)
+        try:
+            named = self._counted(each, self._call(each, images), slide, contents)
+            if each.is_of(contents[named.image]):
+                return named
+        except InputError:
+            if not each.content:
+                raise
+        moved = next((image for image, content in contents.items() if content and each.is_of(content)), None)
+        return None if moved is None else images[0, moved][0]
 
     @staticmethod
     def _call(each: Correction, images: dict[tuple[int, str], list[Call]]) -> Call:

@@ -5,24 +5,21 @@ folder of its slide, and never passes to another picture of the same name. A sig
 the signed images.
 """
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from slidescreen.data.calls import Call, Status
-from slidescreen.data.correction_table import COLUMNS, Correction, by_slide, read_corrections
-from slidescreen.errors import InputError
+from slidescreen.data.correction_table import COLUMNS, Correction, by_slide, read_corrections, signed_content
 from slidescreen.files.existence import exists
-from slidescreen.files.writing import neutralise, sha256_of, write_text
-from slidescreen.interruptible import interruptibly
+from slidescreen.files.writing import neutralise, write_text
 from slidescreen.reporting.tables import to_csv
 from slidescreen.runs.archive import FOLDER, is_archive
 from slidescreen.screening.results import Run, SlideResult, reviews_in
+from slidescreen.screening.slide_contents import contents_of_slide
 from slidescreen.screening.slide_review import CellReview, SlideReview, call_in_words, is_looked_at, reviewed_shares
 
 REVIEWS = "reviews.csv"
-_TIME_LIMIT = 60.0  # seconds for reading one image, on a share that may no longer answer
 
 
 def home_of(folder: Path) -> Path:
@@ -51,9 +48,8 @@ def write_reviews(folder: Path, reviews: Iterable[Correction]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    columns = (*COLUMNS, "content")
-    rows = ([neutralise(str(getattr(each, name))) for name in columns] for each in reviews)
-    write_text(home_of(folder) / REVIEWS, to_csv([columns, *rows]))
+    rows = ([neutralise(str(getattr(each, name))) for name in COLUMNS] for each in reviews)
+    write_text(home_of(folder) / REVIEWS, to_csv([COLUMNS, *rows]))
 
 
 def with_reviews(slides: Sequence[SlideResult], reviews: Sequence[Correction]) -> tuple[SlideResult, ...]:
@@ -72,31 +68,6 @@ def reviewed_run(run: Run, reviews: Sequence[Correction]) -> Run:
 def _of(slide: SlideResult, said: Mapping[str, Sequence[Correction]]) -> Sequence[Correction]:
     """The reviews of a slide, even if an archive gave it a second name."""
     return said.get(slide.name) or (said.get(slide.kept.slide, ()) if slide.kept else ())
-
-
-def contents_of_slide(slide: SlideResult) -> dict[str, str]:
-    """The SHA-256 of each readable image that is not a duplicate, by name; empty text if unknown."""
-    calls = tuple(slide.calls)
-    if slide.kept is not None and not all(call.digest for call in calls if is_looked_at(call)):
-        try:
-            digests = {call.image: call.digest for call in slide.kept.body().calls}
-        except InputError:  # a damaged record
-            digests = {}
-        calls = tuple(replace(call, digest=digests.get(call.image, "")) for call in calls)
-    return {call.image: call.digest or _hash_of(slide.folder / call.image) for call in calls if is_looked_at(call)}
-
-
-def _hash_of(path: Path) -> str:
-    try:
-        return interruptibly(lambda: sha256_of(path), _TIME_LIMIT)
-    except (OSError, ValueError):  # a time limit that has passed is an OSError
-        return ""
-
-
-def signed_content(contents: Mapping[str, str]) -> str:
-    """The content that a signature signs: a hash of all pictures of a slide, by name if their content is unknown."""
-    told = sorted(content or image for image, content in contents.items())
-    return hashlib.sha256("\0".join(told).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _review_of(slide: SlideResult, said: Sequence[Correction]) -> SlideReview | None:

@@ -18,6 +18,7 @@ from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs.saved_run import read_run
 from slidescreen.screening.results import Run, SlideResult
 from slidescreen.screening.sentences import number_of
+from slidescreen.screening.slide_contents import contents_of_slide
 from slidescreen.screening.slide_review import is_looked_at
 from slidescreen.statistics.spread_choice import ambiguity, spread_choice
 
@@ -129,9 +130,12 @@ def _reviewed(run: Run) -> list[tuple[int, str]]:
 
 
 def _with_pictures(candidates: Sequence[_Candidate]) -> list[ChosenCell]:
-    draw, kept = in_time(), dict[str, KeptPictures]()
+    draw, kept = in_time(), dict[str, tuple[KeptPictures, dict[str, str]]]()
     chosen = []
     for each in candidates:
-        pictures = kept.setdefault(each.slide.name, KeptPictures(each.slide))
-        chosen.append(ChosenCell(each.slide.name, each.call, pictures.get(each.call.image, draw)))
+        name, image = each.slide.name, each.call.image
+        if name not in kept:
+            kept[name] = KeptPictures(each.slide), contents_of_slide(each.slide)
+        pictures, contents = kept[name]
+        chosen.append(ChosenCell(name, each.call, pictures.get(image, draw), contents[image]))
     return chosen

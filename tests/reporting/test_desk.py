@@ -181,7 +181,17 @@ def test_a_signed_slide_is_ticked_off_kept_and_downloaded(desk: Browser, tmp_pat
     assert text_of(desk, "#left") == "3 of 4 slides left to review"
     assert "reviewed by =Dr. Ü, 1 cell changed" in text_of(desk, ".is-reviewed .reviewed")
     changed, signed = downloaded(desk, tmp_path)
-    assert list(changed) == ["slide", "image", "cell_type", "previous_type", "reviewer", "time", "comment", "run"]
+    assert list(changed) == [
+        "slide",
+        "image",
+        "cell_type",
+        "previous_type",
+        "reviewer",
+        "time",
+        "comment",
+        "run",
+        "content",
+    ]
     assert (changed["cell_type"], changed["previous_type"]) == ("lymphocyte", "myeloblast")
     assert [denature(changed[column]) for column in ("slide", "image", "run")] == [NAME, FORMULA, str(tmp_path)]
     assert changed["image"].startswith("'=")

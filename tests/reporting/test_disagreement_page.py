@@ -1,5 +1,6 @@
 """The cells whose call and label differ, at the desk in a real browser: looked at, decided, and given back."""
 
+import hashlib
 import json
 import time
 from pathlib import Path
@@ -123,6 +124,27 @@ def test_an_earlier_review_is_where_the_next_begins(browser: Browser, tmp_path: 
     reload(browser, tmp_path)
     assert text_of(browser, "#left") == "2 of 3 cells left to look at"
     assert text_of(browser, ".gallery .by-hand") == "✓ now Monocyte"
+
+
+def test_a_decision_is_of_the_picture_that_was_seen(browser: Browser, tmp_path: Path) -> None:
+    found = predicted(("S", "a.jpg", MONOCYTE, BLAST, 0.9), ("S", "b.jpg", MONOCYTE, BLAST, 0.8), folder=tmp_path)
+
+    def look() -> None:
+        write_disagreements(evaluate([found], resamples=10), tmp_path, origin(tmp_path), lambda _: DOT)
+        (tmp_path / DISAGREEMENTS).replace(tmp_path / "page.html")
+        reload(browser, tmp_path)
+
+    (tmp_path / "a.jpg").write_bytes(b"first")
+    (tmp_path / "b.jpg").write_bytes(b"second")
+    look()
+    browser.press("c", "l")
+    assert text_of(browser, "#left") == "You have looked at all cells"
+    (tmp_path / "b.jpg").write_bytes(b"another picture")
+    look()
+    assert text_of(browser, "#left") == "1 of 2 cells left to look at"
+    browser.ask("reviewer.value = 'Ada'; reviewer.dispatchEvent(new Event('input'))")
+    (row,) = downloaded(browser, tmp_path)
+    assert (row["image"], row["content"]) == ("a.jpg", hashlib.sha256(b"first").hexdigest()[:12])
 
 
 def test_cells_of_one_name_are_told_apart(browser: Browser, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 // Out: corrections.csv, which `slidescreen report --corrections` reads.
 
-const COLUMNS = ["slide", "image", "cell_type", "previous_type", "reviewer", "time", "comment", "run"];
+const COLUMNS = ["slide", "image", "cell_type", "previous_type", "reviewer", "time", "comment", "run", "content"];
 const FORMULA = /^\s*[=+\-@\t\r\n＝＋－＠]|^'/;
 
 /** Text that a spreadsheet shows and does not run, as the other tables of a run hold it. */
@@ -10,13 +10,14 @@ const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')
 /** One row a changed or confirmed cell, one a signed slide. */
 function correctionRows() {
   const found = [];
-  for (const [name, review] of Object.entries(reviews.slides)) {
+  for (const name of Object.keys(reviews.slides)) {
+    const review = reviewOf(name);
     const reviewer = review.signed?.reviewer ?? reviews.reviewer;
-    for (const [image, { type, previous, time, place }] of Object.entries(review.cells)) {
-      found.push([...(place ?? [name, image]), type, previous, reviewer, time, "", night.run]);
+    for (const [image, { type, previous, time, place, content }] of Object.entries(review.cells)) {
+      found.push([...(place ?? [name, image]), type, previous, reviewer, time, "", night.run, content ?? ""]);
     }
     if (review.signed) {
-      found.push([name, "", "", "", review.signed.reviewer, review.signed.time, review.comment, night.run]);
+      found.push([name, "", "", "", review.signed.reviewer, review.signed.time, review.comment, night.run, review.signed.content ?? ""]);
     }
   }
   return found;

@@ -18,9 +18,9 @@ function slideOf(number) {
   if (!slidesRead.has(number)) {
     const block = document.getElementById(`cells-${number}`);
     if (!block) return null;
-    const { slide, cells, places } = JSON.parse(block.textContent);
+    const { slide, cells, contents, places } = JSON.parse(block.textContent);
     const shown = picturesShown(number);
-    const read = cells.map((row, at) => ({ ...cellOf(row, shown), place: places?.[at] ?? null }));
+    const read = cells.map((row, at) => ({ ...cellOf(row, shown), content: contents[at], place: places?.[at] ?? null }));
     slidesRead.set(number, { name: slide, number, cells: read, byImage: new Map(read.map((cell) => [cell.image, cell])) });
   }
   return slidesRead.get(number);

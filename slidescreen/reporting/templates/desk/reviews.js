@@ -5,16 +5,43 @@ const MOST_UNDONE = 200;
 const reviews = { reviewer: "", slides: {} };
 let storageWorks = true;
 
-const emptyReview = () => ({ cells: {}, signed: null, comment: "", log: [] });
-const reviewOf = (name) => (Object.hasOwn(reviews.slides, name) ? reviews.slides[name] : emptyReview());
+/** Set a slide's or an image's entry. By definition and not by assignment: it may be named __proto__. */
+function put(entries, name, value) {
+  Object.defineProperty(entries, name, { value, enumerable: true, configurable: true, writable: true });
+  return value;
+}
+
+const emptyReview = (name) => ({ cells: {}, signed: null, comment: "", log: [], content: contentOf(name) });
+const keptOf = (name) => (Object.hasOwn(reviews.slides, name) ? reviews.slides[name] : emptyReview(name));
+
+/** A slide's review, as far as it is of the pictures in this page. */
+const reviewOf = (name) => ofThesePictures(name, keptOf(name));
 
 /** A slide's review, to be changed. */
-function openReview(name) {
-  if (!Object.hasOwn(reviews.slides, name)) {
-    // By definition and not by assignment: a slide may be named __proto__.
-    Object.defineProperty(reviews.slides, name, { value: emptyReview(), enumerable: true, configurable: true });
+const openReview = (name) => put(reviews.slides, name, reviewOf(name));
+
+/** What still holds of a kept review. A slide without cells in this page has nothing to compare it with. */
+function ofThesePictures(name, kept) {
+  const [slide, content] = [slideNamed(name), contentOf(name)];
+  if (!slide || (content && kept.content === content)) return kept;
+  const cells = {};
+  let changed = false;
+  for (const [image, verdict] of Object.entries(kept.cells)) {
+    const cell = pictureSeen(slide, image, verdict);
+    if (cell) put(cells, cell.image, cell.image === image ? verdict : { ...verdict, place: cell.place });
+    else if (night.chosen && !slide.byImage.has(image)) put(cells, image, verdict); // of another choice of cells
+    changed ||= cell ? cell.image !== image : !Object.hasOwn(cells, image);
   }
-  return reviews.slides[name];
+  const signed = kept.signed?.content === content ? kept.signed : null;
+  if (!changed && signed === kept.signed) return Object.assign(kept, { content });
+  return { ...kept, cells, signed, comment: signed === kept.signed ? kept.comment : "", log: [], content };
+}
+
+/** The cell that a verdict is of: the one of its name, unless that is another picture now, or else one with its picture. */
+function pictureSeen(slide, image, { content }) {
+  const named = slide.byImage.get(image);
+  if (named && (!content || !named.content || named.content === content)) return named;
+  return content ? slide.cells.find((cell) => cell.content === content) : undefined;
 }
 
 /** What was said of a cell: its type, what the classifier had called it, and when; null if nothing. */
@@ -27,7 +54,7 @@ const typeNow = (review, cell) => verdictOn(review, cell.image)?.type ?? (cell.g
 
 function setVerdict(review, image, verdict) {
   if (verdict === null) delete review.cells[image];
-  else Object.defineProperty(review.cells, image, { value: verdict, enumerable: true, configurable: true, writable: true });
+  else put(review.cells, image, verdict);
 }
 
 /** Give cells of a slide a type; `AS_LABELLED`: each its label's; null: confirm each as it is. A signature under what was before no longer holds. */
@@ -39,7 +66,7 @@ function giveType(slide, cells, type) {
   for (const cell of cells) {
     const wanted = type === AS_LABELLED ? labelOf(cell) : (type ?? typeNow(review, cell));
     if (wanted === null || wanted === verdictOn(review, cell.image)?.type) continue;
-    setVerdict(review, cell.image, { type: wanted, previous: cell.type, time, place: cell.place });
+    setVerdict(review, cell.image, { type: wanted, previous: cell.type, time, place: cell.place, content: cell.content });
     changed += 1;
   }
   if (!changed) return 0;
@@ -63,7 +90,7 @@ function undo(slide) {
 
 function sign(slide, reviewer, comment) {
   const review = openReview(slide.name);
-  review.signed = { reviewer, time: new Date().toISOString() };
+  review.signed = { reviewer, time: new Date().toISOString(), content: contentOf(slide.name) };
   review.comment = comment;
   save();
 }
@@ -88,7 +115,7 @@ function load() {
     const kept = JSON.parse(localStorage.getItem(STORE) ?? "{}");
     reviews.reviewer = typeof kept.reviewer === "string" ? kept.reviewer : "";
     reviews.slides = {};
-    for (const [name, review] of Object.entries(kept.slides ?? {})) Object.assign(openReview(name), review);
+    for (const [name, review] of Object.entries(kept.slides ?? {})) put(reviews.slides, name, { ...emptyReview(name), content: undefined, ...review });
   } catch {
     storageWorks = false;
   }

@@ -1,13 +1,20 @@
 // The worklist: filter, search, sort, and what is left to review.
 
 const rows = findAll(".worklist tbody tr");
+const rowNamed = new Map(rows.map((row) => [row.dataset.slide, row]));
 const filter = { verdict: "", text: "", leftOnly: false };
 let currentRow = null;
 
-/** Whether a slide is signed here, or by a review that was given back to the run and that nothing was added to. */
+/** A slide of this name with its cells in this page; null if there is none. */
+const slideNamed = (name) => slideOf(night.chosen ? 1 : Number(rowNamed.get(name)?.dataset.number));
+
+/** What a signature of a slide signs: a hash of its pictures; undefined if its cells are not in this page. */
+const contentOf = (name) => rowNamed.get(name)?.dataset.content;
+
+/** Whether a slide is signed here, with the pictures in this page, or by a review that was given back to the run and that nothing was added to. */
 function isSigned(row) {
   const review = reviewOf(row.dataset.slide);
-  return review.signed !== null || (row.dataset.signed !== undefined && !Object.keys(review.cells).length);
+  return (review.signed !== null && row.dataset.content !== undefined) || (row.dataset.signed !== undefined && !Object.keys(review.cells).length);
 }
 const shownRows = () => findAll(".worklist tbody tr").filter((row) => !row.hidden);
 
@@ -50,7 +57,8 @@ function markReviewed() {
     const mark = find(".reviewed", row);
     row.classList.toggle("is-reviewed", isSigned(row));
     mark.hidden = review.signed === null && !changes;
-    const words = review.signed ? `✓ reviewed by ${review.signed.reviewer}` : "not yet signed";
+    const by = row.dataset.content ? `✓ reviewed by ${review.signed?.reviewer}` : "signed here before, its cells are not in this page";
+    const words = review.signed ? by : "not yet signed";
     mark.textContent = changes ? `${words}, ${counted(changes, "cell")} changed or confirmed` : words;
   }
   showLeft();
