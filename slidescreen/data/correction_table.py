@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,9 +24,10 @@ class Correction:
     """One reviewer's correction of a cell, or signature of a slide. A signature has no image.
 
     `cell_type` and `previous_type` are cell types or `UNIDENTIFIED`; empty for a signature, or if the table gives
-    none. `time` is text as the table gives it. `run` is a run's identity, or empty. `content` is the SHA-256 of the
-    picture, or its beginning, or `signed_content` of a signed slide; empty if unknown. It tells apart two pictures of
-    the same name. `place` is the file and line in words, `line` the line.
+    none. As `merged` stores a correction, `previous_type` is the reviewer's own earlier type, if there was one. `time`
+    is text as the table gives it. `run` is a run's identity, or empty. `content` is the SHA-256 of the picture, or its
+    beginning, or `signed_content` of a signed slide; empty if unknown. It tells apart two pictures of the same name.
+    `place` is the file and line in words, `line` the line.
     """
 
     slide: str
@@ -116,8 +117,8 @@ def merged(stored: Sequence[Correction], new: Sequence[Correction]) -> list[Corr
         latest[key] = _later(latest[key], each) if key in latest else each
     for each in stored:
         key = (_subject(each), each.reviewer)
-        if key not in latest or _is_later(each, latest[key]):
-            latest[key] = each
+        later = latest.get(key)
+        latest[key] = each if later is None or _is_later(each, later) else _succeeding(each, later)
     said: dict[_Subject, Correction] = {}
     for each in latest.values():
         other = said.setdefault(_subject(each), each)
@@ -134,14 +135,22 @@ def _subject(each: Correction) -> _Subject:
     return each.slide, each.signs, each.content or each.image
 
 
+def _succeeding(before: Correction, after: Correction) -> Correction:
+    """A correction that replaces the same reviewer's earlier one. It tells what the cell's type was before it."""
+    if after.signs:
+        return after
+    same = before.cell_type == after.cell_type
+    return replace(after, previous_type=(before.previous_type or after.previous_type) if same else before.cell_type)
+
+
 def _later(one: Correction, other: Correction) -> Correction:
     if _is_later(one, other):
-        return one
+        return _succeeding(other, one)
     if one.cell_type != other.cell_type and not _is_later(other, one):
         raise other.problem(
             f"{_says(other)}, and {excerpt(one.cell_type)} in {one.place}; no time says which is the later"
         )
-    return other
+    return _succeeding(one, other)
 
 
 def _is_later(one: Correction, other: Correction) -> bool:

@@ -75,6 +75,9 @@ def reviewed_by(review: SlideReview | None) -> list[str]:
     if review.outdated:
         names = ", ".join(map(printable, review.outdated))
         said.append(f"{names} signed a slide of this name that had other images: this signature does not count")
+    if review.overtaken:
+        names = ", ".join(map(printable, review.overtaken))
+        said.append(f"{names} signed before a cell was given another type: this signature does not count")
     return said
 
 

@@ -77,10 +77,11 @@ def _review_of(slide: SlideResult, said: Sequence[Correction]) -> SlideReview | 
     contents = contents_of_slide(slide)
     images = {content or image: image for image, content in contents.items()}
     here = signed_content(contents)
-    signatures = [each for each in said if each.signs and each.content == here]
     of_cells = [
         (images[key], each) for each in said if not each.signs and (key := each.content or each.image) in images
     ]
+    present = [each for each in said if each.signs and each.content == here]
+    signatures = [each for each in present if not _is_overtaken(each, of_cells, calls)]
     reviewed: dict[str, CellReview] = {}
     for image, each in of_cells:
         before = reviewed.get(image)
@@ -89,17 +90,36 @@ def _review_of(slide: SlideResult, said: Sequence[Correction]) -> SlideReview | 
     signers = sorted({each.reviewer for each in signatures})
     if signers:
         reviewed |= _confirmed(calls, reviewed, signers)
-    outdated = {each.reviewer for each in said if each.signs} - set(signers)
+    overtaken = {each.reviewer for each in present} - set(signers)
+    outdated = {each.reviewer for each in said if each.signs} - set(signers) - overtaken
     if not (reviewed or signers or outdated):
         return None
     return SlideReview(
         cells=reviewed,
         changed=changed,
         reviewers=tuple(signers or sorted({each.reviewer for _, each in of_cells})),
-        time=_latest([*signatures, *(each for _, each in of_cells)]),
+        time=_latest(signatures or [each for _, each in of_cells]),
         signed=bool(signers),
         outdated=tuple(sorted(outdated)),
         shares=reviewed_shares(calls.values(), reviewed),
+        overtaken=tuple(sorted(overtaken)),
+    )
+
+
+def _is_overtaken(signature: Correction, of_cells: Sequence[tuple[str, Correction]], calls: Mapping[str, Call]) -> bool:
+    """Whether a cell of a signed slide got another type after the signature than it had then.
+
+    `of_cells` are the corrections of present cells, by image.
+    """
+    signed = signature.moment()
+    if signed is None:
+        return False
+    later = [(image, each) for image, each in of_cells if (moment := each.moment()) is not None and moment > signed]
+    # Reviewers agree on a cell. So one with an earlier correction, too, had the same type when the slide was signed.
+    settled = {image for image, each in of_cells if (image, each) not in later}
+    return any(
+        image not in settled and each.cell_type != (each.previous_type or call_in_words(calls[image]))
+        for image, each in later
     )
 
 

@@ -38,6 +38,7 @@ class SlideReview:
         signed: whether the slide is signed with its present images.
         outdated: the people who signed a slide of this name with other images.
         shares: for each of `differential.NAMES`, by the reviewed types, and by the calls of other cells.
+        overtaken: the people who signed before somebody gave a cell another type.
     """
 
     cells: Mapping[str, CellReview]
@@ -47,6 +48,7 @@ class SlideReview:
     signed: bool
     outdated: tuple[str, ...]
     shares: Mapping[str, ReviewedShare]
+    overtaken: tuple[str, ...] = ()
 
     @property
     def counts(self) -> bool:
