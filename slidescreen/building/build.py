@@ -1,13 +1,13 @@
 """Build a measured ensemble from checkpoints and labelled images."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from slidescreen.building import home, pooled, precisions, replay
+from slidescreen.building import copies, home, pooled, precisions, replay
 from slidescreen.building.labelled_images import images_of, unknown_cells
 from slidescreen.building.options import EnsembleOptions
 from slidescreen.building.validation import calibrate, search_weights
@@ -57,10 +57,42 @@ def build_ensemble(
     configuration = configure(EngineOptions(request.device))
     if request.int8:
         check_int8(request, configuration, trained)
+    with scratch_folder(make_folder(request.out)) as scratch:
+        copied = replace(ensemble, members=copies.made(ensemble.members, scratch))
+        found = _Images(images, trained, unknown)
+        measured = _measured(request, copied, found, configuration, scratch, progress, note)
+        seen = _replay(request, measured, configuration, trained, progress)
+        placed = replace(measured, members=copies.in_place(measured.members, request))
+        saved = storage.save(request.out, placed, seen)
+    pooled.forget(request.out)
+    return saved
+
+
+@dataclass(frozen=True)
+class _Images:
+    """The validation split, the training split, and cells of types without a class in the networks."""
+
+    validation: Sequence[LabelledImage]
+    trained: Sequence[LabelledImage]
+    unknown: Sequence[LabelledImage]
+
+
+def _measured(
+    request: EnsembleOptions,
+    ensemble: Ensemble,
+    images: _Images,
+    configuration: EngineConfiguration,
+    scratch: Path,
+    progress: Callable[[str, int, int], None],
+    note: Callable[[str], None],
+) -> Ensemble:
+    """The ensemble with what the images tell of it. Its 8-bit networks lie in `scratch`."""
 
     def predictions(ensemble: Ensemble, precision: str) -> MemberPredictions:
         engines = load_engines(ensemble.members, replace(configuration, precision=precision))
-        return predict(ensemble, engines, images, partial(progress, f"measuring in {precision}"), with_features=True)
+        return predict(
+            ensemble, engines, images.validation, partial(progress, f"measuring in {precision}"), with_features=True
+        )
 
     exact = predictions(ensemble, configuration.precision)
     if request.search:
@@ -73,18 +105,14 @@ def build_ensemble(
     for half in half_precisions(configuration):
         measured[half] = predictions(ensemble, half)
         ensemble = precisions.with_half(ensemble, exact, measured[half], half)
-    with scratch_folder(make_folder(request.out)) as scratch:
-        if request.int8:
-            both = in_8_bits(ensemble, trained, scratch, progress)
-            measured[COARSE] = predictions(both, Precision.INT8)
-            ensemble = precisions.with_int8(both, exact, measured[COARSE])
-        familiarity = home.measured_familiarity(ensemble, configuration, trained, measured, progress, unknown)
-        if familiarity is None:
-            note(home.TOO_FEW)
-        seen = _replay(request, ensemble, configuration, trained, progress)
-        saved = storage.save(request.out, replace(ensemble, familiarity=familiarity), seen)
-    pooled.forget(request.out)
-    return saved
+    if request.int8:
+        both = in_8_bits(ensemble, images.trained, scratch, progress)
+        measured[COARSE] = predictions(both, Precision.INT8)
+        ensemble = precisions.with_int8(both, exact, measured[COARSE])
+    familiarity = home.measured_familiarity(ensemble, configuration, images.trained, measured, progress, images.unknown)
+    if familiarity is None:
+        note(home.TOO_FEW)
+    return replace(ensemble, familiarity=familiarity)
 
 
 def _replay(

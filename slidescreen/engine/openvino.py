@@ -24,7 +24,7 @@ from slidescreen.engine.interface import EngineConfiguration, MemberEngines, Net
 from slidescreen.engine.openvino_core import core
 from slidescreen.engine.options import Precision, for_each, parts_of
 from slidescreen.errors import InputError, memory_ran_out
-from slidescreen.files.writing import printable
+from slidescreen.files.writing import printable, sha256_of
 from slidescreen.models.member import Member, Quantised
 
 # Layers that are not in 8-bit integers stay in float32.
@@ -209,7 +209,9 @@ def _engine(
     processor = core().get_property("CPU", "FULL_DEVICE_NAME"), *core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     side = member.checkpoint.preprocessing.image_size
     together = next((count for largest, count in _TOGETHER if side <= largest), 1)
-    sha256 = member.sha256 if precision != Precision.INT8 else _int8_of(member).sha256
+    path, sha256 = member.path, member.sha256
+    if precision == Precision.INT8:
+        path, sha256 = _int8_of(member).path, _int8_of(member).sha256
     what, where = (sha256, _GRAPH, together), (openvino.get_version(), processor, devices.instructions())
     key = cache.key_of(*what, *where, sorted(options.items()))
     kept = cache.recall(key)
@@ -220,7 +222,10 @@ def _engine(
             if memory_ran_out(error):
                 raise
     note(f"preparing {member.path.name} for this processor, once")
-    compiled = core().compile_model(_graph(member, precision, together), "CPU", options)
+    graph = _graph(member, precision, together)
+    if sha256_of(path) != sha256:  # otherwise the cache would keep this network under the name of another
+        raise InputError(f"{printable(path)} was replaced while it was read: start again")
+    compiled = core().compile_model(graph, "CPU", options)
     exported = io.BytesIO()
     compiled.export_model(exported)
     if not cache.keep(key, exported.getvalue()):

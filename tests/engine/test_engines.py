@@ -24,6 +24,7 @@ from slidescreen.ensembles.ensemble import ValidationResult
 from slidescreen.ensembles.storage import load
 from slidescreen.errors import InputError
 from slidescreen.models.checkpoints import load_network
+from slidescreen.models.member import member_of
 
 EXACT = EngineConfiguration("openvino", "cpu", "fp32")
 PLAIN = EngineConfiguration("pytorch", "cpu", "fp32")
@@ -81,6 +82,19 @@ def test_a_damaged_cache_is_made_anew(
     found = load_engines(members, EXACT, note=notes.append).members[0].probabilities(pixels)
     assert len(notes) == 1
     assert np.array_equal(found, expected)
+
+
+def test_the_cache_never_keeps_the_network_of_a_file_that_was_replaced_meanwhile(
+    checkpoints: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLIDESCREEN_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "running.safetensors"
+    path.write_bytes(checkpoints[0].read_bytes())
+    member = member_of(path, 1.0)
+    path.write_bytes(checkpoints[1].read_bytes())
+    with pytest.raises(InputError, match=r"running\.safetensors was replaced while it was read"):
+        load_engines([member], EXACT, 2)
+    assert not cache.folder().is_dir() or not list(cache.folder().iterdir())
 
 
 def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
