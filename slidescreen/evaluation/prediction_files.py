@@ -30,7 +30,8 @@ class _Cell:
 
 @dataclass(frozen=True)
 class _File:
-    """A file of predictions. `left` holds the names of rows without a cell here, by the keys of `WHY_UNSCORED`."""
+    """A file of predictions. `types` are those of its probabilities; empty without any. `left` holds the names of rows
+    without a cell here, by the keys of `WHY_UNSCORED`."""
 
     path: Path
     types: tuple[str, ...]
@@ -60,7 +61,7 @@ def of_tables(paths: Sequence[Path], rules: LabelRules, drop_duplicates: bool = 
     labels = {denature(row["truth"]) for table in tables for row in table.rows}
     rules.check(labels - {""}, " and ".join(printable(path) for path in paths))
     shared = [name for name in _NAMING if all(name in table.columns for table in tables)]
-    files = _sifted([_read(table, rules) for table in tables], shared, drop_duplicates)
+    files = _sifted(_typed([_read(table, rules) for table in tables]), shared, drop_duplicates)
     ordered = [files[0], *(_in_order(other, files[0], shared) for other in files[1:])]
     return [
         predictions_of(name, file.types, [cell.judged for cell in file.cells], file.left)
@@ -121,8 +122,14 @@ def _read(table: Table, rules: LabelRules) -> _File:
         found.append(_Cell(judged, row.line, _key(judged, table.columns)))
     if not found:
         raise InputError(f"{printable(table.path)} holds no cells to compare")
-    types = tuple(columns.values()) or vocabulary(cell.judged for cell in found)
-    return _File(table.path, types, found, left)
+    return _File(table.path, tuple(columns.values()), found, left)
+
+
+def _typed(files: Sequence[_File]) -> list[_File]:
+    """The files, those without probabilities with the types of those that have them, or else of all cells together."""
+    listed = next((file.types for file in files if file.types), ())
+    types = listed or vocabulary(cell.judged for file in files for cell in file.cells)
+    return [file if file.types else replace(file, types=types) for file in files]
 
 
 def _called(name: str, rules: LabelRules) -> str:

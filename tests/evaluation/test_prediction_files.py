@@ -154,6 +154,23 @@ def test_files_are_matched_by_the_columns_that_both_have(tmp_path: Path) -> None
     assert second.images == ("./a", "b")
 
 
+def test_files_without_probabilities_have_the_types_of_all_of_them(tmp_path: Path) -> None:
+    """Only the second model calls a cell an artefact. The cells are the same."""
+    calls = "monocyte\n", "artefact\n", "monocyte\n"
+    files = [save(tmp_path / f"{n}.csv", f"truth,cell_type\nmonocyte,{call}") for n, call in enumerate(calls)]
+    assert [found.cell_types for found in of_tables(files, RULES)] == [cells.CELL_TYPES] * 3
+    assert [found.cell_types for found in of_tables(files[::2], RULES)] == [cells.LEUKOCYTES] * 2
+
+
+def test_files_without_probabilities_have_the_types_of_those_with_them(tmp_path: Path) -> None:
+    names = cells.CELL_TYPES[::-1]
+    header, values = ",".join(f"p_{name}" for name in names), ",".join(["0"] * 15 + ["1"])
+    sure = save(tmp_path / "sure.csv", f"truth,cell_type,{header}\nmonocyte,neutrophil,{values}\n")
+    called = save(tmp_path / "called.csv", "truth,cell_type\nmonocyte,monocyte\n")
+    for files in ([sure, called], [called, sure]):
+        assert [found.cell_types for found in of_tables(files, RULES)] == [names, names]
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
