@@ -119,7 +119,7 @@ def score(predictions: Predictions, resamples: int, seed: int) -> ModelScores:
         balanced_accuracy=classification.balanced_accuracy(matrix),
         kappa=classification.cohen_kappa(matrix),
         kappa_limits=limits.statistic("kappa"),
-        macro_precision=classification.macro(scores.precision).value,
+        macro_precision=classification.macro(scores.precision[scores.support > 0]).value,
         macro_recall=classification.macro(scores.recall).value,
         macro_f1=macro.value,
         macro_f1_limits=limits.statistic("macro_f1"),

@@ -85,6 +85,19 @@ def test_scores_agree_with_scikit_learn() -> None:
     )
 
 
+def test_a_macro_precision_is_over_the_types_that_have_cells() -> None:
+    """Two cells are called types that no cell has."""
+    truth = np.repeat([0, 5], 10)
+    called = truth.copy()
+    called[[0, 1, 10]] = 3, 5, 8
+    empty = ("",) * 20
+    (model,) = evaluate([Predictions("m", cells.LEUKOCYTES, truth, called, None, empty, empty)], resamples=20).models
+    assert model.types_with_support == 2
+    assert model.macro_precision == pytest.approx(
+        metrics.precision_score(truth, called, average="macro", labels=[0, 5], zero_division=0)
+    )
+
+
 def test_abstentions_lower_the_coverage_and_not_the_accuracy_of_the_rest() -> None:
     p = random_model(1)
     unsure = np.where(p.called == p.truth, p.called, -1)
