@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from slidescreen.statistics import bootstrap, clustered_tables, roc
 from slidescreen.statistics.bootstrap import ScalarStatistic
 from slidescreen.statistics.classification import confusion_matrix
-from slidescreen.statistics.clusters import auroc_limits, rate_limits
+from slidescreen.statistics.clusters import LEAST_SLIDES, auroc_limits, no_limits, rate_limits
 from slidescreen.statistics.intervals import Interval, wilson
 
 Types = tuple[int, ...]
@@ -122,6 +122,8 @@ class _OfSlides:
 
     def f1(self, inside: Types, outside: Types) -> Interval[float]:
         tables = two_by_two(self._tables.counts, inside, outside)
+        if np.count_nonzero(tables[:, 1].sum(axis=1)) < LEAST_SLIDES:  # the others only hold cells falsely called so
+            return no_limits(0.95)
         hit, either = tables[:, 1, 1], tables[:, 0, 1] + tables[:, 1, 0] + tables[:, 1, 1]
         return rate_limits(2 * hit, either + hit, most_cells=float(either.sum()))
 

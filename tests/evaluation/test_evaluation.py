@@ -345,6 +345,20 @@ def test_too_few_slides_have_a_word_instead_of_limits_wherever_they_would_stand(
         assert "too few slides" in text.replace("too few slides there", "").replace("too few slides to test", "")
 
 
+@pytest.mark.parametrize(("slides", "note"), [(1, "too few slides"), (2, "too few slides"), (3, "")])
+def test_an_f1_has_limits_if_its_type_lies_on_three_slides(slides: int, note: str) -> None:
+    """Cells are falsely called the type on every slide."""
+    truth = np.tile(np.repeat([0, 6], [30, 4]), 4)
+    names = np.repeat(["S0", "S1", "S2", "S3"], 34)
+    truth[np.isin(names, ["S3", "S2", "S1"][: 4 - slides])] = 0
+    called = truth.copy()
+    called[::17] = 6
+    p = Predictions("m", cells.LEUKOCYTES, truth, called, None, tuple(names.tolist()), ("",) * len(truth))
+    found = evaluate([p], resamples=10).models[0].types[6]
+    assert (found.f1_limits.note, found.recall_limits.note, found.precision_limits.note) == (note, note, "")
+    assert 0 < found.f1 < 1
+
+
 def test_from_three_slides_on_there_are_limits_and_tests() -> None:
     names = tuple(f"S{n % 3}" for n in range(400))
     first, other = (replace(random_model(seed), slides=names) for seed in (1, 2))
