@@ -22,8 +22,8 @@ MOST_UNSEEN = 0.003  # upper bound of the rate of an error that was not seen on 
 _DOUBT = 20  # pseudo-cells added to a type's cells, which shrinks rates from few cells towards 0
 _MANY = 0.05  # of the leukocytes; on slides with more true members, cells of other labels are often members too
 _LEAST_CELLS = 20  # the fewest cells on a slide that show its own rate
-_LEAST_SLIDES = 3  # the fewest slides without many members that suffice alone
-_LEAST_SUPPORT = 50  # the fewest cells of a type that suffice alone
+_LEAST_SLIDES = 3  # the fewest slides without many members that suffice alone for the clustering
+_LEAST_SUPPORT = 50  # the fewest cells of a type that suffice alone for its rate
 _STEPS, _PROBABLY = 200, 2 / 3
 # The certainty is chosen to find this share of true members at this rate of false alarms.
 _SLIDE, _SHARE, _ERROR_RATE = 200, 0.05, 0.01
@@ -88,7 +88,8 @@ def measure(
 
     With fewer than fifty true members the certainty of their calls is unknown, and every call counts.
 
-    Slides with many true members are left out, if enough others remain. The test concerns slides without true members,
+    Slides with many true members are left out: of a type's rate if fifty of its cells remain, on however few slides, and
+    of the clustering if three other slides remain. The test concerns slides without true members,
     and among a patient's blasts cells with another label are often blasts. For the clustering of false blasts
     promyelocytes are left out: some slides' promyelocytes are called blasts and others' are not, and this variation
     would hide blasts on all slides. A slide with many promyelocytes is urgent anyway.

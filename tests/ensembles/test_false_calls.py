@@ -112,7 +112,8 @@ def test_false_calls_are_those_on_slides_without_true_ones() -> None:
     assert found.correlation < 0.02
 
 
-def test_where_too_few_slides_are_without_true_ones_all_tell_of_false_calls() -> None:
+def test_where_too_few_cells_or_slides_are_without_true_ones_all_tell_of_false_calls() -> None:
+    """Too few cells of the rate, too few slides of the clustering."""
     found = on_slides(clean=0, blasty=5)
     assert (found.counted[MONOCYTE], found.called[MONOCYTE]) == (150, 300)
     few = on_slides(clean=2, blasty=5)
