@@ -90,8 +90,8 @@ def rate_difference(right_a: ArrayLike, right_b: ArrayLike, slides: ArrayLike, l
         level: confidence level.
 
     Returns:
-        Limits and p of Student's t; NaN, noted "too few slides", for fewer than three. p is never below McNemar's. If
-        both models are right on the same cells, p is 1, and the limits are NaN, noted "no cells differ".
+        Limits, from -1 to 1, and p of Student's t; NaN, noted "too few slides", for fewer than three. p is never below
+        McNemar's. If both models are right on the same cells, p is 1, and the limits are NaN, noted "no cells differ".
 
     Raises:
         ValueError: shapes differ, no cells, not booleans, or the level is not between 0 and 1.
@@ -111,7 +111,9 @@ def rate_difference(right_a: ArrayLike, right_b: ArrayLike, slides: ArrayLike, l
     spread = jackknife(difference, without, cells / len(gains))
     least = float(np.sum(gains**2)) / (len(gains) * (len(gains) - 1))
     found = tested(difference, spread, least, level)
-    return replace(found, p=max(found.p, paired.mcnemar(a, b).p))
+    low, high = max(found.interval.low, -1.0), min(found.interval.high, 1.0)  # one large slide gives limits beyond
+    limits = replace(found.interval, low=low, high=high)
+    return replace(found, interval=limits, p=max(found.p, paired.mcnemar(a, b).p))
 
 
 def auroc_limits(positive: ArrayLike, scores: ArrayLike, slides: ArrayLike, level: float = 0.95) -> Interval[float]:

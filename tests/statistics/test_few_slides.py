@@ -334,3 +334,10 @@ def test_a_difference_by_cells_alone_is_the_bootstraps():
     resampled = bootstrap.paired_difference(true, a, b, 3, "macro_f1").interval
     assert ours.low == pytest.approx(resampled.low, abs=5e-3)
     assert ours.high == pytest.approx(resampled.high, abs=5e-3)
+
+
+def test_limits_of_a_difference_of_rates_stay_within_what_is_possible() -> None:
+    right_a, right_b = np.ones(105, dtype=bool), np.ones(105, dtype=bool)
+    right_a[:50], right_b[50:90] = False, False
+    found = clusters.rate_difference(right_a, right_b, ["large"] * 100 + ["1", "2", "3", "4", "5"])
+    assert (found.interval.low, found.interval.high) == (-1, 1)
