@@ -4,6 +4,7 @@
 New last layers are learnt, and then measured on cells from which they did not learn.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -22,10 +23,11 @@ from slidescreen.building.build import check_int8, in_8_bits
 from slidescreen.building.joined import join
 from slidescreen.building.new_layer import KnownMember, known_member, learn, seen_by
 from slidescreen.building.options import EnsembleOptions
-from slidescreen.building.signed_cells import read_signed
+from slidescreen.building.signed_cells import enough, read_signed
 from slidescreen.building.validation import calibrate
 from slidescreen.data.labels import LabelledImage
 from slidescreen.engine.configuration import configure, half_precisions, load_engines
+from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.engine.options import EngineOptions, Precision
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
@@ -73,11 +75,7 @@ def adapt_ensemble(
     configuration = configure(EngineOptions(request.device))
     if request.int8:
         check_int8(request, configuration, images)
-    make_folder(request.out)
-    what = "looking at the signed cells"
-    looked = pooled.look_at(
-        old.members, images, configuration, request.out, partial(progress, what), note, pooled.views_of(len(images))
-    )
+    looked = _looked_at(request, old, images, configuration, progress, note)
     known = [
         known_member(last_layer(member.path), means, features, stored.truth)
         for member, means, features in zip(old.members, stored.means, stored.features, strict=True)
@@ -104,6 +102,34 @@ def adapt_ensemble(
         saved = storage.save(request.out, adapted, replay.packed(adapted, stored.moved(shifts)))
     pooled.forget(request.out)
     return saved, found
+
+
+def _looked_at(
+    request: EnsembleOptions,
+    old: Ensemble,
+    images: Sequence[LabelledImage],
+    configuration: EngineConfiguration,
+    progress: Progress,
+    note: Callable[[str], None],
+) -> pooled.Looked:
+    """What the networks see in the readable cells.
+
+    Raises:
+        InputError: too few cells are readable. Nothing is left in the new ensemble's folder.
+    """
+    was_there = request.out.exists()
+    make_folder(request.out)
+    shown = partial(progress, "looking at the signed cells")
+    views = pooled.views_of(len(images))
+    looked = pooled.look_at(old.members, images, configuration, request.out, shown, note, views)
+    try:
+        return looked.where(enough(looked.images, request.data, note, "readable signed cells"))
+    except InputError:
+        pooled.forget(request.out)
+        if not was_there:
+            with contextlib.suppress(OSError):
+                request.out.rmdir()
+        raise
 
 
 def signed_cells(

@@ -48,6 +48,16 @@ class Looked:
     views: tuple[Features, ...]
     appearances: tuple[tuple[float, ...], ...]
 
+    def where(self, chosen: Sequence[int]) -> "Looked":
+        """The chosen images."""
+        early, features, views = (
+            tuple(each[np.asarray(chosen, dtype=np.int64)] for each in of_members)
+            for of_members in (self.early, self.features, self.views)
+        )
+        images = tuple(self.images[place] for place in chosen)
+        appearances = tuple(self.appearances[place] for place in chosen)
+        return Looked(images, early, features, views, appearances)
+
 
 @dataclass(frozen=True)
 class _Row:
@@ -74,7 +84,7 @@ def look_at(
     note: Callable[[str], None],
     views: int = 0,
 ) -> Looked:
-    """The features of images.
+    """The features of images. There may be none, if no image is readable.
 
     Args:
         members: the members that compute the features.
@@ -120,7 +130,10 @@ def look_at(
                 _keep(folder / NAME, networks, rows)
             progress(done, len(images))
     found_rows = [rows[name] for _, name in kept]
-    stacked = [np.stack([row.features[place] for row in found_rows]) for place in range(len(members))]
+    none = np.empty((0, 1 + views, EARLY_FEATURES), np.float32)
+    stacked = [
+        np.stack([row.features[place] for row in found_rows]) if found_rows else none for place in range(len(members))
+    ]
     return Looked(
         tuple(image for image, _ in kept),
         tuple(np.ascontiguousarray(each[:, 0, :EARLY_FEATURES]) for each in stacked),

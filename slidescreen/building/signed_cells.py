@@ -1,7 +1,7 @@
 """Read a laboratory's signed cells: labelled images or reviewed cells as for `train`, or an export."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,7 +34,7 @@ def read_signed(data: Path, rules: LabelRules, drop: bool, note: Callable[[str],
         note: receives a message for each thing that is skipped.
 
     Raises:
-        InputError: there are too few signed cells, or as in `read_labelled`.
+        InputError: there are too few signed cells or slides, or as in `read_labelled`.
     """
     kept = replace(rules, groups=frozenset({cells.UNSPECIFIED_BLAST}))
     found = _of_slides(data, kept, note) if _is_export(data) else read_labelled(data, kept, note)
@@ -42,7 +42,8 @@ def read_signed(data: Path, rules: LabelRules, drop: bool, note: Callable[[str],
     known = deduplicate(images, contents_of(image.path for image in images), drop)
     if known.copies or known.two_labels:
         note(f"left aside: {len(known.copies)} copies, {len(known.two_labels)} images with two labels")
-    return _enough([images[place] for place in known.kept], data, note)
+    listed = [images[place] for place in known.kept]
+    return [listed[place] for place in enough(listed, data, note)]
 
 
 def _is_export(data: Path) -> bool:
@@ -69,18 +70,37 @@ def _of_slides(data: Path, rules: LabelRules, note: Callable[[str], None]) -> li
     return images
 
 
-def _enough(images: list[LabelledImage], data: Path, note: Callable[[str], None]) -> list[LabelledImage]:
+def enough(
+    images: Sequence[LabelledImage], data: Path, note: Callable[[str], None], what: str = "signed cells"
+) -> list[int]:
+    """The positions of the cells to learn from. Types with too few cells are left aside.
+
+    Args:
+        images: the signed cells.
+        data: where they come from, for messages.
+        note: receives a message for what is left aside.
+        what: what the images are, for messages.
+
+    Raises:
+        InputError: there are too few cells, types or slides.
+    """
     counts = Counter(image.label for image in images)
     few = {label: count for label, count in sorted(counts.items()) if count < LEAST_OF_A_TYPE}
-    kept = [image for image in images if image.label not in few]
+    kept = [place for place, image in enumerate(images) if image.label not in few]
     if few:
         listed = ", ".join(f"{count} {label}" for label, count in few.items())
         note(f"left aside, because {LEAST_OF_A_TYPE} cells of a type are the least: {listed}")
-    types = len({image.label for image in kept} - {cells.UNSPECIFIED_BLAST})
+    types = len({images[place].label for place in kept} - {cells.UNSPECIFIED_BLAST})
     if len(kept) < LEAST_CELLS or types < LEAST_TYPES:
         raise InputError(
-            f"{printable(data)} holds too few signed cells to adapt to: {len(kept)} of {types} types with "
+            f"{printable(data)} holds too few {what} to adapt to: {len(kept)} of {types} types with "
             f"{LEAST_OF_A_TYPE} cells or more; {LEAST_CELLS} of {LEAST_TYPES} types are the least, and 20 of each type "
             "are worth the work"
+        )
+    slides = {images[place].slide for place in kept}
+    if len(slides) == 1 and "" not in slides:
+        raise InputError(
+            f"the {what} in {printable(data)} are all of one slide: cells of two slides are the least, because the new "
+            "networks are measured on slides that they did not learn from"
         )
     return kept

@@ -1,6 +1,7 @@
 """What adapting to a laboratory teaches a last layer, and what it must not unlearn."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from slidescreen.building.build import build_ensemble
 from slidescreen.building.joined import join
 from slidescreen.building.new_layer import KnownMember, known_member, learn, seen_by
 from slidescreen.building.options import EnsembleOptions
-from slidescreen.building.signed_cells import read_signed
+from slidescreen.building.signed_cells import enough, read_signed
 from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import LabelledImage
 from slidescreen.data.preprocessing import Preprocessing
@@ -208,6 +209,14 @@ def test_too_few_signed_cells_are_refused(tmp_path: Path) -> None:
         read_signed(folder, LabelRules(), False, lambda _: None)
 
 
+def test_cells_of_one_slide_are_refused_before_any_is_opened() -> None:
+    images = [LabelledImage(Path(f"{n}.png"), NORMAL[n % 2], "S1") for n in range(60)]
+    with pytest.raises(InputError, match="all of one slide"):
+        enough(images, Path("data"), lambda _: None)
+    nameless = [replace(image, slide="") for image in images]
+    assert enough(nameless, Path("data"), lambda _: None) == list(range(60))
+
+
 @pytest.fixture
 def adaptable(ensemble_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The small ensemble with what its networks saw in training cells."""
@@ -251,6 +260,21 @@ def test_the_command_adapts_an_export_as_it_is(
     again = command("ensemble", "--adapt", adaptable, "--data", data, "--out", "new")
     assert again.code == 2
     assert "already holds an ensemble" in again.err
+
+
+@pytest.mark.parametrize("damaged", [("Monocyte",), ("Lymphocyte", "Monocyte")])
+def test_too_few_readable_cells_are_refused_and_nothing_is_written(
+    command: Command, adaptable: Path, tmp_path: Path, damaged: tuple[str, ...]
+) -> None:
+    data = signed_slides(tmp_path / "export")
+    for name in damaged:
+        for number, path in enumerate(data.glob(f"*/Signed slides/{name}/*")):
+            path.write_text(f"version https://git-lfs.github.com/spec/v1 {name} {number}")
+    done = command("ensemble", "--adapt", adaptable, "--data", data, "--out", "new")
+    assert done.code == 2, done.err
+    readable = 24 * (2 - len(damaged))
+    assert f"too few readable signed cells to adapt to: {readable} of {2 - len(damaged)} types" in done.err
+    assert not Path("new").exists()
 
 
 def test_an_interrupted_adaptation_goes_on_and_ends_the_same_and_may_have_8_bit_networks(
