@@ -169,5 +169,4 @@ def _adapt(request: EnsembleOptions, adapt: str) -> None:
     source = default_ensemble() if adapt == "default" else Path(adapt)
     with EnsembleDisplay() as display:
         ensemble, found = adapt_ensemble(request, source, display.progress, display.note)
-    write_card(ensemble, found, request.out)
-    show_adaptation(ensemble, found, request.out)
+    show_adaptation(ensemble, found, request.out, write_card(ensemble, found, request.out))

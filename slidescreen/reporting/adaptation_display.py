@@ -1,5 +1,6 @@
 """An adaptation in words: on the terminal, and in the model card of the new ensemble."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,15 +11,15 @@ from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.laboratory_gain import Adaptation, worth_signing_more
 from slidescreen.files.writing import printable, write_text
 
-CARD = "README.md"
+_BY_US = "`slidescreen ensemble --adapt` wrote this file."
 
 
-def show_adaptation(ensemble: Ensemble, found: Adaptation, folder: Path) -> None:
+def show_adaptation(ensemble: Ensemble, found: Adaptation, folder: Path, card: Path) -> None:
     """Print the results of the adaptation."""
     console = output.console()
     for line in summary(ensemble, found):
         console.print(escape(line))
-    console.print(f"ensemble: {escape(printable(folder))} ({CARD} says more)", soft_wrap=True)
+    console.print(f"ensemble: {escape(printable(folder))} ({card.name} says more)", soft_wrap=True)
 
 
 def summary(ensemble: Ensemble, found: Adaptation) -> Iterator[str]:
@@ -61,9 +62,21 @@ def summary(ensemble: Ensemble, found: Adaptation) -> Iterator[str]:
         yield f"too few cells to know the error rates ({', '.join(missing)}): each verdict says so"
 
 
-def write_card(ensemble: Ensemble, found: Adaptation, folder: Path) -> None:
-    """Write the model card into the ensemble's folder."""
-    write_text(folder / CARD, card(ensemble, found))
+def write_card(ensemble: Ensemble, found: Adaptation, folder: Path) -> Path:
+    """Write the model card into the ensemble's folder: `README.md`, or `model-card.md`, … beside another's file.
+
+    Returns:
+        The path of the card.
+    """
+    names = itertools.chain(["README.md", "model-card.md"], (f"model-card-{n}.md" for n in itertools.count(2)))
+    return write_text(next(folder / name for name in names if _may_write(folder / name)), card(ensemble, found))
+
+
+def _may_write(path: Path) -> bool:
+    """Whether a path is free, or holds an earlier card."""
+    if not path.is_file():
+        return not (path.exists() or path.is_symlink())
+    return _BY_US in path.read_text(encoding="utf-8", errors="replace")
 
 
 def card(ensemble: Ensemble, found: Adaptation) -> str:
@@ -72,7 +85,7 @@ def card(ensemble: Ensemble, found: Adaptation) -> str:
     parts = [
         f"# {title}",
         "",
-        "For research use only: not a medical device. `slidescreen ensemble --adapt` wrote this file.",
+        f"For research use only: not a medical device. {_BY_US}",
         "",
         *(f"- {line[0].upper()}{line[1:]}." for line in summary(ensemble, found)),
         "",

@@ -36,14 +36,18 @@ class TrainingFolder:
     def history(self) -> Path:
         return self.path / "history.csv"
 
+    @property
+    def curves(self) -> Path:
+        return self.path / "curves.png"
+
     def is_unfinished(self) -> bool:
         """Whether a training began here and has not finished."""
         return self.state.is_file()
 
-    def is_taken(self) -> bool:
-        """Whether any training left its files here."""
+    def taken(self) -> list[str]:
+        """The names of files that a training left here, or that it would overwrite."""
         checkpoints = (self.path / f"{backbone}.safetensors" for backbone in BACKBONES)
-        return any(path.exists() for path in (self.state, self.history, *checkpoints))
+        return [path.name for path in (self.state, self.history, self.curves, *checkpoints) if path.exists()]
 
     def check(self, resume: bool, overwrite: bool) -> None:
         """Refuse a training that the folder does not allow.
@@ -60,8 +64,11 @@ class TrainingFolder:
             raise InputError("--resume continues a training and --overwrite starts a new one: use only one")
         if resume and not self.is_unfinished() and not self.checkpoint.is_file():
             raise InputError(f"{out} has no interrupted training to resume")
-        if not resume and not overwrite and self.is_taken():
-            raise InputError(f"{out} already holds a training: use --resume to continue, or --overwrite to start anew")
+        if not resume and not overwrite and (taken := self.taken()):
+            raise InputError(
+                f"{out} already holds a training ({', '.join(taken)}): use --resume to continue, or --overwrite to "
+                "start anew"
+            )
 
     def forget_state(self) -> None:
         """Mark the training as finished.

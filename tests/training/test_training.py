@@ -151,9 +151,10 @@ def test_what_cannot_be_done_is_said_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_an_earlier_training_is_not_overwritten_unasked(data: Path, tmp_path: Path) -> None:
-    (tmp_path / "efficientnet_b1.safetensors").touch()
-    with pytest.raises(InputError, match=r"already holds a training.*--overwrite"):
+@pytest.mark.parametrize("name", ["efficientnet_b1.safetensors", "efficientnetv2_b2.safetensors", "curves.png"])
+def test_an_earlier_training_is_not_overwritten_unasked(data: Path, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(InputError, match=rf"already holds a training \({name}\).*--overwrite"):
         run_training(request(data, tmp_path), Silent())
 
 
