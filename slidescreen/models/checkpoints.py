@@ -29,6 +29,7 @@ _TIMM_NAMES: dict[str, str] = {
 FORMAT_VERSION = 1
 _KEY = "slidescreen"
 _MAX_HEADER = 32 * 1024**2
+_LARGEST_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,10 @@ class Checkpoint:
             raise ValueError(f"unknown cell types: {', '.join(map(str, unknown))}")
         if len(set(self.cell_types)) != len(self.cell_types) or len(self.cell_types) < 2:
             raise ValueError("cell types must be two or more, each named once")
+        if not isinstance(self.provenance, Mapping):
+            raise TypeError("provenance must be a table of names and values")
+        if type(seed := self.provenance.get("seed", 0)) is not int or not 0 <= seed <= _LARGEST_SEED:
+            raise ValueError(f"seed must be a whole number from 0 to {_LARGEST_SEED}, not {seed!r}")
 
     def to_json(self) -> str:
         """The metadata text stored in the file."""
@@ -58,7 +63,7 @@ class Checkpoint:
         """Parse the metadata text.
 
         Raises:
-            ValueError, KeyError, TypeError: `to_json` did not write this text.
+            ValueError, KeyError, TypeError, OverflowError, RecursionError: `to_json` did not write this text.
         """
         content = json.loads(text)
         if content["format_version"] != FORMAT_VERSION:
@@ -100,7 +105,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         )
     try:
         return Checkpoint.from_json(metadata[_KEY])
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(f"{printable(path)} is not a usable checkpoint: {_reason(error)}") from error
 
 
@@ -200,11 +205,13 @@ def read_metadata(path: Path) -> dict[str, str]:
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
             if not 2 <= length <= _MAX_HEADER:
                 raise ValueError("no safetensors header")
-            header = json.loads(file.read(length))
-            return dict(header.get("__metadata__", {}))
+            metadata = json.loads(file.read(length)).get("__metadata__", {})
+            if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+                raise ValueError("its metadata are no texts")
+            return metadata
     except OSError as error:
         raise InputError(f"cannot read {printable(path)}: {error.strerror}") from error
-    except (ValueError, AttributeError) as error:
+    except (ValueError, AttributeError, RecursionError) as error:
         raise InputError(f"{printable(path)} is not a safetensors file (pickled weights are never loaded)") from error
 
 

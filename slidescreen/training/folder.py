@@ -11,9 +11,7 @@ from slidescreen.files.writing import printable
 from slidescreen.models.backbones import BACKBONES
 from slidescreen.models.checkpoints import read_checkpoint
 from slidescreen.training.options import Recipe
-from slidescreen.training.state import read_notes
-
-_ANEW = "use --overwrite to start anew"
+from slidescreen.training.state import ANEW, read_notes
 
 
 @dataclass(frozen=True)
@@ -94,8 +92,11 @@ class TrainingFolder:
             found = read_notes(self.state).get("provenance")
         else:
             found = dict(read_checkpoint(self.checkpoint).provenance)
-        if not isinstance(found, dict) or not {"options", "data_hash", "init"} <= found.keys():
-            raise InputError(f"{printable(self.path)} has no training to resume: {_ANEW}")
+        options = found.get("options") if isinstance(found, dict) else None
+        if not isinstance(options, dict) or not isinstance(options.get("augmentation"), dict):
+            found = None
+        if found is None or not {"data_hash", "init"} <= found.keys():
+            raise InputError(f"{printable(self.path)} has no training to resume: {ANEW}")
         return found
 
 
@@ -117,10 +118,10 @@ def check_same_options(before: Mapping[str, Any], options: Recipe, init: str | N
     different = sorted(key for key in now if now[key] != had[key])
     if different:
         changed = ", ".join(f"{key} was {had[key]} and is {now[key]}" for key in different)
-        raise InputError(f"the interrupted training had other options: {changed}; use the same, or {_ANEW}")
+        raise InputError(f"the interrupted training had other options: {changed}; use the same, or {ANEW}")
     if init is not None and init != before["init"]:
         raise InputError(
-            f"the interrupted training started from other weights than --init: leave --init out, or {_ANEW}"
+            f"the interrupted training started from other weights than --init: leave --init out, or {ANEW}"
         )
 
 
@@ -135,7 +136,7 @@ def check_same_processes(before: Mapping[str, Any], processes: int) -> None:
         began, now = (f"{count} process{'es' if count > 1 else ''}" for count in (had, processes))
         raise InputError(
             f"the interrupted training ran in {began}, and now there {'are' if processes > 1 else 'is'} {now}: "
-            f"start as many with torchrun, or {_ANEW}"
+            f"start as many with torchrun, or {ANEW}"
         )
 
 
@@ -146,7 +147,7 @@ def check_same_data(before: Mapping[str, Any], data_hash: str) -> None:
         InputError: they differ.
     """
     if data_hash != before["data_hash"]:
-        raise InputError(f"the labelled images have changed since the training began: {_ANEW}")
+        raise InputError(f"the labelled images have changed since the training began: {ANEW}")
 
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, NoReturn, Protocol
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from slidescreen.data.labels import LabelledImage
-from slidescreen.errors import DivergedError, OutputError
+from slidescreen.errors import DivergedError, InputError, OutputError
 from slidescreen.files.writing import printable
 from slidescreen.models.checkpoints import Checkpoint, halved, save_checkpoint
 from slidescreen.statistics import classification
@@ -26,7 +26,7 @@ from slidescreen.training.learner import Learner
 from slidescreen.training.options import Balance, Recipe
 from slidescreen.training.process_group import ProcessGroup
 from slidescreen.training.schedule import EpochResult
-from slidescreen.training.state import read_notes, restore_state, save_state
+from slidescreen.training.state import ANEW, read_notes, restore_state, save_state
 from slidescreen.training.targets import taught_labels
 
 SAVE_EVERY = 600.0
@@ -100,14 +100,21 @@ class Trainer:
         """
         notes = read_notes(self.folder.state)
         self.best_weights = restore_state(self.folder.state, self.learner.networks, self.learner.optimizer)
-        self.epoch, self.next_batch = notes["epoch"], notes["next_batch"]
-        self.loss_sum, self.seconds = notes["loss_sum"], notes["seconds"]
-        self.learning_rate = notes["learning_rate"]
-        self.history = [EpochResult.of(row) for row in notes["history"]]
+        try:
+            then = self._recall(notes)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"{printable(self.folder.state)} is damaged ({error!r}): {ANEW}") from error
         now = {**self.provenance["versions"], **self._machine()}
-        then = {**notes["provenance"]["versions"], **notes["machine"]}
         self.provenance = {**self.provenance, **notes["provenance"], "options": self.recipe.to_dict()}
         return [f"{name} {then.get(name)} → {value}" for name, value in now.items() if then.get(name) != value]
+
+    def _recall(self, notes: Mapping[str, Any]) -> dict[str, Any]:
+        """Take over a saved state's plain values. Returns the versions and the machine of the interrupted training."""
+        self.epoch, self.next_batch = int(notes["epoch"]), int(notes["next_batch"])
+        self.loss_sum, self.seconds = float(notes["loss_sum"]), float(notes["seconds"])
+        self.learning_rate = float(notes["learning_rate"])
+        self.history = [EpochResult.of(row) for row in notes["history"]]
+        return {**notes["provenance"]["versions"], **notes["machine"]}
 
     def run(self, watcher: EpochObserver) -> None:
         """Train until the last epoch, or until `patience` epochs of the last stage have brought no improvement.

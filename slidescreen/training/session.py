@@ -22,6 +22,7 @@ from slidescreen.training.loop import EpochObserver, Trainer
 from slidescreen.training.options import TrainingOptions
 from slidescreen.training.process_group import ProcessGroup, joined
 from slidescreen.training.schedule import EpochResult
+from slidescreen.training.state import ANEW
 from slidescreen.training.training_images import read_training_images
 
 
@@ -167,9 +168,12 @@ def _check_places(request: TrainingOptions) -> None:
 
 
 def _show_finished(folder: TrainingFolder, display: TrainingObserver) -> None:
-    provenance = folder.provenance()
+    try:
+        best = EpochResult.of(folder.provenance()["validation"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{printable(folder.checkpoint)} says nothing of its training: {ANEW}") from error
     display.note(f"the training in {printable(folder.path)} has finished: nothing is left to do")
-    display.finish(folder.checkpoint, EpochResult.of(provenance["validation"]))
+    display.finish(folder.checkpoint, best)
 
 
 def _with_teacher(request: TrainingOptions, device: torch.device) -> tuple[TrainingOptions, nn.Module | None]:

@@ -16,6 +16,7 @@ from slidescreen.models.checkpoints import read_metadata, write_tensors
 
 FORMAT_VERSION = 2
 _KEY = "training"
+ANEW = "use --overwrite to start anew"
 
 
 def save_state(
@@ -43,12 +44,15 @@ def read_notes(path: Path) -> dict[str, Any]:
     metadata = read_metadata(path)
     if _KEY not in metadata:
         raise InputError(f"{printable(path)} is not the state of an unfinished training")
-    notes: dict[str, Any] = json.loads(metadata[_KEY])
+    try:
+        notes: dict[str, Any] = dict(json.loads(metadata[_KEY]))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise InputError(f"{printable(path)} is damaged ({error}): {ANEW}") from error
     found = notes.get("format_version", 1)
     if found != FORMAT_VERSION:
         raise InputError(
             f"{printable(path)} was written by another release of slidescreen (its format is {found}, this release "
-            f"reads {FORMAT_VERSION}): go on with that release, or use --overwrite to start anew"
+            f"reads {FORMAT_VERSION}): go on with that release, or {ANEW}"
         )
     return notes
 
@@ -63,16 +67,20 @@ def restore_state(path: Path, networks: Mapping[str, nn.Module], optimizer: torc
         tensors = load(path.read_bytes())  # not memory-mapped: the next state replaces the file
         for name, network in networks.items():
             network.load_state_dict(_below(tensors, f"{name}/"))
-    except (SafetensorError, OSError, RuntimeError) as error:
+        _restore_optimizer(tensors, optimizer)
+    except (SafetensorError, OSError, RuntimeError, ValueError, LookupError) as error:
         reason = str(error).splitlines()[0]
-        raise InputError(f"{printable(path)} is damaged ({reason}): use --overwrite to start anew") from error
+        raise InputError(f"{printable(path)} is damaged ({reason}): {ANEW}") from error
+    return _below(tensors, "best/")
+
+
+def _restore_optimizer(tensors: Mapping[str, Tensor], optimizer: torch.optim.Optimizer) -> None:
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in _below(tensors, "optimizer/").items():
         index, name = key.split("/")
         state.setdefault(int(index), {})[name] = _laid_out_as(parameters[int(index)], value)
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    return _below(tensors, "best/")
 
 
 def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:

@@ -1,6 +1,8 @@
 """Checkpoints."""
 
+import json
 import pickle
+import struct
 from pathlib import Path
 
 import pytest
@@ -81,6 +83,49 @@ def test_a_description_of_foreign_cell_types_is_refused(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "w.safetensors", metadata={"slidescreen": text})
     with pytest.raises(InputError, match="unknown cell types: monozyt"):
         read_checkpoint(tmp_path / "w.safetensors")
+
+
+def with_header(path: Path, header: object) -> Path:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text)
+    return path
+
+
+@pytest.mark.parametrize(
+    "header", [{"__metadata__": None}, {"__metadata__": ["a"]}, {"__metadata__": {"slidescreen": 1}}, [], b"[" * 10**5]
+)
+def test_a_header_that_holds_no_texts_is_one_clear_error(tmp_path: Path, header: object) -> None:
+    with pytest.raises(InputError, match="not a safetensors file"):
+        read_checkpoint(with_header(tmp_path / "w", header))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"provenance": None},
+        {"provenance": ["a"]},
+        *({"provenance": {"seed": seed}} for seed in ("abc", -1, 2**32, [1], 1.5, True, None)),
+        {"preprocessing": {**vars(Preprocessing(64)), "image_size": float("inf")}},
+        {"preprocessing": {**vars(Preprocessing(64)), "image_size": float("nan")}},
+        {"preprocessing": {**vars(Preprocessing(64)), "mean": "abc"}},
+        {"preprocessing": {**vars(Preprocessing(64)), "interpolation": ["x"]}},
+        {"preprocessing": None},
+        {"cell_types": [["monocyte"], 3]},
+        {"cell_types": None},
+        {"backbone": ["x"]},
+        "[" * 10**5,
+        "[]",
+        "3",
+    ],
+)
+def test_a_description_that_cannot_be_is_one_clear_error(tmp_path: Path, changes: dict[str, object] | str) -> None:
+    text = changes
+    if isinstance(changes, dict):
+        text = json.dumps(
+            {**json.loads(Checkpoint("efficientnet_b1", cells.CELL_TYPES, Preprocessing(64)).to_json()), **changes}
+        )
+    with pytest.raises(InputError, match="is not a usable checkpoint"):
+        read_checkpoint(with_header(tmp_path / "w", {"__metadata__": {"slidescreen": text}}))
 
 
 def test_weights_of_another_backbone_are_refused(tmp_path: Path) -> None:
