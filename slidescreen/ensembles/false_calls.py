@@ -88,11 +88,11 @@ def measure(
 
     With fewer than fifty true members the certainty of their calls is unknown, and every call counts.
 
-    Slides with many true members are left out: of a type's rate if fifty of its cells remain, on however few slides, and
-    of the clustering if three other slides remain. The test concerns slides without true members,
-    and among a patient's blasts cells with another label are often blasts. For the clustering of false blasts
-    promyelocytes are left out: some slides' promyelocytes are called blasts and others' are not, and this variation
-    would hide blasts on all slides. A slide with many promyelocytes is urgent anyway.
+    Slides with many true members are left out: of a type's rate if fifty of its cells remain, on however few slides;
+    of the clustering if three other slides remain. The test concerns slides without true members, and among a patient's
+    blasts cells with another label are often blasts. For the clustering of false blasts promyelocytes are left out:
+    some slides' promyelocytes are called blasts and others' are not, and this variation would hide blasts on all
+    slides. A slide with many promyelocytes is urgent anyway.
 
     Args:
         truth, called: (N,) type indices of validation cells that were called.
