@@ -36,8 +36,9 @@ _PATIENCE = 20.0  # seconds without a sign after which the holder is dead; busy 
 def locked(folder: Path, note: Callable[[str], None] = lambda _: None) -> Iterator[bool]:
     """Reserve a folder for this process. Yields whether the file system has locks.
 
-    With locks, the system releases the folder when the process ends, even if it is killed. Without locks, this process
-    rewrites a file every two seconds. Another process that finds the file watches for some time whether it changes.
+    A folder that is held only for a moment is waited for. With locks, the system releases the folder when the process
+    ends, even if it is killed. Without locks, this process rewrites a file every two seconds. Another process that
+    finds the file watches for some time whether it changes.
 
     Args:
         folder: an existing folder.
@@ -51,7 +52,7 @@ def locked(folder: Path, note: Callable[[str], None] = lambda _: None) -> Iterat
         try:
             for path in filter(Path.is_dir, (folder / _NAME, folder / _STAND_IN)):
                 note(f"{printable(path)} is a folder: kept as {set_aside(path).name}")
-            holder = _take(folder / _NAME, stack)
+            holder = _take_in_time(folder / _NAME, stack)
             by_system = holder is not None
             if holder is None:
                 holder = _take_stand_in(folder / _STAND_IN, stack, note)
@@ -92,10 +93,7 @@ def _take_file(lock: Path, stack: contextlib.ExitStack) -> str:
     with contextlib.ExitStack() as attempt:
         holder = _take(lock, attempt)
         if holder is None:
-            try:
-                holder = _take_stand_in(lock.with_name(f"{lock.name}-held"), attempt, lambda _: None)
-            except FileNotFoundError:  # the holder has just given it back
-                holder = "another process"
+            holder = _take_stand_in(lock.with_name(f"{lock.name}-held"), attempt, lambda _: None)
         if not holder:
             stack.push(attempt.pop_all())
         return holder
@@ -104,6 +102,17 @@ def _take_file(lock: Path, stack: contextlib.ExitStack) -> str:
 def _myself() -> str:
     started = datetime.now(UTC).isoformat(timespec="seconds")
     return f"process {os.getpid()} on {platform.node()} since {started}"
+
+
+def _take_in_time(path: Path, stack: contextlib.ExitStack) -> str | None:
+    """Lock a file as `_take` does, as soon as no other process holds it, but wait for two seconds at most.
+
+    A report holds its run's folder while it writes the page.
+    """
+    deadline = time.monotonic() + _BEAT
+    while (holder := _take(path, stack)) and time.monotonic() < deadline:
+        time.sleep(_BETWEEN_TRIES)
+    return holder
 
 
 def _take(path: Path, stack: contextlib.ExitStack) -> str | None:
@@ -165,7 +174,10 @@ def _take_stand_in(path: Path, stack: contextlib.ExitStack, note: Callable[[str]
                 file.write(_sign(myself, 0))
             break
         except FileExistsError:
-            found = path.read_bytes()
+            try:
+                found = path.read_bytes()
+            except FileNotFoundError:  # the holder has just given it back
+                continue
         holder = _named(found[:_LONGEST_NAME].partition(b";")[0])
         note(f"checking for {_PATIENCE:.0f} s whether {holder} is still at work in {printable(path.parent)}")
         if _changes(path, found):

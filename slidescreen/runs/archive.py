@@ -42,12 +42,12 @@ def put_away(finished: FinishedSlide, out: Path) -> Path:
 
 def is_archive(folder: Path) -> bool:
     """Whether a folder is a month of a run's archive, or the whole of it."""
-    return next(_records(folder), None) is not None
+    return next(records_in(folder), None) is not None
 
 
 def archived_stems(out: Path) -> frozenset[str]:
     """The names, without ending, that the archived records of a run's folder had there."""
-    return frozenset(path.stem.split("-")[0] for path in _records(out / FOLDER))
+    return frozenset(path.stem.split("-")[0] for path in records_in(out / FOLDER))
 
 
 def read_archive(folder: Path) -> Run:
@@ -59,7 +59,7 @@ def read_archive(folder: Path) -> Run:
         InputError: a record is damaged.
     """
     found = []
-    for path in sorted(_records(folder)):
+    for path in sorted(records_in(folder)):
         finished = read_finished(path, whole=True)
         if finished is None:
             raise InputError(f"{printable(path)} is damaged: move it away, and give the same command again")
@@ -93,7 +93,8 @@ def _named_apart(found: Sequence[FinishedSlide]) -> list[SlideResult]:
     return sorted(slides, key=lambda slide: slide.name)
 
 
-def _records(folder: Path) -> Iterator[Path]:
+def records_in(folder: Path) -> Iterator[Path]:
+    """The records in a month of an archive, or in the whole of it."""
     yield from folder.glob(f"{_RECORDS}/*{SUFFIX}")
     yield from folder.glob(f"*/{_RECORDS}/*{SUFFIX}")
 

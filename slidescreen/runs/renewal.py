@@ -1,5 +1,6 @@
 """Write a run's page and tables again, from its other files and with corrections."""
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -9,19 +10,18 @@ from slidescreen.data.correction_table import merged
 from slidescreen.errors import InputError
 from slidescreen.exchange.orders import blood_contexts
 from slidescreen.files.locking import locked
-from slidescreen.files.run_files import FALLBACK_NAMES, RECORD, fallback_names_of, remove_unused
-from slidescreen.files.writing import write_text
-from slidescreen.reporting.kept_pictures import Picture
+from slidescreen.files.run_files import FALLBACK_NAMES, RECORD, TABLES, fallback_names_of, remove_unused
+from slidescreen.files.writing import printable, write_text
 from slidescreen.reporting.page import Heat, render_run
 from slidescreen.reporting.page_cells import PageCells
 from slidescreen.reporting.spreadsheet import write_spreadsheets
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
-from slidescreen.runs.archive import is_archive
+from slidescreen.runs.archive import is_archive, records_in
 from slidescreen.runs.corrected_images import checked_corrections
 from slidescreen.runs.known_orders import contexts_in, joined, orders_record, without_orders
 from slidescreen.runs.night_charts import saved_charts
-from slidescreen.runs.review_store import home_of, read_reviews, reviewed_run, write_reviews
+from slidescreen.runs.review_store import REVIEWS, home_of, read_reviews, reviewed_run, write_reviews
 from slidescreen.runs.saved_run import read_run
 from slidescreen.screening.blood_context import BloodContext, in_context
 from slidescreen.screening.results import Run
@@ -32,21 +32,41 @@ def renew_page(
 ) -> Run:
     """Write a run's `report.html` again from its other files, with the heat maps that `explain` makes.
 
-    An archive holds only the slides' records, so its tables and `run.json` are written as well.
+    An archive holds only the slides' records, so its tables and `run.json` are written as well. Drawing takes minutes;
+    meanwhile the folder is not reserved, so that a night can start.
 
     Raises:
-        InputError: the folder holds no run, or heat maps are requested for an archive, which has no images.
+        InputError: the folder holds no run, a run is at work in it or has ended meanwhile, or heat maps are requested
+            for an archive, which has no images. Nothing has changed.
         OutputError: the folder cannot be written to.
     """
-    run = read_run(folder)
-    if is_archive(folder):
-        if explain:
-            raise InputError("--explain needs the images, and an archive has none")
-        return _write_all(run, folder, page_cells)
-    heat = explain(run) if explain else {}
-    page = render_run(run, heat, others=_others(page_cells, in_time()), charts=saved_charts(folder, run.info))
-    write_text(folder / "report.html", page)
+    before = _state(folder)
+    run, home = read_run(folder), home_of(folder)
+    with locked(home):
+        pass  # whoever is at work there is told before anything is drawn
+    archived = is_archive(folder)
+    if archived and explain:
+        raise InputError("--explain needs the images, and an archive has none")
+    page = _page(run, folder, page_cells, explain(run) if explain else {})
+    with locked(home):
+        if _state(folder) != before:
+            raise InputError(f"{printable(folder)} changed while its page was drawn: give the same command again")
+        if archived:
+            _write_all(run, folder, page)
+        else:
+            write_text(folder / "report.html", page)
     return run
+
+
+def _state(folder: Path) -> list[tuple[str, int, int, int]]:
+    """Sizes and times of the files that a page is made from. They change if another process writes a run or reviews."""
+    paths = [*(folder / name for name in (RECORD, *TABLES[:2])), home_of(folder) / REVIEWS, *records_in(folder)]
+    found = []
+    for path in paths:
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            found.append((str(path), status.st_size, status.st_mtime_ns, status.st_ino))
+    return sorted(found)
 
 
 def correct(
@@ -75,7 +95,7 @@ def correct(
         run = _in_context(run, contexts) if orders else run
         if corrections:
             write_reviews(folder, reviews)
-        _write_all(run, folder, page_cells)
+        _write_all(run, folder, _page(run, folder, page_cells))
         return read_run(folder)  # calls are read from the table, which has changed
 
 
@@ -85,29 +105,28 @@ def _in_context(run: Run, ordered: Mapping[str, BloodContext]) -> Run:
     return replace(run, slides=slides, info={**without_orders(run.info), **orders_record(slides, contexts)})
 
 
-def _write_all(run: Run, folder: Path, page_cells: PageCells = PageCells.ALL) -> Run:
-    """Write a run's tables, its page and its record."""
+def _page(run: Run, folder: Path, page_cells: PageCells, heat: Heat | None = None) -> str:
+    """A run's page. An archive has no images, so only stored pictures are shown."""
     archived = is_archive(folder)
     picture = _no_picture if archived else in_time()
     charts = () if archived else saved_charts(folder, run.info)
-    page = render_run(run, picture=picture, others=_others(page_cells, picture), charts=charts)
-    info = run.info if archived else {**run.info, FALLBACK_NAMES: {}}
+    others = picture if page_cells is PageCells.ALL else None
+    return render_run(run, heat or {}, picture=picture, others=others, charts=charts)
+
+
+def _write_all(run: Run, folder: Path, page: str) -> None:
+    """Write a run's tables, its page and its record."""
+    info = run.info if is_archive(folder) else {**run.info, FALLBACK_NAMES: {}}
     before = fallback_names_of(folder)
     write_cells(folder / "cells.csv", run.slides, run.cell_types)
     write_differentials(folder / "differential.csv", run.slides)
     write_text(folder / "report.html", page)
     write_text(folder / RECORD, json.dumps(info, indent=2) + "\n")
     remove_unused(folder, before, {})
-    return run
-
-
-def _others(page_cells: PageCells, picture: Picture) -> Picture | None:
-    """The function that draws the cells that are not suspicious; None if they are not shown."""
-    return picture if page_cells is PageCells.ALL else None
 
 
 def _no_picture(_: Path) -> str | None:
-    """No picture, for an archive, which has no images. Stored pictures are still shown."""
+    """No picture, for an archive."""
     return None
 
 
