@@ -4,7 +4,6 @@ One accession number has one result in the laboratory's system. A slide that an 
 replace their common result after the others have left the worklist.
 """
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -68,11 +67,6 @@ def groups_of(slides: Sequence[SlideResult], orders: OrderBook, earlier: Earlier
 def _is_elsewhere(slide: str, accession: str, orders: OrderBook) -> bool:
     """Whether a slide now has another accession number."""
     return orders.tells(slide) and orders.order_of(slide).accession != accession
-
-
-def digest(told: object) -> str:
-    """A digest of data that are sent."""
-    return hashlib.sha256(repr(told).encode("utf-8", "backslashreplace")).hexdigest()
 
 
 def listed(names: Sequence[str]) -> str:

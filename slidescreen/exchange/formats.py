@@ -4,15 +4,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from slidescreen import cells
 from slidescreen.exchange import fhir, hl7
-from slidescreen.exchange.accessions import NOT_SENT, EarlierGroups, Group, digest, groups_of, listed
-from slidescreen.exchange.codes import TALLIES, CodeTable, default_codes, read_codes
+from slidescreen.exchange.accessions import NOT_SENT, EarlierGroups, Group, groups_of, listed
+from slidescreen.exchange.codes import CodeTable, default_codes, read_codes
 from slidescreen.exchange.laboratory_report import LaboratoryReport, report_of, times_of
 from slidescreen.exchange.options import ExportFormat, ExportOptions
 from slidescreen.exchange.orders import OrderBook, read_orders
+from slidescreen.exchange.outcome import Outcome, digest_of, outcome_of
 from slidescreen.files.legal_names import distinct_names
-from slidescreen.screening.differential import NAMES, Differential
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, SlideResult
 
@@ -37,7 +36,8 @@ class ExportedFile:
 
     Attributes:
         name: the file's name, unique and legal on every system.
-        outcome: a digest of the data on which a receiver acts: figures, verdict, flags, order and review.
+        outcome: digests of the data on which a receiver acts.
+        is_ordered: whether this night's table or pattern tells the order.
         outdated: whether the result is from an earlier run and the slide has since vanished or is changing.
         content: makes the file's bytes. Raises OutputError, or InputError if the run's record is damaged.
         accession: the accession number.
@@ -45,7 +45,8 @@ class ExportedFile:
     """
 
     name: str
-    outcome: str
+    outcome: Outcome
+    is_ordered: bool
     outdated: bool
     content: Callable[[], bytes]
     accession: str
@@ -120,33 +121,13 @@ class Exporter:
 
         outdated = any({Flag.VANISHED, Flag.CHANGING} & set(slide.finding.flags) for slide in slides)
         of_several = len(slides) > 1  # only then is it remembered, and a digest takes time
-        told = {slide.name: digest(_acted_on(slide)) if of_several else NOT_SENT for slide in slides}
-        return ExportedFile(name, _outcome(group), outdated, content, order.accession, told)
+        told = {slide.name: digest_of(slide) if of_several else NOT_SENT for slide in slides}
+        is_ordered = any(self._orders.tells(slide.name) for slide in slides)
+        return ExportedFile(name, outcome_of(group), is_ordered, outdated, content, order.accession, told)
 
     def _refusal(self, group: Group, why: str, before: Mapping[str, str]) -> Refusal:
         sent = {slide.name: before.get(slide.name, NOT_SENT) for slide in group.slides}
-        is_news = not group.gone or any(sent[slide.name] != digest(_acted_on(slide)) for slide in group.slides)
+        is_news = not group.gone or any(sent[slide.name] != digest_of(slide) for slide in group.slides)
         kept = {name: before[name] for name in group.gone}
         names = [name for kind in self.options.formats for name in distinct_names([*sent], WRITERS[kind].suffix)]
         return Refusal(tuple(names), why, group.order.accession, kept | sent, is_news)
-
-
-def _outcome(group: Group) -> str:
-    return digest([group.order, *((slide.name, *_acted_on(slide)) for slide in group.slides)])
-
-
-def _acted_on(slide: SlideResult) -> tuple[object, ...]:
-    """The data of a slide on which a receiver acts. Vanished images do not count as a change."""
-    found, finding = slide.differential, slide.finding
-    flags = tuple(str(flag) for flag in finding.flags if flag not in (Flag.VANISHED, Flag.CHANGING))
-    review = slide.review
-    reviewed = (review.signed, review.by, review.time) if review is not None and review.counts else ()
-    return str(finding.verdict), flags, _figures(found), *reviewed
-
-
-def _figures(found: Differential) -> tuple[str, ...]:
-    shares = (found.shares[name] for name in NAMES)
-    numbers = [figure for share in shares for figure in vars(share).values()]
-    numbers += [found.per_100[name] for name in cells.OTHER_OBJECTS]
-    numbers += [getattr(found, name) for name in ("leukocytes", *TALLIES)]
-    return tuple("" if number is None else f"{number:.3f}" for number in numbers)

@@ -29,6 +29,7 @@ def export_night(run: Run, exporter: Exporter, out: Path, monitor: Monitor) -> N
         sweep(folder)
         memory, before = read_memory(folder), read_memory(folder)
         night = list(exporter.files(run, memory.accessions))
+        memory.renew(night)
         due = [each for each in night if (each.is_news if isinstance(each, Refusal) else memory.is_due(each))]
         quiet = [each.why for each in night if isinstance(each, Refusal) and not each.is_news]
         for text in (*exporter.warnings(run.slides), *quiet):
@@ -36,7 +37,7 @@ def export_night(run: Run, exporter: Exporter, out: Path, monitor: Monitor) -> N
         count = 0
         try:
             for each in _written(due, folder, monitor):
-                memory.files[each.name] = each.outcome
+                memory.add(each)
                 count += 1
         finally:
             memory.add_slides(night)

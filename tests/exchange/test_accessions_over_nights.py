@@ -1,6 +1,5 @@
 """A result of several slides stays whole, or is refused, after one of them has left the worklist."""
 
-import json
 import shutil
 from pathlib import Path
 
@@ -119,17 +118,6 @@ def test_a_report_writes_no_part_of_what_nights_sent_as_a_whole(laboratory: Labo
         assert done.code == 3
         assert "with accession number 26-1" in done.err
         assert {path.name for path in place.iterdir()} == whole
-
-
-def test_the_list_that_an_earlier_release_wrote_is_read(laboratory: Laboratory) -> None:
-    laboratory.night(SUM)
-    path = laboratory.out / "export" / ".exported.json"
-    path.write_text(json.dumps(json.loads(path.read_text())["files"]))
-    laboratory.night(SUM)
-    assert laboratory.written() == set()
-    laboratory.remove("26-1_a")  # the night before has added the slides of each accession number
-    laboratory.night(SUM)
-    assert laboratory.written() == set()
 
 
 @pytest.mark.parametrize("content", ["[]", "{", '{"files": {"a": 1}, "accessions": 7}', '{"accessions": {"26-1": 3}}'])
