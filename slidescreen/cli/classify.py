@@ -16,7 +16,7 @@ from slidescreen.cli.export_options import (
     OrdersOption,
     SumAccessionsOption,
 )
-from slidescreen.cli.shared import MACHINE, DeviceOption, EnsembleOption, Format, FormatOption
+from slidescreen.cli.shared import MACHINE, DeviceOption, EnsembleOption, Format, FormatOption, given_options, refuse
 from slidescreen.engine.options import EngineKind, EngineOptions, Precision
 from slidescreen.ensembles.location import default_ensemble
 from slidescreen.exchange.options import ExportOptions, export_options
@@ -24,6 +24,7 @@ from slidescreen.reporting.page_cells import PageCells
 from slidescreen.runs.options import ClassifyOptions, default_out
 from slidescreen.screening.thresholds import default_thresholds, read_thresholds
 
+_OF_LIST = ("list_only", "slide_depth", "output")  # parameters that do something with --list
 _NIGHT, _INPUT = "Unattended runs", "Slides and limits"
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000  # with Python's 700 a night beside thousands of slides takes 5% longer
 
@@ -182,6 +183,7 @@ RayOption = Annotated[
 
 
 def classify(
+    context: typer.Context,
     path: PathArgument,
     out: OutOption = None,
     list_only: ListOnlyOption = False,
@@ -220,6 +222,8 @@ def classify(
     For research use only.
     """
     if list_only:
+        others = {name: parameter not in _OF_LIST for parameter, name in given_options(context).items()}
+        refuse(others, "does nothing with --list, which only lists the slides: leave it out")
         _list(path, slide_depth, output)
         return
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)

@@ -21,8 +21,10 @@ from slidescreen.cli.shared import (
     LeaveOutOption,
     UnspecifiedBlastsOption,
     label_rules,
+    refuse,
 )
 from slidescreen.data.label_options import LabelOptions, Split
+from slidescreen.engine.options import Device
 from slidescreen.errors import InputError
 from slidescreen.exchange.options import ExportOptions, export_options
 from slidescreen.reporting.page_cells import PageCells
@@ -163,8 +165,15 @@ def report(
         "--orders": orders,
         "--page-cells": page_cells is PageCells.SUSPICIOUS,
     }
+    of_labels = {
+        "--split": split,
+        "--leave-out": leave_out,
+        "--unspecified-blasts": unspecified_blasts,
+        "--drop-duplicates": drop_duplicates,
+    }
+    of_networks = {"--ensemble": ensemble, "--device": device is not Device.AUTO}
     if request.export:
-        others = [name for name, wanted in of_page.items() if wanted and name != "--orders"]
+        others = [name for name, wanted in (of_page | of_labels | of_networks).items() if wanted and name != "--orders"]
         _export(request, request.export, others)
         return
     if explain and spreadsheet:
@@ -176,6 +185,9 @@ def report(
             raise InputError(
                 "--out is for evaluations, --export and --uncertain: a run's page and copies lie in the run's folder"
             )
+        refuse(of_labels, "is for labels: give --truth with the run, or labelled images")
+        if not explain:
+            refuse(of_networks, "is for --explain and for labelled images: the run is classified already")
         if uncertain is not None:
             _label(request, uncertain, [name for name, wanted in of_page.items() if wanted and name != "--uncertain"])
         elif corrections or orders:
@@ -185,13 +197,14 @@ def report(
                 )
             _correct(request, orders, slide)
         elif spreadsheet:
+            only_page = {name: of_page[name] for name in ("--slide", "--page-cells")}
+            refuse(only_page, "does nothing with --spreadsheet, which only copies the tables: leave it out")
             _copy_tables(request)
         else:
             _renew(request, explain, slide)
         return
-    for name, wanted in of_page.items():
-        if wanted and name != "--corrections":
-            raise InputError(f"{name} goes with the page of a run: give a run's folder, without --truth")
+    del of_page["--corrections"]
+    refuse(of_page, "goes with the page of a run: give a run's folder, without --truth")
     _evaluate(request)
 
 
@@ -220,7 +233,7 @@ def _renew(request: ReportOptions, explain: bool, slide: str | None) -> None:
     with EnsembleDisplay() as display:
         progress = partial(display.progress, "explaining")
         maps = partial(explain_run, ensemble_folder=request.ensemble, device=request.device, progress=progress)
-        run = renewal.renew_page(folder, maps if explain else None, request.page_cells)
+        run = renewal.renew_page(folder, maps if explain else None, request.page_cells, slide)
     _show(run, folder, slide)
 
 
@@ -230,7 +243,7 @@ def _correct(request: ReportOptions, orders: Path | None, slide: str | None) -> 
     from slidescreen.runs import renewal
 
     folder = request.sources[0]
-    run = renewal.correct(folder, request.corrections, partial(say, "warning"), orders, request.page_cells)
+    run = renewal.correct(folder, request.corrections, partial(say, "warning"), orders, request.page_cells, slide)
     _show(run, folder, slide)
 
 

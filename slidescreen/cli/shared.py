@@ -1,5 +1,6 @@
 """Options that several subcommands share."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ import typer
 from slidescreen.cells import Blast
 from slidescreen.data.label_options import LabelRules
 from slidescreen.engine.options import Device
+from slidescreen.errors import InputError
 
 LABELS, MACHINE = "Labels", "Machine"
 """Headings of `--help`."""
@@ -60,3 +62,28 @@ FormatOption = Annotated[Format, typer.Option("--format", "-f", help="json is fo
 def label_rules(leave_out: list[str] | None, unspecified_blasts: Blast | None) -> LabelRules:
     """The label rules from two of these options."""
     return LabelRules(frozenset(leave_out or ()), unspecified_blasts)
+
+
+def refuse(options: Mapping[str, object], why: str) -> None:
+    """Refuse options that would do nothing.
+
+    Args:
+        options: whether the user gave each option, by its name.
+        why: the rest of the message, after the option's name.
+
+    Raises:
+        InputError: an option was given.
+    """
+    for name, is_given in options.items():
+        if is_given:
+            raise InputError(f"{name} {why}")
+
+
+def given_options(context: typer.Context) -> dict[str, str]:
+    """The options of a command that stand on the command line: their names, by parameter."""
+    found = {}
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.param_type_name == "option" and source is not None and source.name == "COMMANDLINE":
+            found[str(parameter.name)] = parameter.opts[0]
+    return found

@@ -9,7 +9,6 @@ from rich.table import Table
 from slidescreen import output
 from slidescreen.data.calls import Status
 from slidescreen.data.skipped_files import sentences
-from slidescreen.errors import InputError
 from slidescreen.files.run_files import fallback_names
 from slidescreen.files.writing import printable
 from slidescreen.reporting.flag_words import short_flags
@@ -73,9 +72,7 @@ def show_slide(run: Run, name: str) -> None:
     Raises:
         InputError: the run has no slide of that name.
     """
-    found = [slide for slide in run.slides if name in (slide.name, printable(slide.name))]
-    if not found:
-        raise InputError(f"the run has no slide named {printable(name)}: see its differential.csv for the names")
+    found = run.named(name)
     console = output.console()
     for slide in found:
         console.print(_table([slide], False, console.width))

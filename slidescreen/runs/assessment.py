@@ -6,6 +6,7 @@ from pathlib import Path
 
 from slidescreen.data.correction_table import Correction, is_of_corrections, merged, read_corrections
 from slidescreen.data.delimited import read_table
+from slidescreen.engine.options import Device
 from slidescreen.ensembles import storage
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Evaluation, Predictions, evaluate
@@ -95,12 +96,16 @@ def _material(
         if not path.exists():
             raise InputError(f"{printable(path)} does not exist")
     if not others and source.is_dir() and is_run(source):
+        _refuse_networks(request)
         return _of_run(request, source, note)
     if request.truth is not None and not others:
         raise InputError(f"--truth needs the folder of a run, and {printable(source)} is not one")
     given = [each for path in request.corrections for each in read_corrections(path, of_slides=False)]
     merged([], [replace(each, content="") for each in given])  # before hours of work
     if others or (not source.is_dir() and _holds_predictions(source)):
+        _refuse_networks(request)
+        if request.label_options.split:
+            raise InputError("--split needs labels with a split, and predictions have none")
         paths = [_table(path) for path in request.sources]
         found = of_tables(paths, request.label_options.rules, request.label_options.drop_duplicates)
         return _Material(found, place, origin, reviewed_types(found[0], _of_labels(found[0], given, note)))
@@ -116,6 +121,14 @@ def _of_labels(predictions: Predictions, given: Sequence[Correction], note: Call
     if gone:
         note(gone_in_words(gone))
     return merged([], present)
+
+
+def _refuse_networks(request: ReportOptions) -> None:
+    for name, is_given in {"--ensemble": request.ensemble, "--device": request.device is not Device.AUTO}.items():
+        if is_given:
+            raise InputError(
+                f"{name} is for labelled images, and {printable(request.sources[0])} is classified already"
+            )
 
 
 def _of_run(request: ReportOptions, folder: Path, note: Callable[[str], None]) -> _Material:

@@ -28,20 +28,25 @@ from slidescreen.screening.results import Run
 
 
 def renew_page(
-    folder: Path, explain: Callable[[Run], Heat] | None = None, page_cells: PageCells = PageCells.ALL
+    folder: Path,
+    explain: Callable[[Run], Heat] | None = None,
+    page_cells: PageCells = PageCells.ALL,
+    slide: str | None = None,
 ) -> Run:
     """Write a run's `report.html` again from its other files, with the heat maps that `explain` makes.
 
     An archive holds only the slides' records, so its tables and `run.json` are written as well. Drawing takes minutes;
-    meanwhile the folder is not reserved, so that a night can start.
+    meanwhile the folder is not reserved, so that a night can start. `slide` is a slide that the run must have.
 
     Raises:
-        InputError: the folder holds no run, a run is at work in it or has ended meanwhile, or heat maps are requested
-            for an archive, which has no images. Nothing has changed.
+        InputError: the folder holds no run or lacks the slide, a run is at work in it or has ended meanwhile, or heat
+            maps are requested for an archive, which has no images. Nothing has changed.
         OutputError: the folder cannot be written to.
     """
     before = _state(folder)
     run, home = read_run(folder), home_of(folder)
+    if slide is not None:
+        run.named(slide)
     with locked(home):
         pass  # whoever is at work there is told before anything is drawn
     archived = is_archive(folder)
@@ -75,21 +80,25 @@ def correct(
     note: Callable[[str], None],
     orders: Path | None = None,
     page_cells: PageCells = PageCells.ALL,
+    slide: str | None = None,
 ) -> Run:
     """Store corrections with a run, and write its tables, page and `run.json` again. All corrections count, or none.
 
     `orders` gives each slide's patient and the blood's leukocyte count. `note` receives remarks on cells to look at
-    again. If a file cannot be written, the same call later completes the rest.
+    again. `slide` is a slide that the run must have. If a file cannot be written, the same call later completes the
+    rest.
 
     Raises:
-        InputError: a correction cannot be used, reviewers differ, or a run is at work in the folder. Nothing has
-            changed.
+        InputError: a correction cannot be used, reviewers differ, the slide is missing, or a run is at work in the
+            folder. Nothing has changed.
         OutputError: a file cannot be written.
     """
     contexts = blood_contexts(orders) if orders else {}
     read_run(folder)  # a folder without a run must not get a lock
     with locked(home_of(folder)):
         run = read_run(folder)
+        if slide is not None:
+            run.named(slide)
         reviews = merged(read_reviews(folder), checked_corrections(run, corrections, note))
         run = reviewed_run(run, reviews)
         run = _in_context(run, contexts) if orders else run

@@ -9,6 +9,8 @@ from typing import Any
 from slidescreen.data.calls import Call, Contradiction, Status, reported_twice
 from slidescreen.data.slides import Slide
 from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.errors import InputError
+from slidescreen.files.writing import printable
 from slidescreen.screening.differential import Differential, count_slide
 from slidescreen.screening.finding import Finding, Flag, Verdict
 from slidescreen.screening.slide_record import FinishedSlide
@@ -85,6 +87,17 @@ class Run:
         for position, slide in enumerate(found):
             first.setdefault(groups.get(slide.name, slide.name), position)
         return sorted(found, key=lambda slide: first[groups.get(slide.name, slide.name)])
+
+    def named(self, name: str) -> list[SlideResult]:
+        """The slides of a name, as it stands or as it is shown.
+
+        Raises:
+            InputError: there is none.
+        """
+        found = [slide for slide in self.slides if name in (slide.name, printable(slide.name))]
+        if not found:
+            raise InputError(f"the run has no slide named {printable(name)}: see its differential.csv for the names")
+        return found
 
     def mixed(self) -> bool:
         """Whether the run holds both new and earlier slides."""
