@@ -10,7 +10,7 @@ from typing import Any
 from slidescreen import __version__
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Comparison, Evaluation, LabelReview, ModelScores, Predictions, SlideLevel
-from slidescreen.files.writing import neutralise, printable, write_text
+from slidescreen.files.writing import neutralise, printable, remove_if_possible, write_text
 from slidescreen.reporting.disagreement_page import DISAGREEMENTS, UNKNOWN, CellOrigin, write_disagreements
 from slidescreen.reporting.evaluation_markdown import render_markdown
 from slidescreen.reporting.evaluation_page import render_evaluation
@@ -24,11 +24,10 @@ Rows = Iterable[Sequence[str]]
 
 
 LABELS_REVIEWED = "labels_reviewed.csv"
-_NAMES = (
-    "metrics.json", "per_type.csv", "confusion_matrix.csv", "comparison.csv", "slides.csv", "agreement.csv",
-    "predictions.csv",
-    "summary.md", "evaluation.html", DISAGREEMENTS, LABELS_REVIEWED, *PICTURES,
+_TABLES = (
+    "per_type.csv", "confusion_matrix.csv", "comparison.csv", "slides.csv", "agreement.csv", "predictions.csv",
 )  # fmt: skip
+_NAMES = ("metrics.json", *_TABLES, "summary.md", "evaluation.html", DISAGREEMENTS, LABELS_REVIEWED, *PICTURES)
 
 
 def check_place(folder: Path, sources: Iterable[Path]) -> None:
@@ -56,21 +55,34 @@ def _is_evaluation(folder: Path) -> bool:
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path, origin: CellOrigin = UNKNOWN) -> None:
-    """Write every file of an evaluation, each as a whole, into an existing folder. `origin` is that of the cells."""
+    """Write every file of an evaluation, each as a whole, into an existing folder. `origin` is that of the cells.
+
+    Tables and pictures that an earlier evaluation left there, and that this one does not write, are removed.
+    """
     write_disagreements(evaluation, folder, origin)
     write_text(folder / "metrics.json", json.dumps(to_dict(evaluation), indent=2, allow_nan=False) + "\n")
-    write_text(folder / "per_type.csv", to_csv(_per_type_rows(evaluation)))
-    write_text(folder / "confusion_matrix.csv", to_csv(_confusion_rows(evaluation)))
-    if evaluation.comparisons:
-        write_text(folder / "comparison.csv", to_csv(_comparison_rows(evaluation.comparisons)))
-    if evaluation.slide_level:
-        write_text(folder / "slides.csv", to_csv(_slide_rows(evaluation.slide_level)))
-        write_text(folder / "agreement.csv", to_csv(_agreement_rows(evaluation.slide_level)))
-    if evaluation.predictions.probabilities is not None:
-        write_text(folder / "predictions.csv", to_csv(_prediction_rows(evaluation.predictions)))
+    tables = _tables(evaluation)
+    for name, rows in tables.items():
+        write_text(folder / name, to_csv(rows))
     write_text(folder / "summary.md", render_markdown(evaluation))
     pictures = draw_plots(evaluation, folder)
     write_text(folder / "evaluation.html", render_evaluation(evaluation, folder, pictures))
+    for name in (*_TABLES, *PICTURES):
+        if name not in (*tables, *pictures):
+            remove_if_possible(folder / name)
+
+
+def _tables(evaluation: Evaluation) -> dict[str, Rows]:
+    """The tables that an evaluation has, by file name."""
+    tables = {"per_type.csv": _per_type_rows(evaluation), "confusion_matrix.csv": _confusion_rows(evaluation)}
+    if evaluation.comparisons:
+        tables["comparison.csv"] = _comparison_rows(evaluation.comparisons)
+    if evaluation.slide_level:
+        tables["slides.csv"] = _slide_rows(evaluation.slide_level)
+        tables["agreement.csv"] = _agreement_rows(evaluation.slide_level)
+    if evaluation.predictions.probabilities is not None:
+        tables["predictions.csv"] = _prediction_rows(evaluation.predictions)
+    return tables
 
 
 def to_dict(evaluation: Evaluation) -> dict[str, Any]:

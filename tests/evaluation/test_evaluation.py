@@ -246,6 +246,19 @@ def test_the_correlation_of_slides_stands_in_every_file(tmp_path: Path, capsys: 
     assert f'<td class="n">{pearson:.4f}<small>' in (tmp_path / "evaluation.html").read_text()
 
 
+def test_files_of_an_earlier_evaluation_do_not_stay_beside_a_smaller_one(tmp_path: Path) -> None:
+    both, alone = tmp_path / "both", tmp_path / "alone"
+    for folder in (both, alone):
+        folder.mkdir()
+    write_evaluation(evaluate([random_model(1), random_model(2, name="n")], resamples=50), both)
+    (both / "notes.csv").write_text("mine")
+    more = {path.name for path in both.iterdir()}
+    write_evaluation(evaluate([study()], resamples=50), alone)
+    write_evaluation(evaluate([study()], resamples=50), both)
+    assert {path.name for path in both.iterdir()} == {"notes.csv", *(path.name for path in alone.iterdir())}
+    assert more >= {"comparison.csv", "slides.csv", "agreement.csv", "predictions.csv", "roc.png", "bland_altman.png"}
+
+
 def test_without_slides_or_with_too_few_there_is_no_slide_level() -> None:
     p = random_model(1)
     assert evaluate([replace(p, slides=("",) * 400)], resamples=50).slide_level is None
