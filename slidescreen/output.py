@@ -150,11 +150,16 @@ def _guarded(stream: TextIO | None, name: str) -> TextIO:
     return io.TextIOWrapper(io.BufferedWriter(sink), encoding, _HANDLER, line_buffering=name == "stderr")
 
 
+def spelled(text: str, encoding: str) -> str:
+    """A text as an output of this encoding shows it: characters that it lacks are replaced. It may become longer."""
+    return text.encode(encoding, _HANDLER).decode(encoding)
+
+
 class _Console(Console):
     """A console that replaces unsupported characters before it lays out lines and columns."""
 
     def render_str(self, text: str, **options: Any) -> Text:
-        return super().render_str(text.encode(self.encoding, _HANDLER).decode(self.encoding), **options)
+        return super().render_str(spelled(text, self.encoding), **options)
 
 
 def console(error: bool = False, quiet: bool = False) -> Console:

@@ -55,10 +55,10 @@ def show_run(run: Run, out: Path, reasons: bool = False) -> None:
         console.print()
     if reasons:
         for slide in shown:
-            console.print(_table([slide], run.mixed(), console.width))
+            console.print(_table([slide], run.mixed(), console))
             _show_reasons(console, slide)
     elif shown:
-        console.print(_table(shown, run.mixed(), console.width))
+        console.print(_table(shown, run.mixed(), console))
     if len(worklist) > _MOST_ROWS:
         console.print(f"{len(worklist) - _MOST_ROWS} more slides: see the report")
     page = out / fallback_names(run.info).get("report.html", "report.html")
@@ -75,7 +75,7 @@ def show_slide(run: Run, name: str) -> None:
     found = run.named(name)
     console = output.console()
     for slide in found:
-        console.print(_table([slide], False, console.width))
+        console.print(_table([slide], False, console))
         _show_reasons(console, slide)
 
 
@@ -110,16 +110,16 @@ def _show_remarks(console: Console, run: Run) -> None:
         console.print(f"[yellow]reported as two types:[/] {escape(contradictory_reports(run.info))}", soft_wrap=True)
 
 
-def _table(slides: list[SlideResult], mixed: bool, width: int) -> Table:
+def _table(slides: list[SlideResult], mixed: bool, console: Console) -> Table:
     """The worklist, one line a slide if the terminal has 80 columns or more."""
-    rows = [_row(slide) for slide in slides]
+    rows = [[output.spelled(text, console.encoding) for text in _row(slide)] for slide in slides]
     titles = ("verdict", "slide", "cells", "blasts %", "IG %", "flags")
     widths = [max(len(title), *(len(row[place]) for row in rows)) for place, title in enumerate(titles)]
     states = [_state(slide, mixed) for slide in slides]
     state = max(map(len, states))
     others = widths[0] + sum(widths[2:5]) + 10 + (state + 2 if state else 0)  # two spaces between columns
-    widths[1] = min(widths[1], max(8, width - others - _LEAST_FLAGS))
-    widths[5] = max(_LEAST_FLAGS, width - others - widths[1])
+    widths[1] = min(widths[1], max(8, console.width - others - _LEAST_FLAGS))
+    widths[5] = max(_LEAST_FLAGS, console.width - others - widths[1])
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=False)
     table.add_column(titles[0], no_wrap=True, width=widths[0])
     table.add_column(titles[1], overflow="fold", width=widths[1])

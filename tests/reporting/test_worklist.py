@@ -1,5 +1,6 @@
 """The worklist on the terminal."""
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -46,6 +47,25 @@ def test_each_slide_takes_one_line(
     assert "blasts ≥20%, myeloid" in first
     assert len(lines) < 40 + 10
     assert not any("48 blasts" in line for line in lines)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "cp437", "latin-1", "utf-8"])
+def test_an_output_without_the_symbols_cuts_no_verdict_off(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    slides = [named(f"{verdict} of Łódź", verdict, ("blasts", "blasts_20")) for verdict in Verdict]
+    monkeypatch.setenv("COLUMNS", "80")
+    written = io.TextIOWrapper(io.BytesIO(), encoding, "slidescreen.spell", write_through=True)
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stdout", written)
+        show_run(run_of(*slides), Path("out"))
+        for slide in slides:
+            show_slide(run_of(*slides), slide.name)
+    written.seek(0)
+    lines = [line for line in written.read().splitlines() if " of " in line]
+    symbols = {Verdict.URGENT: "▲", Verdict.REVIEW: "◆", Verdict.INSUFFICIENT: "○", Verdict.CLEAR: "✓"}
+    for verdict in Verdict:
+        shown = f"{symbols[verdict]} {verdict}".encode(encoding, "slidescreen.spell").decode(encoding)
+        assert [line.split("  ")[0].rstrip() for line in lines if f"{verdict} of" in line] == [shown] * 2
+    assert all(len(line) <= 80 and "20%" in line for line in lines)
 
 
 def test_long_names_stay_whole(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
