@@ -12,7 +12,7 @@ from pathlib import Path
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.correction_table import COLUMNS, Correction, by_slide, read_corrections, signed_content
 from slidescreen.files.existence import exists
-from slidescreen.files.writing import neutralise, write_text
+from slidescreen.files.writing import behind_link, neutralise, write_text
 from slidescreen.reporting.tables import to_csv
 from slidescreen.runs.archive import FOLDER, is_archive
 from slidescreen.screening.results import Run, SlideResult, reviews_in
@@ -43,13 +43,13 @@ def read_reviews(folder: Path) -> list[Correction]:
 
 
 def write_reviews(folder: Path, reviews: Iterable[Correction]) -> None:
-    """Replace the reviews stored with a run.
+    """Replace the reviews stored with a run. If a link stands for the file, it stays.
 
     Raises:
         OutputError: the file cannot be written.
     """
     rows = ([neutralise(str(getattr(each, name))) for name in COLUMNS] for each in reviews)
-    write_text(home_of(folder) / REVIEWS, to_csv([COLUMNS, *rows]))
+    write_text(behind_link(home_of(folder) / REVIEWS), to_csv([COLUMNS, *rows]))
 
 
 def with_reviews(slides: Sequence[SlideResult], reviews: Sequence[Correction]) -> tuple[SlideResult, ...]:

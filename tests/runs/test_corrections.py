@@ -55,6 +55,19 @@ def everything(run: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in run.iterdir() if path.is_file() and path.suffix != ".lock"}
 
 
+def test_reviews_behind_a_link_are_added_to_where_they_lie(command: Command, run: Path) -> None:
+    Path("shared").mkdir()
+    (run / "reviews.csv").symlink_to(Path("../shared/reviews.csv"))
+    for number in range(2):
+        given = corrections(cell(number, "lymphoblast"), name=f"{number}.csv")
+        assert command("report", run, "--corrections", given).code == 0
+        assert (run / "reviews.csv").is_symlink()
+        assert [row["image"] for row in table("reviews.csv", "shared")] == ["cell_000.jpg", "cell_001.jpg"][
+            : number + 1
+        ]
+    assert {reviewed()[number][0] for number in ("000", "001")} == {"lymphoblast"}
+
+
 def test_corrections_recount_a_slide_and_keep_the_calls(command: Command, run: Path) -> None:
     before, slides = table("cells.csv"), table("differential.csv")
     outcome = command(
