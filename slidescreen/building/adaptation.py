@@ -35,6 +35,7 @@ from slidescreen.ensembles.familiarity import COARSE, EXACT
 from slidescreen.ensembles.laboratory_gain import Adaptation
 from slidescreen.ensembles.member_predictions import MemberPredictions, predict
 from slidescreen.errors import InputError
+from slidescreen.files.existence import exists
 from slidescreen.files.writing import make_folder, printable, scratch_folder
 from slidescreen.models.last_layer import last_layer, with_last_layer
 from slidescreen.models.member import member_of
@@ -62,7 +63,7 @@ def adapt_ensemble(
     Raises:
         InputError: there are too few signed cells, the ensemble cannot be adapted, or `out` holds an ensemble.
     """
-    if (request.out / "ensemble.json").exists() and not request.overwrite:
+    if exists(request.out / "ensemble.json") and not request.overwrite:
         raise InputError(
             f"{printable(request.out)} already holds an ensemble: choose another --out, or use --overwrite"
         )

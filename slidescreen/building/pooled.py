@@ -21,6 +21,7 @@ from slidescreen.engine.interface import Engine, EngineConfiguration
 from slidescreen.engine.options import Precision
 from slidescreen.ensembles.member_predictions import Floats
 from slidescreen.errors import UnreadableImageError
+from slidescreen.files.existence import sees_file
 from slidescreen.files.writing import printable, remove_if_possible, write_whole
 from slidescreen.models.backbones import EARLY_FEATURES
 from slidescreen.models.member import Member
@@ -196,7 +197,7 @@ def _recalled(path: Path, networks: str) -> dict[str, _Row]:
     from slidescreen.errors import InputError
     from slidescreen.models.checkpoints import read_metadata
 
-    if not path.is_file():
+    if not sees_file(path):
         return {}
     try:
         if read_metadata(path).get("members") != networks:

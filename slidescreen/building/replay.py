@@ -15,6 +15,7 @@ from slidescreen.data.labels import LabelledImage
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError
+from slidescreen.files.existence import is_file
 from slidescreen.files.writing import printable
 
 LEAST_CELLS = 100
@@ -105,7 +106,7 @@ def read(folder: Path, ensemble: Ensemble) -> Replay:
     from slidescreen.models.checkpoints import read_metadata
 
     path = storage.replay_path(folder)
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(
             f"{printable(folder)} cannot be adapted: it has no {path.name}, which says what its networks saw in their "
             f"training cells; make it anew with slidescreen ensemble from data with {LEAST_CELLS} readable training "

@@ -13,6 +13,7 @@ from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.data.reviewed_labels import holds_reviewed_cells
 from slidescreen.data.slides import survey
 from slidescreen.errors import InputError
+from slidescreen.files.existence import is_folder
 from slidescreen.files.writing import printable
 
 LEAST_OF_A_TYPE = 5
@@ -48,7 +49,7 @@ def read_signed(data: Path, rules: LabelRules, drop: bool, note: Callable[[str],
 
 def _is_export(data: Path) -> bool:
     """Whether a folder holds slides with class folders. Runs and plain folders of class folders do not count."""
-    if not data.is_dir() or holds_reviewed_cells(data):
+    if not is_folder(data) or holds_reviewed_cells(data):
         return False
     folders, _ = class_folders(data)
     return not any(cells.names_a_class(folder.name) for folder in folders)

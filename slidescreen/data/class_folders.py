@@ -7,6 +7,7 @@ from pathlib import Path
 from slidescreen.data.scanning import OUTSIDE, all_of, relative, scan, skipped_below
 from slidescreen.data.skipped_files import SkippedEntry, SkippedKind, kind_of
 from slidescreen.errors import InputError
+from slidescreen.files.existence import sees_folder
 from slidescreen.files.writing import printable
 
 
@@ -29,9 +30,9 @@ def class_folders(source: Path) -> tuple[list[ClassFolder], list[SkippedEntry]]:
     folders: list[ClassFolder] = []
     others: list[SkippedEntry] = []
     for path in _entries(source):
-        is_folder = path.is_dir()
-        kind = kind_of(path.name, is_folder)
-        if kind is not None or not is_folder:
+        holds = sees_folder(path)
+        kind = kind_of(path.name, holds)
+        if kind is not None or not holds:
             others.append(SkippedEntry(kind or SkippedKind.FILE, printable(path.name)))
             continue
         root = scan(path)

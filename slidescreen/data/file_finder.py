@@ -4,6 +4,7 @@ import os
 import unicodedata
 from pathlib import Path
 
+from slidescreen.files.existence import sees_file
 from slidescreen.files.writing import denature
 
 
@@ -30,10 +31,7 @@ class FileFinder:
     @staticmethod
     def exists(path: Path) -> bool:
         """Whether the file exists. False for a name that no file can have."""
-        try:
-            return path.is_file()
-        except (OSError, ValueError):
-            return False
+        return sees_file(path)
 
     def _alike(self, name: str) -> Path | None:
         """The only file whose path differs in nothing but letter case and composition of accents."""

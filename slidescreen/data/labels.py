@@ -14,6 +14,7 @@ from slidescreen.data.reviewed_labels import holds_reviewed_cells, read_reviewed
 from slidescreen.data.skipped_files import SkippedEntry, sentences, to_record
 from slidescreen.errors import InputError
 from slidescreen.files.encoding import WINDOWS, spoken
+from slidescreen.files.existence import exists, is_folder
 from slidescreen.files.writing import printable
 
 _MOST_PASSED_OVER = 3  # at most so many are named
@@ -64,9 +65,9 @@ def read_labels(source: Path, rules: LabelRules = LabelRules()) -> Labels:
     """
     if holds_reviewed_cells(source):
         labels = _from_reviewed_cells(source, rules)
-    elif source.is_dir():
+    elif is_folder(source):
         labels = _from_folder(source, rules)
-    elif source.exists():
+    elif exists(source):
         labels = _from_table(read_table(source, ("file", "label")), rules)
     else:
         raise InputError(f"{printable(source)} does not exist")

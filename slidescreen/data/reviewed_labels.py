@@ -18,6 +18,7 @@ from slidescreen.data.correction_table import (
 from slidescreen.data.delimited import Row, excerpt, read_table
 from slidescreen.errors import InputError
 from slidescreen.files.damaged import DamagedError, read_json
+from slidescreen.files.existence import is_file, is_folder
 from slidescreen.files.run_files import RECORD, fallback_names
 from slidescreen.files.writing import content_of, denature, printable
 
@@ -49,9 +50,9 @@ class _StoredRun:
 
 def holds_reviewed_cells(source: Path) -> bool:
     """Whether `source` is the folder of a reviewed run, or a table of corrections."""
-    if source.is_dir():
+    if is_folder(source):
         return _is_run(source)
-    return source.is_file() and is_of_corrections(read_table(source).columns)
+    return is_file(source) and is_of_corrections(read_table(source).columns)
 
 
 def read_reviewed_cells(source: Path) -> list[ReviewedCell]:
@@ -60,7 +61,7 @@ def read_reviewed_cells(source: Path) -> list[ReviewedCell]:
     Raises:
         InputError: nobody reviewed the run, or the corrections do not lie in a run's folder or cannot be used.
     """
-    if source.is_dir():
+    if is_folder(source):
         return list(_of_run(source))
     if not _is_run(source.parent):
         raise InputError(
@@ -71,7 +72,7 @@ def read_reviewed_cells(source: Path) -> list[ReviewedCell]:
 
 
 def _is_run(folder: Path) -> bool:
-    return (folder / RECORD).is_file() and (folder / _CELLS).is_file()
+    return is_file(folder / RECORD) and is_file(folder / _CELLS)
 
 
 def _read_run(folder: Path) -> _StoredRun:

@@ -10,6 +10,7 @@ from slidescreen.data.image_kinds import OTHER_SUFFIXES, head_of, image_kind, re
 from slidescreen.data.images import SUFFIXES
 from slidescreen.data.skipped_files import SkippedEntry, SkippedKind, kind_of
 from slidescreen.errors import InputError
+from slidescreen.files.existence import exists, is_folder, sees
 from slidescreen.files.writing import printable
 
 _ENDINGS = tuple(SUFFIXES)
@@ -50,8 +51,8 @@ def scan(path: Path) -> Folder:
     Raises:
         InputError: the folder does not exist or cannot be read. An unreadable folder below it has a `problem` instead.
     """
-    if not path.is_dir():
-        raise InputError(f"{printable(path)} is not a folder" if path.exists() else f"{printable(path)} does not exist")
+    if not is_folder(path):
+        raise InputError(f"{printable(path)} is not a folder" if exists(path) else f"{printable(path)} does not exist")
     root = path.resolve()
     if not os.access(root, os.R_OK | os.X_OK):
         raise InputError(f"cannot read the folder {printable(path)}: Permission denied")
@@ -158,7 +159,7 @@ def _sort_link(root: Path, path: Path, entry: "os.DirEntry[str]") -> _Image | Sk
     if _leads_to_a_folder(entry):
         return SkippedKind.LINK
     if _target(path).is_relative_to(root):
-        return _sort_file(path) if path.exists() or _suffix(path) in SUFFIXES else SkippedKind.LINK
+        return _sort_file(path) if sees(path) or _suffix(path) in SUFFIXES else SkippedKind.LINK
     return _Image(OUTSIDE) if _suffix(path) in SUFFIXES | OTHER_SUFFIXES else SkippedKind.LINK
 
 

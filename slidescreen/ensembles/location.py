@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from slidescreen.errors import InputError
+from slidescreen.files.existence import sees_file
 
 VARIABLE = "SLIDESCREEN_ENSEMBLE"
 
@@ -27,4 +28,4 @@ def shipped_ensemble() -> Path | None:
     """The folder of the ensemble that ships, in the package or beside its source; None if it does not exist."""
     package = Path(__file__).resolve().parents[1]
     places = [package / "weights" / "default", package.parent / "weights" / "default"]
-    return next((place for place in places if (place / "ensemble.json").is_file()), None)
+    return next((place for place in places if sees_file(place / "ensemble.json")), None)

@@ -18,6 +18,7 @@ from slidescreen.ensembles.familiarity import Familiarity
 from slidescreen.ensembles.replacement import DESCRIPTION, REPLAY, Replacement, int8_path
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
+from slidescreen.files.existence import is_file
 from slidescreen.files.writing import make_folder, printable, sha256_of, write_text
 from slidescreen.models.checkpoints import read_checkpoint
 from slidescreen.models.member import Member, Quantised
@@ -73,7 +74,7 @@ def load(folder: Path) -> Ensemble:
     """
     path = folder / DESCRIPTION
     try:
-        if not path.is_file():
+        if not is_file(path):
             raise InputError(
                 f"{printable(folder)} is not an ensemble (it has no ensemble.json): make one with slidescreen ensemble"
             )
@@ -166,7 +167,7 @@ def _measured_file(folder: Path, entry: dict[str, Any]) -> tuple[Path, str]:
     if Path(name).name != name:
         raise ValueError(f"{name!r} is not a plain file name")
     path = folder / name
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"{printable(path)} is missing from the ensemble")
     found = sha256_of(path)
     if found != entry["sha256"]:

@@ -24,6 +24,7 @@ from slidescreen.evaluation.matching import LabelMatcher, RunImage
 from slidescreen.evaluation.predictions import WHY_UNSCORED, Predictions, unscored
 from slidescreen.evaluation.scored_cells import ScoredCell, predictions_of
 from slidescreen.evaluation.trained_cells import count_trained, members_of
+from slidescreen.files.existence import sees_folder
 from slidescreen.files.writing import printable
 from slidescreen.screening.results import Run
 
@@ -148,7 +149,7 @@ def of_images(
 
 def name_in(source: Path, image: LabelledImage) -> str:
     """An image's path relative to the folder of its labels."""
-    return printable(os.path.relpath(image.path, source if source.is_dir() else source.parent))
+    return printable(os.path.relpath(image.path, source if sees_folder(source) else source.parent))
 
 
 def _reported(run: Run, rules: LabelRules, names: _Names) -> list[_Pair]:
@@ -199,7 +200,7 @@ def _labelled(run: Run, truth: Path, label_options: LabelOptions, names: _Names)
     """The run's images with the labels of a table or folder, of every split."""
     labels = read_labels(truth, label_options.rules)
     names["passed_over"] += (entry.name for entry in labels.skipped)
-    matcher = LabelMatcher(run, truth if truth.is_dir() else truth.parent)
+    matcher = LabelMatcher(run, truth if sees_folder(truth) else truth.parent)
     pairs: list[_Pair] = []
     for label in parted(labels.images, label_options.split):
         found = matcher.find(label)

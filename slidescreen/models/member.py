@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from slidescreen.files.existence import is_file
 from slidescreen.files.writing import sha256_of
 from slidescreen.models.checkpoints import Checkpoint, read_checkpoint
 
@@ -32,4 +33,4 @@ def member_of(path: Path, weight: float) -> Member:
     Raises:
         InputError: no such file, or no checkpoint.
     """
-    return Member(path, weight, "" if not path.is_file() else sha256_of(path), read_checkpoint(path))
+    return Member(path, weight, "" if not is_file(path) else sha256_of(path), read_checkpoint(path))

@@ -10,6 +10,7 @@ from typing import Any
 from slidescreen import __version__
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Comparison, Evaluation, LabelReview, ModelScores, Predictions, SlideLevel
+from slidescreen.files.existence import exists
 from slidescreen.files.writing import neutralise, printable, remove_if_possible, write_text
 from slidescreen.reporting.disagreement_page import DISAGREEMENTS, UNKNOWN, CellOrigin, write_disagreements
 from slidescreen.reporting.evaluation_markdown import render_markdown
@@ -40,7 +41,7 @@ def check_place(folder: Path, sources: Iterable[Path]) -> None:
     Raises:
         InputError: the folder holds such files. The message names them.
     """
-    there = [name for name in _NAMES if (folder / name).exists()]
+    there = [name for name in _NAMES if exists(folder / name)]
     read = {path.resolve() for path in sources}
     kept = [name for name in there if (folder / name).resolve() in read] if _is_evaluation(folder) else there
     if kept:

@@ -10,6 +10,7 @@ from rich.table import Table
 from slidescreen import __version__, cells, output
 from slidescreen.evaluation import Evaluation, ModelScores, SlideLevel
 from slidescreen.evaluation.label_review import disagreements
+from slidescreen.files.existence import sees
 from slidescreen.files.writing import printable
 from slidescreen.reporting.disagreement_page import DISAGREEMENTS
 from slidescreen.reporting.templating import template
@@ -60,7 +61,7 @@ def show_evaluation(evaluation: Evaluation, folder: Path) -> None:
 
 def _shown_disagreements(evaluation: Evaluation, folder: Path) -> str:
     """The number of cells whose call and label differ, in words; empty if no page shows them."""
-    if not evaluation.predictions.pictures or not (folder / DISAGREEMENTS).exists():
+    if not evaluation.predictions.pictures or not sees(folder / DISAGREEMENTS):
         return ""
     return number_of(len(disagreements(evaluation.predictions)), "disagreement")
 

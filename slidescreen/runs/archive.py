@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from slidescreen import cells
-from slidescreen.errors import InputError, OutputError
+from slidescreen.errors import InputError, OutputError, UnavailableError
+from slidescreen.files.existence import exists
 from slidescreen.files.writing import make_folder, printable, write_whole
 from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in
 from slidescreen.screening.slide_record import PICTURES, SUFFIX, FinishedSlide, read_finished
@@ -33,8 +34,12 @@ def put_away(finished: FinishedSlide, out: Path) -> Path:
     folder = out / FOLDER / (f"{when:%Y-%m}" if when else "undated")
     records = make_folder(folder / _RECORDS)
     stem = f"{finished.path.stem}-{when:%Y%m%dT%H%M%SZ}" if when else finished.path.stem
-    target = _free(records, stem, finished.path)
-    if finished.pictures.exists():  # first, so that none are left behind
+    try:
+        target = _free(records, stem, finished.path)
+        has_pictures = exists(finished.pictures)
+    except (OSError, UnavailableError) as error:
+        raise OutputError(f"cannot move {printable(finished.path)} into the archive: {error}") from error
+    if has_pictures:  # first, so that none are left behind
         _move(finished.pictures, target.with_suffix(PICTURES))
     _move(finished.path, target)
     return folder

@@ -14,6 +14,7 @@ from slidescreen.evaluation import truth as truths
 from slidescreen.evaluation.label_review import of_present_pictures, reviewed_types
 from slidescreen.evaluation.prediction_files import of_tables
 from slidescreen.evaluation.review_summary import ReviewSummary, summarise
+from slidescreen.files.existence import exists, is_file, is_folder
 from slidescreen.files.legal_names import legal_name
 from slidescreen.files.writing import make_folder, printable
 from slidescreen.reporting.desk import LABORATORY
@@ -30,7 +31,7 @@ from slidescreen.screening.results import Run
 def is_plain_run(request: ReportOptions) -> bool:
     """Whether the user asked for a run's page, not for an evaluation."""
     (source, *others) = request.sources
-    return request.truth is None and not others and source.is_dir() and is_run(source)
+    return request.truth is None and not others and is_folder(source) and is_run(source)
 
 
 @dataclass(frozen=True)
@@ -93,16 +94,16 @@ def _material(
     place = Path("slidescreen-out") / legal_name(source.resolve().stem, "-evaluation")
     origin = CellOrigin("label", "", f"labels {printable(source.resolve())}")
     for path in request.sources:
-        if not path.exists():
+        if not exists(path):
             raise InputError(f"{printable(path)} does not exist")
-    if not others and source.is_dir() and is_run(source):
+    if not others and is_folder(source) and is_run(source):
         _refuse_networks(request)
         return _of_run(request, source, note)
     if request.truth is not None and not others:
         raise InputError(f"--truth needs the folder of a run, and {printable(source)} is not one")
     given = [each for path in request.corrections for each in read_corrections(path, of_slides=False)]
     merged([], [replace(each, content="") for each in given])  # before hours of work
-    if others or (not source.is_dir() and _holds_predictions(source)):
+    if others or (not is_folder(source) and _holds_predictions(source)):
         _refuse_networks(request)
         if request.label_options.split:
             raise InputError("--split needs labels with a split, and predictions have none")
@@ -163,7 +164,7 @@ def _reviewed_cells(predictions: Predictions, run: Run) -> dict[int, str]:
 def _truth_of(run: Run, truth: str, note: Callable[[str], None]) -> tuple[Run, str]:
     """A run and its truth. If the truth is a file of corrections, the run gets them as its review."""
     path = Path(truth)
-    if truth in (truths.REPORTED, truths.REVIEWED) or not path.is_file():
+    if truth in (truths.REPORTED, truths.REVIEWED) or not is_file(path):
         return run, truth
     if not is_of_corrections(read_table(path).columns):
         return run, truth
@@ -172,7 +173,7 @@ def _truth_of(run: Run, truth: str, note: Callable[[str], None]) -> tuple[Run, s
 
 
 def _table(path: Path) -> Path:
-    if path.is_dir() or not _holds_predictions(path):
+    if is_folder(path) or not _holds_predictions(path):
         raise InputError(f"{printable(path)} is not a CSV of predictions: it has no column truth")
     return path
 

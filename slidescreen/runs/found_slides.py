@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from slidescreen.data.slides import Survey, no_slides, survey
 from slidescreen.errors import InputError
+from slidescreen.files.existence import exists, is_folder
 from slidescreen.files.run_files import EXPORT
 from slidescreen.files.writing import printable
 from slidescreen.interruptible import interruptibly
@@ -57,6 +58,6 @@ def _check_places(options: ClassifyOptions) -> None:
     for option, place in named:
         if place is not None and place.resolve().is_relative_to(path):
             raise InputError(f"--{option} must not lie inside {printable(options.path)}: the input is never written to")
-    if out.exists() and not out.is_dir():
+    if exists(out) and not is_folder(out):
         raise InputError(f"{printable(options.out)} is a file; --out must be a folder")
     in_the_way(options.out, options.path, options.overwrite)

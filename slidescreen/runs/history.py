@@ -18,6 +18,7 @@ from slidescreen.data.appearance import MEASURES
 from slidescreen.data.delimited import Table, number, read_table
 from slidescreen.errors import InputError, OutputError
 from slidescreen.files.damaged import free_name, set_aside
+from slidescreen.files.existence import exists, is_file
 from slidescreen.files.locking import in_turn
 from slidescreen.files.writing import behind_link, printable, write_text, write_whole
 from slidescreen.interruptible import interruptibly
@@ -130,7 +131,7 @@ def read_history(path: Path, named: bool = False) -> History:
         InputError: the file cannot be read at present, or is foreign.
     """
     name = printable(path)
-    if path.exists() and not path.is_file():  # a folder, a pipe, or a device, which may never end
+    if exists(path) and not is_file(path):  # a folder, a pipe, or a device, which may never end
         return _no_history(name, foreign=named)
     try:
         content = path.read_bytes()

@@ -7,6 +7,7 @@ from pathlib import Path
 from slidescreen.data.slides import Slide
 from slidescreen.errors import InputError, OutputError
 from slidescreen.files.damaged import set_aside
+from slidescreen.files.existence import is_file
 from slidescreen.files.run_files import TABLES, fallback_names_of
 from slidescreen.reporting.tables import read_differentials
 from slidescreen.runs.earlier_run import last_places
@@ -42,7 +43,7 @@ def _set_aside(out: Path) -> Iterator[str]:
     other_names = fallback_names_of(out)
     for name in TABLES:
         path = out / other_names.get(name, name)
-        if path.is_file():
+        if is_file(path):
             with contextlib.suppress(OutputError):
                 yield set_aside(path).name
 

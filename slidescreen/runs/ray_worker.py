@@ -19,6 +19,7 @@ from slidescreen.engine.options import Device, EngineKind, Precision, parts_of
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.pipeline import Pipeline
 from slidescreen.errors import InputError
+from slidescreen.files.existence import sees_file, sees_folder
 from slidescreen.files.writing import printable, sha256_of
 from slidescreen.footprint import keep_libraries_in_cache
 
@@ -132,7 +133,7 @@ def why_unfit(job: Job) -> str:
         if not torch.cuda.is_available():
             return "it has no usable NVIDIA GPU"
     for path, sha256 in _files(job.ensemble, job.configuration):
-        if not path.is_file():
+        if not sees_file(path):
             return f"it does not see {printable(path)}"
         if sha256_of(path) != sha256:
             return f"its {printable(path)} is another file"
@@ -171,12 +172,20 @@ def _files(ensemble: Ensemble, configuration: EngineConfiguration) -> list[tuple
     return files
 
 
+def shows_images(slide: Slide) -> bool:
+    """Whether this machine sees a slide's folder, and can read one of its images, if it has any to read."""
+    images = [image.path for image in slide.images if not image.refusal]
+    return sees_folder(slide.folder) and (not images or any(os.access(path, os.R_OK) for path in images))
+
+
 def _is_visible(slide: Slide) -> bool:
-    """Whether this machine can open the slide's folder and first image. A share may need seconds to show them."""
-    images = [image.path for image in slide.images if not image.refusal][:1]
+    """Whether this machine sees a slide. A share may need seconds to show another machine's files.
+
+    The wait is for all images. In the end one suffices: the others may be unreadable for every machine.
+    """
     until = time.monotonic() + _PATIENCE
-    while not (slide.folder.is_dir() and all(os.access(path, os.R_OK) for path in images)):
+    while not (sees_folder(slide.folder) and all(os.access(i.path, os.R_OK) for i in slide.images if not i.refusal)):
         if time.monotonic() > until:
-            return False
+            return shows_images(slide)
         time.sleep(0.2)
     return True

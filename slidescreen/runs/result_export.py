@@ -11,6 +11,7 @@ from pathlib import Path
 from slidescreen.errors import InputError
 from slidescreen.exchange.formats import ExportedFile, Exporter, Refusal
 from slidescreen.exchange.options import ExportOptions
+from slidescreen.files.existence import exists, is_folder
 from slidescreen.files.run_files import EXPORT
 from slidescreen.files.writing import make_folder, printable, sweep, write_whole
 from slidescreen.runs.export_memory import read_memory
@@ -95,5 +96,5 @@ def _check_place(place: Path, run: Run) -> None:
     for folder in map(Path, filter(None, told)):
         if place.resolve().is_relative_to(folder.resolve()):
             raise InputError(f"--out must not lie inside {printable(folder)}: the input is never written to")
-    if place.exists() and not place.is_dir():
+    if exists(place) and not is_folder(place):
         raise InputError(f"{printable(place)} is a file; --out must be a folder")

@@ -9,6 +9,7 @@ from slidescreen.data.calls import Call, Status
 from slidescreen.data.skipped_files import sentences
 from slidescreen.errors import InputError
 from slidescreen.files.damaged import DamagedError, read_json
+from slidescreen.files.existence import is_file
 from slidescreen.files.run_files import RECORD, fallback_names
 from slidescreen.files.writing import printable
 from slidescreen.reporting.cell_table import open_calls
@@ -43,8 +44,8 @@ def is_run(path: Path) -> bool:
     """
     if is_archive(path):
         return True
-    missing = [name for name in ("cells.csv", "differential.csv") if not (path / name).is_file()]
-    if missing and (path / RECORD).is_file():
+    missing = [name for name in ("cells.csv", "differential.csv") if not is_file(path / name)]
+    if missing and is_file(path / RECORD):
         raise InputError(f"the run in {printable(path)} lacks its {missing[0]}: {_AGAIN}")
     return not missing
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from slidescreen.data.slides import Slide
 from slidescreen.data.unique_names import NamesInUse, unique_names
 from slidescreen.errors import InputError
+from slidescreen.files.existence import sees_folder
 from slidescreen.files.writing import printable
 from slidescreen.runs.ledger import Ledger, missing_from
 from slidescreen.screening.finding import Flag
@@ -170,11 +171,4 @@ def _fewer(missing: int, finished: FinishedSlide) -> str:
 
 
 def _empty(folder: Path) -> str:
-    return "the folder no longer holds images" if _is_folder(folder) else "the folder is no longer there"
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # a parent folder cannot be read
-        return False
+    return "the folder no longer holds images" if sees_folder(folder) else "the folder is no longer there"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from slidescreen.errors import InputError, OutputError
+from slidescreen.files.existence import exists, is_file, is_folder
 from slidescreen.files.writing import printable
 from slidescreen.models.backbones import BACKBONES
 from slidescreen.models.checkpoints import read_checkpoint
@@ -40,12 +41,12 @@ class TrainingFolder:
 
     def is_unfinished(self) -> bool:
         """Whether a training began here and has not finished."""
-        return self.state.is_file()
+        return is_file(self.state)
 
     def taken(self) -> list[str]:
         """The names of files that a training left here, or that it would overwrite."""
         checkpoints = (self.path / f"{backbone}.safetensors" for backbone in BACKBONES)
-        return [path.name for path in (self.state, self.history, self.curves, *checkpoints) if path.exists()]
+        return [path.name for path in (self.state, self.history, self.curves, *checkpoints) if exists(path)]
 
     def check(self, resume: bool, overwrite: bool) -> None:
         """Refuse a training that the folder does not allow.
@@ -54,13 +55,13 @@ class TrainingFolder:
             InputError: the folder does not allow it. The message names the reason and the options to use instead.
         """
         out = printable(self.path)
-        if self.path.exists() and not self.path.is_dir():
+        if exists(self.path) and not is_folder(self.path):
             raise InputError(f"{out} is a file: choose a folder with --out")
-        if (self.path / "run.json").exists():
+        if exists(self.path / "run.json"):
             raise InputError(f"{out} holds results of classify, which are not overwritten: choose another --out")
         if resume and overwrite:
             raise InputError("--resume continues a training and --overwrite starts a new one: use only one")
-        if resume and not self.is_unfinished() and not self.checkpoint.is_file():
+        if resume and not self.is_unfinished() and not is_file(self.checkpoint):
             raise InputError(f"{out} has no interrupted training to resume")
         if not resume and not overwrite and (taken := self.taken()):
             raise InputError(

@@ -12,6 +12,7 @@ from slidescreen.engine.allocator import keep_memory
 from slidescreen.engine.devices import choose_device, usable_threads
 from slidescreen.engine.options import Device
 from slidescreen.errors import InputError, OutputError, memory_ran_out
+from slidescreen.files.existence import exists, is_file, is_folder
 from slidescreen.files.locking import locked
 from slidescreen.files.writing import make_folder, printable, sha256_of, sweep
 from slidescreen.models.checkpoints import load_network, read_metadata
@@ -156,12 +157,12 @@ def _check_places(request: TrainingOptions) -> None:
     """Refuse files and folders that cannot be used, before anything is read."""
     folder_of(request).check(request.resume, request.overwrite)
     for path in (request.init, request.teacher):
-        if path and not path.is_file():
-            raise InputError(f"{printable(path)} " + ("is no file" if path.exists() else "does not exist"))
+        if path and not is_file(path):
+            raise InputError(f"{printable(path)} " + ("is no file" if exists(path) else "does not exist"))
     if request.init_partial and not request.init:
         raise InputError("--init-partial needs --init: name a file with --init")
     data, out = request.data.resolve(), request.out.resolve()
-    if data.is_dir() and data in (out, *out.parents):
+    if is_folder(data) and data in (out, *out.parents):
         raise InputError(
             f"the results would lie among the labelled images, in {printable(request.out)}: choose another --out"
         )
