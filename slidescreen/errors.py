@@ -33,6 +33,10 @@ class UnavailableError(InputError):
     """A file cannot be read at present, but may be undamaged: a server is down, or a permission is missing."""
 
 
+class StoppedError(InputError):
+    """A run cannot continue. What it finished is kept."""
+
+
 class DivergedError(InputError):
     """A training reached values that are not finite. Its options do not suit its images."""
 

@@ -17,7 +17,7 @@ from slidescreen.runs.loading import Loading, decoding_processes
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.ray_cluster import RayCluster
-from slidescreen.runs.ray_worker import Job, code_digest, needed_instructions
+from slidescreen.runs.ray_worker import Job, code_digest, needed_instructions, shows_images
 
 Calls = Iterator[tuple[Slide, tuple[Call, ...]]]
 
@@ -64,7 +64,7 @@ def classify(
 
 def _on_cluster(slides: Sequence[Slide], job: Job, monitor: Monitor, cluster: RayCluster) -> Classification:
     cluster.employ(job)
-    distribution = Distribution(cluster, monitor.note, monitor.warn, os.path.isdir)
+    distribution = Distribution(cluster, monitor.note, monitor.warn, shows_images)
 
     def calls() -> Calls:
         for slide, found in distribution.run(slides):

@@ -11,7 +11,8 @@ from typing import Any, Protocol
 
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.slides import Slide
-from slidescreen.errors import InputError
+from slidescreen.errors import StoppedError
+from slidescreen.files.existence import sees_folder
 from slidescreen.runs.processor_differences import ProcessorDifference, difference
 from slidescreen.runs.ray_worker import SlideCalls, Unfit
 
@@ -98,14 +99,14 @@ class Distribution:
         place: Workplace,
         note: Callable[[str], None],
         warn: Callable[[str], None],
-        is_visible: Callable[[str], bool],
+        is_visible: Callable[[Slide], bool],
     ) -> None:
         """Set up.
 
         Args:
             place: the workplace that does the tasks.
             note, warn: they receive messages.
-            is_visible: tells whether this process sees a slide's folder.
+            is_visible: tells whether this process sees a slide, as a worker must see it.
         """
         self._place, self._note, self._warn, self._is_visible = place, note, warn, is_visible
         self._waiting: deque[_Load] = deque()
@@ -119,7 +120,7 @@ class Distribution:
         """Yield each slide with one call per image as soon as the slide is done, in any order.
 
         Raises:
-            InputError: no machine can help.
+            StoppedError: no machine can help.
         """
         yield from ((slide, ()) for slide in slides if not slide.images)
         slots = sum(node.slots for node in self._place.nodes())
@@ -174,7 +175,7 @@ class Distribution:
         present = [self._standings[node.identity] for node in self._place.nodes()]
         if present and all(each.refusal for each in present):
             reasons = "; ".join(sorted({f"{each.node.host}: {each.refusal}" for each in present}))
-            raise InputError(f"no machine of the cluster can classify ({reasons}); what was finished is kept")
+            raise StoppedError(f"no machine of the cluster can classify ({reasons}); what was finished is kept")
         since = time.monotonic() if since is None else since
         if time.monotonic() - since > _LONG:
             self._warn("the cluster has no machine with enough processors: waiting for one")
@@ -196,8 +197,8 @@ class Distribution:
                 yield slide, calls
         elif isinstance(answer, Unfit):
             gone = [slide for slide in load.slides if str(slide.folder) == answer.unseen]
-            if gone and not self._is_visible(answer.unseen):
-                yield from ((slide, unreadable(slide, "its folder has gone")) for slide in gone)
+            if gone and not any(map(self._is_visible, gone)):
+                yield from ((slide, unreadable(slide, _absence(slide))) for slide in gone)
                 self._put_back(_Load(tuple(slide for slide in load.slides if slide not in gone)))
             else:
                 self._refuse(standing, answer.reason)
@@ -246,6 +247,11 @@ class Distribution:
             found = difference(slide.name, (engine, calls), (answer.engine, answer.calls[0]))
             self._differences[standing.engine] = found
             self._note(found.in_words())
+
+
+def _absence(slide: Slide) -> str:
+    """The reason why no machine sees a slide, in words."""
+    return "none of its slide's images can be read" if sees_folder(slide.folder) else "its folder has gone"
 
 
 def unreadable(slide: Slide, reason: str) -> tuple[Call, ...]:

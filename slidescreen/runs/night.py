@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from slidescreen.data.slides import Slide
 from slidescreen.engine.options import Device
 from slidescreen.ensembles.ensemble import Ensemble
-from slidescreen.errors import NothingClassifiedError
+from slidescreen.errors import NothingClassifiedError, StoppedError
 from slidescreen.exchange.orders import blood_contexts
 from slidescreen.files.writing import printable
 from slidescreen.interruptible import interruptibly
@@ -40,6 +40,7 @@ def classify_folder(
         OutputError: a file cannot be written, for instance because the disk is full. Earlier files are unchanged, and
             finished slides are kept.
         NothingClassifiedError: no image could be classified.
+        StoppedError: no machine of the cluster can classify. The run's files have been written.
         KeyboardInterrupt: the run was interrupted. Its files have been written.
     """
     started, out = datetime.now(UTC), options.out
@@ -103,7 +104,7 @@ def classify_folder(
                 page_cells=options.page_cells,
                 charts=control.charts,
             )
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, StoppedError):
             run = write_worklist(described(), out, monitor, True, options.page_cells)
             write_record(run, out, monitor)
             raise

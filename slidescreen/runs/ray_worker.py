@@ -59,7 +59,7 @@ class SlideCalls:
 
 @dataclass(frozen=True)
 class Unfit:
-    """The reason why this machine cannot help. If it only fails to see a slide's folder, `unseen` is that folder."""
+    """The reason why this machine cannot help. If it only fails to see a slide, `unseen` is the slide's folder."""
 
     reason: str
     unseen: str = ""
@@ -135,8 +135,11 @@ def why_unfit(job: Job) -> str:
     for path, sha256 in _files(job.ensemble, job.configuration):
         if not sees_file(path):
             return f"it does not see {printable(path)}"
-        if sha256_of(path) != sha256:
-            return f"its {printable(path)} is another file"
+        try:
+            if sha256_of(path) != sha256:
+                return f"its {printable(path)} is another file"
+        except OSError as error:
+            return f"it cannot read {printable(path)}: {error.strerror}"
     return ""
 
 

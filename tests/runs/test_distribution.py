@@ -1,18 +1,24 @@
 """Slides are shared out to machines that refuse, break and vanish: each comes back exactly once."""
 
+import csv
+import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import Command
 from hypothesis import given
 from hypothesis import strategies as st
 
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.slides import CellImage, Slide
-from slidescreen.errors import InputError
+from slidescreen.errors import InputError, StoppedError
 from slidescreen.runs import distribution
+from slidescreen.runs import night as nights
+from slidescreen.runs.classification import Classification
 from slidescreen.runs.distribution import MOST_TRIES, Distribution, Lost, Node
 from slidescreen.runs.ray_worker import SlideCalls, Unfit
 
@@ -203,3 +209,36 @@ def test_large_slides_travel_alone_and_small_ones_together() -> None:
     for name, names in spread.begun:
         by_machine[name] += len(names)
     assert min(by_machine.values()) >= 4
+
+
+def test_a_run_that_cannot_continue_writes_its_finished_slides(
+    command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = nights.classify
+
+    def stopping(*given: Any) -> Classification:
+        found = sound(*given)
+
+        def calls() -> Iterator[tuple[Slide, tuple[Call, ...]]]:
+            yield next(found.calls)
+            raise StoppedError("no machine can classify; what was finished is kept")
+
+        return replace(found, calls=calls())
+
+    monkeypatch.setattr(nights, "classify", stopping)
+    outcome = command("classify", night, "--out", "run", "--quiet")
+    assert (outcome.code, outcome.err) == (2, "error: no machine can classify; what was finished is kept\n")
+    with Path("run/differential.csv").open(newline="", encoding="utf-8") as file:
+        assert [row["slide"] for row in csv.DictReader(file)] == ["S0"]
+    told = json.loads(Path("run/run.json").read_text())
+    assert (told["complete"], told["unfinished_slides"]) == (False, ["S1"])
+    monkeypatch.setattr(nights, "classify", sound)
+    assert command("classify", night, "--out", "run", "--quiet").code == 0
+
+
+def test_a_slide_none_of_whose_images_any_machine_can_read_is_told_apart_from_one_that_has_gone(tmp_path: Path) -> None:
+    one = Slide("S0", tmp_path, [CellImage(tmp_path / "gone.jpg", "gone.jpg", "")])
+    refusing = Pretended({"a": 1}, lambda _, asked: Unfit("not seen", str(asked[0].folder)))
+    found, distributed, _ = shared_out(refusing, [one], visible=False)
+    assert [call.reason for call in found["S0"]] == ["none of its slide's images can be read"]
+    assert distributed.record()["refused"] == []

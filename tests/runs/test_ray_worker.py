@@ -1,13 +1,17 @@
 """A worker of a cluster calls what one machine calls, or says why it would not."""
 
+import errno
+import os
 import pickle
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import write_cells
 
+from slidescreen.data.calls import Status
 from slidescreen.data.slides import Slide, discover
 from slidescreen.engine.configuration import load_engines
 from slidescreen.engine.interface import EngineConfiguration
@@ -15,7 +19,16 @@ from slidescreen.engine.options import Device, EngineKind
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.pipeline import Pipeline
 from slidescreen.runs import ray_worker
-from slidescreen.runs.ray_worker import Job, SlideCalls, Unfit, code_digest, needed_instructions, serve, why_unfit
+from slidescreen.runs.ray_worker import (
+    Job,
+    SlideCalls,
+    Unfit,
+    code_digest,
+    needed_instructions,
+    serve,
+    shows_images,
+    why_unfit,
+)
 
 EXACT = EngineConfiguration(EngineKind.OPENVINO, Device.CPU, "fp32")
 
@@ -84,3 +97,44 @@ def test_a_worker_that_does_not_see_a_slide_says_which(
     shutil.rmtree(slides[1].folder)
     folder = str(slides[1].folder)
     assert answer(job, slides) == Unfit(f"it does not see {folder}", folder)
+
+
+@pytest.mark.parametrize("bad", ["link", "link that comes first"])
+def test_one_image_that_nobody_can_read_hides_no_slide(
+    bad: str, job: Job, slides: list[Slide], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_worker, "_PATIENCE", 0.5)
+    folder = slides[0].folder
+    (folder / ("a.jpg" if "first" in bad else "z.jpg")).symlink_to("gone.jpg")
+    found = answer(job, list(discover(folder.parent)))
+    assert isinstance(found, SlideCalls)
+    (failure,) = (call for call in found.calls[0] if call.status is Status.UNREADABLE)
+    assert failure.reason == "the file is gone or is not a regular file"
+    assert len(found.calls[0]) == 4
+
+
+def test_a_worker_that_sees_none_of_the_images_says_so(
+    job: Job, slides: list[Slide], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_worker, "_PATIENCE", 0.0)
+    for path in slides[1].folder.iterdir():  # as where the share is not mounted
+        path.unlink()
+    folder = str(slides[1].folder)
+    assert not shows_images(slides[1])
+    assert answer(job, slides) == Unfit(f"it does not see {folder}", folder)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EACCES])
+def test_a_worker_whose_share_fails_says_which_slide_it_does_not_see(
+    code: int, job: Job, slides: list[Slide], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_worker, "_PATIENCE", 0.0)
+    sound, folder = os.stat, slides[1].folder
+
+    def stat(path: Any, **named: Any) -> os.stat_result:
+        if not isinstance(path, int) and os.fspath(path) == os.fspath(folder):
+            raise OSError(code, os.strerror(code))
+        return sound(path, **named)
+
+    monkeypatch.setattr(os, "stat", stat)
+    assert answer(job, slides) == Unfit(f"it does not see {folder}", str(folder))
