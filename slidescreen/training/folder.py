@@ -98,7 +98,7 @@ class TrainingFolder:
             found = None
         if found is None or not {"data_hash", "init"} <= found.keys():
             raise InputError(f"{printable(self.path)} has no training to resume: {ANEW}")
-        return found
+        return dict(found)
 
 
 def check_same_options(before: Mapping[str, Any], options: Recipe, init: str | None) -> None:
