@@ -36,9 +36,10 @@ from slidescreen.ensembles.laboratory_gain import Adaptation
 from slidescreen.ensembles.member_predictions import MemberPredictions, predict
 from slidescreen.errors import InputError
 from slidescreen.files.existence import exists
-from slidescreen.files.writing import make_folder, printable, scratch_folder
+from slidescreen.files.writing import make_folder, printable, scratch_folder, sha256_of
 from slidescreen.models.last_layer import last_layer, with_last_layer
 from slidescreen.models.member import member_of
+from slidescreen.models.trained_on import signed_record
 from slidescreen.statistics.bootstrap import PairedDifference
 from slidescreen.statistics.clusters import rate_difference
 
@@ -89,7 +90,7 @@ def adapt_ensemble(
         pooled.forget(request.out)
         return kept, found
     with scratch_folder(make_folder(request.out)) as scratch:
-        adapted, shifts = _with_new_layers(old, known, signed, found, scratch)
+        adapted, shifts = _with_new_layers(old, known, signed, found, looked.images, scratch)
         truth = _most_likely(signed, members)
         named = [replace(i, label=old.cell_types[t]) for i, t in zip(looked.images, truth.tolist(), strict=True)]
         predictions = MemberPredictions(tuple(named), truth, members, looked.appearances)
@@ -211,17 +212,20 @@ def _with_new_layers(
     known: Sequence[KnownMember],
     signed: crossfit.SignedCells,
     found: Adaptation,
+    images: Sequence[LabelledImage],
     folder: Path,
 ) -> tuple[Ensemble, list[NDArray[np.float64]]]:
     """Write the ensemble with last layers learnt from all signed cells; give it and the mean shifts."""
-    told: dict[str, Any] = {"adapted": {"cells": found.cells, "guard": found.guard, "unsigned": list(found.unsigned)}}
+    told: dict[str, Any] = {"cells": found.cells, "guard": found.guard, "unsigned": list(found.unsigned)}
+    learnt = [sha256_of(image.path) for image in images]
     held = crossfit.guards(old.cell_types, found.guard)
     members, shifts = [], []
     for number, (member, each, seen) in enumerate(zip(old.members, known, signed.seen, strict=True)):
         layer, shift = learn(each, seen, signed.allowed, held)
         path = folder / str(number) / member.path.name
         make_folder(path.parent)
-        with_last_layer(member.path, path, layer, told)
+        recorded = signed_record(learnt, member.checkpoint.provenance)
+        with_last_layer(member.path, path, layer, {"adapted": {**told, **recorded}})
         members.append(member_of(path, member.weight))
         shifts.append(shift)
     return Ensemble(tuple(members), old.rule), shifts

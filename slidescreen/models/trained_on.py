@@ -32,6 +32,11 @@ def record(sha256s: Iterable[str], earlier: TrainedOn = TrainedOn()) -> dict[str
     return {_KEY: base64.b64encode(b"".join(images)).decode("ascii")}
 
 
+def signed_record(sha256s: Iterable[str], before: Mapping[str, Any]) -> dict[str, str]:
+    """The entry of an adaptation for signed images, and for those of earlier ones in the provenance of `before`."""
+    return record(sha256s, TrainedOn(_images(before.get("adapted", {}))))
+
+
 def trained_on(provenance: Mapping[str, Any]) -> TrainedOn:
     """What a checkpoint's provenance records, its own or that of the checkpoints of which it is the mean."""
     parts = [trained_on(part) for part in provenance.get("mean_of", ())]

@@ -28,9 +28,11 @@ from slidescreen.ensembles.ensemble import Ensemble, ValidationResult
 from slidescreen.ensembles.false_calls import FalseCalls
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
+from slidescreen.files.writing import sha256_of
 from slidescreen.models.checkpoints import Checkpoint
 from slidescreen.models.last_layer import LastLayer, last_layer
 from slidescreen.models.member import Member
+from slidescreen.models.trained_on import trained_on
 
 ROOT = Path(__file__).parents[2]
 TYPES = cells.CELL_TYPES
@@ -257,6 +259,10 @@ def test_the_command_adapts_an_export_as_it_is(
     assert "myeloblast" in Path("new/README.md").read_text(encoding="utf-8")
     assert replay.read(Path("new"), new).truth.tolist() == np.repeat(np.arange(len(TYPES)), 12).tolist()
     assert not Path("new", pooled.NAME).exists()
+    signed = [sha256_of(cell) for cell in data.rglob("*.png")]
+    for member in new.members:
+        recorded = trained_on(member.checkpoint.provenance)
+        assert len(recorded.images) == 48 == sum(map(recorded.holds, signed))
     again = command("ensemble", "--adapt", adaptable, "--data", data, "--out", "new")
     assert again.code == 2
     assert "already holds an ensemble" in again.err

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from slidescreen.models.trained_on import TrainedOn, record, trained_on
+from slidescreen.models.trained_on import TrainedOn, record, signed_record, trained_on
 
 
 def sha256(number: int) -> str:
@@ -33,8 +33,9 @@ def test_a_mean_of_checkpoints_holds_the_images_of_each_and_is_complete_if_each_
 
 
 def test_the_signed_cells_of_an_adaptation_are_known_even_where_those_of_the_training_are_not() -> None:
-    found = trained_on({"adapted": {"guard": 1.0, **record([sha256(4)])}})
-    assert (held(found), found.complete) == ([4], False)
+    before = {"adapted": {"guard": 1.0, **record([sha256(4)])}}
+    found = trained_on({"adapted": signed_record([sha256(6)], before)})
+    assert (held(found), found.complete) == ([4, 6], False)
 
 
 def test_a_checkpoint_of_an_earlier_release_records_nothing() -> None:
