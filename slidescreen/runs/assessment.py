@@ -135,7 +135,8 @@ def _refuse_networks(request: ReportOptions) -> None:
 def _of_run(request: ReportOptions, folder: Path, note: Callable[[str], None]) -> _Material:
     """A run and its truth. Corrections of its cells, stored or given now, review the labels of any other truth."""
     place, run = folder / "evaluation", read_run(folder)
-    given = merged(read_reviews(folder), checked_corrections(run, request.corrections, note))
+    stored = read_reviews(folder)
+    given = merged(stored, checked_corrections(run, request.corrections, note, stored))
     run, truth = _truth_of(reviewed_run(run, given), request.truth or "", note)
     if truth in (truths.REPORTED, truths.REVIEWED) and request.label_options.split:
         raise InputError("--split needs labels with a split, and class folders and reviews have none")

@@ -22,17 +22,20 @@ _Note = Callable[[str], None]
 _T = TypeVar("_T")
 
 
-def checked_corrections(run: Run, paths: Sequence[Path], note: _Note) -> list[Correction]:
+def checked_corrections(
+    run: Run, paths: Sequence[Path], note: _Note, stored: Sequence[Correction] = ()
+) -> list[Correction]:
     """The corrections in files, each with the run's own names of slide and image, and the picture's content hash.
 
     Corrections of pictures that a slide no longer has are left out. A signature of other pictures keeps their content,
     so it does not count for the present ones. `note` receives a remark on both, and one if the run's calls differ from
-    those that the reviewer saw.
+    those that the reviewer saw. Corrections that are `stored` with the run may be given again after their slide or
+    image has gone.
 
     Raises:
         InputError: a correction is of another run, or of a slide or image that is missing or unreadable.
     """
-    finder = _ImageFinder(run)
+    finder = _ImageFinder(run, stored)
     found = list(filter(None, (finder.find(each) for path in paths for each in read_corrections(path))))
     if finder.gone:
         note(gone_in_words(finder.gone))
@@ -51,8 +54,11 @@ def gone_in_words(gone: Sequence[Correction]) -> str:
 class _ImageFinder:
     """Finds the slides and images of a run by the names in corrections."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, stored: Sequence[Correction]) -> None:
         self._run = run
+        self._stored: dict[tuple[str, ...], set[str]] = defaultdict(set)
+        for each in stored:
+            self._stored[_decision(each)].add(each.content)
         self._slides = _by_spelling({slide.name: slide for slide in run.slides})
         self._inside: dict[str, tuple[dict[tuple[int, str], list[Call]], dict[str, str]]] = {}
         self.gone: list[Correction] = []
@@ -61,11 +67,24 @@ class _ImageFinder:
     def find(self, each: Correction) -> tuple[Correction, str] | None:
         """A correction with the run's own names and the picture's content hash, and the run's call of the cell.
 
-        None if the slide no longer has the picture.
+        None if the slide no longer has the picture, or if it was given before and what it names has gone.
         """
         identity = str(self._run.info.get("run", ""))
         if each.run and each.run != identity:
             raise each.problem(f"it is of another run ({excerpt(each.run)}; this one is {excerpt(identity)})")
+        before = self._stored.get(_decision(each), set())
+        try:
+            found = self._present(each)
+        except InputError:
+            if before:
+                return None
+            raise
+        if found is not None and each.time and not each.content and before and found[0].content not in before:
+            self.gone.append(each)  # the same decision was stored for the picture that had this name then
+            return None
+        return found
+
+    def _present(self, each: Correction) -> tuple[Correction, str] | None:
         slide = self._slide(each)
         _, contents = self._of(slide)
         if each.signs:
@@ -128,6 +147,11 @@ class _ImageFinder:
         if counted is None:
             raise each.problem(f"{printable(call.image)} is a copy of another image: name that one")
         return counted
+
+
+def _decision(each: Correction) -> tuple[str, ...]:
+    """What tells a reviewer's decision from all others, whatever the picture."""
+    return each.slide, each.image, each.cell_type, each.reviewer, each.time
 
 
 def _by_spelling(known: dict[str, _T]) -> dict[tuple[int, str], list[_T]]:

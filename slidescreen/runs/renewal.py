@@ -99,7 +99,8 @@ def correct(
         run = read_run(folder)
         if slide is not None:
             run.named(slide)
-        reviews = merged(read_reviews(folder), checked_corrections(run, corrections, note))
+        stored = read_reviews(folder)
+        reviews = merged(stored, checked_corrections(run, corrections, note, stored))
         run = reviewed_run(run, reviews)
         run = _in_context(run, contexts) if orders else run
         if corrections:

@@ -116,3 +116,17 @@ def test_a_signature_that_an_earlier_release_kept_without_content_does_not_count
     night(browser, tmp_path, pictured("Well", NORMAL))
     assert mark(browser, "Well") == "not yet signed, 1 cell changed or confirmed"
     assert corrections(browser, tmp_path) == [("Well", "monocyte0.jpg", "lymphocyte", "Dr. A")]
+
+
+def test_the_download_leaves_out_what_the_page_no_longer_holds(browser: Browser, tmp_path: Path) -> None:
+    night(browser, tmp_path, pictured("Well", NORMAL), pictured("Sick", SICK))
+    move(browser, "Sick", "monocyte0.jpg", "8")
+    sign(browser, "Sick", "Dr. A")
+    move(browser, "Well", "monocyte0.jpg", "8")
+    move(browser, "Well", "lymphocyte0.jpg", "8")
+    assert len(corrections(browser, tmp_path)) == 4
+    night(browser, tmp_path, pictured("Well", {**NORMAL, "monocyte": 0}))
+    assert corrections(browser, tmp_path) == [("Well", "lymphocyte0.jpg", "myeloblast", "Dr. A")]
+    night(browser, tmp_path, pictured("Well", NORMAL), pictured("Sick", SICK))  # they come back, and so does the review
+    assert len(corrections(browser, tmp_path)) == 4
+    assert browser.complaints == []

@@ -147,6 +147,25 @@ def test_a_decision_is_of_the_picture_that_was_seen(browser: Browser, tmp_path: 
     assert (row["image"], row["content"]) == ("a.jpg", hashlib.sha256(b"first").hexdigest()[:12])
 
 
+def test_a_later_page_of_other_cells_hands_on_only_its_own(browser: Browser, tmp_path: Path) -> None:
+    def look(*cells: tuple[str, str, int, int, float]) -> None:
+        write_disagreements(evaluate([predicted(*cells)], resamples=10), tmp_path, origin(tmp_path), lambda _: DOT)
+        (tmp_path / DISAGREEMENTS).replace(tmp_path / "page.html")
+        reload(browser, tmp_path)
+
+    one, other = (("S", image, MONOCYTE, BLAST, 0.9) for image in ("a.jpg", "b.jpg"))
+    look(one)
+    browser.press("c")
+    browser.ask("reviewer.value = 'Ada'; reviewer.dispatchEvent(new Event('input'))")
+    look(other)
+    assert text_of(browser, "#left") == "1 of 1 cell left to look at"
+    browser.press("l")
+    (row,) = downloaded(browser, tmp_path)
+    assert row["image"] == "b.jpg"
+    look(one)
+    assert text_of(browser, "#left") == "You have looked at all cells"
+
+
 def test_cells_of_one_name_are_told_apart(browser: Browser, tmp_path: Path) -> None:
     alike = [("a", "b/c.jpg", MONOCYTE, BLAST, 0.9), ("a/b", "c.jpg", MONOCYTE, BLAST, 0.8)]
     write_disagreements(evaluate([predicted(*alike)], resamples=10), tmp_path, origin(tmp_path), lambda _: DOT)

@@ -105,3 +105,31 @@ def test_a_label_is_not_reviewed_by_what_was_said_of_another_picture(command: Co
     assert "1 row of pictures that have changed since does not count, first corrections.csv, line 3" in outcome.err
     assert json.loads(Path("e/metrics.json").read_text())["as_reviewed"]["cells"] == 1
     assert Path("e/labels_reviewed.csv").read_text().count("basophil") == 1
+
+
+def test_what_the_run_has_stored_may_be_given_again_after_it_has_gone(command: Command, run: Path) -> None:
+    file = corrections(cell(0, "basophil"), cell(1, "basophil", slide="S1"), signature())
+    assert command("report", run, "--corrections", file).code == 0
+    shutil.rmtree("night/S0")
+    Path("night/S1/cell_001.jpg").unlink()
+    draw_cell(77).save("night/S1/cell_007.jpg")
+    assert command("classify", "night", "--out", "run", "--keep", "0").code == 0
+    stored = Path("run/reviews.csv").read_bytes()
+    outcome = command("report", run, "--corrections", file)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert Path("run/reviews.csv").read_bytes() == stored
+    new = corrections(cell(0, "basophil"), cell(0, "monocyte", slide="S1"), name="new.csv")
+    assert command("report", run, "--corrections", new).code == 0
+    assert reviewed("S1")["000"] == ("monocyte", "Ada")
+    unknown = corrections(cell(0, "monocyte"), name="other.csv")
+    assert "the run has no slide 'S0'" in command("report", run, "--corrections", unknown).err
+
+
+def test_an_old_file_given_again_does_not_pass_to_another_picture(command: Command, run: Path) -> None:
+    file = corrections(cell(0, "basophil"), cell(1, "basophil"), signature())
+    assert command("report", run, "--corrections", file).code == 0
+    draw_cell(77).save("night/S0/cell_000.jpg")
+    assert command("classify", "night", "--out", "run").code == 0
+    outcome = command("report", run, "--corrections", file)
+    assert "warning: 2 rows of pictures that have changed since do not count" in outcome.err
+    assert {number for number, (said, _) in reviewed().items() if said} == {"001"}

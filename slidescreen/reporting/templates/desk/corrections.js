@@ -7,13 +7,15 @@ const FORMULA = /^\s*[=+\-@\t\r\n＝＋－＠]|^'/;
 const neutralised = (text) => (FORMULA.test(text) ? `'${text}` : text);
 const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
-/** One row a changed or confirmed cell, one a signed slide. */
+/** One row a changed or confirmed cell, one a signed slide. What this page no longer holds is left out: the run would refuse it. */
 function correctionRows() {
   const found = [];
   for (const name of Object.keys(reviews.slides)) {
-    const review = reviewOf(name);
+    const [review, slide] = [reviewOf(name), slideNamed(name)];
+    if (slide ? slide.name !== name : !rowNamed.has(name)) continue;
     const reviewer = review.signed?.reviewer ?? reviews.reviewer;
     for (const [image, { type, previous, time, place, content }] of Object.entries(review.cells)) {
+      if (slide && !slide.byImage.has(image)) continue;
       found.push([...(place ?? [name, image]), type, previous, reviewer, time, "", night.run, content ?? ""]);
     }
     if (review.signed) {
