@@ -1,7 +1,7 @@
 """`corrections.csv`: what people changed, confirmed and signed."""
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,8 @@ from slidescreen.files.writing import denature, printable
 
 COLUMNS = ("slide", "image", "cell_type", "previous_type", "reviewer", "time", "comment", "run", "content")
 _NEEDED = ("slide", "image", "cell_type", "reviewer")
+_NAMES = ("slide", "image")
+"""Columns whose outer spaces count: a folder's name may begin or end with one."""
 UNIDENTIFIED = "unidentified"
 """A reviewer may leave a cell without a type, as the ensemble does."""
 SHORT = 12
@@ -165,7 +167,7 @@ def _says(each: Correction) -> str:
 
 
 def _correction(table: Table, row: Row, of_slides: bool) -> Correction:
-    values = {name: denature(row.get(name, "").strip()) for name in COLUMNS}
+    values = {name: denature(text if name in _NAMES and text.strip() else text.strip()) for name, text in _told(row)}
     for name in ("slide", "reviewer"):
         if not values[name] and (name == "reviewer" or of_slides or not values["image"]):
             raise InputError(f"the {name} is missing")
@@ -177,6 +179,11 @@ def _correction(table: Table, row: Row, of_slides: bool) -> Correction:
         raise InputError("the image is missing: only a row that signs a slide has none, and it has no cell type")
     values["previous_type"] = _known(values["previous_type"]) if values["previous_type"] else ""
     return Correction(**values, place=f"{printable(table.path)}, line {row.line}", line=row.line)
+
+
+def _told(row: Row) -> Iterator[tuple[str, str]]:
+    """A row's values by column; empty if the table lacks one."""
+    return ((name, row.get(name, "")) for name in COLUMNS)
 
 
 def _known(name: str) -> str:

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -192,6 +193,17 @@ def test_the_same_file_again_changes_nothing(command: Command, run: Path) -> Non
     once = everything(run)
     assert command("report", run, "--corrections", file).code == 0
     assert everything(run) == once
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no name there ends with a space")
+def test_later_nights_keep_the_review_of_a_slide_whose_name_has_outer_spaces(command: Command) -> None:
+    write_cells(Path("night/ S0 "), 3)
+    assert command("classify", "night", "--out", "run").code == 0
+    file = corrections(cell(0, "basophil", slide="S0"), signature(" S0 "))  # by hand, and as the page writes it
+    assert command("report", "run", "--corrections", file).code == 0
+    assert command("classify", "night", "--out", "run").code == 0
+    assert reviewed(" S0 ")["000"] == ("basophil", "Ada")
+    assert table("differential.csv")[0]["reviewed_by"] == "Ada"
 
 
 def test_later_nights_keep_reviews(command: Command, run: Path) -> None:
