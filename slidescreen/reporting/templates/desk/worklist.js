@@ -44,9 +44,13 @@ function showLeft() {
   }
   const here = rows.filter((row) => row.dataset.number);
   const left = here.filter((row) => !isSigned(row)).length;
+  const elsewhere = rows.filter((row) => !row.dataset.number && !isSigned(row)).length;
   const hidden = rows.filter((row) => row.hidden).length;
-  const said = left ? `${left} of ${counted(here.length, "slide")} left to review` : "All slides are reviewed";
-  find("#left").textContent = hidden ? `${said}; ${hidden} hidden by the filter` : said;
+  const done = elsewhere ? "All slides with cells in this page are reviewed" : "All slides are reviewed";
+  const said = [left ? `${left} of ${counted(here.length, "slide")} left to review` : done];
+  if (elsewhere) said.push(`${elsewhere} more not signed, without cells in this page`);
+  if (hidden) said.push(`${hidden} hidden by the filter`);
+  find("#left").textContent = said.join("; ");
 }
 
 /** Tick off what is signed, and say what was changed. */
