@@ -5,6 +5,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from browser import Browser
 from test_desk import SICK, downloaded, go_to, rows, show, text_of
 from test_page import slide
@@ -12,7 +13,7 @@ from test_screening import NORMAL, ensemble, measured
 
 from slidescreen import cells
 from slidescreen.data.slides import Slide
-from slidescreen.screening.results import Run, SlideResult, judge
+from slidescreen.screening.results import Run, SlideResult, judge, renamed
 from slidescreen.screening.thresholds import default_thresholds
 
 
@@ -130,3 +131,58 @@ def test_the_download_leaves_out_what_the_page_no_longer_holds(browser: Browser,
     night(browser, tmp_path, pictured("Well", NORMAL), pictured("Sick", SICK))  # they come back, and so does the review
     assert len(corrections(browser, tmp_path)) == 4
     assert browser.complaints == []
+
+
+def give_name(browser: Browser, reviewer: str) -> None:
+    browser.ask(f"reviewer.value = {json.dumps(reviewer)}; reviewer.dispatchEvent(new Event('input'))")
+
+
+def test_each_change_has_the_name_of_who_made_it(browser: Browser, tmp_path: Path) -> None:
+    night(browser, tmp_path, pictured("Well", NORMAL), pictured("Sick", SICK))
+    give_name(browser, "Dr. A")
+    move(browser, "Sick", "monocyte0.jpg", "8")
+    sign(browser, "Well", "Dr. B")
+    expected = [("Sick", "monocyte0.jpg", "myeloblast", "Dr. A"), ("Well", "", "", "Dr. B")]
+    assert corrections(browser, tmp_path) == expected
+    sign(browser, "Sick", "Dr. B")
+    assert corrections(browser, tmp_path) == [expected[0], ("Sick", "", "", "Dr. B"), expected[1]]
+
+
+def test_a_change_without_a_name_does_not_get_that_of_who_signs_another_slide(browser: Browser, tmp_path: Path) -> None:
+    night(browser, tmp_path, pictured("Well", NORMAL), pictured("Sick", SICK))
+    move(browser, "Sick", "monocyte0.jpg", "8")
+    move(browser, "Well", "monocyte0.jpg", "8")
+    sign(browser, "Well", "Dr. B")
+    browser.ask("document.querySelector('#download').click()")
+    assert text_of(browser, "#kept").startswith("Please give your name first")
+    give_name(browser, "Dr. A")
+    assert sorted(corrections(browser, tmp_path)) == [
+        ("Sick", "monocyte0.jpg", "myeloblast", "Dr. A"),
+        ("Well", "", "", "Dr. B"),
+        ("Well", "monocyte0.jpg", "myeloblast", "Dr. B"),
+    ]
+
+
+def test_another_comment_takes_the_signature_back(browser: Browser, tmp_path: Path) -> None:
+    night(browser, tmp_path, pictured("Well", NORMAL))
+    sign(browser, "Well", "Dr. A")
+    go_to(browser, "Well")
+    box = "document.querySelector('.current .comment')"
+    browser.ask(f"{box}.value = 'leukaemia excluded'; {box}.dispatchEvent(new Event('input'))")
+    assert text_of(browser, ".current .signed").startswith("Not signed yet.")
+    assert text_of(browser, "#left") == "1 of 1 slide left to review"
+    browser.ask("document.querySelector('.current .sign').click()")
+    (row,) = downloaded(browser, tmp_path)
+    assert (row["image"], row["comment"]) == ("", "leukaemia excluded")
+
+
+def test_slides_without_cells_in_the_page_are_not_said_to_be_reviewed(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("slidescreen.reporting.shown_slides.MOST_SHOWN", 2)
+    night(browser, tmp_path, *(renamed(pictured("S", {"monocyte": 3}), f"S{n}") for n in range(5)))
+    assert text_of(browser, "#left") == "2 of 2 slides left to review; 3 more not signed, without cells in this page"
+    for name in list(browser.ask("[...document.querySelectorAll('h2[id^=title-]')].map(h => h.textContent)")):
+        sign(browser, str(name), "Dr. A")
+    said = "All slides with cells in this page are reviewed; 3 more not signed, without cells in this page"
+    assert text_of(browser, "#left") == said

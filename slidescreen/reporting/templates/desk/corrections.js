@@ -13,13 +13,12 @@ function correctionRows() {
   for (const name of Object.keys(reviews.slides)) {
     const [review, slide] = [reviewOf(name), slideNamed(name)];
     if (slide ? slide.name !== name : !rowNamed.has(name)) continue;
-    const reviewer = review.signed?.reviewer ?? reviews.reviewer;
-    for (const [image, { type, previous, time, place, content }] of Object.entries(review.cells)) {
+    for (const [image, { type, previous, time, place, content, reviewer }] of Object.entries(review.cells)) {
       if (slide && !slide.byImage.has(image)) continue;
-      found.push([...(place ?? [name, image]), type, previous, reviewer, time, "", night.run, content ?? ""]);
+      found.push([...(place ?? [name, image]), type, previous, reviewer || reviews.reviewer, time, "", night.run, content ?? ""]);
     }
     if (review.signed) {
-      found.push([name, "", "", "", review.signed.reviewer, review.signed.time, review.comment, night.run, review.signed.content ?? ""]);
+      found.push([name, "", "", "", review.signed.reviewer, review.signed.time, commentOf(review), night.run, review.signed.content ?? ""]);
     }
   }
   return found;

@@ -66,7 +66,7 @@ function giveType(slide, cells, type) {
   for (const cell of cells) {
     const wanted = type === AS_LABELLED ? labelOf(cell) : (type ?? typeNow(review, cell));
     if (wanted === null || wanted === verdictOn(review, cell.image)?.type) continue;
-    setVerdict(review, cell.image, { type: wanted, previous: cell.type, time, place: cell.place, content: cell.content });
+    setVerdict(review, cell.image, { type: wanted, previous: cell.type, time, place: cell.place, content: cell.content, reviewer: reviews.reviewer });
     changed += 1;
   }
   if (!changed) return 0;
@@ -84,14 +84,16 @@ function undo(slide) {
   if (!last) return [];
   for (const [image, verdict] of last.before) setVerdict(review, image, verdict);
   review.signed = last.signed;
+  if (review.signed && commentOf(review) !== review.comment.trim()) review.signed = null;
   save();
   return last.before.map(([image]) => image);
 }
 
 function sign(slide, reviewer, comment) {
   const review = openReview(slide.name);
-  review.signed = { reviewer, time: new Date().toISOString(), content: contentOf(slide.name) };
+  review.signed = { reviewer, time: new Date().toISOString(), content: contentOf(slide.name), comment };
   review.comment = comment;
+  for (const verdict of Object.values(review.cells)) verdict.reviewer ||= reviewer;
   save();
 }
 
@@ -100,10 +102,22 @@ function withdrawSignature(slide) {
   save();
 }
 
+/** Keep what is typed. Another comment than the signed one takes the signature back; returns whether it did. */
 function setComment(slide, comment) {
-  openReview(slide.name).comment = comment;
+  const review = openReview(slide.name);
+  const ends = review.signed !== null && comment.trim() !== commentOf(review);
+  if (ends) review.signed = null;
+  review.comment = comment;
   save();
+  return ends;
 }
+
+/** The comment under a signature. Earlier releases did not keep it with the signature. */
+const commentOf = (review) => review.signed.comment ?? review.comment;
+
+/** Whether someone gave a cell a type on another slide without a name; it must not get the name of who signs this one. */
+const namelessBeside = (slide) => Object.entries(reviews.slides).some(([name, review]) =>
+  name !== slide.name && Object.values(review.cells).some((verdict) => !verdict.reviewer));
 
 function setReviewer(reviewer) {
   reviews.reviewer = reviewer;

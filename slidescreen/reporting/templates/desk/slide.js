@@ -42,7 +42,9 @@ function setUpSlide(slide, section) {
   on(".ask", "click", showKeys);
   on(".differing", "click", toggleDiffering);
   on(".slider", "input", ({ currentTarget }) => setSize(currentTarget.value));
-  on(".comment", "input", ({ currentTarget }) => setComment(slide, currentTarget.value));
+  on(".comment", "input", ({ currentTarget }) => {
+    if (setComment(slide, currentTarget.value)) afterChange();
+  });
   on(".signing", "submit", (event) => {
     event.preventDefault();
     signSlide(slide, section);
@@ -167,8 +169,10 @@ function signSlide(slide, section) {
     find(".signer", section).focus();
     return;
   }
-  setReviewer(name);
-  find("#reviewer").value = name;
+  if (reviews.reviewer || !namelessBeside(slide)) {
+    setReviewer(name);
+    find("#reviewer").value = name;
+  }
   sign(slide, name, find(".comment", section).value.trim());
   afterChange();
 }
