@@ -10,7 +10,7 @@ import numpy as np
 from slidescreen.building import copies, home, pooled, precisions, replay
 from slidescreen.building.labelled_images import images_of, unknown_cells
 from slidescreen.building.options import EnsembleOptions
-from slidescreen.building.validation import calibrate, search_weights
+from slidescreen.building.validation import calibrate, check_searchable, search_weights
 from slidescreen.data.images import prepare
 from slidescreen.data.labels import LabelledImage
 from slidescreen.engine.configuration import configure, half_precisions, load_engines
@@ -47,6 +47,8 @@ def build_ensemble(
         raise InputError(
             f"{printable(request.out)} already holds an ensemble: choose another --out, or use --overwrite"
         )
+    if request.search:
+        check_searchable(len(request.checkpoints))
     members = [member_of(path, 1.0) for path in request.checkpoints]
     weights = request.weights or default_weights([member.checkpoint for member in members])
     weighted = tuple(replace(m, weight=w) for m, w in zip(members, weights, strict=True))

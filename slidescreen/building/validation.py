@@ -1,8 +1,7 @@
 """Measure an ensemble's errors from its members' predictions for labelled images."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from slidescreen.ensembles import false_calls
 from slidescreen.ensembles.ensemble import Ensemble, ValidationResult, vote
 from slidescreen.ensembles.member_predictions import MemberPredictions
 from slidescreen.ensembles.sufficiency import MeasuredOn
+from slidescreen.errors import InputError
 from slidescreen.screening.correction import call_correlation, graded, unmix
 from slidescreen.screening.differential import NAMES, members_of
 from slidescreen.statistics import calibration as calibrating
@@ -24,15 +24,22 @@ from slidescreen.statistics import classification, scaling
 
 Floats = NDArray[np.float64]
 _WEIGHT_STEPS = 20
+MOST_SEARCHED = 6
+"""The most members whose weights are searched: 53,130 combinations of six, 230,230 of seven, 657,800 of eight."""
 _LEAST_CELLS, _LEAST_SLIDES = 50, 5  # needed to measure how slides differ
 _PRIOR_CELLS = 2  # the weight of the prior that holds the temperature to 1
 _UNSEEN_CELLS = 2  # added cells of the least certainty, which the validation cells may lack
 
 
 def search_weights(predictions: MemberPredictions, rule: str) -> tuple[float, ...]:
-    """The weights with the highest macro F1, in steps of 0.05. In a tie, the most equal weights are taken."""
+    """The weights with the highest macro F1, in steps of 0.05. In a tie, the most equal weights are taken.
+
+    Raises:
+        InputError: there are more than `MOST_SEARCHED` members, whose combinations would take hours.
+    """
     count = len(predictions.members)
-    grid = [w for w in product(range(_WEIGHT_STEPS + 1), repeat=count) if sum(w) == _WEIGHT_STEPS]
+    check_searchable(count)
+    grid = _parts(_WEIGHT_STEPS, count)
 
     def quality(weights: tuple[int, ...]) -> tuple[float, float]:
         score = macro_f1(predictions.truth, vote(predictions.members, weights, rule))
@@ -40,6 +47,26 @@ def search_weights(predictions: MemberPredictions, rule: str) -> tuple[float, ..
 
     best = max(grid, key=quality)
     return tuple(w / _WEIGHT_STEPS for w in best)
+
+
+def check_searchable(members: int) -> None:
+    """Refuse a search of the weights of too many members.
+
+    Raises:
+        InputError: there are more than `MOST_SEARCHED`.
+    """
+    if members > MOST_SEARCHED:
+        raise InputError(f"--search takes at most {MOST_SEARCHED} checkpoints, not {members}: give --weight instead")
+
+
+def _parts(whole: int, count: int) -> Iterator[tuple[int, ...]]:
+    """All ways to divide a whole number into `count` parts, each at least 0, in ascending order."""
+    if count == 1:
+        yield (whole,)
+        return
+    for first in range(whole + 1):
+        for rest in _parts(whole - first, count - 1):
+            yield (first, *rest)
 
 
 def calibrate(

@@ -61,7 +61,9 @@ WeightOption = Annotated[
 SearchOption = Annotated[
     bool,
     typer.Option(
-        "--search", help="Find the weights with the best macro F1 on the validation split.", rich_help_panel=_VOTE
+        "--search",
+        help="Find the weights with the best macro F1 on the validation split, of at most 6 members.",
+        rich_help_panel=_VOTE,
     ),
 ]
 RuleOption = Annotated[

@@ -2,12 +2,15 @@
 
 import statistics
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Command
 
 from slidescreen import cells
+from slidescreen.building import validation
 from slidescreen.building.options import RejectionTargets
 from slidescreen.building.precisions import find_cascade, measure
 from slidescreen.building.validation import calibrate, corrected_names, search_weights
@@ -40,6 +43,19 @@ def test_the_search_gives_the_better_member_the_greater_weight() -> None:
     assert sum(weights) == pytest.approx(1)
     assert weights[1] > weights[0]
     assert search_weights(predictions(4.0, 1.0), "soft")[0] > 0.5
+
+
+def test_the_search_tries_each_combination_once() -> None:
+    for count in (1, 2, 3, 4):
+        every = [w for w in product(range(6), repeat=count) if sum(w) == 5]
+        assert list(validation._parts(5, count)) == every
+
+
+def test_a_search_that_would_take_hours_is_refused_before_a_checkpoint_is_read(command: Command) -> None:
+    names = [f"{number}.safetensors" for number in range(7)]
+    done = command("ensemble", *names, "--search", "--data", "cells.csv", "--out", "new")
+    assert done.code == 2
+    assert "--search takes at most 6 checkpoints, not 7: give --weight instead" in done.err
 
 
 def test_the_threshold_reaches_the_accuracy_and_gives_up_no_more_than_allowed() -> None:
