@@ -65,7 +65,7 @@ def test_each_public_name_is_there_and_no_other() -> None:
 def test_the_call_has_the_options_of_the_command_with_the_same_defaults() -> None:
     of_call = inspect.signature(slidescreen.classify).parameters
     of_command = inspect.signature(command_classify).parameters
-    shown = {"list_only", "verbose", "quiet", "output"}
+    shown = {"list_only", "verbose", "quiet", "output", "context"}
     assert {*of_call} - {"progress"} == {*of_command} - shown
     for name, parameter in of_call.items():
         if name != "progress":
