@@ -13,12 +13,12 @@ from conftest import write_cells
 from numpy.typing import NDArray
 
 from slidescreen.data.images import decode, prepare, read_bytes
-from slidescreen.engine import cache, configuration, devices, openvino
+from slidescreen.engine import cache, configuration, devices, gpu, openvino
 from slidescreen.engine.configuration import configure, load_engines
 from slidescreen.engine.devices import has_bfloat16_products
 from slidescreen.engine.exactness import PrecisionAgreement
 from slidescreen.engine.interface import EngineConfiguration
-from slidescreen.engine.options import EngineOptions
+from slidescreen.engine.options import EngineOptions, for_each
 from slidescreen.ensembles.cascade import Cascade
 from slidescreen.ensembles.ensemble import ValidationResult
 from slidescreen.ensembles.storage import load
@@ -211,6 +211,20 @@ def test_each_member_computes_in_its_own_precision(kind: str, ensemble_folder: P
     assert not np.array_equal(exact[0], rough[0])
     assert np.array_equal(some[0], exact[0])
     assert np.array_equal(some[1], rough[1])
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16", "fp32+bf16"])
+def test_pytorch_on_a_processor_rounds_as_what_was_measured_and_says_in_which_precision(
+    precision: str, ensemble_folder: Path
+) -> None:
+    """Familiar cells are told by features in the precision that the engines name."""
+    members = load(ensemble_folder).members
+    found = load_engines(members, EngineConfiguration("pytorch", "cpu", precision))
+    assert list(found.arithmetics) == for_each(precision, 2)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+    for member, engine, own in zip(members, found.members, found.arithmetics, strict=True):
+        (like,), _ = gpu.load([member.path], torch.device("cpu"), [own], batch=found.batch_size)
+        assert np.allclose(engine.outputs(pixels).features, like.outputs(pixels).features, atol=1e-4)
 
 
 def test_a_precision_for_another_number_of_members_is_refused(ensemble_folder: Path) -> None:
