@@ -119,7 +119,7 @@ def _looked_at(
     Raises:
         InputError: too few cells are readable. Nothing is left in the new ensemble's folder.
     """
-    was_there = request.out.exists()
+    was_there = exists(request.out)
     make_folder(request.out)
     shown = partial(progress, "looking at the signed cells")
     views = pooled.views_of(len(images))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from slidescreen.building.options import EnsembleOptions
 from slidescreen.errors import InputError
+from slidescreen.files.existence import is_file
 from slidescreen.files.writing import make_folder, printable, sha256_of
 from slidescreen.models.member import Member, member_of
 from slidescreen.models.trained_on import trained_on
@@ -38,7 +39,7 @@ def in_place(members: Sequence[Member], request: EnsembleOptions) -> tuple[Membe
     """The members by the paths of their checkpoints where these lie in the ensemble's folder and have not changed."""
     return tuple(
         replace(member, path=path)
-        if path.resolve().parent == request.out.resolve() and path.is_file() and sha256_of(path) == member.sha256
+        if path.resolve().parent == request.out.resolve() and is_file(path) and sha256_of(path) == member.sha256
         else member
         for member, path in zip(members, request.checkpoints, strict=True)
     )

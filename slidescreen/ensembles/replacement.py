@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from slidescreen.files.existence import is_file
 from slidescreen.files.legal_names import legal_name
 from slidescreen.files.writing import remove_if_possible, write_whole
 
@@ -67,7 +68,7 @@ class Replacement:
             return False
         if name not in self._there or (content is None and path.name in self._removable):
             return True
-        return path.name in self._reusable and path.is_file() and path.read_bytes() == content
+        return path.name in self._reusable and is_file(path) and path.read_bytes() == content
 
     def _write(self, path: Path, content: bytes) -> None:
         self._kept.add(path.name)

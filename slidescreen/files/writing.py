@@ -102,8 +102,9 @@ def behind_link(path: Path) -> Path:
 
     It need not exist. A link to anything but a file, and any path that is no link, stays as it is.
     """
-    target = Path(os.path.realpath(path)) if path.is_symlink() else path
-    return target if target.is_file() or not target.exists() else path
+    # Unlike those of Path, these functions never raise: where nothing can be seen, writing says why.
+    target = Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114
+    return target if os.path.isfile(target) or not os.path.exists(target) else path  # noqa: PTH110, PTH113
 
 
 def new_file(folder: Path) -> Path:
@@ -154,7 +155,7 @@ def is_beside(other: str, name: str) -> bool:
 
 
 def _is_free(path: Path) -> bool:
-    return not (path.exists() or path.is_symlink())
+    return not os.path.lexists(path)
 
 
 @contextlib.contextmanager

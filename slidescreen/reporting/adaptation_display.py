@@ -1,6 +1,7 @@
 """An adaptation in words: on the terminal, and in the model card of the new ensemble."""
 
 import itertools
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from rich.markup import escape
 from slidescreen import output
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.ensembles.laboratory_gain import Adaptation, worth_signing_more
+from slidescreen.files.existence import is_file
 from slidescreen.files.writing import printable, write_text
 
 _BY_US = "`slidescreen ensemble --adapt` wrote this file."
@@ -74,8 +76,8 @@ def write_card(ensemble: Ensemble, found: Adaptation, folder: Path) -> Path:
 
 def _may_write(path: Path) -> bool:
     """Whether a path is free, or holds an earlier card."""
-    if not path.is_file():
-        return not (path.exists() or path.is_symlink())
+    if not is_file(path):
+        return not os.path.lexists(path)
     return _BY_US in path.read_text(encoding="utf-8", errors="replace")
 
 

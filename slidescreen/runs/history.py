@@ -271,7 +271,7 @@ def _content_of(slide: SlideResult) -> str:
 
 def _keep(path: Path) -> Path:
     """Keep a file, or a folder in its place, under another name; a file stays until it is replaced."""
-    if not path.is_file():
+    if not is_file(path):
         return set_aside(path)
     kept = free_name(path)
     write_whole(kept, lambda temporary: shutil.copyfile(path, temporary))

@@ -190,7 +190,7 @@ class Ledger:
     def archived(self, places: Collection[str]) -> frozenset[str]:
         """The places of slides whose only record is in the archive."""
         stems = archived_stems(self.folder.parent) if places else frozenset()
-        return frozenset(p for p in places if self._path(p).stem in stems and not self._path(p).exists())
+        return frozenset(p for p in places if self._path(p).stem in stems and not exists(self._path(p)))
 
     def others(self, places: Collection[str]) -> Iterator[FinishedSlide]:
         """The records of finished slides in other places, by their names."""

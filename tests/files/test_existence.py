@@ -14,6 +14,7 @@ from slidescreen.data.label_options import LabelRules
 from slidescreen.data.slides import survey
 from slidescreen.errors import UnavailableError
 from slidescreen.files.existence import exists, is_file, is_folder, sees, sees_file, sees_folder
+from slidescreen.files.writing import behind_link
 
 Refuse = Callable[[Path, int], None]
 
@@ -110,3 +111,10 @@ def test_one_link_to_where_nobody_may_look_stops_no_night(tmp_path: Path, refuse
     found = survey(tmp_path / "in")
     assert [image.name for image in found.slides[0].images] == ["cell_000.jpg", "cell_001.jpg", "favourite.jpg"]
     assert found.to_record()["passed_over"]["links"]["names"] == ["notes.txt"]
+
+
+def test_a_place_to_write_is_named_though_nobody_tells_what_is_there(tmp_path: Path, refuse: Refuse) -> None:
+    (tmp_path / "link.csv").symlink_to(tmp_path / "there" / "reviews.csv")
+    refuse(tmp_path / "there", errno.EIO)
+    assert behind_link(tmp_path / "there" / "reviews.csv") == tmp_path / "there" / "reviews.csv"
+    assert behind_link(tmp_path / "link.csv") == tmp_path / "there" / "reviews.csv"
