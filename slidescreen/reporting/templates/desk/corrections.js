@@ -7,12 +7,14 @@ const FORMULA = /^\s*[=+\-@\t\r\n＝＋－＠]|^'/;
 const neutralised = (text) => (FORMULA.test(text) ? `'${text}` : text);
 const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
+/** The reviewed slides that this page has. */
+const namesHere = () => Object.keys(reviews.slides).filter((name) => (slideNamed(name)?.name ?? rowNamed.get(name)?.dataset.slide) === name);
+
 /** One row a changed or confirmed cell, one a signed slide. What this page no longer holds is left out: the run would refuse it. */
 function correctionRows() {
   const found = [];
-  for (const name of Object.keys(reviews.slides)) {
+  for (const name of namesHere()) {
     const [review, slide] = [reviewOf(name), slideNamed(name)];
-    if (slide ? slide.name !== name : !rowNamed.has(name)) continue;
     for (const [image, { type, previous, time, place, content, reviewer }] of Object.entries(review.cells)) {
       if (slide && !slide.byImage.has(image)) continue;
       found.push([...(place ?? [name, image]), type, previous, reviewer || reviews.reviewer, time, "", night.run, content ?? ""]);
@@ -43,4 +45,6 @@ function download() {
   const url = URL.createObjectURL(new Blob([correctionsText()], { type: "text/csv;charset=utf-8" }));
   make("a", { href: url, download: "corrections.csv" }).click();
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  namesHere().forEach(noteHandedOn);
+  save();
 }

@@ -11,7 +11,7 @@ function put(entries, name, value) {
   return value;
 }
 
-const emptyReview = (name) => ({ cells: {}, signed: null, comment: "", log: [], content: contentOf(name) });
+const emptyReview = (name) => ({ cells: {}, signed: null, comment: "", log: [], content: contentOf(name), handedOn: "" });
 const keptOf = (name) => (Object.hasOwn(reviews.slides, name) ? reviews.slides[name] : emptyReview(name));
 
 /** A slide's review, as far as it is of the pictures in this page. */
@@ -61,37 +61,71 @@ function setVerdict(review, image, verdict) {
 function giveType(slide, cells, type) {
   const review = openReview(slide.name);
   const time = new Date().toISOString();
-  const before = cells.map((cell) => [cell.image, verdictOn(review, cell.image)]);
-  let changed = 0;
+  const before = [];
   for (const cell of cells) {
-    const wanted = type === AS_LABELLED ? labelOf(cell) : (type ?? typeNow(review, cell));
-    if (wanted === null || wanted === verdictOn(review, cell.image)?.type) continue;
+    const [verdict, now] = [verdictOn(review, cell.image), typeNow(review, cell)];
+    const wanted = type === AS_LABELLED ? labelOf(cell) : (type ?? now);
+    if (wanted === null || (wanted === verdict?.type && !isContradicted(review, cell))) continue;
+    before.push([cell.image, verdict, now]);
     setVerdict(review, cell.image, { type: wanted, previous: cell.type, time, place: cell.place, content: cell.content, reviewer: reviews.reviewer });
-    changed += 1;
   }
-  if (!changed) return 0;
+  if (!before.length) return 0;
   review.log.push({ before, signed: review.signed });
   review.log.splice(0, review.log.length - MOST_UNDONE);
   review.signed = null;
   save();
-  return changed;
+  return before.length;
 }
+
+/** Whether a file may hold what was said at this time: only a later row takes it back, not its absence. */
+const isHandedOn = (review, said) => said.time <= review.handedOn || Boolean(said.instead);
+
+/** Whether the run has another type of a cell than this review handed on: it does not tell which is the later. */
+function isContradicted(review, cell) {
+  const verdict = verdictOn(review, cell.image);
+  return Boolean(verdict && cell.given && cell.given !== verdict.type && isHandedOn(review, verdict));
+}
+
+/** The place in the log of the last change that can be undone in this page: it shows all its cells. */
+const lastChange = (slide, review) => review.log.findLastIndex(({ before }) => before.every(([image]) => slide.byImage.has(image)));
 
 /** Take the last change of a slide back. Returns the images that it was about. */
 function undo(slide) {
   const review = openReview(slide.name);
-  const last = review.log.pop();
-  if (!last) return [];
-  for (const [image, verdict] of last.before) setVerdict(review, image, verdict);
-  review.signed = last.signed;
+  const at = lastChange(slide, review);
+  if (at < 0) return [];
+  const [{ before, signed }] = review.log.splice(at, 1);
+  const time = new Date().toISOString();
+  const ends = review.signed !== null && isHandedOn(review, review.signed);
+  let restored = true;
+  for (const [image, verdict, type] of before) {
+    const undone = verdictOn(review, image);
+    const told = undone !== null && isHandedOn(review, undone);
+    const instead = told ? { ...undone, type: verdict?.type ?? type ?? undone.previous, time, instead: true } : verdict;
+    setVerdict(review, image, instead);
+    restored &&= !told;
+  }
+  review.signed = restored && !ends ? signed : null;
   if (review.signed && commentOf(review) !== review.comment.trim()) review.signed = null;
   save();
-  return last.before.map(([image]) => image);
+  return before.map(([image]) => image);
 }
 
+/** A file holds this slide's review now. What has no name yet keeps the one that the file gives it. */
+function noteHandedOn(name) {
+  const review = keptOf(name);
+  const verdicts = Object.values(review.cells);
+  for (const verdict of verdicts) verdict.reviewer ||= reviews.reviewer;
+  const times = [...verdicts, ...(review.signed ? [review.signed] : [])].map(({ time }) => time);
+  review.handedOn = [new Date().toISOString(), ...times].reduce((one, other) => (other > one ? other : one));
+}
+
+/** Sign what the page shows: what contradicts the run is said anew. */
 function sign(slide, reviewer, comment) {
   const review = openReview(slide.name);
-  review.signed = { reviewer, time: new Date().toISOString(), content: contentOf(slide.name), comment };
+  const time = new Date().toISOString();
+  for (const cell of slide.cells) if (isContradicted(review, cell)) Object.assign(verdictOn(review, cell.image), { time, instead: true });
+  review.signed = { reviewer, time, content: contentOf(slide.name), comment };
   review.comment = comment;
   for (const verdict of Object.values(review.cells)) verdict.reviewer ||= reviewer;
   save();
@@ -129,7 +163,8 @@ function load() {
     const kept = JSON.parse(localStorage.getItem(STORE) ?? "{}");
     reviews.reviewer = typeof kept.reviewer === "string" ? kept.reviewer : "";
     reviews.slides = {};
-    for (const [name, review] of Object.entries(kept.slides ?? {})) put(reviews.slides, name, { ...emptyReview(name), content: undefined, ...review });
+    const now = new Date().toISOString(); // earlier releases did not keep what was handed on: all of it may be
+    for (const [name, review] of Object.entries(kept.slides ?? {})) put(reviews.slides, name, { ...emptyReview(name), content: undefined, handedOn: now, ...review });
   } catch {
     storageWorks = false;
   }

@@ -30,7 +30,7 @@ function showSlide() {
     showRecount(current, section);
     showSigning(current, section);
   }
-  find(".undo", section).disabled = !reviewOf(current.name).log.length;
+  find(".undo", section).disabled = lastChange(current, reviewOf(current.name)) < 0;
 }
 
 function setUpSlide(slide, section) {

@@ -1,0 +1,147 @@
+"""What a reviewer hands on and then takes back: the run ends up with what the page showed."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from browser import Browser
+from test_desk import SICK, downloaded, go_to, show, text_of
+from test_desk_over_nights import give_name, move, pictured, sign
+from test_screening import NORMAL
+
+from slidescreen import cells
+from slidescreen.data.correction_table import Correction, merged
+from slidescreen.runs.corrected_images import checked_corrections
+from slidescreen.runs.review_store import reviewed_run
+from slidescreen.screening.results import Run
+from slidescreen.screening.slide_review import SlideReview
+
+IMAGE = "neutrophil0.jpg"
+
+
+@dataclass
+class Laboratory:
+    """A run of two slides, its page in a browser, and the reviews that are stored with the run."""
+
+    browser: Browser
+    folder: Path
+    run: Run
+    stored: list[Correction] = field(default_factory=list)
+
+    def show(self) -> None:
+        """Open the run's page as it is now."""
+        show(self.browser, self.folder, reviewed_run(self.run, self.stored))
+
+    def hand_on(self) -> None:
+        """Download the corrections and give them to the run."""
+        (self.folder / "corrections.csv").unlink(missing_ok=True)
+        downloaded(self.browser, self.folder)
+        given = checked_corrections(self.run, [self.folder / "corrections.csv"], pytest.fail, self.stored)
+        self.stored = merged(self.stored, given)
+
+    def review(self) -> SlideReview | None:
+        """The stored review of the first slide."""
+        return reviewed_run(self.run, self.stored).slides[0].review
+
+    def stored_type(self) -> str:
+        review = self.review()
+        return review.cells[IMAGE].cell_type if review and IMAGE in review.cells else ""
+
+    def shown_type(self) -> str:
+        """The gallery that holds the cell in the page."""
+        tile = f"document.querySelector('.current .gallery li[data-image=\"{IMAGE}\"]')"
+        return str(self.browser.ask(f"{tile}.parentElement.dataset.type"))
+
+    def undo(self) -> None:
+        go_to(self.browser, "Well")
+        self.browser.press("u")
+
+
+@pytest.fixture
+def laboratory(browser: Browser, tmp_path: Path) -> Laboratory:
+    slides = pictured("Well", NORMAL), pictured("Sick", SICK)
+    found = Laboratory(browser, tmp_path, Run(slides, cells.CELL_TYPES, {"run": str(tmp_path)}))
+    found.show()
+    give_name(browser, "Ada")
+    return found
+
+
+@pytest.mark.parametrize("renewed", [False, True])
+def test_undoing_what_was_handed_on_comes_back_to_the_run(laboratory: Laboratory, renewed: bool) -> None:
+    browser = laboratory.browser
+    move(browser, "Well", IMAGE, "8")
+    laboratory.hand_on()
+    assert laboratory.stored_type() == "myeloblast"
+    if renewed:
+        laboratory.show()
+    laboratory.undo()
+    assert laboratory.shown_type() == "neutrophil"
+    browser.press("w")
+    sign(browser, "Well", "Ada")
+    laboratory.hand_on()
+    assert laboratory.stored_type() == "neutrophil"
+    review = laboratory.review()
+    assert review is not None
+    assert (review.signed, review.changed, review.shares["blasts"].count) == (True, (), 0)
+    assert browser.complaints == []
+
+
+def test_undoing_goes_back_step_by_step_and_the_run_follows(laboratory: Laboratory) -> None:
+    browser = laboratory.browser
+    for key in ("8", "5", "3"):
+        move(browser, "Well", IMAGE, key)
+    laboratory.hand_on()
+    for before in ("monocyte", "myeloblast"):
+        laboratory.undo()
+        assert laboratory.shown_type() == before
+        browser.press("w")
+        laboratory.hand_on()
+        assert laboratory.stored_type() == before
+    laboratory.undo()
+    assert laboratory.shown_type() == "neutrophil"
+    assert browser.ask("document.querySelector('.current .undo').disabled") is True
+    browser.press("w")
+    laboratory.hand_on()
+    assert laboratory.stored_type() == "neutrophil"
+
+
+def test_undoing_what_was_not_handed_on_leaves_nothing(laboratory: Laboratory) -> None:
+    browser = laboratory.browser
+    move(browser, "Well", IMAGE, "8")
+    laboratory.hand_on()
+    (before,) = laboratory.stored
+    move(browser, "Well", IMAGE, "5")
+    laboratory.undo()
+    browser.press("w")
+    laboratory.hand_on()
+    assert laboratory.stored == [before]
+    assert browser.ask("document.querySelectorAll('.is-reviewed').length") == 0
+
+
+def test_only_what_was_changed_is_undone(laboratory: Laboratory) -> None:
+    browser = laboratory.browser
+    move(browser, "Well", IMAGE, "5")
+    go_to(browser, "Well")
+    browser.ask("document.querySelectorAll('.current .gallery[data-type=monocyte] li').forEach(li => li.click())")
+    browser.press("5", "u")
+    assert text_of(browser, ".current .changes") == f"Undone: {NORMAL['monocyte']} cells."  # one had been said
+
+
+def test_what_the_page_shows_against_the_run_is_said_anew_with_a_signature(laboratory: Laboratory) -> None:
+    browser = laboratory.browser
+    move(browser, "Well", IMAGE, "8")
+    laboratory.hand_on()
+    (first,) = laboratory.stored
+    elsewhere = replace(first, cell_type="monocyte", time=datetime.now(UTC).isoformat())
+    laboratory.stored = merged(laboratory.stored, [elsewhere])
+    laboratory.show()
+    go_to(browser, "Well")
+    assert laboratory.shown_type() == "myeloblast"
+    browser.press("w")
+    sign(browser, "Well", "Ada")
+    laboratory.hand_on()
+    assert laboratory.stored_type() == "myeloblast"
+    review = laboratory.review()
+    assert review is not None
+    assert review.signed
