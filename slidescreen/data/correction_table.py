@@ -17,19 +17,23 @@ _NAMES = ("slide", "image")
 """Columns whose outer spaces count: a folder's name may begin or end with one."""
 UNIDENTIFIED = "unidentified"
 """A reviewer may leave a cell without a type, as the ensemble does."""
+WITHDRAWN = "withdrawn"
+"""Stands before the content in a row that takes a decision back. Earlier releases then know no such picture, so they do
+not read the row as a decision."""
 SHORT = 12
 """Digits of a picture's SHA-256 that a page holds and writes for each cell. They tell a slide's pictures apart."""
 
 
 @dataclass(frozen=True)
 class Correction:
-    """One reviewer's correction of a cell, or signature of a slide. A signature has no image.
+    """One reviewer's correction of a cell, or signature of a slide, or its withdrawal. A signature has no image.
 
     `cell_type` and `previous_type` are cell types or `UNIDENTIFIED`; empty for a signature, or if the table gives
     none. As `merged` stores a correction, `previous_type` is the reviewer's own earlier type, if there was one. `time`
     is text as the table gives it. `run` is a run's identity, or empty. `content` is the SHA-256 of the picture, or its
     beginning, or `signed_content` of a signed slide; empty if unknown. It tells apart two pictures of the same name.
-    `place` is the file and line in words, `line` the line.
+    `withdrawn`: the reviewer takes back what he said of the cell, or the signature. `place` is the file and line in
+    words, `line` the line.
     """
 
     slide: str
@@ -41,6 +45,7 @@ class Correction:
     comment: str
     run: str
     content: str = ""
+    withdrawn: bool = False
     place: str = ""
     line: int = 0
 
@@ -48,6 +53,12 @@ class Correction:
     def signs(self) -> bool:
         """Whether it signs the slide."""
         return not self.image
+
+    def cell(self, column: str) -> str:
+        """The text of a column of the table."""
+        if column == "content" and self.withdrawn:
+            return f"{WITHDRAWN} {self.content}".rstrip()
+        return str(getattr(self, column))
 
     def moment(self) -> datetime | None:
         """The time, taken as UTC if it has no zone. None if it is missing or not in ISO 8601."""
@@ -104,7 +115,9 @@ def is_of_corrections(columns: Iterable[str]) -> bool:
 
 
 def merged(stored: Sequence[Correction], new: Sequence[Correction]) -> list[Correction]:
-    """Each reviewer's latest correction of each cell, and latest signature of each slide.
+    """Each reviewer's latest correction of each cell, and latest signature of each slide, or its withdrawal.
+
+    A withdrawal is kept, so that an older file does not bring back what was withdrawn: see `standing`.
 
     Args:
         stored: earlier corrections.
@@ -122,11 +135,16 @@ def merged(stored: Sequence[Correction], new: Sequence[Correction]) -> list[Corr
         later = latest.get(key)
         latest[key] = each if later is None or _is_later(each, later) else _succeeding(each, later)
     said: dict[_Subject, Correction] = {}
-    for each in latest.values():
+    for each in standing(latest.values()):
         other = said.setdefault(_subject(each), each)
         if other.cell_type != each.cell_type:
             raise other.problem(f"{_says(other)}, but {_says(each)} ({each.place}): let them agree first")
     return sorted(latest.values(), key=lambda each: (each.slide, each.image, each.reviewer))
+
+
+def standing(corrections: Iterable[Correction]) -> list[Correction]:
+    """The corrections and signatures that nobody has withdrawn, of those that `merged` keeps."""
+    return [each for each in corrections if not each.withdrawn]
 
 
 _Subject = tuple[str, bool, str]
@@ -139,19 +157,18 @@ def _subject(each: Correction) -> _Subject:
 
 def _succeeding(before: Correction, after: Correction) -> Correction:
     """A correction that replaces the same reviewer's earlier one. It tells what the cell's type was before it."""
-    if after.signs:
+    if after.signs or (before.withdrawn and not after.withdrawn):
         return after
-    same = before.cell_type == after.cell_type
+    same = _decision(before) == _decision(after)
     return replace(after, previous_type=(before.previous_type or after.previous_type) if same else before.cell_type)
 
 
 def _later(one: Correction, other: Correction) -> Correction:
     if _is_later(one, other):
         return _succeeding(other, one)
-    if one.cell_type != other.cell_type and not _is_later(other, one):
-        raise other.problem(
-            f"{_says(other)}, and {excerpt(one.cell_type)} in {one.place}; no time says which is the later"
-        )
+    if _decision(one) != _decision(other) and not _is_later(other, one):
+        said = excerpt(one.cell_type) if not (one.withdrawn or other.withdrawn) else _says(one)
+        raise other.problem(f"{_says(other)}, and {said} in {one.place}; no time says which is the later")
     return _succeeding(one, other)
 
 
@@ -161,9 +178,20 @@ def _is_later(one: Correction, other: Correction) -> bool:
     return first is not None and second is not None and first > second
 
 
+def _decision(each: Correction) -> tuple[str, bool]:
+    return each.cell_type, each.withdrawn
+
+
 def _says(each: Correction) -> str:
-    cell = f"{printable(each.slide)}/{printable(each.image)}"
-    return f"{printable(each.reviewer)} calls {cell} {excerpt(each.cell_type)}"
+    if each.withdrawn:
+        return f"{printable(each.reviewer)} withdraws what was said of {_named(each)}"
+    if each.signs:
+        return f"{printable(each.reviewer)} signs {_named(each)}"
+    return f"{printable(each.reviewer)} calls {_named(each)} {excerpt(each.cell_type)}"
+
+
+def _named(each: Correction) -> str:
+    return "/".join(printable(name) for name in (each.slide, each.image) if name)
 
 
 def _correction(table: Table, row: Row, of_slides: bool) -> Correction:
@@ -178,7 +206,15 @@ def _correction(table: Table, row: Row, of_slides: bool) -> Correction:
     elif values["cell_type"]:
         raise InputError("the image is missing: only a row that signs a slide has none, and it has no cell type")
     values["previous_type"] = _known(values["previous_type"]) if values["previous_type"] else ""
-    return Correction(**values, place=f"{printable(table.path)}, line {row.line}", line=row.line)
+    withdrawn, content = _withdrawn(values.pop("content"))
+    place = f"{printable(table.path)}, line {row.line}"
+    return Correction(**values, content=content, withdrawn=withdrawn, place=place, line=row.line)
+
+
+def _withdrawn(text: str) -> tuple[bool, str]:
+    """Whether the column `content` withdraws a decision, and the content itself."""
+    word, _, rest = text.partition(" ")
+    return (True, rest.strip()) if word.lower() == WITHDRAWN else (False, text)
 
 
 def _told(row: Row) -> Iterator[tuple[str, str]]:

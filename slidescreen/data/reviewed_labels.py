@@ -14,6 +14,7 @@ from slidescreen.data.correction_table import (
     merged,
     read_corrections,
     signed_content,
+    standing,
 )
 from slidescreen.data.delimited import Row, excerpt, read_table
 from slidescreen.errors import InputError
@@ -68,7 +69,7 @@ def read_reviewed_cells(source: Path) -> list[ReviewedCell]:
             f"{printable(source)} holds corrections, and their images are found by their run: "
             "put the file into the run's folder"
         )
-    return list(_of_corrections(_read_run(source.parent), merged([], read_corrections(source))))
+    return list(_of_corrections(_read_run(source.parent), standing(merged([], read_corrections(source)))))
 
 
 def _is_run(folder: Path) -> bool:

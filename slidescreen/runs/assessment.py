@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from slidescreen.data.correction_table import Correction, is_of_corrections, merged, read_corrections
+from slidescreen.data.correction_table import Correction, is_of_corrections, merged, read_corrections, standing
 from slidescreen.data.delimited import read_table
 from slidescreen.engine.options import Device
 from slidescreen.ensembles import storage
@@ -121,7 +121,7 @@ def _of_labels(predictions: Predictions, given: Sequence[Correction], note: Call
     present, gone = of_present_pictures(predictions, given)
     if gone:
         note(gone_in_words(gone))
-    return merged([], present)
+    return standing(merged([], present))
 
 
 def _refuse_networks(request: ReportOptions) -> None:

@@ -151,7 +151,7 @@ class _ImageFinder:
 
 def _decision(each: Correction) -> tuple[str, ...]:
     """What tells a reviewer's decision from all others, whatever the picture."""
-    return each.slide, each.image, each.cell_type, each.reviewer, each.time
+    return each.slide, each.image, each.cell_type, each.reviewer, each.time, str(each.withdrawn)
 
 
 def _by_spelling(known: dict[str, _T]) -> dict[tuple[int, str], list[_T]]:

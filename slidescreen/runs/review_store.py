@@ -10,7 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from slidescreen.data.calls import Call, Status
-from slidescreen.data.correction_table import COLUMNS, Correction, by_slide, read_corrections, signed_content
+from slidescreen.data.correction_table import (
+    COLUMNS,
+    Correction,
+    by_slide,
+    read_corrections,
+    signed_content,
+    standing,
+)
 from slidescreen.files.existence import exists
 from slidescreen.files.writing import behind_link, neutralise, write_text
 from slidescreen.reporting.tables import to_csv
@@ -48,7 +55,7 @@ def write_reviews(folder: Path, reviews: Iterable[Correction]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    rows = ([neutralise(str(getattr(each, name))) for name in COLUMNS] for each in reviews)
+    rows = ([neutralise(each.cell(name)) for name in COLUMNS] for each in reviews)
     write_text(behind_link(home_of(folder) / REVIEWS), to_csv([COLUMNS, *rows]))
 
 
@@ -80,24 +87,28 @@ def _review_of(slide: SlideResult, said: Sequence[Correction]) -> SlideReview | 
     of_cells = [
         (images[key], each) for each in said if not each.signs and (key := each.content or each.image) in images
     ]
-    present = [each for each in said if each.signs and each.content == here]
-    signatures = [each for each in present if not _is_overtaken(each, of_cells, calls)]
+    decided = [(image, each) for image, each in of_cells if not each.withdrawn]
     reviewed: dict[str, CellReview] = {}
-    for image, each in of_cells:
+    for image, each in decided:
         before = reviewed.get(image)
         reviewed[image] = CellReview(each.cell_type, _joined([before.reviewer] if before else [], [each.reviewer]))
     changed = tuple(sorted(image for image, each in reviewed.items() if each.cell_type != call_in_words(calls[image])))
+    signed = [each for each in standing(said) if each.signs]
+    present = [each for each in signed if each.content == here]
+    now = {image: call_in_words(call) for image, call in calls.items()}
+    now |= {image: each.cell_type for image, each in reviewed.items()}
+    signatures = [each for each in present if not _is_overtaken(each, of_cells, now, calls)]
     signers = sorted({each.reviewer for each in signatures})
     if signers:
         reviewed |= _confirmed(calls, reviewed, signers)
     overtaken = {each.reviewer for each in present} - set(signers)
-    outdated = {each.reviewer for each in said if each.signs} - set(signers) - overtaken
-    if not (reviewed or signers or outdated):
+    outdated = {each.reviewer for each in signed} - set(signers) - overtaken
+    if not (reviewed or signers or overtaken or outdated):
         return None
     return SlideReview(
         cells=reviewed,
         changed=changed,
-        reviewers=tuple(signers or sorted({each.reviewer for _, each in of_cells})),
+        reviewers=tuple(signers or sorted({each.reviewer for _, each in decided})),
         time=_latest(signatures or [each for _, each in of_cells]),
         signed=bool(signers),
         outdated=tuple(sorted(outdated)),
@@ -106,19 +117,28 @@ def _review_of(slide: SlideResult, said: Sequence[Correction]) -> SlideReview | 
     )
 
 
-def _is_overtaken(signature: Correction, of_cells: Sequence[tuple[str, Correction]], calls: Mapping[str, Call]) -> bool:
+def _is_overtaken(
+    signature: Correction,
+    of_cells: Sequence[tuple[str, Correction]],
+    now: Mapping[str, str],
+    calls: Mapping[str, Call],
+) -> bool:
     """Whether a cell of a signed slide got another type after the signature than it had then.
 
-    `of_cells` are the corrections of present cells, by image.
+    Args:
+        signature: the signature.
+        of_cells: the corrections of present cells, also the withdrawn ones, by image.
+        now: the cells' present types.
+        calls: the cells' calls.
     """
     signed = signature.moment()
     if signed is None:
         return False
     later = [(image, each) for image, each in of_cells if (moment := each.moment()) is not None and moment > signed]
     # Reviewers agree on a cell. So one with an earlier correction, too, had the same type when the slide was signed.
-    settled = {image for image, each in of_cells if (image, each) not in later}
+    settled = {image for image, each in of_cells if not each.withdrawn and (image, each) not in later}
     return any(
-        image not in settled and each.cell_type != (each.previous_type or call_in_words(calls[image]))
+        image not in settled and now[image] != (each.previous_type or call_in_words(calls[image]))
         for image, each in later
     )
 

@@ -150,3 +150,8 @@ def test_a_late_order_and_a_late_review_of_a_slide_without_images_are_exported(
     assert command("report", "run", "--corrections", "c.csv").code == 0
     assert "Reviewed and signed in the page by Zoe" in night("S1,42")
     assert night("S1,42") == ""
+    Path("c.csv").write_text("slide,image,cell_type,reviewer,content\nS1,,,Zoe,withdrawn\n")
+    assert command("report", "run", "--corrections", "c.csv").code == 0
+    sent = night("S1,42")
+    assert "PID|1||42|" in sent
+    assert "Zoe" not in sent

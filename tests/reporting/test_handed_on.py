@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from browser import Browser
 from test_desk import SICK, downloaded, go_to, show, text_of
-from test_desk_over_nights import give_name, move, pictured, sign
+from test_desk_over_nights import give_name, mark, move, pictured, sign
 from test_screening import NORMAL
 
 from slidescreen import cells
@@ -145,3 +145,104 @@ def test_what_the_page_shows_against_the_run_is_said_anew_with_a_signature(labor
     review = laboratory.review()
     assert review is not None
     assert review.signed
+
+
+def signed_text(browser: Browser) -> str:
+    return text_of(browser, ".current .signed")
+
+
+def comment(browser: Browser, text: str) -> None:
+    box = "document.querySelector('.current .comment')"
+    browser.ask(f"{box}.value = {text!r}; {box}.dispatchEvent(new Event('input'))")
+
+
+@pytest.mark.parametrize("how", ["withdraw", "comment", "confirm"])
+def test_a_signature_that_ends_in_the_page_ends_in_the_run(laboratory: Laboratory, how: str) -> None:
+    browser = laboratory.browser
+    sign(browser, "Well", "Ada")
+    laboratory.hand_on()
+    review = laboratory.review()
+    assert review is not None
+    assert review.signed
+    laboratory.show()
+    go_to(browser, "Well")
+    assert browser.ask("document.querySelector('.is-reviewed')?.dataset.slide") == "Well"
+    if how == "withdraw":
+        browser.ask("document.querySelector('.current .withdraw').click()")
+    elif how == "comment":
+        comment(browser, "Wrong slide, do not use")
+    else:
+        browser.ask(f"document.querySelector('.current .gallery li[data-image=\"{IMAGE}\"]').focus()")
+        browser.press("c")
+    assert signed_text(browser).startswith("Not signed yet. Download the corrections")
+    assert browser.ask("document.querySelector('.is-reviewed')") is None
+    assert browser.ask("document.querySelector('.worklist [data-slide=Well] .given-back').hidden") is True
+    assert "signature withdrawn" in mark(browser, "Well")
+    browser.press("w")
+    laboratory.hand_on()
+    review = laboratory.review()
+    assert review is None or not review.signed
+    laboratory.show()
+    assert text_of(browser, "#left") == "2 of 2 slides left to review"
+    sign(browser, "Well", "Ada")
+    laboratory.hand_on()
+    review = laboratory.review()
+    assert review is not None
+    assert review.signed
+    assert browser.complaints == []
+
+
+def test_a_change_that_is_undone_before_the_download_leaves_the_signature(laboratory: Laboratory) -> None:
+    browser = laboratory.browser
+    sign(browser, "Well", "Ada")
+    laboratory.hand_on()
+    (before,) = laboratory.stored
+    move(browser, "Well", IMAGE, "8")
+    assert mark(browser, "Well").startswith("not yet signed")
+    laboratory.undo()
+    assert signed_text(browser).startswith("✓ Signed by Ada")
+    browser.press("w")
+    laboratory.hand_on()
+    assert laboratory.stored == [before]
+    move(browser, "Well", IMAGE, "8")
+    laboratory.hand_on()
+    laboratory.undo()
+    assert signed_text(browser).startswith("Not signed yet.")
+    browser.press("w")
+    laboratory.hand_on()
+    review = laboratory.review()
+    assert review is not None
+    assert (review.signed, review.changed) == (False, ())
+
+
+def test_of_two_signatures_only_the_withdrawn_one_ends(laboratory: Laboratory) -> None:
+    browser = laboratory.browser
+    sign(browser, "Well", "Ada")
+    sign(browser, "Well", "Bob")
+    laboratory.hand_on()
+    go_to(browser, "Well")
+    browser.ask("document.querySelector('.current .withdraw').click()")
+    browser.press("w")
+    sign(browser, "Well", "Cem")
+    laboratory.hand_on()
+    review = laboratory.review()
+    assert review is not None
+    assert review.reviewers == ("Cem",)
+
+
+def test_a_confirmation_that_was_handed_on_is_withdrawn(laboratory: Laboratory) -> None:
+    browser = laboratory.browser
+    move(browser, "Well", IMAGE, "c")
+    laboratory.hand_on()
+    assert laboratory.stored_type() == "neutrophil"
+    laboratory.undo()
+    assert browser.ask("document.querySelectorAll('.current .touched').length") == 0
+    browser.press("w")
+    assert mark(browser, "Well") == ""
+    laboratory.hand_on()
+    assert laboratory.review() is None
+    move(browser, "Well", IMAGE, "8")
+    laboratory.undo()
+    browser.press("w")
+    laboratory.hand_on()
+    assert laboratory.review() is None

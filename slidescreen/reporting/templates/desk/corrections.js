@@ -7,21 +7,25 @@ const FORMULA = /^\s*[=+\-@\t\r\n＝＋－＠]|^'/;
 const neutralised = (text) => (FORMULA.test(text) ? `'${text}` : text);
 const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
+/** The picture's or slide's content, and before it whether the row withdraws what was said of it. */
+const contentCell = (content, withdrawn) => [withdrawn ? "withdrawn" : "", content ?? ""].filter(Boolean).join(" ");
+
 /** The reviewed slides that this page has. */
 const namesHere = () => Object.keys(reviews.slides).filter((name) => (slideNamed(name)?.name ?? rowNamed.get(name)?.dataset.slide) === name);
 
-/** One row a changed or confirmed cell, one a signed slide. What this page no longer holds is left out: the run would refuse it. */
+/** One row a changed or confirmed cell, one a signed slide, one what is withdrawn. What this page no longer holds is left out: the run would refuse it. */
 function correctionRows() {
   const found = [];
   for (const name of namesHere()) {
     const [review, slide] = [reviewOf(name), slideNamed(name)];
-    for (const [image, { type, previous, time, place, content, reviewer }] of Object.entries(review.cells)) {
+    for (const [image, { type, previous, time, place, content, reviewer, withdrawn }] of Object.entries(review.cells)) {
       if (slide && !slide.byImage.has(image)) continue;
-      found.push([...(place ?? [name, image]), type, previous, reviewer || reviews.reviewer, time, "", night.run, content ?? ""]);
+      found.push([...(place ?? [name, image]), type, previous, reviewer || reviews.reviewer, time, "", night.run, contentCell(content, withdrawn)]);
     }
-    if (review.signed) {
-      found.push([name, "", "", "", review.signed.reviewer, review.signed.time, commentOf(review), night.run, review.signed.content ?? ""]);
-    }
+    const ofSlide = ({ reviewer, time, content }, comment, withdrawn) =>
+      found.push([name, "", "", "", reviewer, time, comment, night.run, contentCell(content, withdrawn)]);
+    for (const each of review.withdrawn) if (!slide || each.content === contentOf(name)) ofSlide(each, "", true);
+    if (review.signed) ofSlide(review.signed, commentOf(review), false);
   }
   return found;
 }

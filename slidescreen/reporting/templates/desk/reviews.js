@@ -11,7 +11,7 @@ function put(entries, name, value) {
   return value;
 }
 
-const emptyReview = (name) => ({ cells: {}, signed: null, comment: "", log: [], content: contentOf(name), handedOn: "" });
+const emptyReview = (name) => ({ cells: {}, signed: null, withdrawn: [], comment: "", log: [], content: contentOf(name), handedOn: "" });
 const keptOf = (name) => (Object.hasOwn(reviews.slides, name) ? reviews.slides[name] : emptyReview(name));
 
 /** A slide's review, as far as it is of the pictures in this page. */
@@ -44,10 +44,17 @@ function pictureSeen(slide, image, { content }) {
   return content ? slide.cells.find((cell) => cell.content === content) : undefined;
 }
 
-/** What was said of a cell: its type, what the classifier had called it, and when; null if nothing. */
+/** What is kept of a cell: its type, what the classifier had called it, and when, also if that is withdrawn; null if nothing. */
+const entryOn = (review, image) => (Object.hasOwn(review.cells, image) ? review.cells[image] : null);
+
+/** What was said of a cell, and not withdrawn. */
 function verdictOn(review, image) {
-  return Object.hasOwn(review.cells, image) ? review.cells[image] : null;
+  const entry = entryOn(review, image);
+  return entry?.withdrawn ? null : entry;
 }
+
+/** How many cells something was said of. */
+const countSaid = (review) => Object.values(review.cells).filter(({ withdrawn }) => !withdrawn).length;
 
 /** A cell's type by this review, or else by one that was given back to the run, or else by the classifier. */
 const typeNow = (review, cell) => verdictOn(review, cell.image)?.type ?? (cell.given || cell.type);
@@ -66,13 +73,13 @@ function giveType(slide, cells, type) {
     const [verdict, now] = [verdictOn(review, cell.image), typeNow(review, cell)];
     const wanted = type === AS_LABELLED ? labelOf(cell) : (type ?? now);
     if (wanted === null || (wanted === verdict?.type && !isContradicted(review, cell))) continue;
-    before.push([cell.image, verdict, now]);
+    before.push([cell.image, entryOn(review, cell.image), now]);
     setVerdict(review, cell.image, { type: wanted, previous: cell.type, time, place: cell.place, content: cell.content, reviewer: reviews.reviewer });
   }
   if (!before.length) return 0;
   review.log.push({ before, signed: review.signed });
   review.log.splice(0, review.log.length - MOST_UNDONE);
-  review.signed = null;
+  endSignature(review, time);
   save();
   return before.length;
 }
@@ -89,6 +96,12 @@ function isContradicted(review, cell) {
 /** The place in the log of the last change that can be undone in this page: it shows all its cells. */
 const lastChange = (slide, review) => review.log.findLastIndex(({ before }) => before.every(([image]) => slide.byImage.has(image)));
 
+/** A row that says the type before a change that was handed on. A mere confirmation of the call is withdrawn. */
+function saidInstead(undone, before, type, time) {
+  const wanted = before?.type ?? type ?? undone.previous;
+  return { ...undone, type: wanted, time, instead: true, withdrawn: wanted === undone.type && wanted === undone.previous };
+}
+
 /** Take the last change of a slide back. Returns the images that it was about. */
 function undo(slide) {
   const review = openReview(slide.name);
@@ -96,17 +109,15 @@ function undo(slide) {
   if (at < 0) return [];
   const [{ before, signed }] = review.log.splice(at, 1);
   const time = new Date().toISOString();
-  const ends = review.signed !== null && isHandedOn(review, review.signed);
-  let restored = true;
+  let restored = ![review.signed, signed && withdrawalOf(review, signed)].some((said) => said && isHandedOn(review, said));
   for (const [image, verdict, type] of before) {
-    const undone = verdictOn(review, image);
+    const undone = entryOn(review, image);
     const told = undone !== null && isHandedOn(review, undone);
-    const instead = told ? { ...undone, type: verdict?.type ?? type ?? undone.previous, time, instead: true } : verdict;
-    setVerdict(review, image, instead);
+    setVerdict(review, image, told ? saidInstead(undone, verdict, type, time) : verdict);
     restored &&= !told;
   }
-  review.signed = restored && !ends ? signed : null;
-  if (review.signed && commentOf(review) !== review.comment.trim()) review.signed = null;
+  endSignature(review, time);
+  if (restored && signed && (signed.comment ?? review.comment).trim() === review.comment.trim()) holdSignature(review, signed);
   save();
   return before.map(([image]) => image);
 }
@@ -116,7 +127,7 @@ function noteHandedOn(name) {
   const review = keptOf(name);
   const verdicts = Object.values(review.cells);
   for (const verdict of verdicts) verdict.reviewer ||= reviews.reviewer;
-  const times = [...verdicts, ...(review.signed ? [review.signed] : [])].map(({ time }) => time);
+  const times = [...verdicts, ...review.withdrawn, ...(review.signed ? [review.signed] : [])].map(({ time }) => time);
   review.handedOn = [new Date().toISOString(), ...times].reduce((one, other) => (other > one ? other : one));
 }
 
@@ -125,22 +136,39 @@ function sign(slide, reviewer, comment) {
   const review = openReview(slide.name);
   const time = new Date().toISOString();
   for (const cell of slide.cells) if (isContradicted(review, cell)) Object.assign(verdictOn(review, cell.image), { time, instead: true });
-  review.signed = { reviewer, time, content: contentOf(slide.name), comment };
+  holdSignature(review, { reviewer, time, content: contentOf(slide.name), comment });
   review.comment = comment;
   for (const verdict of Object.values(review.cells)) verdict.reviewer ||= reviewer;
   save();
 }
 
 function withdrawSignature(slide) {
-  openReview(slide.name).signed = null;
+  endSignature(openReview(slide.name));
   save();
+}
+
+const isOf = (signature) => ({ reviewer, content }) => reviewer === signature.reviewer && content === signature.content;
+const withdrawalOf = (review, signature) => review.withdrawn.find(isOf(signature));
+
+function holdSignature(review, signature) {
+  review.withdrawn = review.withdrawn.filter((each) => !isOf(signature)(each));
+  review.signed = signature;
+}
+
+/** The signature no longer holds. If it was handed on, the next file withdraws it. */
+function endSignature(review, time = new Date().toISOString()) {
+  const { signed } = review;
+  review.signed = null;
+  if (!signed || !isHandedOn(review, signed)) return;
+  const others = review.withdrawn.filter((each) => !isOf(signed)(each));
+  review.withdrawn = [...others, { reviewer: signed.reviewer, content: signed.content, time }];
 }
 
 /** Keep what is typed. Another comment than the signed one takes the signature back; returns whether it did. */
 function setComment(slide, comment) {
   const review = openReview(slide.name);
   const ends = review.signed !== null && comment.trim() !== commentOf(review);
-  if (ends) review.signed = null;
+  if (ends) endSignature(review);
   review.comment = comment;
   save();
   return ends;

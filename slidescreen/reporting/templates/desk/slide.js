@@ -138,7 +138,7 @@ function addReviewedColumns(section) {
 function showRecount(slide, section) {
   const review = reviewOf(slide.name);
   const given = slide.cells.some((cell) => cell.given);
-  const changed = given || Object.keys(review.cells).length > 0 || review.signed !== null;
+  const changed = given || countSaid(review) > 0 || review.signed !== null;
   const now = differentialOf(slide.cells.map((cell) => typeNow(review, cell)));
   const before = differentialOf(slide.cells.map((cell) => cell.type));
   section.classList.toggle("has-review", changed);
@@ -151,15 +151,22 @@ function showRecount(slide, section) {
 }
 
 function showSigning(slide, section) {
-  const { signed, comment } = reviewOf(slide.name);
+  const review = reviewOf(slide.name);
+  const { signed, comment } = review;
   const [box, name] = [find(".comment", section), find(".signer", section)];
   if (document.activeElement !== box) box.value = comment;
   if (document.activeElement !== name) name.value = signed?.reviewer ?? reviews.reviewer;
   find(".withdraw", section).hidden = signed === null;
   find(".signed", section).textContent = signed
     ? `✓ Signed by ${signed.reviewer}, ${new Date(signed.time).toLocaleString()}`
-    : "Not signed yet. A change after signing takes the signature back.";
+    : unsignedText(review);
   section.classList.toggle("is-signed", signed !== null);
+}
+
+function unsignedText(review) {
+  const left = review.withdrawn.filter((each) => !isHandedOn(review, each)).map(({ reviewer }) => reviewer);
+  if (left.length) return `Not signed yet. Download the corrections: they take the signature of ${left.join(", ")} back from the run.`;
+  return "Not signed yet. A change after signing takes the signature back.";
 }
 
 function signSlide(slide, section) {

@@ -11,10 +11,17 @@ const slideNamed = (name) => slideOf(night.chosen ? 1 : Number(rowNamed.get(name
 /** What a signature of a slide signs: a hash of its pictures; undefined if its cells are not in this page. */
 const contentOf = (name) => rowNamed.get(name)?.dataset.content;
 
+/** Who signed a slide in the run, without those who have withdrawn that since, in this browser. */
+function signersInRun(row) {
+  const { withdrawn } = reviewOf(row.dataset.slide);
+  const ends = (name) => ({ reviewer, time }) => reviewer === name && !(Date.parse(row.dataset.signedAt) > Date.parse(time));
+  return (row.dataset.signed?.split("\n") ?? []).filter((name) => !withdrawn.some(ends(name)));
+}
+
 /** Whether a slide is signed here, with the pictures in this page, or by a review that was given back to the run and that nothing was added to. */
 function isSigned(row) {
   const review = reviewOf(row.dataset.slide);
-  return (review.signed !== null && row.dataset.content !== undefined) || (row.dataset.signed !== undefined && !Object.keys(review.cells).length);
+  return (review.signed !== null && row.dataset.content !== undefined) || (signersInRun(row).length > 0 && !countSaid(review));
 }
 const shownRows = () => findAll(".worklist tbody tr").filter((row) => !row.hidden);
 
@@ -57,12 +64,14 @@ function showLeft() {
 function markReviewed() {
   for (const row of rows) {
     const review = reviewOf(row.dataset.slide);
-    const changes = Object.keys(review.cells).length;
+    const changes = countSaid(review);
+    const ended = row.dataset.signed !== undefined && !signersInRun(row).length;
     const mark = find(".reviewed", row);
     row.classList.toggle("is-reviewed", isSigned(row));
-    mark.hidden = review.signed === null && !changes;
+    mark.hidden = review.signed === null && !changes && !ended;
+    find(".given-back", row)?.toggleAttribute("hidden", ended);
     const by = row.dataset.content ? `✓ reviewed by ${review.signed?.reviewer}` : "signed here before, its cells are not in this page";
-    const words = review.signed ? by : "not yet signed";
+    const words = review.signed ? by : ended ? "signature withdrawn, not yet signed" : "not yet signed";
     mark.textContent = changes ? `${words}, ${counted(changes, "cell")} changed or confirmed` : words;
   }
   showLeft();
