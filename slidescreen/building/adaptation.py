@@ -21,6 +21,7 @@ from slidescreen import cells
 from slidescreen.building import crossfit, home, pooled, precisions, replay
 from slidescreen.building.build import check_int8, in_8_bits
 from slidescreen.building.joined import join
+from slidescreen.building.new_cells import new_cells
 from slidescreen.building.new_layer import KnownMember, known_member, learn, seen_by
 from slidescreen.building.options import EnsembleOptions
 from slidescreen.building.signed_cells import enough, read_signed
@@ -62,7 +63,8 @@ def adapt_ensemble(
         The ensemble in its folder, and what was measured. It is the old ensemble if adapting brings no gain.
 
     Raises:
-        InputError: there are too few signed cells, the ensemble cannot be adapted, or `out` holds an ensemble.
+        InputError: there are too few signed cells, the ensemble cannot be adapted or has learnt some of the cells, or
+            `out` holds an ensemble.
     """
     if exists(request.out / "ensemble.json") and not request.overwrite:
         raise InputError(
@@ -71,6 +73,7 @@ def adapt_ensemble(
     old = storage.load(source)
     stored = replay.read(source, old)
     images = read_signed(request.data, request.label_rules, request.drop_duplicates, note)
+    images = new_cells(source, old, images, request.data, note)
     foreign = sorted({image.label for image in images} - {*old.cell_types, cells.UNSPECIFIED_BLAST})
     if foreign:
         raise InputError(f"the ensemble does not know {', '.join(foreign)}: exclude these labels with --leave-out")

@@ -13,7 +13,7 @@ from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable, sha256_of
 from slidescreen.models.member import Member
-from slidescreen.models.trained_on import trained_on
+from slidescreen.models.trained_on import TrainedOn, signed_before, trained_on
 
 
 def learnt_from(members: Sequence[Member], digests: Mapping[Path, str], images: Sequence[LabelledImage]) -> list[bool]:
@@ -24,7 +24,15 @@ def learnt_from(members: Sequence[Member], digests: Mapping[Path, str], images: 
         digests: the images' SHA-256. Images without an entry are read as new.
         images: labelled images.
     """
-    records = [trained_on(member.checkpoint.provenance) for member in members]
+    return _held([trained_on(member.checkpoint.provenance) for member in members], digests, images)
+
+
+def adapted_to(members: Sequence[Member], digests: Mapping[Path, str], images: Sequence[LabelledImage]) -> list[bool]:
+    """Whether any member was adapted to each image; the arguments are those of `learnt_from`."""
+    return _held([signed_before(member.checkpoint.provenance) for member in members], digests, images)
+
+
+def _held(records: Sequence[TrainedOn], digests: Mapping[Path, str], images: Sequence[LabelledImage]) -> list[bool]:
     return [any(each.holds(digests.get(image.path, "")) for each in records) for image in images]
 
 

@@ -34,7 +34,12 @@ def record(sha256s: Iterable[str], earlier: TrainedOn = TrainedOn()) -> dict[str
 
 def signed_record(sha256s: Iterable[str], before: Mapping[str, Any]) -> dict[str, str]:
     """The entry of an adaptation for signed images, and for those of earlier ones in the provenance of `before`."""
-    return record(sha256s, TrainedOn(_images(before.get("adapted", {}))))
+    return record(sha256s, signed_before(before))
+
+
+def signed_before(provenance: Mapping[str, Any]) -> TrainedOn:
+    """The signed images of a checkpoint's adaptations."""
+    return TrainedOn(_images(provenance.get("adapted", {})))
 
 
 def trained_on(provenance: Mapping[str, Any]) -> TrainedOn:
@@ -42,9 +47,8 @@ def trained_on(provenance: Mapping[str, Any]) -> TrainedOn:
     parts = [trained_on(part) for part in provenance.get("mean_of", ())]
     if not parts:
         parts = [TrainedOn(_images(provenance), _KEY in provenance, provenance.get("split") == "as given")]
-    signed = _images(provenance.get("adapted", {}))
     return TrainedOn(
-        frozenset().union(signed, *(part.images for part in parts)),
+        frozenset().union(signed_before(provenance).images, *(part.images for part in parts)),
         all(part.complete for part in parts),
         any(part.as_given for part in parts),
     )

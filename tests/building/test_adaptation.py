@@ -266,6 +266,12 @@ def test_the_command_adapts_an_export_as_it_is(
     again = command("ensemble", "--adapt", adaptable, "--data", data, "--out", "new")
     assert again.code == 2
     assert "already holds an ensemble" in again.err
+    write_cells(data / "S4" / "Signed slides" / "Monocyte", 6, 5000, suffix=".png")
+    later = command("ensemble", "--adapt", "new", "--data", data, "--out", "later")
+    assert later.code == 2
+    assert "new has already learnt 48 of the 54 signed cells" in later.err
+    assert "--adapt default" in later.err
+    assert not Path("later").exists()
 
 
 @pytest.mark.parametrize("damaged", [("Monocyte",), ("Lymphocyte", "Monocyte")])
