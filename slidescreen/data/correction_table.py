@@ -12,6 +12,8 @@ from slidescreen.errors import InputError
 from slidescreen.files.writing import denature, printable
 
 COLUMNS = ("slide", "image", "cell_type", "previous_type", "reviewer", "time", "comment", "run", "content")
+SINCE = "since"
+"""A further column of stored corrections: see `Correction`."""
 _NEEDED = ("slide", "image", "cell_type", "reviewer")
 _NAMES = ("slide", "image")
 """Columns whose outer spaces count: a folder's name may begin or end with one."""
@@ -32,6 +34,7 @@ class Correction:
     none. As `merged` stores a correction, `previous_type` is the reviewer's own earlier type, if there was one. `time`
     is text as the table gives it. `run` is a run's identity, or empty. `content` is the SHA-256 of the picture, or its
     beginning, or `signed_content` of a signed slide; empty if unknown. It tells apart two pictures of the same name.
+    `since` is the time of the reviewer's first correction with the same type, if he repeated it; else empty.
     `withdrawn`: the reviewer takes back what he said of the cell, or the signature. `place` is the file and line in
     words, `line` the line.
     """
@@ -46,6 +49,7 @@ class Correction:
     run: str
     content: str = ""
     withdrawn: bool = False
+    since: str = ""
     place: str = ""
     line: int = 0
 
@@ -62,11 +66,11 @@ class Correction:
 
     def moment(self) -> datetime | None:
         """The time, taken as UTC if it has no zone. None if it is missing or not in ISO 8601."""
-        try:
-            found = datetime.fromisoformat(self.time)
-        except ValueError:
-            return None
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
+        return _moment(self.time)
+
+    def begin(self) -> datetime | None:
+        """The time since which the reviewer has given this type."""
+        return _moment(self.since or self.time)
 
     def is_of(self, content: str) -> bool:
         """Whether it may be of a picture, or sign a slide, with this content. True if either is unknown."""
@@ -77,6 +81,14 @@ class Correction:
     def problem(self, reason: str) -> InputError:
         """An error about this correction, with its file and line."""
         return InputError(f"{self.place}: {reason}")
+
+
+def _moment(time: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(time)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def signed_content(contents: Mapping[str, str]) -> str:
@@ -159,8 +171,13 @@ def _succeeding(before: Correction, after: Correction) -> Correction:
     """A correction that replaces the same reviewer's earlier one. It tells what the cell's type was before it."""
     if after.signs or (before.withdrawn and not after.withdrawn):
         return after
-    same = _decision(before) == _decision(after)
-    return replace(after, previous_type=(before.previous_type or after.previous_type) if same else before.cell_type)
+    if _decision(before) != _decision(after):
+        return replace(after, previous_type=before.cell_type)
+    since = before.since or before.time
+    previous = before.previous_type or after.previous_type
+    if after.time and not since:  # said before, nobody knows when
+        previous = before.cell_type
+    return replace(after, previous_type=previous, since="" if since == after.time else since)
 
 
 def _later(one: Correction, other: Correction) -> Correction:
@@ -219,7 +236,7 @@ def _withdrawn(text: str) -> tuple[bool, str]:
 
 def _told(row: Row) -> Iterator[tuple[str, str]]:
     """A row's values by column; empty if the table lacks one."""
-    return ((name, row.get(name, "")) for name in COLUMNS)
+    return ((name, row.get(name, "")) for name in (*COLUMNS, SINCE))
 
 
 def _known(name: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.correction_table import (
     COLUMNS,
+    SINCE,
     Correction,
     by_slide,
     read_corrections,
@@ -55,8 +56,10 @@ def write_reviews(folder: Path, reviews: Iterable[Correction]) -> None:
     Raises:
         OutputError: the file cannot be written.
     """
-    rows = ([neutralise(each.cell(name)) for name in COLUMNS] for each in reviews)
-    write_text(behind_link(home_of(folder) / REVIEWS), to_csv([COLUMNS, *rows]))
+    kept = list(reviews)
+    columns = (*COLUMNS, SINCE) if any(each.since for each in kept) else COLUMNS
+    rows = ([neutralise(each.cell(name)) for name in columns] for each in kept)
+    write_text(behind_link(home_of(folder) / REVIEWS), to_csv([columns, *rows]))
 
 
 def with_reviews(slides: Sequence[SlideResult], reviews: Sequence[Correction]) -> tuple[SlideResult, ...]:
@@ -134,7 +137,7 @@ def _is_overtaken(
     signed = signature.moment()
     if signed is None:
         return False
-    later = [(image, each) for image, each in of_cells if (moment := each.moment()) is not None and moment > signed]
+    later = [(image, each) for image, each in of_cells if (begin := each.begin()) is not None and begin > signed]
     # Reviewers agree on a cell. So one with an earlier correction, too, had the same type when the slide was signed.
     settled = {image for image, each in of_cells if not each.withdrawn and (image, each) not in later}
     return any(

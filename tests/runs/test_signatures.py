@@ -80,6 +80,29 @@ def test_what_agrees_with_the_signed_types_leaves_a_signature(command: Command, 
     assert table("differential.csv")[0]["reviewed_at"] == at(8)
 
 
+def test_what_the_signer_repeats_leaves_a_signature(command: Command, run: Path) -> None:
+    wanted = other_type(0)
+    give(command, run, cell(0, wanted, time=at(7)), signature(time=at(8)))
+    for hour in (9, 10):
+        give(command, run, cell(0, wanted, time=at(hour)))
+        assert signed()
+    once = (run / "reviews.csv").read_bytes()
+    give(command, run, cell(0, wanted, time=at(10)))
+    assert (run / "reviews.csv").read_bytes() == once
+    give(command, run, cell(0, called(0), time=at(9)))  # earlier than what was repeated
+    assert signed()
+    give(command, run, cell(0, called(0), time=at(11)))
+    assert not signed()
+    give(command, run, cell(0, called(0), time=at(12)))
+    assert not signed()
+
+
+def test_what_was_said_at_an_unknown_time_and_is_repeated_leaves_a_signature(command: Command, run: Path) -> None:
+    give(command, run, cell(0, other_type(0), time=""), signature(time=at(8)))
+    give(command, run, cell(0, other_type(0), time=at(9)))
+    assert signed()
+
+
 def test_of_two_signatures_the_one_after_the_change_counts(command: Command, run: Path) -> None:
     give(command, run, signature(time=at(8)))
     bob = (cell(0, other_type(0), reviewer="Bob", time=at(9)), signature(reviewer="Bob", time=at(10)))
