@@ -11,6 +11,8 @@ from slidescreen.data.labels import LabelledImage
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
 
+_ONE_SLIDE = "the cells are all of one slide: cells of two slides are the least to measure on"
+
 
 def check_slides(images: Iterable[LabelledImage]) -> None:
     """Refuse a slide whose cells are in more than one split, because its figures would be too good.
@@ -98,20 +100,24 @@ def folds_of(labels: Sequence[str | int], groups: Sequence[str], most: int) -> l
     """Split positions into folds that keep groups whole and hold similar numbers of every label.
 
     Returns:
-        `most` folds, or fewer if there are fewer groups; at least two.
+        Up to `most` folds, none of them empty; at least two.
 
     Raises:
-        InputError: there is only one group.
+        InputError: the cells do not make two folds, as those of one group.
     """
     from sklearn.model_selection import StratifiedGroupKFold
 
     parts = min(most, len(set(groups)), max(Counter(labels).values()))
     if parts < 2:
-        raise InputError("the cells are all of one slide: cells of two slides are the least to measure on")
+        raise InputError(_ONE_SLIDE)
     folds = StratifiedGroupKFold(parts, shuffle=True, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # labels with fewer cells than folds
-        return [part.tolist() for _, part in folds.split(labels, labels, groups)]
+        found = [part.tolist() for _, part in folds.split(labels, labels, groups)]
+    found = [part for part in found if part]  # a fold stays empty where the slides differ much in size
+    if len(found) < 2:
+        raise InputError(_ONE_SLIDE)
+    return found
 
 
 def _fifth(images: Sequence[LabelledImage], seed: int) -> frozenset[int]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slidescreen.data.labels import LabelledImage
-from slidescreen.data.splits import check_slides, with_split
+from slidescreen.data.splits import check_slides, folds_of, with_split
 from slidescreen.errors import InputError
 
 
@@ -50,3 +50,17 @@ def test_a_split_without_slides_keeps_every_type_and_says_that_it_flatters() -> 
     assert "optimistic" in said
     for label in ("monocyte", "basophil"):
         assert sum(i.split == "validation" for i in drawn if i.label == label) == 4
+
+
+def test_folds_of_slides_of_very_different_sizes_are_never_empty() -> None:
+    kinds = [int(digit) for digit in "0010011111000110110010110"]
+    slides = ["S0"] * 20 + ["S1"] * 2 + ["S2"] * 2 + ["S3"]
+    folds = folds_of(kinds, slides, 5)
+    assert all(folds)
+    assert len(folds) >= 2
+    assert sorted(place for fold in folds for place in fold) == list(range(len(kinds)))
+
+
+def test_folds_of_one_slide_are_refused() -> None:
+    with pytest.raises(InputError, match="all of one slide"):
+        folds_of([0, 1] * 5, ["S0"] * 10, 5)
