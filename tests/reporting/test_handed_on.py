@@ -246,3 +246,69 @@ def test_a_confirmation_that_was_handed_on_is_withdrawn(laboratory: Laboratory) 
     browser.press("w")
     laboratory.hand_on()
     assert laboratory.review() is None
+
+
+def forget(browser: Browser) -> None:
+    """As in a browser that never had this review."""
+    browser.ask("localStorage.clear()")
+
+
+def test_another_browser_says_who_signed_and_lets_that_person_withdraw(laboratory: Laboratory) -> None:
+    browser = laboratory.browser
+    sign(browser, "Well", "Ada")
+    laboratory.hand_on()
+    forget(browser)
+    laboratory.show()
+    go_to(browser, "Well")
+    assert signed_text(browser) == "✓ Signed by Ada (given back to the run)"
+    assert browser.ask("document.querySelector('.current .withdraw').hidden") is True
+    browser.press("w")
+    give_name(browser, "Ada")
+    go_to(browser, "Well")
+    browser.ask("document.querySelector('.current .withdraw').click()")
+    assert signed_text(browser).startswith("Not signed yet. Download the corrections")
+    browser.press("w")
+    laboratory.hand_on()
+    assert laboratory.review() is None
+
+
+def test_a_colleagues_signature_over_ones_own_changes_counts_until_more_is_changed(laboratory: Laboratory) -> None:
+    browser = laboratory.browser
+    move(browser, "Well", IMAGE, "8")
+    laboratory.hand_on()
+    (mine,) = laboratory.stored
+    bob = replace(mine, image="", cell_type="", previous_type="", reviewer="Bob", time=datetime.now(UTC).isoformat())
+    content = str(browser.ask("document.querySelector('.worklist tr[data-slide=Well]').dataset.content"))
+    laboratory.stored = merged(laboratory.stored, [replace(bob, content=content)])
+    laboratory.show()
+    assert text_of(browser, "#left") == "1 of 2 slides left to review"
+    assert mark(browser, "Well") == ""
+    go_to(browser, "Well")
+    assert signed_text(browser) == "✓ Signed by Bob (given back to the run)"
+    browser.press("w")
+    move(browser, "Well", "neutrophil1.jpg", "8")
+    assert text_of(browser, "#left") == "2 of 2 slides left to review"
+    assert mark(browser, "Well") == "not yet signed, 1 cell changed or confirmed"
+
+
+def test_a_signature_that_a_colleagues_change_ended_does_not_count_here(laboratory: Laboratory) -> None:
+    browser = laboratory.browser
+    move(browser, "Well", IMAGE, "8")
+    sign(browser, "Well", "Ada")
+    laboratory.hand_on()
+    of_cell = next(each for each in laboratory.stored if each.image)
+    picture = laboratory.run.slides[0].calls[1]
+    bob = replace(
+        of_cell, image=picture.image, content=picture.digest, reviewer="Bob", time=datetime.now(UTC).isoformat()
+    )
+    laboratory.stored = merged(laboratory.stored, [bob])
+    laboratory.show()
+    assert text_of(browser, "#left") == "2 of 2 slides left to review"
+    assert mark(browser, "Well") == ""
+    sign(browser, "Well", "Ada")
+    assert text_of(browser, "#left") == "1 of 2 slides left to review"
+    laboratory.hand_on()
+    review = laboratory.review()
+    assert review is not None
+    assert review.signed
+    assert mark(browser, "Well") == "✓ reviewed by Ada"

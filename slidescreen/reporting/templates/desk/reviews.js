@@ -142,8 +142,16 @@ function sign(slide, reviewer, comment) {
   save();
 }
 
+/** Whether a person's signature was given back to the run and is not withdrawn here. */
+const hasSignedInRun = (slide, reviewer) => signersInRun(rowNamed.get(slide.name)).includes(reviewer);
+
+/** Withdraw the signature in this browser; else the reviewer's own that the run has. */
 function withdrawSignature(slide) {
-  endSignature(openReview(slide.name));
+  const review = openReview(slide.name);
+  if (!review.signed && hasSignedInRun(slide, reviews.reviewer)) {
+    review.signed = { reviewer: reviews.reviewer, time: "", content: contentOf(slide.name) }; // no time: it is in the run
+  }
+  endSignature(review);
   save();
 }
 

@@ -151,16 +151,16 @@ function showRecount(slide, section) {
 }
 
 function showSigning(slide, section) {
-  const review = reviewOf(slide.name);
-  const { signed, comment } = review;
+  const [review, row] = [reviewOf(slide.name), rowNamed.get(slide.name)];
+  const signed = signatureHere(row);
   const [box, name] = [find(".comment", section), find(".signer", section)];
-  if (document.activeElement !== box) box.value = comment;
+  if (document.activeElement !== box) box.value = review.comment;
   if (document.activeElement !== name) name.value = signed?.reviewer ?? reviews.reviewer;
-  find(".withdraw", section).hidden = signed === null;
+  find(".withdraw", section).hidden = signed === null && !hasSignedInRun(slide, reviews.reviewer);
   find(".signed", section).textContent = signed
     ? `✓ Signed by ${signed.reviewer}, ${new Date(signed.time).toLocaleString()}`
-    : unsignedText(review);
-  section.classList.toggle("is-signed", signed !== null);
+    : isSignedInRun(row) ? `✓ Signed by ${signersInRun(row).join("; ")} (given back to the run)` : unsignedText(review);
+  section.classList.toggle("is-signed", isSigned(row));
 }
 
 function unsignedText(review) {

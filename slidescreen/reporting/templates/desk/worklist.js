@@ -11,17 +11,40 @@ const slideNamed = (name) => slideOf(night.chosen ? 1 : Number(rowNamed.get(name
 /** What a signature of a slide signs: a hash of its pictures; undefined if its cells are not in this page. */
 const contentOf = (name) => rowNamed.get(name)?.dataset.content;
 
+const namesIn = (text) => text?.split("\n") ?? [];
+
+/** Whether the run's review has something that is later than a time. */
+const isBeforeReview = (row, time) => Date.parse(time) < Date.parse(row.dataset.reviewedAt);
+
+/** The signature of a slide in this browser; null if there is none, or if the run has another type of a cell since. */
+function signatureHere(row) {
+  const { signed } = reviewOf(row.dataset.slide);
+  const ended = signed && namesIn(row.dataset.overtaken).includes(signed.reviewer) && isBeforeReview(row, signed.time);
+  return ended ? null : signed;
+}
+
+/** How many cells this browser says something of that the run does not have yet. */
+function countAdded(row) {
+  const [review, slide] = [reviewOf(row.dataset.slide), slideNamed(row.dataset.slide)];
+  if (!slide) return countSaid(review);
+  return Object.keys(review.cells).filter((image) => {
+    const verdict = verdictOn(review, image);
+    return verdict && verdict.type !== slide.byImage.get(image)?.given;
+  }).length;
+}
+
 /** Who signed a slide in the run, without those who have withdrawn that since, in this browser. */
 function signersInRun(row) {
   const { withdrawn } = reviewOf(row.dataset.slide);
-  const ends = (name) => ({ reviewer, time }) => reviewer === name && !(Date.parse(row.dataset.signedAt) > Date.parse(time));
-  return (row.dataset.signed?.split("\n") ?? []).filter((name) => !withdrawn.some(ends(name)));
+  const ends = (name) => ({ reviewer, time }) => reviewer === name && !isBeforeReview(row, time);
+  return namesIn(row.dataset.signed).filter((name) => !withdrawn.some(ends(name)));
 }
+
+const isSignedInRun = (row) => signersInRun(row).length > 0 && !countAdded(row);
 
 /** Whether a slide is signed here, with the pictures in this page, or by a review that was given back to the run and that nothing was added to. */
 function isSigned(row) {
-  const review = reviewOf(row.dataset.slide);
-  return (review.signed !== null && row.dataset.content !== undefined) || (signersInRun(row).length > 0 && !countSaid(review));
+  return (signatureHere(row) !== null && row.dataset.content !== undefined) || isSignedInRun(row);
 }
 const shownRows = () => findAll(".worklist tbody tr").filter((row) => !row.hidden);
 
@@ -63,15 +86,14 @@ function showLeft() {
 /** Tick off what is signed, and say what was changed. */
 function markReviewed() {
   for (const row of rows) {
-    const review = reviewOf(row.dataset.slide);
-    const changes = countSaid(review);
+    const [signed, changes] = [signatureHere(row), countAdded(row)];
     const ended = row.dataset.signed !== undefined && !signersInRun(row).length;
     const mark = find(".reviewed", row);
     row.classList.toggle("is-reviewed", isSigned(row));
-    mark.hidden = review.signed === null && !changes && !ended;
+    mark.hidden = signed === null && !changes && !ended;
     find(".given-back", row)?.toggleAttribute("hidden", ended);
-    const by = row.dataset.content ? `✓ reviewed by ${review.signed?.reviewer}` : "signed here before, its cells are not in this page";
-    const words = review.signed ? by : ended ? "signature withdrawn, not yet signed" : "not yet signed";
+    const by = row.dataset.content ? `✓ reviewed by ${signed?.reviewer}` : "signed here before, its cells are not in this page";
+    const words = signed ? by : ended ? "signature withdrawn, not yet signed" : "not yet signed";
     mark.textContent = changes ? `${words}, ${counted(changes, "cell")} changed or confirmed` : words;
   }
   showLeft();
