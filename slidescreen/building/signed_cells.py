@@ -10,6 +10,7 @@ from slidescreen.data.class_folders import class_folders
 from slidescreen.data.duplicates import contents_of, deduplicate
 from slidescreen.data.label_options import LabelRules, Split
 from slidescreen.data.labels import LabelledImage, read_labelled
+from slidescreen.data.layout import is_unsigned
 from slidescreen.data.reviewed_labels import holds_reviewed_cells
 from slidescreen.data.slides import survey
 from slidescreen.errors import InputError
@@ -20,6 +21,8 @@ LEAST_OF_A_TYPE = 5
 """The fewest signed cells of a type. Fewer teach nothing and are left out."""
 
 LEAST_CELLS, LEAST_TYPES = 40, 2
+
+_NO_CLASS, _UNSIGNED = "that are in no folder of a cell type", "of unsigned slides, whose classes are the analyser's"
 
 
 def read_signed(data: Path, rules: LabelRules, drop: bool, note: Callable[[str], None]) -> list[LabelledImage]:
@@ -56,18 +59,21 @@ def _is_export(data: Path) -> bool:
 
 
 def _of_slides(data: Path, rules: LabelRules, note: Callable[[str], None]) -> list[LabelledImage]:
-    images, unsigned = [], 0
+    images, passed_over = [], Counter[str]()
     for slide in survey(data).slides:
         for image in slide.images:
             label = rules.resolve(image.reported_type) if image.reported_type and not image.refusal else None
             if label is None:
-                unsigned += 1
+                passed_over[_NO_CLASS] += 1
+            elif is_unsigned(image.path):
+                passed_over[_UNSIGNED] += 1
             else:
                 images.append(LabelledImage(image.path, label, slide.name))
+    told = [f"{count} images {why}" for why, count in sorted(passed_over.items())]
     if not images:
-        raise InputError(f"{printable(data)} holds no signed cells: none lies in a folder named after a cell type")
-    if unsigned:
-        note(f"passed over: {unsigned} images that are in no folder of a cell type")
+        raise InputError("; ".join([f"{printable(data)} holds no signed cells", *told]))
+    for line in told:
+        note(f"passed over: {line}")
     return images
 
 

@@ -10,6 +10,7 @@ from slidescreen.data.class_folders import class_folders
 from slidescreen.data.delimited import Row, Table, excerpt, read_table
 from slidescreen.data.file_finder import FileFinder
 from slidescreen.data.label_options import LabelRules, Split
+from slidescreen.data.layout import is_unsigned
 from slidescreen.data.reviewed_labels import holds_reviewed_cells, read_reviewed_cells
 from slidescreen.data.skipped_files import SkippedEntry, sentences, to_record
 from slidescreen.errors import InputError
@@ -60,8 +61,8 @@ def read_labels(source: Path, rules: LabelRules = LabelRules()) -> Labels:
     The files that a table names need not exist. Each path is the written one, below the table's folder.
 
     Raises:
-        InputError: no such file, a missing column, a run that nobody reviewed, an unknown type or split, or a name to
-            leave out that matches no label.
+        InputError: no such file, a missing column, a run that nobody reviewed, an analyser's folder of unsigned
+            slides, an unknown type or split, or a name to leave out that matches no label.
     """
     if holds_reviewed_cells(source):
         labels = _from_reviewed_cells(source, rules)
@@ -143,6 +144,11 @@ def _from_reviewed_cells(source: Path, rules: LabelRules) -> Labels:
 
 
 def _from_folder(source: Path, rules: LabelRules) -> Labels:
+    if is_unsigned(source):
+        raise InputError(
+            f"{printable(source)} lies in an analyser's folder of unsigned slides: its class folders are the "
+            "analyser's calls, which nobody has confirmed, and no labels"
+        )
     folders, skipped = class_folders(source)
     rules.check((folder.name for folder in folders), printable(source))
     images: list[LabelledImage] = []

@@ -16,17 +16,28 @@ can be read in two ways, the reading with more slides is used, so that two patie
 """
 
 import unicodedata
+from pathlib import Path
 
 from slidescreen import cells
 from slidescreen.data.scanning import Folder, all_of
 
-_EXPORT_CONTAINERS = frozenset({"signed slides", "unsigned slides"})
+_UNSIGNED = "unsigned slides"
+_EXPORT_CONTAINERS = frozenset({"signed slides", _UNSIGNED})
 _PLAIN_CONTAINERS = frozenset({"wbc", "leukocytes", "cells", "images"})
 
 
 def is_export_container(name: str) -> bool:
     """Whether an analyser's export gives this name to the folder of its class folders."""
     return _plain(name) in _EXPORT_CONTAINERS
+
+
+def is_unsigned(path: Path) -> bool:
+    """Whether a file or folder is of a slide that nobody has signed: the innermost of an export's containers says so.
+
+    The class folders of such a slide are the analyser's calls, not the laboratory's.
+    """
+    containers = (name for name in reversed(path.absolute().parts) if is_export_container(name))
+    return _plain(next(containers, "")) == _UNSIGNED
 
 
 def is_container(name: str) -> bool:

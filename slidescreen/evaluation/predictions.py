@@ -20,6 +20,7 @@ class Unscored:
 NAMED = 5  # at most so many names of unscored cells
 WHY_UNSCORED: Mapping[str, str] = {
     "no_truth": "images without a label",
+    "unsigned": "images of unsigned slides, whose classes are the analyser's",
     "no_image": "labels without an image in the run",
     "ambiguous": "labels that match several images of the run",
     "other_slide": "labels whose file lies in another slide than the label says",

@@ -15,6 +15,7 @@ from slidescreen.data.correction_table import UNIDENTIFIED
 from slidescreen.data.duplicates import contents_of, deduplicate
 from slidescreen.data.label_options import LabelOptions, LabelRules
 from slidescreen.data.labels import LabelledImage, located, read_labels
+from slidescreen.data.layout import is_unsigned
 from slidescreen.data.splits import parted
 from slidescreen.engine.options import Device, EngineOptions
 from slidescreen.ensembles.ensemble import Ensemble
@@ -40,7 +41,7 @@ def of_run(run: Run, truth: Path | str, label_options: LabelOptions) -> Predicti
     Args:
         run: the run, read from its folder.
         truth: a source of labelled images, matched by slide and path; `REPORTED` for the laboratory's own calls, from
-            the export's class folders; `REVIEWED` for the reviewed cells.
+            the class folders of an export's signed slides; `REVIEWED` for the reviewed cells.
         label_options: how labels are read.
 
     Raises:
@@ -153,7 +154,10 @@ def name_in(source: Path, image: LabelledImage) -> str:
 
 
 def _reported(run: Run, rules: LabelRules, names: _Names) -> list[_Pair]:
-    """The run's images with the laboratory's own calls. A picture in two class folders has both."""
+    """The run's images with the laboratory's own calls. A picture in two class folders has both.
+
+    The classes of unsigned slides are the analyser's calls, and no truth.
+    """
     rules.check({call.reported_type for slide in run.slides for call in slide.calls} - {""}, "the run's class folders")
     pairs: list[_Pair] = []
     twice = [(entry["slide"], entry["images"]) for entry in run.info.get("reported_twice", ())]
@@ -167,7 +171,10 @@ def _reported(run: Run, rules: LabelRules, names: _Names) -> list[_Pair]:
                 continue
             image = RunImage(slide, counted)
             label = rules.resolve(call.reported_type) if call.reported_type else None
-            if label is not None:
+            if label is not None and is_unsigned(RunImage(slide, call).path):
+                if _looked_at(call):
+                    names["unsigned"].append(image.name)
+            elif label is not None:
                 written = RunImage(slide, call).name
                 pairs.append((image, LabelledImage(image.path, label, slide.name, written=written)))
             elif _looked_at(call):

@@ -205,6 +205,30 @@ def test_an_export_gives_its_slides_and_the_group_of_blasts(tmp_path: Path) -> N
     assert any("passed over: 3 images" in line for line in said)
 
 
+@pytest.mark.parametrize("layout", ["Unsigned slides/{}", "{}/unsigned_slides"])
+def test_the_classes_of_unsigned_slides_teach_nothing(tmp_path: Path, layout: str) -> None:
+    said: list[str] = []
+    export(tmp_path / "export", {"Lymphocyte": 20, "Monocyte": 20})
+    for slide, name in ((slide, name) for slide in ("26-0003", "26-0004") for name in ("Lymphocyte", "Monocyte")):
+        path = tmp_path / "export" / layout.format(slide) / name / "1.jpg"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(f"{slide} {name}".encode())
+    found = read_signed(tmp_path / "export", LabelRules(), False, said.append)
+    assert len(found) == 40
+    assert said == ["passed over: 4 images of unsigned slides, whose classes are the analyser's"]
+
+
+def test_an_export_of_unsigned_slides_alone_is_refused(tmp_path: Path) -> None:
+    unsigned = tmp_path / "Unsigned slides"
+    export(unsigned, {"Lymphocyte": 20, "Monocyte": 20})
+    assert len(read_signed(unsigned, LabelRules(), False, lambda _: None)) == 40  # the inner container says "signed"
+    for slide in unsigned.iterdir():
+        (slide / "Signed slides").rename(slide / "cells")
+    for data in (unsigned, unsigned / "slide_0" / "cells"):
+        with pytest.raises(InputError, match="unsigned slides"):
+            read_signed(data, LabelRules(), False, lambda _: None)
+
+
 def test_too_few_signed_cells_are_refused(tmp_path: Path) -> None:
     folder = export(tmp_path, {"Neutrophil": 30, "Lymphocyte": 4})
     with pytest.raises(InputError, match="too few signed cells to adapt to"):

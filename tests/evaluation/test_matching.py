@@ -296,6 +296,16 @@ def test_without_truth_in_class_folders_is_counted_too(export: Path) -> None:
     assert left(found) == {"no_truth": (1, ("A/Plasma cells/b.jpg",))}
 
 
+def test_the_classes_of_unsigned_slides_are_no_truth(export: Path) -> None:
+    signed = (call("Signed slides/Monocyte/a.jpg", reported="monocyte"),)
+    unsigned = tuple(call(f"Unsigned slides/Monocyte/{n}.jpg", reported="monocyte") for n in "bc")
+    found = of_run(run_of(export, {"A": signed, "B": unsigned}), "reported", LabelOptions())
+    assert scored(found) == {"A/Signed slides/Monocyte/a.jpg": "monocyte"}
+    assert [(left.why, left.count) for left in found.unscored] == [("unsigned", 2)]
+    with pytest.raises(InputError, match=r"unsigned slides, .*: 2 \(first B/Unsigned slides"):
+        of_run(run_of(export, {"B": unsigned}), "reported", LabelOptions())
+
+
 def test_one_picture_in_two_class_folders_has_two_labels(export: Path) -> None:
     calls = (
         call("Basophil/a.jpg", reported="basophil"),
