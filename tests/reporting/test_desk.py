@@ -202,6 +202,26 @@ def test_a_signed_slide_is_ticked_off_kept_and_downloaded(desk: Browser, tmp_pat
     assert desk.complaints == []
 
 
+def test_the_larger_view_goes_through_the_gallery_whatever_is_moved(desk: Browser) -> None:
+    go_to(desk, "Sick")
+    images = desk.ask("[...document.querySelectorAll('.current .gallery li')].map(li => li.dataset.image)")
+    assert images[3].startswith("myeloblast")
+
+    def seen() -> str:
+        return text_of(desk, "#viewer-title").split(" · ")[1]
+
+    desk.press("Home", "Enter")
+    for place in range(3):
+        assert seen() == images[place]
+        desk.press("5", "ArrowRight")
+    assert seen() == images[3]
+    desk.press("u")
+    assert text_of(desk, "#viewer-title") == f"Myeloblast · {images[2]}"
+    desk.press("ArrowLeft")
+    assert text_of(desk, "#viewer-title") == f"Monocyte · {images[1]}"
+    assert desk.complaints == []
+
+
 def test_a_change_takes_the_signature_back(desk: Browser) -> None:
     go_to(desk, "Well")
     desk.ask("document.querySelector('.current .signer').value = 'Dr. B'")

@@ -105,7 +105,7 @@ function undoLast() {
   if (!images.length) return;
   afterChange();
   say(`Undone: ${counted(images.length, "cell")}.`);
-  if (viewer.open) showCell(current, viewed);
+  if (viewer.open) showCell(current, images.includes(viewed.image) ? viewed : current.byImage.get(images[0]));
   else goToTile(tileOfImage(images[0]));
 }
 

@@ -4,8 +4,14 @@ const viewer = find("#viewer");
 const MOST_SIMILAR = 7;
 let viewed = null;
 
+/** The images in the order of the galleries when the view was opened: a cell that is moved does not lead elsewhere. */
+const path = { images: [], place: 0 };
+
 function showCell(slide, cell) {
   viewed = cell;
+  if (!viewer.open) path.images = tiles().map((tile) => tile.dataset.image);
+  const place = path.images.indexOf(cell.image);
+  if (place >= 0) path.place = place; // a similar cell may be in no gallery: the next one follows the last that was
   const review = reviewOf(slide.name);
   const now = typeNow(review, cell);
   find("#viewer-title").textContent = `${nameOf(now)} · ${cell.image}`;
@@ -39,12 +45,10 @@ function similarOf(slide, cell) {
   return make("button", { type: "button", title: cell.image, onclick: () => showCell(slide, cell) }, pictureOf(cell), words);
 }
 
-/** Show the next or previous cell of the galleries. */
+/** Show the next or previous cell of the galleries as they were when the view was opened. */
 function viewNext(steps) {
-  const all = tiles();
-  const place = all.findIndex((tile) => tile.dataset.image === viewed.image);
-  const tile = all[place + steps];
-  if (tile) showCell(choice.slide, choice.slide.byImage.get(tile.dataset.image));
+  const cell = choice.slide.byImage.get(path.images[path.place + steps]);
+  if (cell) showCell(choice.slide, cell);
 }
 
 function setUpViewer() {
