@@ -12,7 +12,7 @@ from slidescreen.data.label_options import LabelRules, Split
 from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.data.layout import is_unsigned
 from slidescreen.data.reviewed_labels import holds_reviewed_cells
-from slidescreen.data.slides import survey
+from slidescreen.data.slides import CellImage, Slide, survey
 from slidescreen.errors import InputError
 from slidescreen.files.existence import is_folder
 from slidescreen.files.writing import printable
@@ -21,8 +21,6 @@ LEAST_OF_A_TYPE = 5
 """The fewest signed cells of a type. Fewer teach nothing and are left out."""
 
 LEAST_CELLS, LEAST_TYPES = 40, 2
-
-_NO_CLASS, _UNSIGNED = "that are in no folder of a cell type", "of unsigned slides, whose classes are the analyser's"
 
 
 def read_signed(data: Path, rules: LabelRules, drop: bool, note: Callable[[str], None]) -> list[LabelledImage]:
@@ -59,22 +57,37 @@ def _is_export(data: Path) -> bool:
 
 
 def _of_slides(data: Path, rules: LabelRules, note: Callable[[str], None]) -> list[LabelledImage]:
-    images, passed_over = [], Counter[str]()
-    for slide in survey(data).slides:
+    slides = survey(data).slides
+    rules.check({_class_of(image, slide) for slide in slides for image in slide.images} - {""}, printable(data))
+    images, others = [], Counter[str]()
+    for slide in slides:
         for image in slide.images:
-            label = rules.resolve(image.reported_type) if image.reported_type and not image.refusal else None
-            if label is None:
-                passed_over[_NO_CLASS] += 1
-            elif is_unsigned(image.path):
-                passed_over[_UNSIGNED] += 1
-            else:
+            if why := _passed_over(image, slide, rules):
+                others[why] += 1
+            elif label := rules.resolve(_class_of(image, slide)):
                 images.append(LabelledImage(image.path, label, slide.name))
-    told = [f"{count} images {why}" for why, count in sorted(passed_over.items())]
+    told = [f"{count} image{'s' if count > 1 else ''} {why}" for why, count in sorted(others.items())]
     if not images:
         raise InputError("; ".join([f"{printable(data)} holds no signed cells", *told]))
     for line in told:
         note(f"passed over: {line}")
     return images
+
+
+def _class_of(image: CellImage, slide: Slide) -> str:
+    """The name of the image's folder, as it is spelled; empty for the slide's own folder."""
+    return "" if image.path.parent == slide.folder else image.path.parent.name
+
+
+def _passed_over(image: CellImage, slide: Slide, rules: LabelRules) -> str:
+    """Why an image is no signed cell to learn from; empty if it is one."""
+    if image.refusal:
+        return "that cannot be opened"
+    if rules.leaves_out(_class_of(image, slide)):
+        return "left out because of the label"
+    if not image.reported_type:
+        return "in no folder of a cell type"
+    return "of unsigned slides, whose classes are the analyser's" if is_unsigned(image.path) else ""
 
 
 def enough(

@@ -229,6 +229,29 @@ def test_an_export_of_unsigned_slides_alone_is_refused(tmp_path: Path) -> None:
             read_signed(data, LabelRules(), False, lambda _: None)
 
 
+def test_cells_of_an_export_are_left_out_by_the_name_of_their_folder(tmp_path: Path) -> None:
+    said: list[str] = []
+    counts = {"Segmented neutrophil": 20, "Giant platelet": 7, "Lymphocyte": 20, "Monocyte": 6, "Plasma": 4}
+    folder = export(tmp_path, counts)
+    rules = LabelRules(left_out=frozenset({"monocyte", "giant platelets", "Plasma"}))
+    assert {image.label for image in read_signed(folder, rules, False, said.append)} == {"neutrophil", "lymphocyte"}
+    assert said == ["passed over: 17 images left out because of the label"]
+    with pytest.raises(InputError, match=r"--leave-out 'Lymphcyte': no such label in .*did you mean 'Lymphocyte'"):
+        read_signed(folder, LabelRules(left_out=frozenset({"Lymphcyte"})), False, said.append)
+
+
+def test_files_of_an_export_that_may_not_be_opened_are_counted_by_themselves(tmp_path: Path) -> None:
+    said: list[str] = []
+    folder = export(tmp_path / "export", {"Lymphocyte": 20, "Monocyte": 20, "Plasma": 2})
+    (tmp_path / "elsewhere.jpg").write_bytes(b"a cell")
+    (folder / "slide_0" / "Signed slides" / "Monocyte" / "link.jpg").symlink_to(tmp_path / "elsewhere.jpg")
+    assert len(read_signed(folder, LabelRules(), False, said.append)) == 40
+    assert said == [
+        "passed over: 2 images in no folder of a cell type",
+        "passed over: 1 image that cannot be opened",
+    ]
+
+
 def test_too_few_signed_cells_are_refused(tmp_path: Path) -> None:
     folder = export(tmp_path, {"Neutrophil": 30, "Lymphocyte": 4})
     with pytest.raises(InputError, match="too few signed cells to adapt to"):
