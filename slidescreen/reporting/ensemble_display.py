@@ -10,8 +10,8 @@ from slidescreen import cells, output
 from slidescreen.engine.exactness import PrecisionAgreement
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.files.writing import printable
-from slidescreen.models.backbones import BACKBONES
 from slidescreen.reporting.progress import ProgressDisplay
+from slidescreen.reporting.wording import model_name
 
 
 class EnsembleDisplay(ProgressDisplay):
@@ -42,7 +42,7 @@ def show_comparison(ensemble: Ensemble, folder: Path) -> None:
     weights = [f"{w:.2f}" for w in ensemble.weights]
     for row, weight in zip(measured["models"], [*weights, ""], strict=True):
         table.add_row(
-            BACKBONES.get(row["model"], f"ensemble ({ensemble.rule})"),
+            f"ensemble ({ensemble.rule})" if row["model"] == "ensemble" else model_name(row["model"]),
             weight,
             f"{row['accuracy']:.4f}",
             f"{row['macro_f1']:.4f}",
@@ -61,9 +61,9 @@ def show_comparison(ensemble: Ensemble, folder: Path) -> None:
     for precision, found in validation.precisions.items():
         console.print(f"in {precision}, {_changes(found)}: {_verdict(precision, found)}")
     if validation.cascade is not None:
-        alone = ensemble.members[validation.cascade.first].checkpoint.backbone
+        alone = model_name(ensemble.member_names[validation.cascade.first])
         console.print(
-            f"with --fast, {BACKBONES[alone]} alone decides {validation.cascade.decided:.0%} of the cells (probability "
+            f"with --fast, {alone} alone decides {validation.cascade.decided:.0%} of the cells (probability "
             f"{validation.cascade.gate:.3f} or more); {_changes(validation.cascade.agreement)}"
         )
     elif "int8" in validation.precisions:
