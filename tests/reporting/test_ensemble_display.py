@@ -21,6 +21,11 @@ from slidescreen.reporting.ensemble_display import show_comparison
 TYPES = cells.CELL_TYPES
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+
+
 def shown(capsys: pytest.CaptureFixture[str], *backbones: str) -> tuple[list[str], str]:
     """The first two words or more of each row of the comparison, and what is told of `--fast`."""
     checkpoints = [Checkpoint(backbone, TYPES, Preprocessing(64)) for backbone in backbones]
