@@ -97,9 +97,13 @@ function chosenCells() {
 
 function showChoice() {
   for (const tile of tiles()) tile.setAttribute("aria-selected", String(choice.images.has(tile.dataset.image)));
-  find("#types").hidden = !choice.images.size;
+  const bar = find("#types");
+  bar.hidden = !choice.images.size;
   find("#types .labelled").hidden = !chosenCells().some(labelOf);
   find("#types .chosen").textContent = `${counted(choice.images.size, "cell")} chosen. Move to:`;
+  if (bar.hidden) return;
+  document.documentElement.style.setProperty("--bar", `${bar.offsetHeight}px`); // cells scroll clear of it
+  focusedTile()?.scrollIntoView({ block: "nearest" });
 }
 
 function chooseNone() {
