@@ -3,13 +3,14 @@
 Slides and images are those of the run. A signature confirms every classified cell of its slide that nobody changed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from slidescreen.data.correction_table import (
     UNIDENTIFIED,
     Correction,
+    by_slide,
     is_of_corrections,
     merged,
     read_corrections,
@@ -20,7 +21,7 @@ from slidescreen.data.delimited import Row, excerpt, read_table
 from slidescreen.errors import InputError
 from slidescreen.files.damaged import DamagedError, read_json
 from slidescreen.files.existence import is_file, is_folder
-from slidescreen.files.run_files import RECORD, fallback_names
+from slidescreen.files.run_files import RECORD, REVIEWS, fallback_names
 from slidescreen.files.writing import content_of, denature, printable
 
 _CELLS = "cells.csv"
@@ -60,7 +61,8 @@ def read_reviewed_cells(source: Path) -> list[ReviewedCell]:
     """The reviewed cells of a run's folder, or of a table of corrections in it, without unidentified cells.
 
     Raises:
-        InputError: nobody reviewed the run, or the corrections do not lie in a run's folder or cannot be used.
+        InputError: nobody reviewed the run, the pictures have changed since, or the corrections do not lie in a run's
+            folder or cannot be used.
     """
     if is_folder(source):
         return list(_of_run(source))
@@ -93,15 +95,47 @@ def _read_run(folder: Path) -> _StoredRun:
 
 def _of_run(folder: Path) -> Iterator[ReviewedCell]:
     run = _read_run(folder)
+    stored = folder / REVIEWS
+    said = by_slide(standing(read_corrections(stored))) if is_file(stored) else {}
     found = False
     for slide, rows in run.rows.items():
-        for image, row in rows.items():
-            cell_type = row.get("reviewed_type", "")
-            if cell_type and cell_type != UNIDENTIFIED:
-                found = True
-                yield ReviewedCell(run.path(slide, image), slide, cell_type)
+        reviewed = {
+            image: cell_type
+            for image, row in rows.items()
+            if (cell_type := row.get("reviewed_type", "")) and cell_type != UNIDENTIFIED
+        }
+        if said.get(slide):
+            _check_pictures(folder, run, slide, reviewed, said[slide])
+        for image, cell_type in reviewed.items():
+            found = True
+            yield ReviewedCell(run.path(slide, image), slide, cell_type)
     if not found:
         raise InputError(f"nobody has reviewed the run in {printable(folder)}: see report --corrections")
+
+
+def _check_pictures(
+    folder: Path, run: _StoredRun, slide: str, reviewed: Mapping[str, str], said: Sequence[Correction]
+) -> None:
+    """Refuse a slide whose pictures are not those that were reviewed. Reviews of unknown pictures are taken as valid.
+
+    Raises:
+        InputError: there is such a picture. The message names the first.
+    """
+    if any(each.signs and each.is_of(_content_of(run, each)) for each in said):
+        return
+    of_cells = [each for each in said if not each.signs]
+    for image, cell_type in reviewed.items():
+        content = content_of(run.path(slide, image))
+        # A picture that moved within its slide keeps its review.
+        if not any(
+            each.cell_type == cell_type and each.is_of(content) and (each.content or each.image == image)
+            for each in of_cells
+        ):
+            raise InputError(
+                f"{printable(folder)}: the pictures of slide {excerpt(slide)} have changed since their review, first "
+                f"{printable(image)}. Classify them again with --out {printable(folder)}, and review what is new; or "
+                "put the reviewed pictures back"
+            )
 
 
 def _of_corrections(run: _StoredRun, corrections: list[Correction]) -> Iterator[ReviewedCell]:

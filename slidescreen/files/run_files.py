@@ -16,6 +16,7 @@ FALLBACK_NAMES = "written_beside"
 
 TABLES = ("cells.csv", "differential.csv", "report.html")
 RECORD, STATUS = "run.json", "status.json"
+REVIEWS = "reviews.csv"
 FINISHED = ".finished"  # a folder with a record of each finished slide
 EXPORT = "export"  # a folder with files for the laboratory's system
 

@@ -14,12 +14,12 @@ from slidescreen.errors import InputError, UnavailableError
 from slidescreen.files.damaged import set_aside
 from slidescreen.files.file_system import in_words, missing_features
 from slidescreen.files.locking import locked
-from slidescreen.files.run_files import STATUS
+from slidescreen.files.run_files import REVIEWS, STATUS
 from slidescreen.files.writing import make_folder, printable, sweep
 from slidescreen.runs.earlier_run import identity_of, in_the_way
 from slidescreen.runs.monitoring import Monitor, RunObserver, monitored
 from slidescreen.runs.options import ClassifyOptions
-from slidescreen.runs.review_store import REVIEWS, read_reviews
+from slidescreen.runs.review_store import read_reviews
 
 
 @dataclass(frozen=True)

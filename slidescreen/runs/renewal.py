@@ -10,7 +10,7 @@ from slidescreen.data.correction_table import merged
 from slidescreen.errors import InputError
 from slidescreen.exchange.orders import blood_contexts
 from slidescreen.files.locking import locked
-from slidescreen.files.run_files import FALLBACK_NAMES, RECORD, TABLES, fallback_names_of, remove_unused
+from slidescreen.files.run_files import FALLBACK_NAMES, RECORD, REVIEWS, TABLES, fallback_names_of, remove_unused
 from slidescreen.files.writing import printable, write_text
 from slidescreen.reporting.page import Heat, render_run
 from slidescreen.reporting.page_cells import PageCells
@@ -21,7 +21,7 @@ from slidescreen.runs.archive import is_archive, records_in
 from slidescreen.runs.corrected_images import checked_corrections
 from slidescreen.runs.known_orders import contexts_in, joined, orders_record, without_orders
 from slidescreen.runs.night_charts import saved_charts
-from slidescreen.runs.review_store import REVIEWS, home_of, read_reviews, reviewed_run, write_reviews
+from slidescreen.runs.review_store import home_of, read_reviews, reviewed_run, write_reviews
 from slidescreen.runs.saved_run import read_run
 from slidescreen.screening.blood_context import BloodContext, in_context
 from slidescreen.screening.results import Run

@@ -20,14 +20,13 @@ from slidescreen.data.correction_table import (
     standing,
 )
 from slidescreen.files.existence import exists
+from slidescreen.files.run_files import REVIEWS
 from slidescreen.files.writing import behind_link, neutralise, write_text
 from slidescreen.reporting.tables import to_csv
 from slidescreen.runs.archive import FOLDER, is_archive
 from slidescreen.screening.results import Run, SlideResult, reviews_in
 from slidescreen.screening.slide_contents import contents_of_slide
 from slidescreen.screening.slide_review import CellReview, SlideReview, call_in_words, is_looked_at, reviewed_shares
-
-REVIEWS = "reviews.csv"
 
 
 def home_of(folder: Path) -> Path:

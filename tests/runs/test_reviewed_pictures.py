@@ -93,6 +93,41 @@ def test_nothing_is_learnt_from_corrections_of_other_pictures(line: tuple[str, .
         read_reviewed_cells(file)
 
 
+@pytest.mark.parametrize("line", [cell(0, "basophil"), signature()])
+def test_nothing_is_learnt_from_a_reviewed_run_with_other_pictures(
+    command: Command, run: Path, line: tuple[str, ...]
+) -> None:
+    said = corrections(line, cell(4, "monocyte", slide="S1"))
+    assert command("report", run, "--corrections", said).code == 0
+    shutil.copy("night/S0/cell_000.jpg", "kept.jpg")
+    before = read_reviewed_cells(run)
+    assert ("S0", "cell_000.jpg") in {(each.slide, each.path.name) for each in before}
+    draw_cell(77).save("night/S0/cell_000.jpg")
+    with pytest.raises(InputError, match=r"run: the pictures of slide 'S0' have changed .*cell_000\.jpg.*--out run"):
+        read_reviewed_cells(run)
+    shutil.copy("kept.jpg", "night/S0/cell_000.jpg")
+    assert read_reviewed_cells(run) == before
+
+
+def test_after_another_night_the_pictures_that_kept_their_review_are_learnt_from(command: Command, run: Path) -> None:
+    said = corrections(cell(0, "basophil"), cell(1, "monocyte"))
+    assert command("report", run, "--corrections", said).code == 0
+    Path("night/S0/Monocyte").mkdir()
+    shutil.move("night/S0/cell_000.jpg", "night/S0/Monocyte/other.jpg")
+    draw_cell(77).save("night/S0/cell_001.jpg")
+    assert command("classify", "night", "--out", "run").code == 0
+    assert [(each.path.name, each.cell_type) for each in read_reviewed_cells(run)] == [("other.jpg", "basophil")]
+
+
+def test_reviews_of_earlier_releases_without_content_are_learnt_from(command: Command, run: Path) -> None:
+    assert command("report", run, "--corrections", corrections(cell(0, "basophil"), signature())).code == 0
+    before = read_reviewed_cells(run)
+    Path("run/reviews.csv").write_text("\n".join(map(",".join, (HEADER, cell(0, "basophil"), signature()))) + "\n")
+    assert read_reviewed_cells(run) == before
+    Path("run/reviews.csv").unlink()
+    assert read_reviewed_cells(run) == before
+
+
 @pytest.mark.usefixtures("run")
 def test_a_label_is_not_reviewed_by_what_was_said_of_another_picture(command: Command) -> None:
     lines = [f"night/S0/cell_{number:03d}.jpg,monocyte\n" for number in range(5)]
