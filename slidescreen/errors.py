@@ -33,6 +33,10 @@ class UnavailableError(InputError):
     """A file cannot be read at present, but may be undamaged: a server is down, or a permission is missing."""
 
 
+class EmptyFileError(InputError):
+    """A file that should hold text or a table holds nothing."""
+
+
 class StoppedError(InputError):
     """A run cannot continue. What it finished is kept."""
 

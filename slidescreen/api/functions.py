@@ -83,7 +83,8 @@ def classify(
         log_file: file to which the run appends lines of JSON.
         history: file with the figures of each run; None for `history.csv` in `out`.
         export: `fhir`, `hl7` or `fhir,hl7`: write files for the laboratory's system; None writes none.
-        orders: table that joins slides to orders and gives the blood's leukocyte count.
+        orders: table that joins slides to orders and gives the blood's leukocyte count. One that cannot be used
+            suspends the export alone, and `flawless` is false. So does `codes`.
         order_pattern: regular expression that finds the accession number in a slide's name.
         sum_accessions: add up slides of one accession number.
         codes: TOML file with the laboratory's own codes.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from slidescreen.errors import InputError
+from slidescreen.errors import EmptyFileError, InputError
 from slidescreen.files.encoding import LINE_END, read_text
 from slidescreen.files.writing import printable
 
@@ -54,6 +54,7 @@ def read_table(path: Path, required: Collection[str] = ()) -> Table:
     spreadsheets omit empty cells at the end; missing values are empty. Values keep their spelling.
 
     Raises:
+        EmptyFileError: the file is empty.
         InputError: the file cannot be read or is not text, the header lacks a required column or repeats one, a row
             has more values than the header, or a quotation mark is misplaced.
     """
@@ -136,7 +137,8 @@ def _header(
     text: str, start: int, line: int, separator: str, required: Collection[str], name: str
 ) -> tuple[_Record, str, int, int]:
     """The header, the separator, and the character and the line at which the rows begin."""
-    found, problem = [], InputError(f"{name} is empty")
+    found: list[tuple[tuple[int, int], str, tuple[_Record, int, int]]] = []
+    problem: InputError = EmptyFileError(f"{name} is empty")
     for candidate in [separator] if separator else _SEPARATORS:
         try:
             placed = next((one for one in _placed(text, start, line, candidate, name) if not one[0].is_blank), None)

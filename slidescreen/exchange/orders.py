@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from slidescreen.data.delimited import excerpt, number, read_table
+from slidescreen.errors import EmptyFileError
 from slidescreen.exchange.options import ACCESSION
 from slidescreen.files.writing import denature
 from slidescreen.screening.blood_context import BloodContext
@@ -65,13 +66,16 @@ class OrderBook:
 
 
 def read_orders(path: Path) -> dict[str, dict[str, str]]:
-    """The rows of a table of orders, by slide. Unknown columns are left out.
+    """The rows of a table of orders, by slide. Unknown columns are left out. An empty file has no rows.
 
     Raises:
         InputError: the table cannot be read, lacks the column `slide`, has different rows for one slide, or a count is
             not valid.
     """
-    table = read_table(path, ("slide",))
+    try:
+        table = read_table(path, ("slide",))
+    except EmptyFileError:  # as some systems write it in a night without orders
+        return {}
     rows: dict[str, dict[str, str]] = {}
     for row in table.rows:
         name = denature(row["slide"])

@@ -7,7 +7,7 @@ import codecs
 import re
 from pathlib import Path
 
-from slidescreen.errors import InputError
+from slidescreen.errors import EmptyFileError, InputError
 from slidescreen.files.existence import unavailable
 from slidescreen.files.writing import printable
 
@@ -35,7 +35,8 @@ def read_text(path: Path) -> tuple[str, str]:
 
     Raises:
         UnavailableError: the file cannot be read.
-        InputError: the file is empty, not text, or damaged. The message names the damaged line.
+        EmptyFileError: the file is empty.
+        InputError: the file is not text, or damaged. The message names the damaged line.
     """
     content, name = _content(path), printable(path)
     encoding = _encoding(content, name)
@@ -53,7 +54,7 @@ def read_text(path: Path) -> tuple[str, str]:
     if text.lstrip("\ufeff \t\r\n").startswith("<"):
         raise InputError(f"{name} is a web page or XML, not a table: {_REMEDY}")
     if not text.strip("\ufeff \t\r\n"):
-        raise InputError(f"{name} is empty")
+        raise EmptyFileError(f"{name} is empty")
     return text.removeprefix("\ufeff"), encoding
 
 

@@ -8,7 +8,6 @@ from slidescreen.data.slides import Slide
 from slidescreen.engine.options import Device
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import NothingClassifiedError, StoppedError
-from slidescreen.exchange.orders import blood_contexts
 from slidescreen.files.writing import printable
 from slidescreen.interruptible import interruptibly
 from slidescreen.runs.classification import classify
@@ -18,6 +17,7 @@ from slidescreen.runs.known_orders import earlier_contexts
 from slidescreen.runs.ledger import Ledger
 from slidescreen.runs.loading import Loading
 from slidescreen.runs.monitoring import Monitor, RunObserver
+from slidescreen.runs.night_orders import read_night_orders
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.planning import Plan, outdated, recall
 from slidescreen.runs.preparation import choose_engine, prepared_folder
@@ -44,12 +44,7 @@ def classify_folder(
         KeyboardInterrupt: the run was interrupted. Its files have been written.
     """
     started, out = datetime.now(UTC), options.out
-    exporter = None
-    if options.export:
-        from slidescreen.exchange.formats import Exporter  # its import takes as long as a slide of few cells
-
-        exporter = Exporter(options.export)
-    contexts = blood_contexts(options.orders) if options.orders else {}
+    orders = read_night_orders(options)
     found = found_slides.take()
     configuration = choose_engine(options, ensemble)
     uses_gpu = configuration.device is Device.CUDA
@@ -59,6 +54,7 @@ def classify_folder(
         Loading(ensemble, configuration, options, folder.monitor.note) as loading,
     ):
         monitor = folder.monitor
+        orders.tell(monitor)
         ledger = Ledger(out, ensemble, configuration, options.thresholds, options.time_limit)
         exports = ExportWatch(options.settle, out, found.slides)
         if cluster is None and _is_any_new(found.slides, ledger, exports):
@@ -75,7 +71,7 @@ def classify_folder(
             plan.found,
             folder.identity,
             folder.reviews,
-            contexts,
+            orders.contexts,
             earlier_contexts(options.out, options.path),
             folder.missing_features,
             plan.lost,
@@ -110,10 +106,10 @@ def classify_folder(
             raise
         add_to_history(options, night, monitor)
         write_record(run, out, monitor)
-        if exporter:
+        if orders.exporter:
             from slidescreen.runs.result_export import export_night
 
-            export_night(run, exporter, out, monitor)
+            export_night(run, orders.exporter, out, monitor)
             write_record(run, out, monitor)  # again, with the files that could not be exported
         if not waiting:
             _require_classified(run, options)

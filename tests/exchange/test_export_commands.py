@@ -148,8 +148,6 @@ def test_nothing_is_exported_into_the_input(command: Command, slides: Path, tmp_
         (("--export", "fhir,"), "--export must be one of fhir, hl7, not"),
         (("--codes", "c.toml"), "--codes needs --export"),
         (("--sum-accessions",), "--sum-accessions needs --export"),
-        (("--export", "hl7", "--orders", "none.csv"), "cannot read none.csv"),
-        (("--export", "hl7", "--codes", "none.toml"), "cannot read none.toml"),
         (("--export", "hl7", "--order-pattern", "x"), "--order-pattern needs a group"),
     ],
 )
@@ -161,6 +159,36 @@ def test_a_bad_request_is_one_line_before_anything_is_classified(
     assert said in refused.err
     assert len(refused.err.splitlines()) == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "content", "said"),
+    [
+        ("--orders", None, "No such file"),
+        ("--orders", "slide,patient\nS,1\nS,2\n", "line 3: another line says otherwise of the slide 'S'"),
+        ("--codes", None, "No such file"),
+    ],
+)
+def test_a_file_that_only_the_export_needs_suspends_the_export_and_not_the_night(
+    option: str, content: str | None, said: str, command: Command, tmp_path: Path
+) -> None:
+    write_cells(tmp_path / "in" / "S", 1)
+    side = tmp_path / "side"
+    if content is not None:
+        side.write_text(content)
+    arguments = ("classify", tmp_path / "in", "--out", tmp_path / "run", "--export", "hl7", option, side)
+    done = command(*arguments)
+    assert done.code == 3
+    assert said in done.err
+    assert done.err.count("nothing is exported") == 1
+    assert (tmp_path / "run" / "differential.csv").exists()
+    assert not (tmp_path / "run" / "export").exists()
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["unwritten_files"] == [str(tmp_path / "run" / "export")]
+    side.write_text("slide,patient\nS,42\n" if option == "--orders" else "")
+    assert command(*arguments).code == 0
+    exported = contents(tmp_path / "run" / "export")["S.hl7"]
+    assert (b"\rPID|1||42||" in exported) == (option == "--orders")
 
 
 def test_an_export_is_of_a_run_alone(command: Command, slides: Path, tmp_path: Path) -> None:

@@ -133,6 +133,12 @@ def test_a_table_of_orders_that_cannot_be_used_is_refused(text: str, said: str, 
         Exporter(ExportOptions((ExportFormat.HL7,), orders=orders(tmp_path, text)))
 
 
+@pytest.mark.parametrize("text", ["", "\ufeff \r\n", "sep=;\n"])
+def test_an_empty_file_is_a_table_of_orders_without_lines(text: str, tmp_path: Path) -> None:
+    (said,) = warnings(FIRST, orders=orders(tmp_path, text))
+    assert said.startswith("--orders has no line for 26-0001_a: ")
+
+
 def test_a_name_that_a_spreadsheet_would_run_is_found(tmp_path: Path) -> None:
     table = orders(tmp_path, "slide,patient\n'=S,42\n")
     assert segments(message(run_of(slide_of("=S", NORMAL)), orders=table), "PID")[0][3] == "42"

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import Command, write_cells
 
+from slidescreen.errors import InputError
+from slidescreen.exchange.orders import blood_contexts
 from slidescreen.screening.blood_context import BloodContext, in_context
 
 WARNING = "few leukocytes in the blood: this rules out little; look at the whole film"
@@ -99,9 +101,22 @@ def test_slides_of_one_patient_stand_together_and_no_patient_is_named(command: C
         (",p,6", "line 2: no slide is named"),
     ],
 )
-def test_orders_that_cannot_be_used_stop_before_anything_is_written(line: str, said: str, command: Command) -> None:
+def test_orders_that_cannot_be_used_are_refused(line: str, said: str) -> None:
+    with pytest.raises(InputError, match=re.escape(said)):
+        blood_contexts(orders(line))
+
+
+def test_orders_that_cannot_be_used_cost_themselves_alone(command: Command) -> None:
     write_cells(Path("night/S0"), 1)
-    outcome = command("classify", "night", "--out", "run", "--orders", orders(line))
-    assert outcome.code == 2
-    assert said in outcome.err
-    assert not Path("run").exists()
+    file = orders("S0,p,many")
+    outcome = command("classify", "night", "--out", "run", "--orders", file)
+    assert outcome.code == 3
+    assert outcome.err.count("line 2: not a number: 'many'") == 1
+    assert "export" not in outcome.err
+    assert json.loads(Path("run/run.json").read_text())["unwritten_files"] == [str(file)]
+    before = {path.name: path.read_bytes() for path in Path("run").glob("*.csv")}
+    assert command("report", "run", "--orders", file).code == 2
+    assert {path.name: path.read_bytes() for path in Path("run").glob("*.csv")} == before
+    orders("S0,p,0.4")
+    assert command("classify", "night", "--out", "run", "--orders", file).code == 0
+    assert json.loads(Path("run/run.json").read_text())["leukocytes_per_nl"] == {"S0": 0.4}
