@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from slidescreen.building import copies, home, pooled, precisions, replay
-from slidescreen.building.labelled_images import images_of, unknown_cells
+from slidescreen.building.labelled_images import images_of, not_shown, unknown_cells
 from slidescreen.building.options import EnsembleOptions
 from slidescreen.building.validation import calibrate, check_searchable, search_weights
+from slidescreen.data.delimited import excerpt
 from slidescreen.data.images import prepare
 from slidescreen.data.labels import LabelledImage
 from slidescreen.engine.configuration import configure, half_precisions, load_engines
@@ -115,6 +116,11 @@ def _measured(
     familiarity = home.measured_familiarity(ensemble, configuration, images.trained, measured, progress, images.unknown)
     if familiarity is None:
         note(home.TOO_FEW)
+    for label in not_shown(request.unknown, familiarity):
+        note(
+            f"--unknown {excerpt(label)} teaches nothing: that takes {home.LEAST_SHOWN} readable cells with this "
+            f"label, not in the test split, and {home.LEAST_CELLS} training cells"
+        )
     return replace(ensemble, familiarity=familiarity)
 
 

@@ -33,6 +33,9 @@ from slidescreen.statistics.distances import covariance, principal_components, w
 LEAST_CELLS = 200
 """The fewest training or validation cells that show how features scatter."""
 
+LEAST_SHOWN = 10
+"""The fewest cells of a label without a class that teach to tell such cells."""
+
 MOST_OF_A_SOURCE = 2000
 """The most training cells of one source to use. More cells take time and change nothing."""
 
@@ -46,7 +49,6 @@ _FOLDS = 10  # without training cells; with fewer, a cell out of fold lies furth
 _MOST_AT_HOME, _MOST_OF_OWN, _MOST = 0.5, 0.35, 0.8
 _LEAST_OF_A_SLIDE, _LEAST_SLIDES, _UNSEEN_CORRELATION = 20, 5, 0.05
 _CORRELATIONS = (1e-4, 0.3)
-_LEAST_SHOWN = 10  # cells of a type without a class that learning needs
 _FREEDOM = 0.003  # inverse strength of the penalty, chosen across patients
 
 
@@ -219,7 +221,7 @@ def with_shown(home: HomeFeatures, seen: Features, shown: ShownCells, member: in
 
 def _enough(labels: Sequence[str]) -> set[str]:
     """The labels that have enough cells to learn from."""
-    return {label for label, count in Counter(labels).items() if count >= _LEAST_SHOWN}
+    return {label for label, count in Counter(labels).items() if count >= LEAST_SHOWN}
 
 
 def usual_share(beyond: NDArray[np.bool_], images: Sequence[LabelledImage]) -> UsualShare:

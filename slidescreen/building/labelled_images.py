@@ -1,6 +1,6 @@
 """The labelled images to measure an ensemble on: read, split as for the members' training, and checked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 
@@ -12,6 +12,7 @@ from slidescreen.data.labels import LabelledImage, located, read_labelled, read_
 from slidescreen.data.splits import with_split
 from slidescreen.engine.devices import usable_threads
 from slidescreen.ensembles.ensemble import Ensemble
+from slidescreen.ensembles.familiarity import Familiarity
 from slidescreen.ensembles.held_out import check_held_out, drawn_split
 from slidescreen.errors import InputError
 from slidescreen.files.writing import printable
@@ -36,7 +37,10 @@ def images_of(
         InputError: the images or their splits cannot be used, or a member was trained on the validation split.
     """
     known = set(ensemble.cell_types)
-    images = [image for image in read_labelled(request.data, request.label_rules, note) if image.label in known]
+    read = read_labelled(request.data, request.label_rules, note)
+    images = [image for image in read if image.label in known]
+    if len(images) < len(read):
+        note(f"{len(read) - len(images)} images left out: the networks do not know their types")
     given, parted = all(image.split for image in images), images
     if given:
         parted, _ = with_split(images, 0)
@@ -55,6 +59,12 @@ def images_of(
         raise InputError(f"{printable(request.data)} has no images in its validation split")
     check_held_out(ensemble.members, chosen, found.digests)
     return chosen, [image for image in split if image.split == Split.TRAIN]
+
+
+def not_shown(asked: Collection[str], familiarity: Familiarity | None) -> list[str]:
+    """The labels of `--unknown`, as they are spelled, that taught nothing."""
+    shown = set(map(cells.normalised, familiarity.shown)) if familiarity is not None else ()
+    return sorted(label for label in asked if cells.normalised(label) not in shown)
 
 
 def unknown_cells(

@@ -9,7 +9,7 @@ from conftest import draw_cell
 
 from slidescreen import cells as cells_
 from slidescreen.building.home import LEAST_CELLS, ShownCells, drawn, measure, usual_share
-from slidescreen.building.labelled_images import unknown_cells
+from slidescreen.building.labelled_images import not_shown, unknown_cells
 from slidescreen.building.options import EnsembleOptions
 from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import LabelledImage
@@ -139,6 +139,7 @@ def test_cells_like_those_shown_are_told() -> None:
     assert before is not None
     assert after is not None
     assert after.shown == ("plasma_cell",)
+    assert not_shown({"hairy_cell", "plasma_cell"}, after) == ["hairy_cell"]
     like, same = near_a_type(500, 11), cells(3000, 3)
     assert (grades(before, like)[:, 1] >= 1).mean() < 0.5
     assert (grades(after, like)[:, 1] >= 1).mean() > 0.9

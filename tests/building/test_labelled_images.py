@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from slidescreen.building.build import build_ensemble
 from slidescreen.building.labelled_images import images_of, unknown_cells
 from slidescreen.building.options import EnsembleOptions
-from slidescreen.cells import CELL_TYPES
+from slidescreen.cells import CELL_TYPES, LEUKOCYTES
 from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import LabelledImage
 from slidescreen.data.preprocessing import Preprocessing
@@ -198,3 +199,31 @@ def test_unreadable_cells_without_a_class_are_left_out_with_a_note(folder: Path,
     assert names(unknown_cells(options, notes.append)) == {"0.png"}
     assert len(notes) == 1
     assert "cut.png" in notes[0]
+
+
+def test_images_of_types_that_the_networks_do_not_know_are_left_out_with_a_note(folder: Path) -> None:
+    rows = [(f"{number}.png", "erythroblast" if number < 7 else "monocyte", "") for number in range(60)]
+    member = Member(Path("a"), 1.0, "", Checkpoint("efficientnet_b1", LEUKOCYTES, Preprocessing(32)))
+    notes: list[str] = []
+    validation, train = measured(table(folder, "erythroblasts.csv", rows), member, note=notes.append)
+    assert (validation | train).isdisjoint({f"{number}.png" for number in range(7)})
+    assert "7 images left out: the networks do not know their types" in notes
+
+
+def test_labels_without_a_class_that_teach_nothing_are_named(
+    folder: Path, tmp_path: Path, checkpoints: tuple[Path, Path]
+) -> None:
+    labels = ["monocyte"] * 8 + ["Plasma cell"] * 9 + ["hairy cell"] * 10
+    rows = [(str(folder / f"{n}.png"), label, "validation" if n < 4 else "train") for n, label in enumerate(labels)]
+    data = table(tmp_path, "cells.csv", rows, "file,label,split")
+    asked = frozenset({"plasma_cell", "Hairy cell"})
+    notes: list[str] = []
+    options = EnsembleOptions(
+        checkpoints[:1], tmp_path / "new", data, label_rules=LabelRules(asked), unknown=asked, allow_few_cells=True
+    )
+    build_ensemble(options, lambda *_: None, notes.append)
+    why = "teaches nothing: that takes 10 readable cells with this label, not in the test split, and 200 training cells"
+    assert [note for note in notes if "--unknown" in note] == [
+        f"--unknown 'Hairy cell' {why}",  # there are too few training cells
+        f"--unknown 'plasma_cell' {why}",
+    ]
