@@ -5,6 +5,7 @@ from pathlib import Path
 
 from browser import Browser
 from test_desk import DOT, SICK, go_to, show
+from test_desk_over_nights import sign
 from test_disagreement_page import BLAST, LYMPHOCYTE, origin, predicted
 from test_page import slide
 
@@ -59,3 +60,38 @@ def test_a_reviewed_slide_does_not_stick_out_at_the_right(browser: Browser, tmp_
             assert shown == width, "without scripts"
     finally:
         browser.send("Emulation.setScriptExecutionDisabled", value=False)
+
+
+CONTRASTS = """(() => {
+  const light = (value) => (value / 255 <= 0.03928 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4);
+  const luminance = ([r, g, b]) => 0.2126 * light(r) + 0.7152 * light(g) + 0.0722 * light(b);
+  const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const behind = (element) => {
+    const [r, g, b, opacity = 1] = parts(getComputedStyle(element).backgroundColor);
+    return opacity || !element.parentElement ? [r, g, b] : behind(element.parentElement);
+  };
+  const opacity = (element) => (element ? getComputedStyle(element).opacity * opacity(element.parentElement) : 1);
+  const told = [...document.querySelectorAll('.is-reviewed td, .is-reviewed td *')].filter((element) =>
+    element.offsetParent && [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim()));
+  return told.map((element) => {
+    const [ground, part] = [behind(element), opacity(element)];
+    const ink = parts(getComputedStyle(element).color).slice(0, 3).map((c, at) => c * part + ground[at] * (1 - part));
+    const [dark, bright] = [luminance(ink), luminance(ground)].sort((one, other) => one - other);
+    return (bright + 0.05) / (dark + 0.05);
+  });
+})()"""
+
+
+def test_reviewed_rows_can_be_read_in_both_colour_schemes(browser: Browser, tmp_path: Path) -> None:
+    """By WCAG 2, a contrast of 4.5 is the least for small text."""
+    show(browser, tmp_path, Run((slide("Sick", SICK),), cells.CELL_TYPES, {"run": str(tmp_path)}))
+    sign(browser, "Sick", "Ada")
+    try:
+        for scheme in ("light", "dark"):
+            features = [{"name": "prefers-color-scheme", "value": scheme}]
+            browser.send("Emulation.setEmulatedMedia", features=features)
+            found = browser.ask(CONTRASTS)
+            assert len(found) > 5
+            assert min(found) >= 4.5, scheme
+    finally:
+        browser.send("Emulation.setEmulatedMedia", features=[])
