@@ -215,6 +215,23 @@ def test_a_change_that_is_undone_before_the_download_leaves_the_signature(labora
     assert (review.signed, review.changed) == (False, ())
 
 
+def test_an_earlier_signature_does_not_stand_when_the_next_one_ends(laboratory: Laboratory) -> None:
+    browser = laboratory.browser
+    sign(browser, "Well", "Ada")
+    laboratory.hand_on()
+    laboratory.show()
+    go_to(browser, "Well")
+    for first in ("document.querySelector('.current .withdraw').click()", "0"):
+        browser.ask(first)
+        browser.ask("document.querySelector('.current .sign').click()")
+        assert signed_text(browser).startswith("✓ Signed by Ada, ")
+        comment(browser, f"Wrong slide {first[0]}")
+        assert signed_text(browser).startswith("Not signed yet. Download the corrections")
+    browser.press("w")
+    laboratory.hand_on()
+    assert laboratory.review() is None
+
+
 def test_of_two_signatures_only_the_withdrawn_one_ends(laboratory: Laboratory) -> None:
     browser = laboratory.browser
     sign(browser, "Well", "Ada")

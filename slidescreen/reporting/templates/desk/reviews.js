@@ -136,7 +136,8 @@ function sign(slide, reviewer, comment) {
   const review = openReview(slide.name);
   const time = new Date().toISOString();
   for (const cell of slide.cells) if (isContradicted(review, cell)) Object.assign(verdictOn(review, cell.image), { time, instead: true });
-  holdSignature(review, { reviewer, time, content: contentOf(slide.name), comment });
+  const signature = { reviewer, time, content: contentOf(slide.name), comment };
+  holdSignature(review, { ...signature, instead: isSignedElsewhere(slide, review, signature) });
   review.comment = comment;
   for (const verdict of Object.values(review.cells)) verdict.reviewer ||= reviewer;
   save();
@@ -157,6 +158,13 @@ function withdrawSignature(slide) {
 
 const isOf = (signature) => ({ reviewer, content }) => reviewer === signature.reviewer && content === signature.content;
 const withdrawalOf = (review, signature) => review.withdrawn.find(isOf(signature));
+
+/** Whether the run, or a file, may have an earlier signature of the same person: it must not stand when the new one ends. */
+function isSignedElsewhere(slide, review, signature) {
+  const { signed } = review;
+  const isSame = signed !== null && isOf(signature)(signed) && isHandedOn(review, signed);
+  return isSame || withdrawalOf(review, signature) !== undefined || hasSignedInRun(slide, signature.reviewer);
+}
 
 function holdSignature(review, signature) {
   review.withdrawn = review.withdrawn.filter((each) => !isOf(signature)(each));
