@@ -1,8 +1,8 @@
 """The folder of a training, and whether a training may start or resume there."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,14 @@ from slidescreen.training.state import ANEW, read_notes
 @dataclass(frozen=True)
 class TrainingFolder:
     """The folder of a training of `backbone`. It holds the state until the training has finished, and the checkpoint
-    from the first epoch on."""
+    from the first epoch on.
+
+    `replaced` are checkpoints of other backbones from the training that this one replaces.
+    """
 
     path: Path
     backbone: str
+    replaced: tuple[Path, ...] = ()
 
     @property
     def checkpoint(self) -> Path:
@@ -42,6 +46,26 @@ class TrainingFolder:
     def is_unfinished(self) -> bool:
         """Whether a training began here and has not finished."""
         return is_file(self.state)
+
+    def replacing(self, needed: Iterable[Path]) -> "TrainingFolder":
+        """The same folder, with the checkpoints that this training replaces beside its own.
+
+        Files that are needed, and an ensemble's members, are not replaced.
+        """
+        kept = {path.resolve() for path in needed}
+        others = [self.path / f"{backbone}.safetensors" for backbone in BACKBONES if backbone != self.backbone]
+        if exists(self.path / "ensemble.json"):
+            others = []
+        return replace(self, replaced=tuple(path for path in others if exists(path) and path.resolve() not in kept))
+
+    def remove_replaced(self) -> None:
+        """Remove the replaced checkpoints.
+
+        Raises:
+            OutputError: one cannot be removed.
+        """
+        for path in self.replaced:
+            _remove(path, f"{printable(path)} of the earlier training")
 
     def taken(self) -> list[str]:
         """The names of files that a training left here, or that it would overwrite."""
@@ -75,13 +99,7 @@ class TrainingFolder:
         Raises:
             OutputError: the state cannot be removed.
         """
-        try:
-            self.state.unlink(missing_ok=True)
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise OutputError(
-                f"the training has finished, but {printable(self.state)} cannot be removed: {reason}"
-            ) from error
+        _remove(self.state, f"the training has finished, but {printable(self.state)}")
 
     def provenance(self) -> dict[str, Any]:
         """The training's provenance, from its state, or from its checkpoint if it has finished.
@@ -149,6 +167,13 @@ def check_same_data(before: Mapping[str, Any], data_hash: str) -> None:
     """
     if data_hash != before["data_hash"]:
         raise InputError(f"the labelled images have changed since the training began: {ANEW}")
+
+
+def _remove(path: Path, what: str) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"{what} cannot be removed: {error.strerror or error}") from error
 
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:

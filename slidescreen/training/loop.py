@@ -267,6 +267,10 @@ class Trainer:
             preprocessing = replace(self.recipe.preprocessing, image_size=result["image_size"])
             checkpoint = Checkpoint(self.recipe.backbone, self.recipe.cell_types, preprocessing, provenance)
             save_checkpoint(self.folder.checkpoint, self.best_weights, checkpoint, half=False)
+            try:
+                self.folder.remove_replaced()
+            except OutputError as error:
+                watcher.note(str(error))
         try:
             write_history(self.folder.path, self.history)
             self.behind = False

@@ -103,6 +103,8 @@ def _train(request: TrainingOptions, display: TrainingObserver, device: torch.de
             return stores[0], stores[1]
 
         folder = folder_of(request)
+        if request.overwrite:
+            folder = folder.replacing(filter(None, (request.init, request.teacher)))
         trainer = Trainer(
             request.recipe, train, validation, pixels_at, device, folder, provenance, teacher, group=group
         )

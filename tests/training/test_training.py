@@ -11,15 +11,18 @@ import pytest
 import torch
 from conftest import draw_cell
 from safetensors.torch import load_file, save_file
-from small_training import OPTIONS, TYPES, Silent, labelled, request
+from small_training import OPTIONS, SMALL, TYPES, Silent, build_small, labelled, request
 
 from slidescreen import cells
 from slidescreen.data.labels import LabelledImage
 from slidescreen.data.preprocessing import Preprocessing
 from slidescreen.errors import InputError
+from slidescreen.models.backbones import BACKBONES
 from slidescreen.models.checkpoints import Checkpoint, build, read_checkpoint, save_checkpoint
+from slidescreen.training import learner
 from slidescreen.training.augmentation import augment
 from slidescreen.training.dataset import class_weights, epoch_order, group_weights
+from slidescreen.training.folder import TrainingFolder
 from slidescreen.training.options import Augmentation, Recipe, Stage, study_recipe
 from slidescreen.training.session import run_training
 from slidescreen.training.state import read_notes
@@ -184,6 +187,40 @@ def test_unreadable_training_images_are_left_out_and_named(tmp_path: Path) -> No
     display = Silent()
     run_training(request(data, tmp_path / "out", replace(OPTIONS, epochs=1)), display)
     assert any("7.png: not an image" in note for note in display.notes)
+
+
+def test_a_training_that_replaces_one_of_another_backbone_leaves_no_network_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learner, "build", build_small)
+    data, out = labelled(tmp_path / "cells"), tmp_path / "out"
+    out.mkdir()
+    old, new = out / "efficientnet_b1.safetensors", out / "efficientnetv2_b2.safetensors"
+    old.write_bytes(b"an earlier network")
+    asked = request(data, out, replace(SMALL, epochs=1, backbone="efficientnetv2_b2"), overwrite=True)
+    before = []
+
+    class Watcher(Silent):
+        def start(self, *started: object) -> None:
+            before.append(old.exists())
+
+    run_training(asked, Watcher())
+    assert before == [True]  # until the new one is there
+    assert new.exists()
+    assert not old.exists()
+
+
+@pytest.mark.parametrize("needed", ["init", "ensemble"])
+def test_a_network_that_is_needed_is_not_replaced(needed: str, tmp_path: Path) -> None:
+    for backbone in BACKBONES:
+        (tmp_path / f"{backbone}.safetensors").write_bytes(b"")
+    folder, init = TrainingFolder(tmp_path, "efficientnet_b1"), []
+    assert [path.name for path in folder.replacing(init).replaced] == ["efficientnetv2_b2.safetensors"]
+    if needed == "ensemble":
+        (tmp_path / "ensemble.json").touch()
+    else:
+        init = [tmp_path / "." / "efficientnetv2_b2.safetensors"]
+    assert folder.replacing(init).replaced == ()
 
 
 def test_the_studys_recipe_switches_every_addition_off() -> None:
