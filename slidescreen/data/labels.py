@@ -1,7 +1,7 @@
 """Labelled cell images, for `train` to learn from and for `report` to compare with."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from slidescreen.data.skipped_files import SkippedEntry, sentences, to_record
 from slidescreen.errors import InputError
 from slidescreen.files.encoding import WINDOWS, spoken
 from slidescreen.files.existence import exists, is_folder
+from slidescreen.files.untouched import refuse_inside
 from slidescreen.files.writing import printable
 
 _MOST_PASSED_OVER = 3  # at most so many are named
@@ -106,6 +107,24 @@ def located(labels: Labels, source: Path) -> Labels:
         doubt = f" (the table was read as {spoken(labels.encoding)})" if labels.encoding == WINDOWS else ""
         raise InputError(f"{printable(source)} names {len(absent)} files that do not exist, first {where}{doubt}")
     return replace(labels, images=tuple(found))
+
+
+def refuse_among(images: Iterable[LabelledImage], source: Path, out: Path) -> None:
+    """Refuse to write results among labelled images, where pictures of the results would count as images.
+
+    Beside a table they are allowed, even if images lie there too: it is the place where many people work.
+
+    Args:
+        images: the images.
+        source: the table or the folder that lists them.
+        out: the folder of the results. It need not exist.
+
+    Raises:
+        InputError: it lies inside a folder of images, or inside the folder of the class folders.
+    """
+    folders = {image.path.parent for image in images} - {source.parent}
+    around = {source} if any(folder.is_relative_to(source) for folder in folders) else set()
+    refuse_inside(out, sorted(around | folders))
 
 
 def _from_table(table: Table, rules: LabelRules) -> Labels:

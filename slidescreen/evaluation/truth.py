@@ -14,7 +14,7 @@ from slidescreen.data.calls import Call, Status
 from slidescreen.data.correction_table import UNIDENTIFIED
 from slidescreen.data.duplicates import contents_of, deduplicate
 from slidescreen.data.label_options import LabelOptions, LabelRules
-from slidescreen.data.labels import LabelledImage, located, read_labels
+from slidescreen.data.labels import LabelledImage, located, read_labels, refuse_among
 from slidescreen.data.layout import is_unsigned
 from slidescreen.data.splits import parted
 from slidescreen.engine.options import Device, EngineOptions
@@ -80,6 +80,7 @@ def of_images(
     ensemble: Ensemble,
     label_options: LabelOptions,
     device: Device,
+    out: Path,
     progress: Callable[[int, int], None],
     note: Callable[[str], None] = lambda _: None,
 ) -> list[Predictions]:
@@ -90,6 +91,7 @@ def of_images(
         ensemble: the ensemble.
         label_options: how labels are read.
         device: where to compute.
+        out: the folder of the evaluation, which must not lie among the images.
         progress: receives the number of finished images and of all images.
         note: receives how images without a split were split.
 
@@ -102,6 +104,7 @@ def of_images(
 
     name = partial(name_in, source)
     labels = located(read_labels(source, label_options.rules), source)
+    refuse_among((*labels.images, *labels.left_out), source, out)
     left: _Names = defaultdict(list, left_out=[image.written or name(image) for image in labels.left_out])
     left["passed_over"] = [entry.name for entry in labels.skipped]
     split = label_options.split

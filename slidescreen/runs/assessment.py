@@ -16,6 +16,7 @@ from slidescreen.evaluation.prediction_files import of_tables
 from slidescreen.evaluation.review_summary import ReviewSummary, summarise
 from slidescreen.files.existence import exists, is_file, is_folder
 from slidescreen.files.legal_names import legal_name
+from slidescreen.files.untouched import refuse_inside
 from slidescreen.files.writing import make_folder, printable
 from slidescreen.reporting.desk import LABORATORY
 from slidescreen.reporting.disagreement_page import CellOrigin
@@ -24,7 +25,7 @@ from slidescreen.runs.corrected_images import checked_corrections, gone_in_words
 from slidescreen.runs.corrected_labels import remove_corrected, write_corrected
 from slidescreen.runs.options import ReportOptions
 from slidescreen.runs.review_store import read_reviews, reviewed_run
-from slidescreen.runs.saved_run import is_run, read_run
+from slidescreen.runs.saved_run import input_folders, is_run, read_run
 from slidescreen.screening.results import Run
 
 
@@ -111,7 +112,9 @@ def _material(
         found = of_tables(paths, request.label_options.rules, request.label_options.drop_duplicates)
         return _Material(found, place, origin, reviewed_types(found[0], _of_labels(found[0], given, note)))
     ensemble = storage.load(request.ensemble or default_ensemble())
-    found = truths.of_images(source, ensemble, request.label_options, request.device, progress, note)
+    found = truths.of_images(
+        source, ensemble, request.label_options, request.device, request.out or place, progress, note
+    )
     corrections = _of_labels(found[0], given, note)
     return _Material(found, place, origin, reviewed_types(found[0], corrections), corrections=corrections)
 
@@ -135,6 +138,7 @@ def _refuse_networks(request: ReportOptions) -> None:
 def _of_run(request: ReportOptions, folder: Path, note: Callable[[str], None]) -> _Material:
     """A run and its truth. Corrections of its cells, stored or given now, review the labels of any other truth."""
     place, run = folder / "evaluation", read_run(folder)
+    refuse_inside(request.out or place, input_folders(run))
     stored = read_reviews(folder)
     given = merged(stored, checked_corrections(run, request.corrections, note, stored))
     run, truth = _truth_of(reviewed_run(run, given), request.truth or "", note)

@@ -10,6 +10,7 @@ from slidescreen.data.slides import Survey, no_slides, survey
 from slidescreen.errors import InputError
 from slidescreen.files.existence import exists, is_folder
 from slidescreen.files.run_files import EXPORT
+from slidescreen.files.untouched import refuse_inside
 from slidescreen.files.writing import printable
 from slidescreen.interruptible import interruptibly
 from slidescreen.runs.earlier_run import had_slides_of, in_the_way
@@ -52,12 +53,12 @@ def _survey(options: ClassifyOptions) -> Survey:
 
 
 def _check_places(options: ClassifyOptions) -> None:
-    path, out = options.path.resolve(), options.out.resolve()
+    out = options.out.resolve()
     exported = options.out / EXPORT if options.export else None
     named = (("out", out), ("log-file", options.log_file), ("history", options.history), ("export", exported))
     for option, place in named:
-        if place is not None and place.resolve().is_relative_to(path):
-            raise InputError(f"--{option} must not lie inside {printable(options.path)}: the input is never written to")
+        if place is not None:
+            refuse_inside(place, [options.path], f"--{option}")
     if exists(out) and not is_folder(out):
         raise InputError(f"{printable(options.out)} is a file; --out must be a folder")
     in_the_way(options.out, options.path, options.overwrite)

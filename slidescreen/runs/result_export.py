@@ -13,11 +13,12 @@ from slidescreen.exchange.formats import ExportedFile, Exporter, Refusal
 from slidescreen.exchange.options import ExportOptions
 from slidescreen.files.existence import exists, is_folder
 from slidescreen.files.run_files import EXPORT
+from slidescreen.files.untouched import refuse_inside
 from slidescreen.files.writing import make_folder, printable, sweep, write_whole
 from slidescreen.runs.export_memory import read_memory
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.review_store import home_of
-from slidescreen.runs.saved_run import read_run
+from slidescreen.runs.saved_run import input_folders, read_run
 from slidescreen.screening.results import Run
 from slidescreen.screening.sentences import number_of
 
@@ -92,9 +93,6 @@ def _fill(path: Path, content: bytes) -> None:
 
 
 def _check_place(place: Path, run: Run) -> None:
-    told = [run.info.get("input"), *(entry.get("folder") for entry in run.info.get("slides") or ())]
-    for folder in map(Path, filter(None, told)):
-        if place.resolve().is_relative_to(folder.resolve()):
-            raise InputError(f"--out must not lie inside {printable(folder)}: the input is never written to")
+    refuse_inside(place, input_folders(run))
     if exists(place) and not is_folder(place):
         raise InputError(f"{printable(place)} is a file; --out must be a folder")

@@ -50,6 +50,12 @@ def is_run(path: Path) -> bool:
     return not missing
 
 
+def input_folders(run: Run) -> list[Path]:
+    """The folders in which a run read its images, by its record. Nothing is ever written there."""
+    told = [run.info.get("input"), *(entry.get("folder") for entry in run.info.get("slides") or ())]
+    return [Path(folder) for folder in told if folder]
+
+
 def read_run(folder: Path) -> Run:
     """The run that `classify` wrote to a folder, or the slides of its archive.
 

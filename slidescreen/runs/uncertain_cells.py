@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from slidescreen import cells
 from slidescreen.data.calls import Call
 from slidescreen.errors import InputError
+from slidescreen.files.untouched import refuse_inside
 from slidescreen.files.writing import make_folder, printable, write_text
 from slidescreen.reporting.chosen_cells import CellPage, ChosenCell, render_cells
 from slidescreen.reporting.desk import LABORATORY
 from slidescreen.reporting.kept_pictures import KeptPictures
 from slidescreen.reporting.thumbnails import in_time
-from slidescreen.runs.saved_run import read_run
+from slidescreen.runs.saved_run import input_folders, read_run
 from slidescreen.screening.results import Run, SlideResult
 from slidescreen.screening.sentences import number_of
 from slidescreen.screening.slide_contents import contents_of_slide
@@ -63,10 +64,11 @@ def write_uncertain(folder: Path, count: int, out: Path | None = None) -> tuple[
         The page's path, and the number of cells on it.
 
     Raises:
-        InputError: there is no run, or no cell without a review.
+        InputError: there is no run, no cell without a review, or `out` lies in the input.
         OutputError: the page cannot be written.
     """
     run = read_run(folder)
+    refuse_inside(out or folder / "uncertain", input_folders(run))
     chosen = _chosen(run, count)
     if not chosen:
         raise InputError(f"{printable(folder)}: no cell is left that nobody has reviewed")

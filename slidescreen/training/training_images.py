@@ -14,7 +14,7 @@ import torch
 from slidescreen import __version__, cells
 from slidescreen.data.duplicates import without_duplicates
 from slidescreen.data.label_options import Split
-from slidescreen.data.labels import LabelledImage, read_labelled
+from slidescreen.data.labels import LabelledImage, read_labelled, refuse_among
 from slidescreen.data.splits import with_split
 from slidescreen.errors import InputError
 from slidescreen.files.writing import sha256_of
@@ -50,6 +50,7 @@ def read_training_images(
             check_same_processes(before, processes)
     wanted = set(taught_labels(request.recipe.cell_types))
     read = read_labelled(request.data, replace(request.label_rules, groups=frozenset(cells.GROUP_LABELS)), note)
+    refuse_among(read, request.data, request.out)
     images = [image for image in read if image.label in wanted]
     if len(images) < len(read):
         note(f"{len(read) - len(images)} images left out: this network does not learn their types")

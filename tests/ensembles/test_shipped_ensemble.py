@@ -100,9 +100,9 @@ def test_report_gives_unfamiliar_cells_the_same_probabilities_as_classify(tmp_pa
     slidescreen.classify(tmp_path / "in", tmp_path / "run", ensemble=DEFAULT, precision="fp32")
     calls = read_calls(tmp_path / "run" / "cells.csv")[0]["S"]
     assert any(call.unfamiliar for call in calls)
-    evaluated = of_images(tmp_path / "labels.csv", storage.load(DEFAULT), LabelOptions(), Device.CPU, lambda *_: None)[
-        0
-    ]
+    evaluated = of_images(
+        tmp_path / "labels.csv", storage.load(DEFAULT), LabelOptions(), Device.CPU, tmp_path / "e", lambda *_: None
+    )[0]
     by_image = dict(zip((Path(image).name for image in evaluated.images), evaluated.probabilities, strict=True))
     for call in calls:
         assert call.probabilities == pytest.approx(by_image[call.image].tolist(), abs=1e-5)

@@ -181,3 +181,26 @@ def test_a_run_whose_tables_a_spreadsheet_saved_is_still_read(command: Command, 
         Path("run", f"{name}.spreadsheet.csv").replace(f"run/{name}.csv")
     assert command("report", "run").code == 0
     assert Path("run/report.html").read_bytes() == page
+
+
+def test_no_report_writes_among_images_that_the_next_night_reads(command: Command, night: Path) -> None:
+    command("classify", night, "--out", "run", "--quiet")
+    rows = "".join(f"night/A/Signed slides/Monocyte/cell_00{n}.jpg,monocyte\n" for n in range(3))
+    Path("labels.csv").write_text("file,label\n" + rows)
+    before, slides = sorted(night.rglob("*")), (night / "e", night / "A/Signed slides/Monocyte/e")
+    for place in slides:
+        for what in (("--uncertain", "5"), ("--truth", "labels.csv"), ("--truth", "reported")):
+            refused = command("report", "run", *what, "--out", place)
+            assert refused.code == 2
+            assert refused.err == f"error: --out must not lie inside {night.resolve()}: the input is never written to\n"
+    for source, place in (("labels.csv", slides[1]), (night / "A/Signed slides", night / "A/Signed slides/e")):
+        refused = command("report", source, "--out", place)
+        assert (refused.code, len(refused.err.splitlines())) == (2, 1)
+        assert "the input is never written to" in refused.err
+    assert sorted(night.rglob("*")) == before
+
+
+def test_an_evaluation_may_lie_beside_its_table_and_the_images_there(command: Command) -> None:
+    write_cells(Path(), 2)
+    Path("labels.csv").write_text("file,label\ncell_000.jpg,monocyte\ncell_001.jpg,monocyte\n")
+    assert command("report", "labels.csv").code == 0

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Command
+from conftest import Command, write_cells
 from small_training import labelled
 
 from slidescreen import cells
@@ -70,6 +70,15 @@ def test_the_results_of_a_night_are_not_mixed_with_a_trainings(command: Command,
     assert outcome.code == 2
     assert "night holds results of classify" in outcome.err
     assert Path("night/history.csv").read_text() == "a night\n"
+
+
+def test_a_training_draws_no_curves_in_a_slide_whose_images_a_table_names(command: Command) -> None:
+    write_cells(Path("night/S"), 2)
+    Path("labels.csv").write_text("file,label\nnight/S/cell_000.jpg,monocyte\nnight/S/cell_001.jpg,lymphocyte\n")
+    outcome = command("train", "labels.csv", "--out", "night/S/training")
+    assert outcome.code == 2
+    assert outcome.err == "error: --out must not lie inside night/S: the input is never written to\n"
+    assert not Path("night/S/training").exists()
 
 
 NUMBERS = [
