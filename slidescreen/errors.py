@@ -57,6 +57,12 @@ class UnreadableImageError(SlidescreenError):
     """One image file could not be used. The message gives the reason, without the file's name."""
 
 
+class UnreadableNote(str):
+    """A message about images that could not be read and were left out. The command then ends with exit code 3."""
+
+    __slots__ = ()
+
+
 def memory_ran_out(error: BaseException) -> bool:
     """Whether an error means that memory ran out. Libraries report that in many ways."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN)):

@@ -20,7 +20,7 @@ from slidescreen.engine.devices import usable_threads
 from slidescreen.engine.interface import Engine, EngineConfiguration
 from slidescreen.engine.options import Precision
 from slidescreen.ensembles.member_predictions import Floats
-from slidescreen.errors import UnreadableImageError
+from slidescreen.errors import UnreadableImageError, UnreadableNote
 from slidescreen.files.existence import sees_file
 from slidescreen.files.writing import printable, remove_if_possible, write_whole
 from slidescreen.models.backbones import EARLY_FEATURES
@@ -102,7 +102,7 @@ def look_at(
     rows = _recalled(folder / NAME, networks)
     kept: list[tuple[LabelledImage, str]] = []
 
-    def load(image: LabelledImage) -> _New | str:
+    def load(image: LabelledImage) -> _New | UnreadableNote:
         try:
             content = read_bytes(image.path)
             name = hashlib.sha256(content).hexdigest()
@@ -110,7 +110,7 @@ def look_at(
                 return name, (), []
             whole = decode(content)
         except UnreadableImageError as error:
-            return f"passed over: {printable(image.path)}: {error}"
+            return UnreadableNote(f"passed over: {printable(image.path)}: {error}")
         prepared = [prepare(whole, member.checkpoint.preprocessing) for member in members]
         return name, measure(whole), [turned(pixels, views, name) for pixels in prepared]
 
@@ -119,7 +119,7 @@ def look_at(
             batch = images[start : start + _BATCH]
             new: list[_New] = []
             for image, found in zip(batch, pool.map(load, batch), strict=True):
-                if isinstance(found, str):
+                if isinstance(found, UnreadableNote):
                     note(found)
                     continue
                 kept.append((image, found[0]))

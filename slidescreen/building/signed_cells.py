@@ -13,7 +13,7 @@ from slidescreen.data.labels import LabelledImage, read_labelled
 from slidescreen.data.layout import is_unsigned
 from slidescreen.data.reviewed_labels import holds_reviewed_cells
 from slidescreen.data.slides import CellImage, Slide, survey
-from slidescreen.errors import InputError
+from slidescreen.errors import InputError, UnreadableNote
 from slidescreen.files.existence import is_folder
 from slidescreen.files.writing import printable
 
@@ -21,6 +21,8 @@ LEAST_OF_A_TYPE = 5
 """The fewest signed cells of a type. Fewer teach nothing and are left out."""
 
 LEAST_CELLS, LEAST_TYPES = 40, 2
+
+_UNREADABLE = "that cannot be opened"
 
 
 def read_signed(data: Path, rules: LabelRules, drop: bool, note: Callable[[str], None]) -> list[LabelledImage]:
@@ -70,7 +72,7 @@ def _of_slides(data: Path, rules: LabelRules, note: Callable[[str], None]) -> li
     if not images:
         raise InputError("; ".join([f"{printable(data)} holds no signed cells", *told]))
     for line in told:
-        note(f"passed over: {line}")
+        note(UnreadableNote(f"passed over: {line}") if line.endswith(_UNREADABLE) else f"passed over: {line}")
     return images
 
 
@@ -82,7 +84,7 @@ def _class_of(image: CellImage, slide: Slide) -> str:
 def _passed_over(image: CellImage, slide: Slide, rules: LabelRules) -> str:
     """Why an image is no signed cell to learn from; empty if it is one."""
     if image.refusal:
-        return "that cannot be opened"
+        return _UNREADABLE
     if rules.leaves_out(_class_of(image, slide)):
         return "left out because of the label"
     if not image.reported_type:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from slidescreen.building.options import EnsembleOptions, RejectionTargets
+from slidescreen.cli.exit_codes import ExitCode
 from slidescreen.cli.shared import (
     DeviceOption,
     DropDuplicatesOption,
@@ -160,6 +161,8 @@ def ensemble(
     with EnsembleDisplay() as display:
         built = build_ensemble(request, display.progress, display.note)
     show_comparison(built, out)
+    if display.unreadable:
+        raise typer.Exit(ExitCode.SOME_UNREADABLE)
 
 
 def _adapt(request: EnsembleOptions, adapt: str) -> None:
@@ -172,3 +175,5 @@ def _adapt(request: EnsembleOptions, adapt: str) -> None:
     with EnsembleDisplay() as display:
         ensemble, found = adapt_ensemble(request, source, display.progress, display.note)
     show_adaptation(ensemble, found, request.out, write_card(ensemble, found, request.out))
+    if display.unreadable:
+        raise typer.Exit(ExitCode.SOME_UNREADABLE)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from slidescreen.cli.exit_codes import ExitCode
 from slidescreen.cli.recipe_options import with_recipe_options
 from slidescreen.cli.shared import (
     MACHINE,
@@ -177,6 +178,8 @@ def train(
 
     with TrainingDisplay() as display:
         run_training(request, display)
+    if display.unreadable:
+        raise typer.Exit(ExitCode.SOME_UNREADABLE)
 
 
 def _stages(text: str | None) -> tuple[Stage, ...]:

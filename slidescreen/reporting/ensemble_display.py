@@ -21,9 +21,6 @@ class EnsembleDisplay(ProgressDisplay):
         super().__init__(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
         self._tasks: dict[str, TaskID] = {}
 
-    def note(self, text: str) -> None:
-        self.console.print(escape(text), soft_wrap=not self.console.is_terminal)
-
     def progress(self, what: str, done: int, total: int) -> None:
         if what not in self._tasks:
             self._tasks[what] = self._bar.add_task(what, total=None)

@@ -3,7 +3,6 @@
 import time
 from pathlib import Path
 
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from slidescreen.files.writing import printable
@@ -31,9 +30,6 @@ class TrainingDisplay(ProgressDisplay):
         self._trainer: Trainer | None = None
         self._started, self._first = time.monotonic(), 0
         self._last_line = self._started
-
-    def note(self, text: str) -> None:
-        self.console.print(escape(text), soft_wrap=not self.console.is_terminal)
 
     def reading(self, done: int, total: int) -> None:
         self._bar.update(self._reading, completed=done, total=total)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from slidescreen.data.images import Pixels, decode, prepare, read_bytes
 from slidescreen.data.labels import LabelledImage
 from slidescreen.data.preprocessing import Preprocessing
-from slidescreen.errors import InputError, UnreadableImageError
+from slidescreen.errors import InputError, UnreadableImageError, UnreadableNote
 from slidescreen.files.writing import printable
 
 Progress = Callable[[int, int], None]
@@ -29,9 +29,9 @@ class FileCheck:
     def tell(self, note: Callable[[str], None]) -> None:
         """Note the first unreadable files, and the number of the others."""
         for path, reason in list(self.unreadable.items())[:_MOST_TOLD]:
-            note(f"left out: {printable(path)}: {reason}")
+            note(UnreadableNote(f"left out: {printable(path)}: {reason}"))
         if len(self.unreadable) > _MOST_TOLD:
-            note(f"left out: {len(self.unreadable) - _MOST_TOLD} more unreadable images")
+            note(UnreadableNote(f"left out: {len(self.unreadable) - _MOST_TOLD} more unreadable images"))
 
 
 def check_files(images: Sequence[LabelledImage], workers: int, progress: Progress) -> FileCheck:

@@ -297,8 +297,12 @@ def test_the_command_adapts_an_export_as_it_is(
     missing = command("ensemble", "--adapt", ensemble_folder, "--data", data, "--out", "new")
     assert missing.code == 2
     assert "cannot be adapted" in missing.err
+    broken = data / "S0" / "Signed slides" / "Monocyte" / "broken.jpg"
+    broken.write_bytes(b"no image")
     done = command("ensemble", "--adapt", adaptable, "--data", data, "--out", "new")
-    assert done.code == 0, done.err
+    assert done.code == 3, done.err
+    assert "broken.jpg: not an image" in done.err
+    broken.unlink()
     assert "48 signed cells of 4 slides: 24 lymphocyte, 24 monocyte" in done.out
     assert "unchanged" not in done.out, done.out
     new = storage.load(Path("new"))

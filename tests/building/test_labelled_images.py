@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Command
 from PIL import Image
 
 from slidescreen.building.build import build_ensemble
@@ -227,3 +228,15 @@ def test_labels_without_a_class_that_teach_nothing_are_named(
         f"--unknown 'Hairy cell' {why}",  # there are too few training cells
         f"--unknown 'plasma_cell' {why}",
     ]
+
+
+def test_an_ensemble_is_made_with_its_own_exit_code_if_images_could_not_be_read(
+    command: Command, folder: Path, tmp_path: Path, checkpoints: tuple[Path, Path]
+) -> None:
+    (tmp_path / "cut.png").write_bytes(b"no image")
+    rows = [*((str(folder / f"{n}.png"), "monocyte", "validation") for n in range(4)), ("cut.png", "monocyte", "train")]
+    data = table(tmp_path, "cells.csv", rows, "file,label,split")
+    done = command("ensemble", checkpoints[0], "--data", data, "--out", "new", "--allow-few-cells")
+    assert done.code == 3, done.err
+    assert "cut.png: not an image" in done.err
+    assert Path("new/ensemble.json").exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import draw_cell
+from conftest import Command, draw_cell
 from safetensors.torch import load_file, save_file
 from small_training import OPTIONS, SMALL, TYPES, Silent, build_small, labelled, request
 
@@ -221,6 +221,20 @@ def test_a_network_that_is_needed_is_not_replaced(needed: str, tmp_path: Path) -
     else:
         init = [tmp_path / "." / "efficientnetv2_b2.safetensors"]
     assert folder.replacing(init).replaced == ()
+
+
+def test_a_training_ends_with_its_own_exit_code_if_images_could_not_be_read(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learner, "build", build_small)
+    data = labelled(tmp_path / "cells")
+    asked = ("train", data, "--out", "out", "--epochs", "1", "--image-size", "32", "--device", "cpu", "--overwrite")
+    assert command(*asked).code == 0
+    (data.parent / "7.png").write_bytes(b"no image")
+    done = command(*asked)
+    assert done.code == 3
+    assert "7.png: not an image" in done.err
+    assert Path("out/efficientnet_b1.safetensors").exists()
 
 
 def test_the_studys_recipe_switches_every_addition_off() -> None:
