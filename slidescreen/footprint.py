@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 # For each environment variable that sets a library's cache: the folder's name in our cache.
@@ -38,34 +39,37 @@ def keep_libraries_in_cache() -> None:
     A variable that the user has set keeps its value.
     """
     os.environ.setdefault("MPL_IGNORE_SYSTEM_FONTS", "1")  # a search for fonts writes into the home folder
-    if all(name in os.environ for name in _LIBRARIES):
+    wanted = {name: library for name, library in _LIBRARIES.items() if name not in os.environ}
+    if not wanted:
         return
-    folder = _folder_of_libraries()
-    for name, library in _LIBRARIES.items():
-        if folder is not None:
-            os.environ.setdefault(name, str(folder / library))
+    folder = _folder_of(wanted.values())
+    if folder is not None:
+        os.environ.update({name: str(folder / library) for name, library in wanted.items()})
 
 
-def _folder_of_libraries() -> Path | None:
-    """A folder in the cache, or else a temporary one that ends with this process. None if neither can be made."""
-    with contextlib.suppress(RuntimeError):  # no home folder
-        folder = cache_folder() / "libraries"
-        if _can_be_made(folder):
-            return folder
-    try:
+def _folder_of(libraries: Collection[str]) -> Path | None:
+    """A folder in the cache, or else a temporary one that ends with this process. It holds a folder for each library.
+
+    None if neither can be made.
+    """
+    with contextlib.suppress(RuntimeError, OSError):  # no home folder, or nothing can be made there
+        return _with_folders(cache_folder() / "libraries", libraries)
+    with contextlib.suppress(OSError):
         folder = Path(tempfile.mkdtemp(prefix="slidescreen-"))
-    except OSError:
-        return None
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        return _with_folders(folder, libraries)
+    return None
+
+
+def _with_folders(folder: Path, libraries: Collection[str]) -> Path:
+    """The folder, after the libraries' folders in it were made: permissions alone do not tell whether that is possible.
+
+    Raises:
+        OSError: a folder cannot be made, or not be written to. PyTorch would fail at its import.
+    """
+    for library in libraries:
+        place = folder / library
+        place.mkdir(parents=True, exist_ok=True)
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise PermissionError(f"{place} cannot be written to")
     return folder
-
-
-def _can_be_made(folder: Path) -> bool:
-    """Whether this user may make the folder, or write into it if it exists."""
-    for place in (folder, *folder.parents):
-        try:
-            if place.exists():
-                return place.is_dir() and os.access(place, os.W_OK | os.X_OK)
-        except OSError:  # this user may not even look
-            continue
-    return False

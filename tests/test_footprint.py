@@ -125,16 +125,36 @@ def test_where_the_cache_cannot_be_libraries_leave_nothing_behind(cache: str, tm
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+def forget_caches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no variable name a cache; what the test sets is forgotten after it."""
+    for name in ("SLIDESCREEN_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA", *footprint._LIBRARIES):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
 def test_without_a_home_libraries_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def no_home() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(Path, "home", no_home)
-    for name in ("SLIDESCREEN_CACHE", "XDG_CACHE_HOME", "LOCALAPPDATA", "TORCHINDUCTOR_CACHE_DIR"):
-        monkeypatch.delenv(name, raising=False)
+    forget_caches(monkeypatch)
     monkeypatch.setattr(footprint.tempfile, "mkdtemp", lambda prefix: str(tmp_path / prefix))
     footprint.keep_libraries_in_cache()
     assert Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]) == tmp_path / "slidescreen-" / "torch"
+
+
+@pytest.mark.parametrize("home", ["/sys", "/proc/nohome"])
+def test_where_a_home_takes_no_folder_a_temporary_one_is_used(
+    home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Permissions may allow what the file system then refuses, as a full disk does."""
+    forget_caches(monkeypatch)
+    monkeypatch.setenv("HOME", home)
+    monkeypatch.setattr(footprint.tempfile, "tempdir", str(tmp_path))
+    footprint.keep_libraries_in_cache()
+    for name in footprint._LIBRARIES:
+        assert Path(os.environ[name]).is_dir()
+        assert Path(os.environ[name]).is_relative_to(tmp_path)
 
 
 def test_openvino_finds_no_telemetry_to_import() -> None:
