@@ -8,16 +8,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from slidescreen.exchange.orders import Order, OrderBook
+from slidescreen.exchange.earlier_orders import SlideOrder, StandingOrders
+from slidescreen.exchange.orders import Order
 from slidescreen.files.writing import printable
 from slidescreen.screening.results import SlideResult
 
 _NAMED = 5  # a warning names at most so many slides
-NOT_SENT = ""
-
-EarlierGroups = Mapping[str, Mapping[str, str]]
-"""The slides of earlier nights by accession number, each with the digest of what was sent of it, or `NOT_SENT`. Only
-accession numbers with several slides are there."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +24,29 @@ class Group:
         order: the order of the first slide.
         slides: the slides of this run.
         gone: names of slides that an earlier night had with them, and this run has not.
-        conflict: whether the slides have different orders or patients.
+        known: the order of each slide.
     """
 
     order: Order
     slides: Sequence[SlideResult]
-    gone: tuple[str, ...] = ()
-    conflict: bool = False
+    gone: tuple[str, ...]
+    known: Mapping[str, SlideOrder]
+
+    @property
+    def digest(self) -> str:
+        """The digest of the order; empty if unknown."""
+        return self.known[self.slides[0].name].digest
+
+    @property
+    def conflict(self) -> bool:
+        """Whether the slides have different orders or patients, or may have them."""
+        digests = {each.digest for each in self.known.values()}
+        return len(self.slides) > 1 and (len(digests) > 1 or "" in digests)
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether the whole order is known."""
+        return self.known[self.slides[0].name].at_hand
 
     def problem(self, sum_accessions: bool) -> str:
         """Why the slides cannot be sent; empty if they can."""
@@ -50,23 +62,18 @@ class Group:
         return ""
 
 
-def groups_of(slides: Sequence[SlideResult], orders: OrderBook, earlier: EarlierGroups) -> Iterator[Group]:
-    """The slides of a run by accession number."""
-    found: dict[str, list[SlideResult]] = defaultdict(list)
+def groups_of(slides: Sequence[SlideResult], orders: StandingOrders) -> Iterator[Group]:
+    """The slides of a run by accession number. A slide whose accession number is unknown is alone."""
+    known = {slide.name: orders.of(slide.name) for slide in slides}
+    found: dict[tuple[str, str], list[SlideResult]] = defaultdict(list)
     for slide in slides:
-        found[orders.order_of(slide.name).accession].append(slide)
-    for accession, those in found.items():
-        here = {slide.name for slide in those}
-        before = earlier.get(accession, {})
-        others = [name for name in before if name not in here and not _is_elsewhere(name, accession, orders)]
-        order = orders.order_of(those[0].name)
-        conflict = any(orders.order_of(slide.name) != order for slide in those)
-        yield Group(order, those, tuple(others) if here & before.keys() else (), conflict)
-
-
-def _is_elsewhere(slide: str, accession: str, orders: OrderBook) -> bool:
-    """Whether a slide now has another accession number."""
-    return orders.tells(slide) and orders.order_of(slide).accession != accession
+        accession = known[slide.name].accession
+        found[accession, "" if accession else slide.name].append(slide)
+    others = orders.others({*known})
+    for (accession, _), those in found.items():
+        first = known[those[0].name]
+        gone = (*others.get(accession, ()), *others.get(first.digest, ())) if accession else ()
+        yield Group(first.order, those, gone, {slide.name: known[slide.name] for slide in those})
 
 
 def listed(names: Sequence[str]) -> str:

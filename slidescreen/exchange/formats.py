@@ -1,12 +1,13 @@
 """The writers of exported results, one for each format, and the content of each file."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from slidescreen.exchange import fhir, hl7
-from slidescreen.exchange.accessions import NOT_SENT, EarlierGroups, Group, groups_of, listed
+from slidescreen.exchange.accessions import Group, groups_of, listed
 from slidescreen.exchange.codes import CodeTable, default_codes, read_codes
+from slidescreen.exchange.earlier_orders import NOT_SENT, EarlierSlide, StandingOrders
 from slidescreen.exchange.laboratory_report import LaboratoryReport, report_of, times_of
 from slidescreen.exchange.options import ExportFormat, ExportOptions
 from slidescreen.exchange.orders import OrderBook, read_orders
@@ -37,20 +38,16 @@ class ExportedFile:
     Attributes:
         name: the file's name, unique and legal on every system.
         outcome: digests of the data on which a receiver acts.
-        is_ordered: whether this night's table or pattern tells the order.
         outdated: whether the result is from an earlier run and the slide has since vanished or is changing.
         content: makes the file's bytes. Raises OutputError, or InputError if the run's record is damaged.
-        accession: the accession number.
-        slides: the names of its slides. If there are several, each has the digest of what the file says of it.
+        group: its slides.
     """
 
     name: str
     outcome: Outcome
-    is_ordered: bool
     outdated: bool
     content: Callable[[], bytes]
-    accession: str
-    slides: Mapping[str, str]
+    group: Group
 
 
 @dataclass(frozen=True)
@@ -60,16 +57,20 @@ class Refusal:
     Attributes:
         names: the names of the files.
         why: the reason, in words.
-        accession: the accession number of the slides.
-        slides: the names of all slides to remember for it, each with the digest of what was sent of it, or `NOT_SENT`.
+        group: the slides.
         is_news: whether a receiver lacks something: a slide was never sent, or has changed since.
     """
 
     names: tuple[str, ...]
     why: str
-    accession: str
-    slides: Mapping[str, str]
+    group: Group
     is_news: bool
+
+
+def why_withheld(files: Iterable[ExportedFile]) -> str:
+    """Why files are not written whose orders are not at hand."""
+    names = dict.fromkeys(slide.name for file in files for slide in file.group.slides)
+    return f"not exported, because no line of --orders tells the order that they had before: {listed([*names])}"
 
 
 class Exporter:
@@ -85,17 +86,30 @@ class Exporter:
         pattern = re.compile(options.order_pattern) if options.order_pattern else None
         self._orders = OrderBook(pattern, read_orders(options.orders) if options.orders else None)
 
-    def files(self, run: Run, earlier: EarlierGroups | None = None) -> Iterator[ExportedFile | Refusal]:
+    def has_table_without(self, slide: str) -> bool:
+        """Whether there is a table of orders without a line for this slide."""
+        return self._orders.lacks(slide)
+
+    def retold(self, earlier: Mapping[str, EarlierSlide]) -> dict[str, EarlierSlide]:
+        """The slides of earlier nights, with the orders of tonight's table. They may be in the archive."""
+        return {name: self._retold(name, each) for name, each in earlier.items()}
+
+    def _retold(self, name: str, each: EarlierSlide) -> EarlierSlide:
+        order = self._orders.order_of(name)
+        is_told = self._orders.has_line(name)
+        return EarlierSlide(order.accession, order.digest, True, each.sent) if is_told else each
+
+    def files(self, run: Run, earlier: Mapping[str, EarlierSlide] | None = None) -> Iterator[ExportedFile | Refusal]:
         """A file for each format and slide, or accession number with added slides. Refusals come first.
 
-        `earlier` are the groups of slides that earlier nights exported or refused.
+        `earlier` are the slides that earlier nights exported or refused. A file whose order is not at hand must not be
+        written.
         """
         earlier = earlier or {}
-        numbers = {slide: accession for accession, slides in earlier.items() for slide in slides}
         good = []
-        for group in groups_of(run.slides, replace(self._orders, earlier=numbers), earlier):
+        for group in groups_of(run.slides, StandingOrders(self._orders, earlier)):
             if why := group.problem(self.options.sum_accessions):
-                yield self._refusal(group, why, earlier.get(group.order.accession, {}))
+                yield self._refusal(group, why, earlier)
             else:
                 good.append(group)
         texts = ["+".join(slide.name for slide in group.slides) for group in good]
@@ -120,14 +134,12 @@ class Exporter:
             return WRITERS[kind].content(report_of(slides, order, run, self._codes, times), self._codes)
 
         outdated = any({Flag.VANISHED, Flag.CHANGING} & set(slide.finding.flags) for slide in slides)
-        of_several = len(slides) > 1  # only then is it remembered, and a digest takes time
-        told = {slide.name: digest_of(slide) if of_several else NOT_SENT for slide in slides}
-        is_ordered = any(self._orders.tells(slide.name) for slide in slides)
-        return ExportedFile(name, outcome_of(group), is_ordered, outdated, content, order.accession, told)
+        return ExportedFile(name, outcome_of(group), outdated, content, group)
 
-    def _refusal(self, group: Group, why: str, before: Mapping[str, str]) -> Refusal:
-        sent = {slide.name: before.get(slide.name, NOT_SENT) for slide in group.slides}
-        is_news = not group.gone or any(sent[slide.name] != digest_of(slide) for slide in group.slides)
-        kept = {name: before[name] for name in group.gone}
-        names = [name for kind in self.options.formats for name in distinct_names([*sent], WRITERS[kind].suffix)]
-        return Refusal(tuple(names), why, group.order.accession, kept | sent, is_news)
+    def _refusal(self, group: Group, why: str, earlier: Mapping[str, EarlierSlide]) -> Refusal:
+        sent = {name: each.sent for name, each in earlier.items()}
+        is_changed = any(sent.get(slide.name, NOT_SENT) != digest_of(slide) for slide in group.slides)
+        is_news = not group.gone or is_changed or any(sent[name] == NOT_SENT for name in group.gone)
+        names = [slide.name for slide in group.slides]
+        files = [name for kind in self.options.formats for name in distinct_names(names, WRITERS[kind].suffix)]
+        return Refusal(tuple(files), why, group, is_news)

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from slidescreen.data.delimited import excerpt, number, read_table
 from slidescreen.errors import EmptyFileError
+from slidescreen.exchange.digests import digest
 from slidescreen.exchange.options import ACCESSION
 from slidescreen.files.writing import denature
 from slidescreen.screening.blood_context import BloodContext
@@ -25,28 +26,32 @@ class Order:
     placer: str = ""
     patient: str = ""
 
+    @property
+    def digest(self) -> str:
+        """A digest of the whole order."""
+        return digest(self)
+
 
 @dataclass(frozen=True)
 class OrderBook:
-    """Joins slides to orders by a pattern for slide names and the rows of a table. Each is None if not given.
-
-    `earlier` has accession numbers of earlier nights, for slides without a line in this night's table.
-    """
+    """Joins slides to orders by a pattern for slide names and the rows of a table. Each is None if not given."""
 
     pattern: re.Pattern[str] | None = None
     rows: Mapping[str, Mapping[str, str]] | None = None
-    earlier: Mapping[str, str] = field(default_factory=dict)
 
     def order_of(self, slide: str) -> Order:
         """The order of a slide. If table and pattern give no accession number, it is the slide's name."""
         row = self._row(slide) or {}
-        before = self.earlier.get(slide) if self.lacks(slide) else None
-        accession = row.get(ACCESSION) or self._cut_out(slide) or before or slide
+        accession = row.get(ACCESSION) or self._cut_out(slide) or slide
         return Order(accession, row.get("placer", ""), row.get("patient", ""))
 
-    def tells(self, slide: str) -> bool:
-        """Whether the table has an order for this slide; without a table, whether the pattern matches."""
-        return bool(self._cut_out(slide)) if self.rows is None else self._row(slide) is not None
+    def has_line(self, slide: str) -> bool:
+        """Whether the table has an order for this slide."""
+        return self._row(slide) is not None
+
+    def is_cut_out(self, slide: str) -> bool:
+        """Whether the pattern finds an accession number in the slide's name."""
+        return bool(self._cut_out(slide))
 
     def lacks(self, slide: str) -> bool:
         """Whether there is a table of orders without an order for this slide."""

@@ -1,11 +1,11 @@
 """Digests of the data on which a receiver acts. They tell what has changed since an export."""
 
-import hashlib
 from dataclasses import dataclass, field
 
 from slidescreen import cells
 from slidescreen.exchange.accessions import Group
 from slidescreen.exchange.codes import TALLIES
+from slidescreen.exchange.digests import digest
 from slidescreen.screening.differential import NAMES, Differential
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult
@@ -43,12 +43,12 @@ def outcome_of(group: Group) -> Outcome:
             for name, (verdict, flags, figures), few_flag, review in zip(names, findings, few, reviews, strict=True)
         ),
     ]
-    return Outcome(_digest([names, findings]), _digest(group.order), _digest([names, few, reviews]), _digest(whole))
+    return Outcome(digest([names, findings]), group.digest, digest([names, few, reviews]), digest(whole))
 
 
 def digest_of(slide: SlideResult) -> str:
     """One digest of a slide's data, without its order."""
-    return _digest([_findings(slide), _has_few_leukocytes(slide), _review(slide)])
+    return digest([_findings(slide), _has_few_leukocytes(slide), _review(slide)])
 
 
 def _findings(slide: SlideResult) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
@@ -73,7 +73,3 @@ def _figures(found: Differential) -> tuple[str, ...]:
     numbers += [found.per_100[name] for name in cells.OTHER_OBJECTS]
     numbers += [getattr(found, name) for name in ("leukocytes", *TALLIES)]
     return tuple("" if number is None else f"{number:.3f}" for number in numbers)
-
-
-def _digest(told: object) -> str:
-    return hashlib.sha256(repr(told).encode("utf-8", "backslashreplace")).hexdigest()

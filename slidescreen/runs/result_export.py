@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from slidescreen.errors import InputError
-from slidescreen.exchange.formats import ExportedFile, Exporter, Refusal
+from slidescreen.exchange.formats import ExportedFile, Exporter, Refusal, why_withheld
 from slidescreen.exchange.options import ExportOptions
 from slidescreen.files.existence import exists, is_folder
 from slidescreen.files.run_files import EXPORT
@@ -30,7 +30,8 @@ def export_night(run: Run, exporter: Exporter, out: Path, monitor: Monitor) -> N
         make_folder(folder)
         sweep(folder)
         memory, before = read_memory(folder), read_memory(folder)
-        night = list(exporter.files(run, memory.accessions))
+        memory.prepare(run.slides, exporter)
+        night = list(exporter.files(run, memory.slides))
         memory.renew(night)
         due = [each for each in night if (each.is_news if isinstance(each, Refusal) else memory.is_due(each))]
         quiet = [each.why for each in night if isinstance(each, Refusal) and not each.is_news]
@@ -42,7 +43,7 @@ def export_night(run: Run, exporter: Exporter, out: Path, monitor: Monitor) -> N
                 memory.add(each)
                 count += 1
         finally:
-            memory.add_slides(night)
+            memory.add_night(night)
             if memory != before:
                 memory.write(folder)
         if due:
@@ -71,21 +72,27 @@ def export_run(folder: Path, options: ExportOptions, out: Path | None, monitor: 
     make_folder(place)
     for text in exporter.warnings(run.slides):
         monitor.warn(text)
-    earlier = read_memory(home_of(folder) / EXPORT).accessions
-    return place, sum(1 for _ in _written(exporter.files(run, earlier), place, monitor))
+    memory = read_memory(home_of(folder) / EXPORT)
+    memory.prepare(run.slides, exporter)
+    return place, sum(1 for _ in _written(exporter.files(run, memory.slides), place, monitor))
 
 
 def _written(files: Iterable[ExportedFile | Refusal], folder: Path, monitor: Monitor) -> Iterator[ExportedFile]:
     """Write files, and yield those that were written."""
+    without_order = []
     for each in files:
         if isinstance(each, Refusal):
             for name in each.names:
                 monitor.not_written(folder / name, each.why)
-            continue
-        path = folder / each.name
-        with monitor.side_file(path):
-            write_whole(path, partial(_fill, content=each.content()))
-            yield each
+        elif not each.group.at_hand:
+            without_order.append(each)
+        else:
+            path = folder / each.name
+            with monitor.side_file(path):
+                write_whole(path, partial(_fill, content=each.content()))
+                yield each
+    for each in without_order:
+        monitor.not_written(folder / each.name, why_withheld(without_order))
 
 
 def _fill(path: Path, content: bytes) -> None:

@@ -102,8 +102,11 @@ def test_slides_whose_orders_an_earlier_table_told_stay_together(laboratory: Lab
     assert laboratory.written() == {"26-1_a+26-1_b.hl7", "26-2_a.hl7"}
     after = laboratory.night(SUM, orders="26-1_b,26-1,5\n26-2_a,26-2,6\n")
     assert laboratory.written() == set()
-    assert after.code == 3
-    assert "different orders or patients: 26-1_a, 26-1_b" in after.err
+    assert after.code == 0  # an order that is not told is the same as before
+    other = laboratory.night(SUM, orders="26-1_b,26-1,7\n26-2_a,26-2,6\n")
+    assert laboratory.written() == set()
+    assert other.code == 3
+    assert "different orders or patients: 26-1_a, 26-1_b" in other.err
 
 
 def test_a_report_writes_no_part_of_what_nights_sent_as_a_whole(laboratory: Laboratory, command: Command) -> None:
@@ -126,3 +129,15 @@ def test_a_damaged_list_exports_everything_again(laboratory: Laboratory, content
     (laboratory.out / "export" / ".exported.json").write_text(content)
     assert laboratory.night(SUM).code == 0
     assert laboratory.written() == {"26-1_a+26-1_b.hl7", "26-2_a.hl7"}
+
+
+def test_a_report_writes_no_result_whose_order_is_not_at_hand(laboratory: Laboratory, command: Command) -> None:
+    laboratory.night(orders="26-1_a,26-1,5\n26-1_b,26-3,5\n")
+    place = laboratory.out.parent / "outbox"
+    table = laboratory.out.parent / "orders.csv"
+    table.write_text("slide,accession,patient\n26-1_a,26-1,5\n")
+    for options, written in (((), {"26-2_a.hl7"}), (("--orders", table), {"26-1_a.hl7", "26-2_a.hl7"})):
+        done = command("report", laboratory.out, "--export", "hl7", "--out", place, *options)
+        assert done.code == 3
+        assert "no line of --orders tells the order that they had before: " in done.err
+        assert {path.name for path in place.iterdir()} == written

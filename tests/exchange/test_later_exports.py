@@ -40,8 +40,9 @@ def signed(slide: SlideResult) -> SlideResult:
     return replace(slide, review=SlideReview({}, (), ("A",), "", True, (), reviewed_shares(slide.calls, {})))
 
 
-def file_of(slide: SlideResult, orders: Path | None = None) -> ExportedFile:
-    (file,) = Exporter(ExportOptions((ExportFormat.HL7,), orders=orders)).files(run_of(slide))
+def file_of(slide: SlideResult, orders: Path | None = None, memory: ExportMemory | None = None) -> ExportedFile:
+    earlier = memory.slides if memory else {}
+    (file,) = Exporter(ExportOptions((ExportFormat.HL7,), orders=orders)).files(run_of(slide), earlier)
     assert isinstance(file, ExportedFile)
     return file
 
@@ -86,10 +87,10 @@ def test_an_order_that_comes_later_is_sent_and_one_that_a_night_does_not_tell_is
     memory = after(file_of(HERE))
     assert memory.is_due(file_of(slide, table))
     memory.add(file_of(slide, table))
-    assert not memory.is_due(file_of(slide, table))
-    assert not memory.is_due(file_of(slide))  # a night without orders
+    assert not memory.is_due(file_of(slide, table, memory))
+    assert not memory.is_due(file_of(slide, None, memory))  # a night without orders
     table.write_text("slide,patient\nS2,43\n")  # of another day
-    assert not memory.is_due(file_of(slide, table))
+    assert not memory.is_due(file_of(slide, table, memory))
     table.write_text("slide,patient\nS1,43\n")
     assert memory.is_due(file_of(slide, table))
 
