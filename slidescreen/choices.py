@@ -20,5 +20,6 @@ def check_choice(option: str, value: str, choices: type[Choice]) -> Choice:
         InputError: there is none. The message names the option and the allowed values.
     """
     if value not in tuple(choices):
-        raise InputError(f"{option} must be one of {listed(choices)}, not {value}")
+        shown = value or "''"
+        raise InputError(f"{option} must be one of {listed(choices)}, not {shown}")
     return choices(value)

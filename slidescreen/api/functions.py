@@ -5,12 +5,14 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import overload
 
 from slidescreen.api.screened_run import ScreenedRun
 from slidescreen.choices import check_choice
 from slidescreen.engine.options import Device, EngineKind, EngineOptions
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.location import default_ensemble
+from slidescreen.errors import InputError
 from slidescreen.exchange.options import ExportOptions, export_options
 from slidescreen.reporting.page_cells import PageCells
 from slidescreen.reporting.terminal import RunDisplay
@@ -100,11 +102,12 @@ def classify(
         NothingClassifiedError: no image could be classified. The run's files say why.
         KeyboardInterrupt: the call was interrupted. Finished slides are kept, and the same call continues the run.
     """
-    folder = Path(path)
+    folder = _path("path", path)
+    limits, table = _path("thresholds", thresholds), _path("orders", orders)
     options = ClassifyOptions(
         path=folder,
-        out=default_out(folder) if out is None else Path(out),
-        ensemble=default_ensemble() if ensemble is None else Path(ensemble),
+        out=_path("out", out) or default_out(folder),
+        ensemble=_path("ensemble", ensemble) or default_ensemble(),
         engine=EngineOptions(
             check_choice("--device", device, Device),
             check_choice("--engine", engine, EngineKind),
@@ -120,19 +123,13 @@ def classify(
         settle=settle,
         keep=keep,
         time_limit=image_timeout,
-        log_file=None if log_file is None else Path(log_file),
-        history=None if history is None else Path(history),
-        thresholds=default_thresholds() if thresholds is None else read_thresholds(Path(thresholds)),
+        log_file=_path("log_file", log_file),
+        history=_path("history", history),
+        thresholds=default_thresholds() if limits is None else read_thresholds(limits),
         page_cells=None if page_cells is None else check_choice("--page-cells", page_cells, PageCells),
         ray=ray,
-        orders=None if orders is None else Path(orders),
-        export=export_options(
-            export,
-            None if orders is None else Path(orders),
-            order_pattern,
-            sum_accessions,
-            None if codes is None else Path(codes),
-        ),
+        orders=table,
+        export=export_options(export, table, order_pattern, sum_accessions, _path("codes", codes)),
     )
     with find_slides(options) as found, _observer(progress) as observer:
         run = night.classify_folder(options, storage.load(options.ensemble), observer, found)
@@ -150,7 +147,23 @@ def read_run(folder: StrPath) -> ScreenedRun:
     Traceback (most recent call last):
     slidescreen.errors.InputError: cannot read sample_data/run.json: No such file or directory
     """
-    return ScreenedRun(Path(folder), saved_run.read_run(Path(folder)))
+    place = _path("folder", folder)
+    return ScreenedRun(place, saved_run.read_run(place))
+
+
+@overload
+def _path(name: str, value: StrPath) -> Path: ...
+
+
+@overload
+def _path(name: str, value: StrPath | None) -> Path | None: ...
+
+
+def _path(name: str, value: StrPath | None) -> Path | None:
+    """The path in an argument. An empty text is refused: Python takes it for the current folder."""
+    if value == "":
+        raise InputError(f"{name} is empty: is a variable of your script unset?")
+    return None if value is None else Path(value)
 
 
 @contextlib.contextmanager

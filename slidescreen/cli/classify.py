@@ -21,7 +21,7 @@ from slidescreen.engine.options import EngineKind, EngineOptions, Precision
 from slidescreen.ensembles.location import default_ensemble
 from slidescreen.exchange.options import ExportOptions, export_options
 from slidescreen.reporting.page_cells import PageCells
-from slidescreen.runs.options import ClassifyOptions, default_out
+from slidescreen.runs.options import LONGEST_WAIT, MOST_THREADS, ClassifyOptions, default_out
 from slidescreen.screening.thresholds import default_thresholds, read_thresholds
 
 _OF_LIST = ("list_only", "slide_depth", "output")  # parameters that do something with --list
@@ -77,6 +77,7 @@ ImageTimeoutOption = Annotated[
         metavar="SECONDS",
         help="Give up on an image that takes longer to read.",
         min=0.1,
+        max=LONGEST_WAIT,
         rich_help_panel=_INPUT,
     ),
 ]
@@ -142,7 +143,13 @@ FastOption = Annotated[
 ]
 ThreadsOption = Annotated[
     int | None,
-    typer.Option(metavar="N", help="Processor threads that classify. \\[default: all]", min=1, rich_help_panel=MACHINE),
+    typer.Option(
+        metavar="N",
+        help="Processor threads that classify. \\[default: all]",
+        min=1,
+        max=MOST_THREADS,
+        rich_help_panel=MACHINE,
+    ),
 ]
 BatchSizeOption = Annotated[
     int | None,
@@ -167,6 +174,7 @@ WorkersOption = Annotated[
         metavar="N",
         help="Processes that decode images. \\[default: as many as threads, but at most 8 without a GPU]",
         min=1,
+        max=MOST_THREADS,
         rich_help_panel=MACHINE,
     ),
 ]

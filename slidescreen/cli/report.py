@@ -281,6 +281,7 @@ def _export(request: ReportOptions, options: ExportOptions, others: list[str]) -
     from slidescreen.reporting.terminal import RunDisplay, show_files
     from slidescreen.runs import assessment, result_export
     from slidescreen.runs.monitoring import Monitor
+    from slidescreen.screening.sentences import number_of
 
     if others:
         raise InputError(f"--export writes files for the laboratory's system alone: leave out {others[0]}")
@@ -289,6 +290,6 @@ def _export(request: ReportOptions, options: ExportOptions, others: list[str]) -
     with RunDisplay() as display:
         monitor = Monitor(display)
         folder, count = result_export.export_run(request.sources[0], options, request.out, monitor)
-    show_files(f"exported {count} files to", [folder])
+    show_files(f"exported {number_of(count, 'file')} to", [folder])
     if monitor.unwritten:
         raise typer.Exit(ExitCode.SOME_UNREADABLE)

@@ -13,6 +13,12 @@ from slidescreen.files.legal_names import legal_name
 from slidescreen.reporting.page_cells import PageCells
 from slidescreen.screening.thresholds import Thresholds, default_thresholds
 
+MOST_THREADS = 1024
+"""Of threads and of processes. With more, libraries fail in words of their own, and processes fill the memory."""
+
+LONGEST_WAIT = 1_000_000
+"""Seconds. No system waits for centuries."""
+
 
 @dataclass(frozen=True)
 class ClassifyOptions:
@@ -50,23 +56,27 @@ class ClassifyOptions:
     ray: str | None = None
 
     def __post_init__(self) -> None:
-        _check_whole("threads", self.engine.threads, 1)
+        _check_whole("threads", self.engine.threads, 1, MOST_THREADS)
         _check_whole("batch-size", self.batch_size, 1)
-        _check_whole("workers", self.workers, 1)
+        _check_whole("workers", self.workers, 1, MOST_THREADS)
         _check_whole("slide-depth", self.slide_depth, 0)
         _check_finite("settle", self.settle, 0)
         _check_finite("keep", self.keep, 0)
-        _check_finite("image-timeout", self.time_limit, 0.1)
+        _check_finite("image-timeout", self.time_limit, 0.1, LONGEST_WAIT)
 
 
-def _check_whole(option: str, value: int | None, least: int) -> None:
-    if value is not None and not (isinstance(value, Integral) and value >= least):
-        raise InputError(f"--{option} must be a whole number from {least} on, not {value!r}")
+def _check_whole(option: str, value: int | None, least: int, most: int | None = None) -> None:
+    if value is not None and not (isinstance(value, Integral) and least <= value <= (most or value)):
+        raise InputError(f"--{option} must be a whole number {_limits(least, most)}, not {value!r}")
 
 
-def _check_finite(option: str, value: float, least: float) -> None:
-    if not (isinstance(value, Real) and least <= value < math.inf):
-        raise InputError(f"--{option} must be a number from {least:g} on, not {value!r}")
+def _check_finite(option: str, value: float, least: float, most: int | None = None) -> None:
+    if not (isinstance(value, Real) and least <= value <= (most or value) and value < math.inf):
+        raise InputError(f"--{option} must be a number {_limits(least, most)}, not {value!r}")
+
+
+def _limits(least: float, most: int | None) -> str:
+    return f"from {least:g} on" if most is None else f"from {least:g} to {most}"
 
 
 @dataclass(frozen=True)

@@ -136,13 +136,21 @@ def test_what_is_wrong_goes_to_the_log(night: Path, caplog: pytest.LogCaptureFix
         ({"device": "tpu"}, "--device must be one of auto, cuda, cpu"),
         ({"out": "night/out"}, "--out must not lie inside night"),
         ({"thresholds": "none.toml"}, "cannot read none.toml"),
-        ({"threads": 0}, "--threads must be a whole number from 1 on, not 0"),
+        ({"threads": 0}, "--threads must be a whole number from 1 to 1024, not 0"),
+        ({"threads": 1025}, "--threads must be a whole number from 1 to 1024, not 1025"),
         ({"batch_size": 2.5}, "--batch-size must be a whole number from 1 on, not 2.5"),
-        ({"workers": -1}, "--workers must be a whole number from 1 on, not -1"),
+        ({"workers": -1}, "--workers must be a whole number from 1 to 1024, not -1"),
+        ({"workers": 10**7}, "--workers must be a whole number from 1 to 1024, not 10000000"),
         ({"slide_depth": -1}, "--slide-depth must be a whole number from 0 on, not -1"),
         ({"settle": float("nan")}, "--settle must be a number from 0 on, not nan"),
         ({"keep": "30"}, "--keep must be a number from 0 on, not '30'"),
-        ({"image_timeout": float("inf")}, "--image-timeout must be a number from 0.1 on, not inf"),
+        ({"image_timeout": float("inf")}, "--image-timeout must be a number from 0.1 to 1000000, not inf"),
+        ({"image_timeout": 1e10}, "--image-timeout must be a number from 0.1 to 1000000, not 10000000000.0"),
+        *(
+            ({name: ""}, f"{name} is empty: is a variable of your script unset?")
+            for name in ("path", "out", "ensemble", "thresholds", "log_file", "history", "orders", "codes")
+        ),
+        ({"export": ","}, "--export must be one of fhir, hl7, not ''"),
     ],
 )
 def test_bad_input_is_our_error_and_nothing_is_written(night: Path, options: dict[str, object], message: str) -> None:
@@ -171,6 +179,8 @@ def test_a_slide_that_is_not_there_is_our_error(night: Path) -> None:
         run.slide("S9")
     with pytest.raises(slidescreen.InputError, match=r"cannot read nowhere/run\.json"):
         slidescreen.read_run("nowhere")
+    with pytest.raises(slidescreen.InputError, match="folder is empty"):
+        slidescreen.read_run("")
 
 
 def test_an_interrupt_keeps_what_is_finished_and_the_same_call_goes_on(night: Path) -> None:

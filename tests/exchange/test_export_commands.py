@@ -233,6 +233,7 @@ def test_an_archive_is_exported_too(command: Command, slides: Path, tmp_path: Pa
     (month,) = (tmp_path / "run" / "archive").iterdir()
     assert command("report", month, "--export", "fhir,hl7", "--out", tmp_path / "out").code == 0
     assert {*contents(tmp_path / "out")} == {"A1.fhir.json", "A1.hl7"}
+    assert "exported 1 file to: " in command("report", month, "--export", "hl7", "--out", tmp_path / "one").out
 
 
 def test_names_of_files_differ_also_where_capitals_do_not_count() -> None:
