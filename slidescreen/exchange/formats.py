@@ -11,7 +11,7 @@ from slidescreen.exchange.earlier_orders import NOT_SENT, EarlierSlide, Standing
 from slidescreen.exchange.laboratory_report import LaboratoryReport, report_of, times_of
 from slidescreen.exchange.options import ExportFormat, ExportOptions
 from slidescreen.exchange.orders import OrderBook, read_orders
-from slidescreen.exchange.outcome import Outcome, digest_of, outcome_of
+from slidescreen.exchange.outcome import Outcome, is_told_by, outcome_of
 from slidescreen.files.legal_names import distinct_names
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, SlideResult
@@ -138,7 +138,7 @@ class Exporter:
 
     def _refusal(self, group: Group, why: str, earlier: Mapping[str, EarlierSlide]) -> Refusal:
         sent = {name: each.sent for name, each in earlier.items()}
-        is_changed = any(sent.get(slide.name, NOT_SENT) != digest_of(slide) for slide in group.slides)
+        is_changed = not all(is_told_by(slide, sent.get(slide.name, NOT_SENT)) for slide in group.slides)
         is_news = not group.gone or is_changed or any(sent[name] == NOT_SENT for name in group.gone)
         names = [slide.name for slide in group.slides]
         files = [name for kind in self.options.formats for name in distinct_names(names, WRITERS[kind].suffix)]

@@ -14,6 +14,7 @@ from slidescreen.exchange.addition import added_up
 from slidescreen.exchange.codes import DETAILS, FRACTION, NUMBER, PER_100, TALLIES, CodeTable
 from slidescreen.exchange.orders import Order
 from slidescreen.exchange.result_status import ResultStatus
+from slidescreen.exchange.review_figures import review_figures
 from slidescreen.files.writing import printable
 from slidescreen.research_use import RESEARCH_USE
 from slidescreen.screening.differential import NAMES, Differential, Share
@@ -218,11 +219,7 @@ def _review(slide: SlideResult) -> list[str]:
         return []
     what = "Reviewed and signed in the page" if review.signed else "Reviewed in part, not signed,"
     when = f" ({printable(review.time)})" if review.time else ""
-    counted = [
-        f"{cells.DISPLAY_NAMES[name].lower()} {'undefined' if percent is None else f'{percent:.1f}%'}"
-        for name in ("blasts", "immature_granulocytes")
-        for percent in (review.shares[name].percent,)
-    ]
+    counted = [f"{cells.DISPLAY_NAMES[name].lower()} {figure}" for name, figure in review_figures(review).items()]
     return [
         f"{what} by {printable(review.by)}{when}: by the reviewed cell types {', '.join(counted)}. "
         "All other figures here are the software's"

@@ -6,6 +6,7 @@ from slidescreen import cells
 from slidescreen.exchange.accessions import Group
 from slidescreen.exchange.codes import TALLIES
 from slidescreen.exchange.digests import digest
+from slidescreen.exchange.review_figures import review_figures
 from slidescreen.screening.differential import NAMES, Differential
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult
@@ -21,34 +22,45 @@ class Outcome:
         findings: figures, verdict and flags.
         order: the accession number, the placer's order number and the patient.
         later: what is added to a finished slide: its review, and the flag that an order's count of leukocytes gives.
-        whole: all of them in one, as earlier releases stored it.
+        signatures: `later` as earlier releases stored it, without the reviewed figures.
+        whole: all of them in one, as still earlier releases stored it.
     """
 
     findings: str
     order: str
     later: str
+    signatures: str = field(default="", compare=False)
     whole: str = field(default="", compare=False)
 
 
 def outcome_of(group: Group) -> Outcome:
     """The digests of the slides of an accession number."""
     findings = [_findings(slide) for slide in group.slides]
+    signatures = [_signature(slide) for slide in group.slides]
     reviews = [_review(slide) for slide in group.slides]
     few = [_has_few_leukocytes(slide) for slide in group.slides]
     names = [slide.name for slide in group.slides]
     whole = [
         group.order,
         *(
-            (name, verdict, (*flags, *few_flag), figures, *review)
-            for name, (verdict, flags, figures), few_flag, review in zip(names, findings, few, reviews, strict=True)
+            (name, verdict, (*flags, *few_flag), figures, *signature)
+            for name, (verdict, flags, figures), few_flag, signature in zip(
+                names, findings, few, signatures, strict=True
+            )
         ),
     ]
-    return Outcome(digest([names, findings]), group.digest, digest([names, few, reviews]), digest(whole))
+    later, earlier = digest([names, few, reviews]), digest([names, few, signatures])
+    return Outcome(digest([names, findings]), group.digest, later, earlier, digest(whole))
 
 
 def digest_of(slide: SlideResult) -> str:
     """One digest of a slide's data, without its order."""
     return digest([_findings(slide), _has_few_leukocytes(slide), _review(slide)])
+
+
+def is_told_by(slide: SlideResult, sent: str) -> bool:
+    """Whether a stored digest of a slide's data, perhaps from an earlier release, is that of its present data."""
+    return sent in (digest_of(slide), digest([_findings(slide), _has_few_leukocytes(slide), _signature(slide)]))
 
 
 def _findings(slide: SlideResult) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
@@ -63,6 +75,11 @@ def _has_few_leukocytes(slide: SlideResult) -> tuple[str, ...]:
 
 
 def _review(slide: SlideResult) -> tuple[object, ...]:
+    review = slide.review
+    return (*_signature(slide), *review_figures(review).items()) if review is not None and review.counts else ()
+
+
+def _signature(slide: SlideResult) -> tuple[object, ...]:
     review = slide.review
     return (review.signed, review.by, review.time) if review is not None and review.counts else ()
 

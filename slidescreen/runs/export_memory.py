@@ -45,7 +45,7 @@ class ExportMemory:
         if not isinstance(before, Outcome):
             return before is None or (before != now.whole and not file.outdated)
         is_changed = before.findings != now.findings and not file.outdated
-        return is_changed or before.later != now.later or before.order != now.order
+        return is_changed or before.later not in (now.later, now.signatures) or before.order != now.order
 
     def prepare(self, slides: Sequence[SlideResult], exporter: Exporter) -> None:
         """Add slides that only have a file in a list of an earlier release, and tonight's lines of orders."""
@@ -58,13 +58,21 @@ class ExportMemory:
         self._remember(file.group, sent=True)
 
     def renew(self, night: Iterable[ExportedFile | Refusal]) -> None:
-        """Replace outcomes of an earlier release that have not changed. Then the order has not changed either."""
+        """Replace outcomes of earlier releases that have not changed."""
         for each in night:
-            if isinstance(each, ExportedFile) and self.files.get(each.name) == each.outcome.whole:
-                order = each.group.order
-                self.files[each.name] = replace(each.outcome, order=order.digest)
-                for slide in each.group.slides:
-                    self.slides[slide.name] = EarlierSlide(order.accession, order.digest, False, digest_of(slide))
+            if isinstance(each, ExportedFile):
+                before, now = self.files.get(each.name), each.outcome
+                if isinstance(before, Outcome) and before.later == now.signatures:
+                    self.files[each.name] = replace(before, later=now.later)
+                elif before == now.whole:
+                    self._renew_whole(each)
+
+    def _renew_whole(self, file: ExportedFile) -> None:
+        """Replace an outcome without parts. It has not changed, so the order has not changed either."""
+        order = file.group.order
+        self.files[file.name] = replace(file.outcome, order=order.digest)
+        for slide in file.group.slides:
+            self.slides[slide.name] = EarlierSlide(order.accession, order.digest, False, digest_of(slide))
 
     def add_night(self, night: Iterable[ExportedFile | Refusal]) -> None:
         """Add the slides of a night, after its written files were added."""

@@ -22,7 +22,7 @@ from slidescreen.runs.export_memory import ExportMemory, read_memory
 from slidescreen.screening.differential import NAMES
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult
-from slidescreen.screening.slide_review import SlideReview, reviewed_shares
+from slidescreen.screening.slide_review import CellReview, SlideReview, reviewed_shares
 
 HERE = slide_of("S1", NORMAL)
 OTHER_FIGURES = slide_of("S1", LEUKAEMIC)
@@ -38,6 +38,13 @@ def gone(slide: SlideResult) -> SlideResult:
 
 def signed(slide: SlideResult) -> SlideResult:
     return replace(slide, review=SlideReview({}, (), ("A",), "", True, (), reviewed_shares(slide.calls, {})))
+
+
+def reviewed_as(slide: SlideResult, cell_type: str) -> SlideResult:
+    """The slide, signed by the same person at the same time, with one cell of another type."""
+    cell = {slide.calls[0].image: CellReview(cell_type, "A")}
+    review = SlideReview(cell, (), ("A",), "", True, (), reviewed_shares(slide.calls, cell))
+    return replace(slide, review=review)
 
 
 def file_of(slide: SlideResult, orders: Path | None = None, memory: ExportMemory | None = None) -> ExportedFile:
@@ -93,6 +100,35 @@ def test_an_order_that_comes_later_is_sent_and_one_that_a_night_does_not_tell_is
     assert not memory.is_due(file_of(slide, table, memory))
     table.write_text("slide,patient\nS1,43\n")
     assert memory.is_due(file_of(slide, table))
+
+
+@pytest.mark.parametrize(
+    ("cell_type", "is_sent"), [("myeloblast", True), ("metamyelocyte", True), ("lymphocyte", False)]
+)
+def test_other_reviewed_figures_under_the_same_signature_are_sent(cell_type: str, is_sent: bool) -> None:
+    """A message tells blasts and immature granulocytes by the reviewed types. The first cell is a neutrophil."""
+    memory, changed = after(file_of(signed(HERE))), file_of(reviewed_as(HERE, cell_type))
+    assert memory.is_due(changed) is is_sent
+    assert (memory.files[changed.name] == changed.outcome) is not is_sent
+    assert (file_of(signed(HERE)).content() == changed.content()) is not is_sent
+
+
+def of_an_earlier_release(slide: SlideResult) -> ExportMemory:
+    """What earlier releases stored of a reviewed slide: who signed and when, without the reviewed figures."""
+    review = slide.review
+    assert review is not None
+    later = hashlib.sha256(repr([[slide.name], [()], [(review.signed, review.by, review.time)]]).encode()).hexdigest()
+    memory = after(file_of(slide))
+    memory.files = {name: replace(each, later=later) for name, each in memory.files.items()}
+    return memory
+
+
+def test_the_review_in_a_list_of_an_earlier_release_counts() -> None:
+    memory, file = of_an_earlier_release(signed(HERE)), file_of(signed(HERE))
+    assert not memory.is_due(file)
+    assert memory.is_due(file_of(replace(HERE, review=replace(signed(HERE).review, time="2026-11-27"))))
+    memory.renew([file])
+    assert memory.is_due(file_of(reviewed_as(HERE, "myeloblast")))
 
 
 def test_what_was_sent_is_read_back(tmp_path: Path) -> None:
