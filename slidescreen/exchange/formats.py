@@ -1,7 +1,7 @@
 """The writers of exported results, one for each format, and the content of each file."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from slidescreen.exchange import fhir, hl7
@@ -14,7 +14,7 @@ from slidescreen.exchange.orders import OrderBook, read_orders
 from slidescreen.exchange.outcome import Outcome, is_told_by, outcome_of
 from slidescreen.files.legal_names import distinct_names
 from slidescreen.screening.finding import Flag
-from slidescreen.screening.results import Run, SlideResult
+from slidescreen.screening.results import Run
 
 
 @dataclass(frozen=True)
@@ -118,12 +118,18 @@ class Exporter:
             for name, group in zip(distinct_names(texts, WRITERS[kind].suffix), good, strict=True):
                 yield self._file(name, kind, group, run, times)
 
-    def warnings(self, slides: Sequence[SlideResult]) -> Iterator[str]:
-        """Warnings about the slides' orders."""
-        without = [slide.name for slide in slides if self._orders.lacks(slide.name)]
-        if without:
-            yield f"--orders has no line for {listed(without)}: exported without placer's order number and patient"
-        unmatched = [slide.name for slide in slides if self._orders.misses(slide.name)]
+    def warnings(self, night: Iterable[ExportedFile | Refusal]) -> Iterator[str]:
+        """Warnings about the orders of files that are to be written."""
+        groups = [each.group for each in night if isinstance(each, ExportedFile) and each.group.at_hand]
+        order_of = {slide.name: group.order for group in groups for slide in group.slides}
+        named = {name: None for name, order in order_of.items() if order.accession == name}
+        without = [name for name, order in order_of.items() if order.is_bare and self._orders.lacks(name)]
+        lacking = "exported without placer's order number and patient"
+        if some := [name for name in without if name not in named]:
+            yield f"--orders has no line for {listed(some)}: {lacking}"
+        if some := [name for name in without if name in named]:
+            yield f"--orders has no line for {listed(some)}: {lacking}, and with the name as accession number"
+        unmatched = [name for name in named if self._orders.misses(name)]
         if unmatched:
             yield f"--order-pattern does not match {listed(unmatched)}: exported with the name as accession number"
 

@@ -31,6 +31,11 @@ class Order:
         """A digest of the whole order."""
         return digest(self)
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether it has neither a placer's order number nor a patient."""
+        return not (self.placer or self.patient)
+
 
 @dataclass(frozen=True)
 class OrderBook:

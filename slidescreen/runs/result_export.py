@@ -35,7 +35,7 @@ def export_night(run: Run, exporter: Exporter, out: Path, monitor: Monitor) -> N
         memory.renew(night)
         due = [each for each in night if (each.is_news if isinstance(each, Refusal) else memory.is_due(each))]
         quiet = [each.why for each in night if isinstance(each, Refusal) and not each.is_news]
-        for text in (*exporter.warnings(run.slides), *quiet):
+        for text in (*exporter.warnings(due), *quiet):
             monitor.warn(text)
         count = 0
         try:
@@ -70,11 +70,12 @@ def export_run(folder: Path, options: ExportOptions, out: Path | None, monitor: 
     run, place = read_run(folder), out or folder / EXPORT
     _check_place(place, run)
     make_folder(place)
-    for text in exporter.warnings(run.slides):
-        monitor.warn(text)
     memory = read_memory(home_of(folder) / EXPORT)
     memory.prepare(run.slides, exporter)
-    return place, sum(1 for _ in _written(exporter.files(run, memory.slides), place, monitor))
+    files = list(exporter.files(run, memory.slides))
+    for text in exporter.warnings(files):
+        monitor.warn(text)
+    return place, sum(1 for _ in _written(files, place, monitor))
 
 
 def _written(files: Iterable[ExportedFile | Refusal], folder: Path, monitor: Monitor) -> Iterator[ExportedFile]:

@@ -35,7 +35,8 @@ def orders(folder: Path, text: str) -> Path:
 
 
 def warnings(*slides: object, **options: object) -> list[str]:
-    return list(Exporter(ExportOptions((ExportFormat.HL7,), **options)).warnings(slides))
+    exporter = Exporter(ExportOptions((ExportFormat.HL7,), **options))
+    return list(exporter.warnings(exporter.files(run_of(*slides))))
 
 
 def accession_of(text: str) -> str:

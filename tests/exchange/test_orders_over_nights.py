@@ -181,6 +181,27 @@ def test_no_patient_and_no_placer_is_stored(outbox: Outbox) -> None:
     assert not {"PLACER-77", "PATIENT-88"} & set(outbox.list.read_text().split('"'))
 
 
+def test_a_night_warns_only_of_orders_of_what_it_exports(outbox: Outbox) -> None:
+    first = outbox.night([A, B, C], NONE, "b,26-3,,", "c,26-4,ORD-4,84")
+    without = "exported without placer's order number and patient"
+    assert first.warned == [f"--orders has no line for a: {without}, and with the name as accession number"]
+    assert outbox.night([A, B, C], NONE).warned == []
+    assert outbox.night([A, signed(B), C], NONE).warned == [f"--orders has no line for b: {without}"]
+    assert outbox.night([A, signed(B), signed(C)], NONE).warned == [f"not exported, because {OLD}c"]
+
+
+def test_a_slide_whose_order_another_line_tells_is_exported_without_a_warning(outbox: Outbox) -> None:
+    outbox.night([A, B], A1, B1, sum_accessions=True)
+    night = outbox.night([A, signed(B)], A1, sum_accessions=True)
+    assert (len(night.files), night.warned) == (1, [])
+
+
+def test_a_pattern_that_does_not_match_is_said_only_of_what_is_exported(outbox: Outbox) -> None:
+    (said,) = outbox.night([A], order_pattern="(?P<accession>26)").warned
+    assert said == "--order-pattern does not match a: exported with the name as accession number"
+    assert outbox.night([A], order_pattern="(?P<accession>26)").warned == []
+
+
 class TestListOfAnEarlierRelease:
     """Such a list has the digest of each file's order, and accession numbers of several slides alone."""
 
