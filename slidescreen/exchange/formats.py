@@ -84,7 +84,11 @@ class Exporter:
         self.options = options
         self._codes = read_codes(options.codes) if options.codes else default_codes()
         pattern = re.compile(options.order_pattern) if options.order_pattern else None
-        self._orders = OrderBook(pattern, read_orders(options.orders) if options.orders else None)
+        self._table = self._orders = OrderBook(pattern, read_orders(options.orders) if options.orders else None)
+
+    def meet(self, slides: Iterable[str]) -> None:
+        """Join the table of orders to these slides, of this run and of earlier nights."""
+        self._orders = self._table.for_slides(slides)
 
     def has_table_without(self, slide: str) -> bool:
         """Whether there is a table of orders without a line for this slide."""
@@ -106,6 +110,7 @@ class Exporter:
         written.
         """
         earlier = earlier or {}
+        self.meet((*earlier, *(slide.name for slide in run.slides)))
         good = []
         for group in groups_of(run.slides, StandingOrders(self._orders, earlier)):
             if why := group.problem(self.options.sum_accessions):

@@ -1,11 +1,12 @@
 """Find the laboratory's order for each slide. The patient is never guessed, but comes from a table of orders."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slidescreen.data.delimited import excerpt, number, read_table
+from slidescreen.data.line_names import lines_by_slide
 from slidescreen.errors import EmptyFileError
 from slidescreen.exchange.digests import digest
 from slidescreen.exchange.options import ACCESSION
@@ -43,6 +44,10 @@ class OrderBook:
 
     pattern: re.Pattern[str] | None = None
     rows: Mapping[str, Mapping[str, str]] | None = None
+
+    def for_slides(self, slides: Iterable[str]) -> "OrderBook":
+        """The same, with the rows of slides whose names only look like those in the table."""
+        return self if self.rows is None else replace(self, rows=lines_by_slide(self.rows, slides))
 
     def order_of(self, slide: str) -> Order:
         """The order of a slide. If table and pattern give no accession number, it is the slide's name."""

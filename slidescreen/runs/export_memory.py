@@ -49,6 +49,7 @@ class ExportMemory:
 
     def prepare(self, slides: Sequence[SlideResult], exporter: Exporter) -> None:
         """Add slides that only have a file in a list of an earlier release, and tonight's lines of orders."""
+        exporter.meet((*self.slides, *(slide.name for slide in slides)))
         lost = {s.name for s in slides if not s.new and exporter.has_table_without(s.name)} if self.damaged else set()
         self.slides = exporter.retold(adopted(self.slides, self.files, [slide.name for slide in slides], lost))
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from slidescreen import __version__
 from slidescreen.data.correction_table import Correction
+from slidescreen.data.line_names import lines_by_slide
 from slidescreen.data.slides import Survey
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles.ensemble import Ensemble
@@ -92,7 +93,7 @@ def describe(
         drift: differences from earlier runs, in words.
     """
     slides = with_reviews([results[name] for name in sorted(results)], setup.reviews)
-    contexts = joined(setup.contexts, setup.earlier_contexts, same)
+    contexts = joined(lines_by_slide(setup.contexts, (slide.name for slide in slides)), setup.earlier_contexts, same)
     slides = in_context(slides, contexts) if contexts else slides
     missing = [slide.name for slide in setup.found.slides if slide.name not in results and slide.name not in waiting]
     finished = datetime.now(UTC)

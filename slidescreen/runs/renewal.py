@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from slidescreen.data.correction_table import merged
+from slidescreen.data.line_names import lines_by_slide
 from slidescreen.errors import InputError
 from slidescreen.exchange.orders import blood_contexts
 from slidescreen.files.locking import locked
@@ -110,7 +111,11 @@ def correct(
 
 
 def _in_context(run: Run, ordered: Mapping[str, BloodContext]) -> Run:
-    contexts = joined(ordered, contexts_in(run.info), {slide.name for slide in run.slides})
+    contexts = joined(
+        lines_by_slide(ordered, (slide.name for slide in run.slides)),
+        contexts_in(run.info),
+        {slide.name for slide in run.slides},
+    )
     slides = in_context(run.slides, contexts)
     return replace(run, slides=slides, info={**without_orders(run.info), **orders_record(slides, contexts)})
 

@@ -202,6 +202,21 @@ def test_a_pattern_that_does_not_match_is_said_only_of_what_is_exported(outbox: 
     assert outbox.night([A], order_pattern="(?P<accession>26)").warned == []
 
 
+@pytest.mark.parametrize("name", ["A", "a ", " a"])
+def test_a_line_with_the_slides_name_in_another_spelling_tells_its_order(outbox: Outbox, name: str) -> None:
+    assert outbox.night([A], f"{name},26-1,ORD-1,81").order("a") == ("26-1", "ORD-1", "81")
+    assert outbox.night([signed(A)], f"{name},26-1,ORD-1,82").order("a") == ("26-1", "ORD-1", "82")
+
+
+def test_a_line_never_tells_the_order_of_a_slide_that_it_may_not_mean(outbox: Outbox) -> None:
+    other = slide_of("A", NORMAL)
+    first = outbox.night([A, other], A1)
+    patients = {text.split("SPM|1|^")[1][0]: "PID|" in text for text in first.files.values()}
+    assert patients == {"a": True, "A": False}
+    (later,) = outbox.night([signed(other)], "a,26-7,ORD-7,87").files.values()  # "a" is in the archive
+    assert "PID|" not in later
+
+
 class TestListOfAnEarlierRelease:
     """Such a list has the digest of each file's order, and accession numbers of several slides alone."""
 
