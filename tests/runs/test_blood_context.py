@@ -101,7 +101,10 @@ def test_slides_of_one_patient_stand_together_and_no_patient_is_named(command: C
         (",p,6", "line 2: no slide is named"),
     ],
 )
-def test_orders_that_cannot_be_used_are_refused(line: str, said: str) -> None:
+def test_orders_that_cannot_be_used_are_refused(
+    line: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=re.escape(said)):
         blood_contexts(orders(line))
 
