@@ -37,7 +37,7 @@ from slidescreen.ensembles.laboratory_gain import Adaptation
 from slidescreen.ensembles.member_predictions import MemberPredictions, predict
 from slidescreen.errors import InputError
 from slidescreen.files.existence import exists
-from slidescreen.files.writing import make_folder, printable, scratch_folder, sha256_of
+from slidescreen.files.writing import make_folder, scratch_folder, sha256_of
 from slidescreen.models.last_layer import last_layer, with_last_layer
 from slidescreen.models.member import member_of
 from slidescreen.models.trained_on import signed_record
@@ -66,10 +66,7 @@ def adapt_ensemble(
         InputError: there are too few signed cells, the ensemble cannot be adapted or has learnt some of the cells, or
             `out` holds an ensemble.
     """
-    if exists(request.out / "ensemble.json") and not request.overwrite:
-        raise InputError(
-            f"{printable(request.out)} already holds an ensemble: choose another --out, or use --overwrite"
-        )
+    request.check_vacant()
     old = storage.load(source)
     stored = replay.read(source, old)
     images = read_signed(request.data, request.label_rules, request.drop_duplicates, note)

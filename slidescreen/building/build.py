@@ -23,7 +23,6 @@ from slidescreen.ensembles.familiarity import COARSE, EXACT
 from slidescreen.ensembles.member_predictions import MemberPredictions, decoded, predict
 from slidescreen.ensembles.sufficiency import MeasuredOn
 from slidescreen.errors import InputError
-from slidescreen.files.existence import exists
 from slidescreen.files.writing import make_folder, printable, scratch_folder, sha256_of
 from slidescreen.models.member import Member, Quantised, member_of
 
@@ -44,10 +43,7 @@ def build_ensemble(
         InputError: the checkpoints do not fit together, the validation split is missing or too small, or `out` holds
             an ensemble. 8-bit networks are requested, but NNCF, OpenVINO or the training split is missing.
     """
-    if exists(request.out / "ensemble.json") and not request.overwrite:
-        raise InputError(
-            f"{printable(request.out)} already holds an ensemble: choose another --out, or use --overwrite"
-        )
+    request.check_vacant()
     if request.search:
         check_searchable(len(request.checkpoints))
     members = [member_of(path, 1.0) for path in request.checkpoints]

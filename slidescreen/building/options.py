@@ -8,6 +8,8 @@ from slidescreen.data.label_options import LabelRules
 from slidescreen.engine.options import Device
 from slidescreen.ensembles.voting_rule import VotingRule
 from slidescreen.errors import InputError
+from slidescreen.files.existence import exists
+from slidescreen.files.writing import printable
 
 
 @dataclass(frozen=True)
@@ -58,3 +60,14 @@ class EnsembleOptions:
             )
         if self.weights is not None and self.search:
             raise InputError("--weight and --search exclude each other")
+
+    def check_vacant(self) -> None:
+        """Refuse to replace an ensemble unasked.
+
+        Raises:
+            InputError: `out` holds an ensemble, and `overwrite` is not set.
+        """
+        if exists(self.out / "ensemble.json") and not self.overwrite:
+            raise InputError(
+                f"{printable(self.out)} already holds an ensemble: choose another --out, or use --overwrite"
+            )

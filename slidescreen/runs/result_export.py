@@ -92,8 +92,9 @@ def _written(files: Iterable[ExportedFile | Refusal], folder: Path, monitor: Mon
             with monitor.side_file(path):
                 write_whole(path, partial(_fill, content=each.content()))
                 yield each
+    why = why_withheld(without_order)
     for each in without_order:
-        monitor.not_written(folder / each.name, why_withheld(without_order))
+        monitor.not_written(folder / each.name, why)
 
 
 def _fill(path: Path, content: bytes) -> None:

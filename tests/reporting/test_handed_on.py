@@ -168,7 +168,7 @@ def test_a_signature_that_ends_in_the_page_ends_in_the_run(laboratory: Laborator
     go_to(browser, "Well")
     assert browser.ask("document.querySelector('.is-reviewed')?.dataset.slide") == "Well"
     if how == "withdraw":
-        browser.ask("document.querySelector('.current .withdraw').click()")
+        withdraw(browser)
     elif how == "comment":
         comment(browser, "Wrong slide, do not use")
     else:
@@ -238,7 +238,7 @@ def test_of_two_signatures_only_the_withdrawn_one_ends(laboratory: Laboratory) -
     sign(browser, "Well", "Bob")
     laboratory.hand_on()
     go_to(browser, "Well")
-    browser.ask("document.querySelector('.current .withdraw').click()")
+    withdraw(browser)
     browser.press("w")
     sign(browser, "Well", "Cem")
     laboratory.hand_on()
@@ -265,6 +265,11 @@ def test_a_confirmation_that_was_handed_on_is_withdrawn(laboratory: Laboratory) 
     assert laboratory.review() is None
 
 
+def withdraw(browser: Browser) -> None:
+    """Press the button that withdraws the signature of the slide in view."""
+    browser.ask("document.querySelector('.current .withdraw').click()")
+
+
 def forget(browser: Browser) -> None:
     """As in a browser that never had this review."""
     browser.ask("localStorage.clear()")
@@ -282,7 +287,7 @@ def test_another_browser_says_who_signed_and_lets_that_person_withdraw(laborator
     browser.press("w")
     give_name(browser, "Ada")
     go_to(browser, "Well")
-    browser.ask("document.querySelector('.current .withdraw').click()")
+    withdraw(browser)
     assert signed_text(browser).startswith("Not signed yet. Download the corrections")
     browser.press("w")
     laboratory.hand_on()
