@@ -87,6 +87,16 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     footprint.keep_libraries_in_cache()
 
 
+@pytest.fixture(autouse=True)
+def kept_machinery(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands in this process share networks and decoders, except where tests are about how these start."""
+    if request.node.path.parent.name != "engine":
+        from kept_machinery import kept_decoder, kept_networks
+
+        monkeypatch.setattr("slidescreen.engine.openvino._recalled", kept_networks)
+        monkeypatch.setattr("slidescreen.ensembles.pipeline.Decoder", kept_decoder)
+
+
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A checkpoint of each backbone with random weights, all 16 types, 64 pixels a side."""

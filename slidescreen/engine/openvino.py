@@ -214,13 +214,13 @@ def _engine(
         path, sha256 = _int8_of(member).path, _int8_of(member).sha256
     what, where = (sha256, _GRAPH, together), (openvino.get_version(), processor, devices.instructions())
     key = cache.key_of(*what, *where, sorted(options.items()))
-    kept = cache.recall(key)
-    if kept is not None:
-        try:
-            return OpenVinoEngine(core().import_model(kept, "CPU", options), pool, threads)
-        except Exception as error:  # of any kind, for instance with a file of another OpenVINO build
-            if memory_ran_out(error):
-                raise
+    try:
+        kept = _recalled(key, options)
+        if kept is not None:
+            return OpenVinoEngine(kept, pool, threads)
+    except Exception as error:  # of any kind, for instance with a file of another OpenVINO build
+        if memory_ran_out(error):
+            raise
     note(f"preparing {member.path.name} for this processor, once")
     graph = _graph(member, precision, together)
     if sha256_of(path) != sha256:  # otherwise the cache would keep this network under the name of another
@@ -231,6 +231,12 @@ def _engine(
     if not cache.keep(key, exported.getvalue()):
         note("it could not be cached for the next run: set SLIDESCREEN_CACHE to a writable folder")
     return OpenVinoEngine(compiled, pool, threads)
+
+
+def _recalled(key: str, options: Mapping[str, object]) -> openvino.CompiledModel | None:
+    """A network from the cache, None if the cache has none."""
+    kept = cache.recall(key)
+    return None if kept is None else core().import_model(kept, "CPU", options)
 
 
 def _graph(member: Member, precision: str, together: int) -> openvino.Model:
