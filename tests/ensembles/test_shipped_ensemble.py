@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -68,23 +69,28 @@ def test_it_reads_the_sample_slides_sensibly(command: Command) -> None:
     }
 
 
+Judged = tuple[dict[str, tuple[str, list[str]]], list[dict[str, str]]]
+
+
+def judged(command: Command, out: str, options: Sequence[str]) -> Judged:
+    """Verdicts and flags by slide, and the rows of the cells."""
+    outcome = command("classify", ROOT / "sample_data", "--ensemble", DEFAULT, "-f", "json", "-o", out, *options)
+    assert outcome.code == 3, outcome.err  # two files are broken on purpose
+    slides = json.loads(outcome.out)["worklist"]
+    with Path(out, "cells.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return {slide["slide"]: (slide["verdict"], slide["flags"]) for slide in slides}, rows
+
+
 @pytest.mark.skipif(not has_8_bit_products(), reason="this processor has no instructions for 8-bit networks")
-@pytest.mark.parametrize(("options", "most_changed"), [(["--fast"], 5), (["--precision", "int8"], 6)])
-def test_8_bit_networks_judge_the_sample_slides_as_float32_does(
-    options: list[str], most_changed: int, command: Command
-) -> None:
-    found = {}
-    for name, way in {"exact": ["--precision", "fp32"], "coarse": options}.items():
-        outcome = command("classify", ROOT / "sample_data", "--ensemble", DEFAULT, "-f", "json", "-o", name, *way)
-        assert outcome.code == 3, outcome.err
-        slides = json.loads(outcome.out)["worklist"]
-        with Path(name, "cells.csv").open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        found[name] = {slide["slide"]: (slide["verdict"], slide["flags"]) for slide in slides}, rows
-    assert found["coarse"][0] == found["exact"][0]
-    pairs = list(zip(found["exact"][1], found["coarse"][1], strict=True))
-    assert sum(a["cell_type"] != b["cell_type"] for a, b in pairs) <= most_changed
-    assert any(a["probability"] != b["probability"] for a, b in pairs)
+def test_8_bit_networks_judge_the_sample_slides_as_float32_does(command: Command) -> None:
+    exact = judged(command, "exact", ["--precision", "fp32"])
+    for options, most_changed in (["--fast"], 5), (["--precision", "int8"], 6):
+        coarse = judged(command, options[-1].strip("-"), options)
+        assert coarse[0] == exact[0]
+        pairs = list(zip(exact[1], coarse[1], strict=True))
+        assert sum(a["cell_type"] != b["cell_type"] for a, b in pairs) <= most_changed
+        assert any(a["probability"] != b["probability"] for a, b in pairs)
 
 
 def test_report_gives_unfamiliar_cells_the_same_probabilities_as_classify(tmp_path: Path) -> None:
