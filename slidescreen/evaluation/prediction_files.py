@@ -44,7 +44,7 @@ def of_tables(paths: Sequence[Path], rules: LabelRules, drop_duplicates: bool = 
 
     An empty `cell_type` is an abstention. A row with an empty `truth` is not scored. `rules` leave rows out by their
     truth alone: a call of a type that is left out is a wrong call. Several files must hold the same cells. They are
-    matched by the columns image and slide (or source); without these columns rows must be in the same order.
+    matched by the columns image and slide (or source). If no row names an image, rows must be in the same order.
 
     Args:
         paths: the files.
@@ -230,15 +230,21 @@ def _in_order(file: _File, first: _File, shared: Collection[str]) -> _File:
     """A file with its cells in the order of the first file.
 
     Raises:
-        InputError: the two files do not have the same cells, types and truth.
+        InputError: the two files do not have the same cells, types and truth, or only some rows name an image.
     """
     if file.types != first.types:
         raise _others(file, first, "their cell types differ")
     here, there = ([_key(cell.judged, shared) for cell in one.cells] for one in (file, first))
-    if None in here or None in there:
+    if not any(here) and not any(there):
         if [cell.judged.truth for cell in file.cells] != [cell.judged.truth for cell in first.cells]:
             raise _others(file, first, "give both the same rows, or columns slide and image to match them by")
         return file
+    for one, keys in ((file, here), (first, there)):
+        if None in keys:
+            raise InputError(
+                f"{printable(one.path)}, line {one.cells[keys.index(None)].line}: no image is named, so the rows of "
+                f"the files cannot be matched: name it, or remove the column image if the rows are in the same order"
+            )
     if len(set(here)) < len(here) or len(set(there)) < len(there):
         raise _others(file, first, "names of images repeat: give both a column slide")
     cell_of, known = dict(zip(here, file.cells, strict=True)), set(there)

@@ -194,6 +194,28 @@ def test_files_of_other_images_are_refused_by_name_even_with_the_same_truth(
         of_tables([one, save(tmp_path / "two.csv", header + rows)], RULES)
 
 
+@pytest.mark.parametrize("blank", ["one", "two"])
+def test_files_with_a_row_that_names_no_image_are_not_matched_by_order(tmp_path: Path, blank: str) -> None:
+    """The order of their rows differs, and the order of the true types does not."""
+    rows = {"one": ["a", "b", "c"], "two": ["b", "a", "c"]}
+    rows[blank][2] = ""
+    files = [
+        save(tmp_path / f"{name}.csv", "truth,cell_type,image\n" + "".join(f"monocyte,monocyte,{i}\n" for i in images))
+        for name, images in rows.items()
+    ]
+    with pytest.raises(InputError, match=rf"{blank}.csv, line 4: no image is named.*: name it, or remove the column"):
+        of_tables(files, RULES)
+
+
+def test_files_that_name_no_image_at_all_are_matched_by_order(tmp_path: Path) -> None:
+    files = [
+        save(tmp_path / f"{name}.csv", f"truth,cell_type,image\nmonocyte,{name},\nbasophil,{name},\n")
+        for name in ("monocyte", "basophil")
+    ]
+    first, second = of_tables(files, RULES)
+    assert first.truth.tolist() == second.truth.tolist()
+
+
 def test_names_that_only_one_file_tells_apart_cannot_be_matched(tmp_path: Path) -> None:
     one = save(tmp_path / "one.csv", "truth,cell_type,slide,image\nmonocyte,monocyte,S,a\nmonocyte,monocyte,T,a\n")
     two = save(tmp_path / "two.csv", "truth,cell_type,image\nmonocyte,monocyte,a\nmonocyte,monocyte,b\n")
