@@ -2,10 +2,8 @@
 twice."""
 
 import contextlib
-import hashlib
 import json
-import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,14 +13,12 @@ from slidescreen.data.slides import Slide
 from slidescreen.engine.interface import EngineConfiguration
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError, OutputError, UnavailableError
-from slidescreen.files.damaged import set_aside
-from slidescreen.files.existence import exists, sees
 from slidescreen.files.folder_fingerprint import state_of
-from slidescreen.files.run_files import FINISHED
-from slidescreen.files.writing import make_folder, sweep
+from slidescreen.files.writing import make_folder
 from slidescreen.reporting.tables import cell_rows
-from slidescreen.runs.archive import archived_stems, put_away
+from slidescreen.runs.archive import put_away
 from slidescreen.runs.fingerprints import fingerprint_of, is_same, is_still_unreadable, states_of, unread_of
+from slidescreen.runs.finished_records import FinishedRecords
 from slidescreen.runs.provenance import provenance_of
 from slidescreen.screening.results import UNLISTED, UNREAD, SlideResult, judge, renamed
 from slidescreen.screening.slide_record import (
@@ -38,7 +34,7 @@ from slidescreen.screening.slide_record import (
 from slidescreen.screening.thresholds import Thresholds
 
 
-class Ledger:
+class Ledger(FinishedRecords):
     """The finished slides, with a record each in the run's folder.
 
     A slide counts as finished as long as its images and the ensemble are the same. An image is the same if its size and
@@ -55,26 +51,13 @@ class Ledger:
         time_limit: float = 60.0,
     ) -> None:
         """Set up. `time_limit`: seconds that reading one image may take."""
-        self.folder = run_folder / FINISHED
+        super().__init__(run_folder)
         self._ensemble, self._thresholds, self._time_limit = ensemble, thresholds, time_limit
         self._provenance = provenance_of(ensemble, configuration, thresholds)
         self._states: dict[str, tuple[str, tuple[str, ...]]] = {}  # the states of images before they are read
-        self.damaged: list[str] = []
-        """Damaged records, by their slides' names if known; they are set aside."""
-        self.unread: dict[Path, str] = {}
-        """Records that cannot be read at present, and why; they stay as they are."""
         self.same: set[str] = set()
         """Names of the slides that were recorded again, and still have all images of their earlier record."""
-        sweep(self.folder)
         self._adopt_old_records()
-
-    def has_record(self, place: str) -> bool:
-        """Whether there is a record of the slide in this place, of whatever state."""
-        return exists(self._path(place))
-
-    def is_unread(self, place: str) -> bool:
-        """Whether the record of the slide in this place could not be read."""
-        return self._path(place) in self.unread
 
     def recall(self, slide: Slide, fingerprint: str | None = None) -> SlideResult | None:
         """The result of a finished slide; None if the slide is new, has changed, or was called by another ensemble.
@@ -82,7 +65,7 @@ class Ledger:
         `fingerprint` is the slide's, if it is already known.
         """
         fingerprint = fingerprint or fingerprint_of(slide)
-        finished = self._whole(self._path(slide.place), slide.name)
+        finished = self.whole(self.path_of(slide.place), slide.name)
         known = finished is not None and finished.slide == slide.name
         if finished is not None and known and finished.provenance.called == self._provenance.called:
             with contextlib.suppress(InputError):  # a damaged record is none
@@ -112,17 +95,17 @@ class Ledger:
 
     def _make_room(self, slide: Slide, images: Collection[str]) -> None:
         """A slide replaces its own record; a record that also holds other images moves into the archive."""
-        before = read_finished(self._path(slide.place))
+        before = read_finished(self.path_of(slide.place))
         if before is not None and _contents(before) <= {*images, ""}:
             self.same.add(slide.name)
         elif before is not None:
             put_away(before, self.folder.parent)
-        self._path(slide.place).with_suffix(PICTURES).unlink(missing_ok=True)  # the images may be others now
+        self.path_of(slide.place).with_suffix(PICTURES).unlink(missing_ok=True)  # the images may be others now
 
     def _described(self, slide: Slide, result: SlideResult, time: datetime) -> FinishedSlide:
         """The head of a record, still without the state of its images."""
         return FinishedSlide(
-            path=self._path(slide.place),
+            path=self.path_of(slide.place),
             slide=slide.name,
             folder=slide.folder,
             provenance=self._provenance,
@@ -187,20 +170,6 @@ class Ledger:
                 return finished
         return None
 
-    def archived(self, places: Collection[str]) -> frozenset[str]:
-        """The places of slides whose only record is in the archive."""
-        stems = archived_stems(self.folder.parent) if places else frozenset()
-        return frozenset(p for p in places if self._path(p).stem in stems and not exists(self._path(p)))
-
-    def others(self, places: Collection[str]) -> Iterator[FinishedSlide]:
-        """The records of finished slides in other places, by their names."""
-        known = {self._path(place).name for place in places}
-        for path in sorted(self.folder.glob(f"*{SUFFIX}")):
-            if path.name not in known:
-                finished = self._head(path) or self._whole(path, path.name)
-                if finished is not None:
-                    yield finished
-
     def _adopt_old_records(self) -> None:
         """Convert records of the first release, one JSON object each, to the present form."""
         for path in filter(is_old, self.folder.glob(f"*{SUFFIX}")):
@@ -213,37 +182,11 @@ class Ledger:
                     judged = judge(slide, body.calls, self._ensemble, self._thresholds)
                     rows = cell_rows(slide.name, body.calls, self._ensemble.cell_types)
                     write_finished(self._described(slide, judged, time), body, rows)
-                    if path != self._path(slide.place):
+                    if path != self.path_of(slide.place):
                         path.unlink()
 
     def _finished(self, slide: Slide) -> FinishedSlide | None:
-        return self._head(self._path(slide.place))
-
-    def _head(self, path: Path, whole: bool = False) -> FinishedSlide | None:
-        """A record by `read_finished`; None also if it cannot be read at present."""
-        try:
-            finished = read_finished(path, whole)
-        except UnavailableError as error:
-            self.unread[path] = str(error)
-            return None
-        self.unread.pop(path, None)
-        return finished
-
-    def _whole(self, path: Path, name: str) -> FinishedSlide | None:
-        """A record, if it is undamaged. A damaged one is set aside, but not one that cannot be read at present."""
-        finished = self._head(path, whole=True)
-        if finished is not None:
-            return finished
-        if path not in self.unread and sees(path) and not is_old(path):
-            self.damaged.append(name)
-            with contextlib.suppress(OutputError):
-                set_aside(path, ending=".damaged")
-        return None
-
-    def _path(self, place: str) -> Path:
-        """The record's path, made from the slide's exact path: two slides never share a record, even if their names
-        look alike."""
-        return self.folder / f"{hashlib.sha256(os.fsencode(place)).hexdigest()[:32]}{SUFFIX}"
+        return self.head(self.path_of(slide.place))
 
     def _unchanged(self, finished: FinishedSlide, slide: Slide, fingerprint: str) -> FinishedSlide | None:
         """The finished slide, if its images are the same; else None.
