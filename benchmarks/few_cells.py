@@ -63,7 +63,7 @@ def _as_voted(found: Predictions, made: Ensemble, noise: float, generator: np.ra
     plain = apply_offsets(found.probabilities, -np.asarray(made.validation.offsets))
     voted = apply_temperature(plain, 1 / made.validation.temperature)
     worse = voted * np.exp(generator.normal(0, noise, voted.shape))
-    return replace(found, probabilities=worse / worse.sum(axis=1, keepdims=True))
+    return replace(found, called=worse.argmax(axis=1), probabilities=worse / worse.sum(axis=1, keepdims=True))
 
 
 def _drawn(known: Predictions, later: Predictions, count: int, generator: np.random.Generator) -> list[ScoredCell]:

@@ -76,7 +76,9 @@ class Predictions:
 
     def forced(self) -> NDArray[np.int64]:
         """The calls (N,) with the most probable type for an abstention. It stays -1 if probabilities are unknown."""
-        return self.called if self.probabilities is None else self.probabilities.argmax(axis=1)
+        if self.probabilities is None:
+            return self.called
+        return np.where(self.called >= 0, self.called, self.probabilities.argmax(axis=1))
 
     def where(self, chosen: NDArray[np.bool_]) -> "Predictions":
         """The predictions of the chosen cells, given as booleans (N,)."""

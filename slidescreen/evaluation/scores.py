@@ -47,7 +47,7 @@ class TypeScores:
 
 @dataclass(frozen=True)
 class ProbabilityCalibration:
-    """Calibration of the probabilities, with every cell called. Curves are (x, y) pairs."""
+    """Calibration of the calls' probabilities, with every cell called. Curves are (x, y) pairs."""
 
     expected_error: float
     brier: float
@@ -222,8 +222,9 @@ def _calibration(predictions: Predictions) -> ProbabilityCalibration | None:
     probabilities = predictions.probabilities
     if probabilities is None:
         return None
-    confidence = probabilities.max(axis=1)
-    correct = predictions.forced() == predictions.truth
+    called = predictions.forced()
+    confidence = probabilities[np.arange(len(called)), called]
+    correct = called == predictions.truth
     curve = calibration.reliability_curve(confidence, correct)
     risk = calibration.risk_coverage(confidence, correct)
     chosen = np.unique(np.linspace(0, len(risk.coverage) - 1, 200).astype(int))

@@ -108,6 +108,37 @@ def test_abstentions_lower_the_coverage_and_not_the_accuracy_of_the_rest() -> No
     assert model.accuracy_every_cell_called == pytest.approx((p.called == p.truth).mean())
 
 
+@pytest.mark.parametrize("slides", [True, False])
+def test_a_cell_that_is_called_counts_by_its_call_even_if_another_type_is_more_probable(slides: bool) -> None:
+    """One model weighs costs: it calls each third cell its least probable type. The other only has the same calls."""
+    p = random_model(1)
+    assert p.probabilities is not None
+    called = np.where(np.arange(400) % 3 == 0, p.probabilities.argmin(axis=1), p.called)
+    weighing = replace(p, called=called, slides=p.slides if slides else ("",) * 400)
+    found = evaluate([weighing, replace(weighing, model="calls", probabilities=None)], resamples=50)
+    for model in found.models:
+        assert model.accuracy_every_cell_called == model.accuracy == pytest.approx((called == p.truth).mean())
+    (comparison,) = found.comparisons
+    assert (comparison.only_first_right, comparison.only_other_right) == (0, 0)
+    assert comparison.accuracy_p == comparison.macro_f1_p == comparison.stuart_maxwell_p == comparison.bowker_p == 1
+
+
+def test_calibration_is_that_of_the_calls_probabilities() -> None:
+    """Every call is right, and has a probability of 0.4. An abstention counts as the other, more probable type."""
+    truth = np.repeat([0, 1], 20)
+    probabilities = np.where(np.eye(12)[truth] == 1, 0.4, 0)
+    probabilities[np.arange(40), 1 - truth] = 0.6
+    p = Predictions("m", cells.LEUKOCYTES, truth, truth.copy(), probabilities, ("",) * 40, ("",) * 40)
+    sure, unsure = (evaluate([each], resamples=20).models[0] for each in (p, replace(p, called=np.full(40, -1))))
+    assert sure.calibration is not None
+    assert sure.calibration.reliability == (pytest.approx((0.4, 1)),)
+    assert sure.calibration.expected_error == pytest.approx(0.6)
+    assert sure.calibration.risk_coverage == ((1, 0),)
+    assert unsure.calibration is not None
+    assert unsure.calibration.reliability == (pytest.approx((0.6, 0)),)
+    assert unsure.calibration.risk_coverage == ((1, 1),)
+
+
 def test_undefined_values_are_empty_or_null_and_never_nan(tmp_path: Path) -> None:
     write_evaluation(evaluate([random_model(1)], resamples=50), tmp_path)
     for name in ("metrics.json", "per_type.csv", "evaluation.html"):
