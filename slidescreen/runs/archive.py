@@ -1,11 +1,12 @@
 """The archive: records of slides that vanished long ago or were replaced by others leave the worklist.
 
-One rename moves a record into a folder for the month in which its slide was finished. Nothing is deleted. A record is
-always in exactly one place.
+One rename moves a record into a folder for the month in which its slide was finished. A record that another replaces is
+copied there before. Nothing is deleted. A record is always in a place.
 """
 
 import errno
 import itertools
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -22,6 +23,7 @@ from slidescreen.screening.slide_record import PICTURES, SUFFIX, FinishedSlide, 
 
 FOLDER = "archive"
 _RECORDS = "finished-slides"
+_NAME = re.compile(r"([^-]+)(?:-(\d{8,}T\d{6}Z))?(?:-\d+)?")  # of a record here, without ending
 
 
 def put_away(finished: FinishedSlide, out: Path) -> Path:
@@ -30,19 +32,30 @@ def put_away(finished: FinishedSlide, out: Path) -> Path:
     Raises:
         OutputError: the record cannot be moved. It stays in its place.
     """
-    when = finished_at(finished)
-    folder = out / FOLDER / (f"{when:%Y-%m}" if when else "undated")
-    records = make_folder(folder / _RECORDS)
-    stem = f"{finished.path.stem}-{when:%Y%m%dT%H%M%SZ}" if when else finished.path.stem
-    try:
-        target = _free(records, stem, finished.path)
-        has_pictures = exists(finished.pictures)
-    except (OSError, UnavailableError) as error:
-        raise OutputError(f"cannot move {printable(finished.path)} into the archive: {error}") from error
+    target, has_pictures = _target(finished, out)
     if has_pictures:  # first, so that none are left behind
         _move(finished.pictures, target.with_suffix(PICTURES))
     _move(finished.path, target)
-    return folder
+    return target.parent.parent
+
+
+def put_copy_away(finished: FinishedSlide, out: Path) -> None:
+    """Copy a slide's record, with its pictures, into the archive of a run's folder. Raises as `put_away` does."""
+    target, has_pictures = _target(finished, out)
+    if has_pictures:
+        _copy(finished.pictures, target.with_suffix(PICTURES))
+    _copy(finished.path, target)
+
+
+def _target(finished: FinishedSlide, out: Path) -> tuple[Path, bool]:
+    """Where in the archive a slide's record belongs, and whether it has pictures."""
+    when = finished_at(finished)
+    folder = make_folder(out / FOLDER / (f"{when:%Y-%m}" if when else "undated") / _RECORDS)
+    try:
+        target = _free(folder, "-".join(filter(None, (finished.path.stem, _moment(when)))), finished.path)
+        return target, exists(finished.pictures)
+    except (OSError, UnavailableError) as error:
+        raise OutputError(f"cannot move {printable(finished.path)} into the archive: {error}") from error
 
 
 def is_archive(folder: Path) -> bool:
@@ -50,9 +63,15 @@ def is_archive(folder: Path) -> bool:
     return next(records_in(folder), None) is not None
 
 
-def archived_stems(out: Path) -> frozenset[str]:
-    """The names, without ending, that the archived records of a run's folder had there."""
-    return frozenset(path.stem.split("-")[0] for path in records_in(out / FOLDER))
+def archived_records(out: Path) -> frozenset[tuple[str, str]]:
+    """Of each archived record of a run's folder: its name there, without ending, and when its slide was finished."""
+    names = (_NAME.fullmatch(path.stem) for path in records_in(out / FOLDER))
+    return frozenset((name[1], name[2] or "") for name in names if name)
+
+
+def moment_of(time: str) -> str:
+    """A time of completion as `archived_records` gives it; empty if it is none."""
+    return _moment(_instant(time))
 
 
 def read_archive(folder: Path) -> Run:
@@ -106,10 +125,18 @@ def records_in(folder: Path) -> Iterator[Path]:
 
 def finished_at(finished: FinishedSlide) -> datetime | None:
     """When a slide was finished, by its record; None if the record does not say."""
+    return _instant(finished.time)
+
+
+def _instant(time: str) -> datetime | None:
     try:
-        return datetime.fromisoformat(finished.time).astimezone(UTC)
+        return datetime.fromisoformat(time).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+
+
+def _moment(when: datetime | None) -> str:
+    return f"{when:%Y%m%dT%H%M%SZ}" if when else ""
 
 
 def _free(folder: Path, stem: str, source: Path) -> Path:
@@ -125,8 +152,12 @@ def _move(source: Path, target: Path) -> None:
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise OutputError(f"cannot move {printable(source)} into the archive: {error.strerror}") from error
-        write_whole(target, lambda temporary: shutil.copyfile(source, temporary))  # the archive lies on another disk
+        _copy(source, target)  # the archive lies on another disk
         source.unlink()
+
+
+def _copy(source: Path, target: Path) -> None:
+    write_whole(target, lambda temporary: shutil.copyfile(source, temporary))
 
 
 def _all_of(lists: Sequence[tuple[str, ...]]) -> tuple[str, ...]:

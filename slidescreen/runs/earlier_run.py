@@ -79,13 +79,7 @@ def last_places(out: Path, source: Path) -> dict[str, str]:
 
     Places that are not UTF-8 cannot be told from a record, and are left out.
     """
-    try:
-        info = read_json(out / RECORD)
-        if info["input"] != printable(source.resolve()):
-            return {}
-        folders = {str(entry["slide"]): str(entry["folder"]) for entry in info["slides"]}
-    except (DamagedError, FileNotFoundError, KeyError, TypeError):
-        return {}
+    folders = {str(entry["slide"]): str(entry["folder"]) for entry in _slides_of(out, source)}
     root = str(source.resolve())
     below = root.rstrip(os.sep) + os.sep
     return {
@@ -93,6 +87,22 @@ def last_places(out: Path, source: Path) -> dict[str, str]:
         for name, folder in folders.items()
         if (folder == root or folder.startswith(below)) and "\ufffd" not in folder
     }
+
+
+def finishing_times(out: Path, source: Path) -> dict[str, str]:
+    """When the slides of the last run of this source into a folder were finished, by the record, for each place."""
+    times = {str(entry["slide"]): str(entry.get("finished", "")) for entry in _slides_of(out, source)}
+    return {place: times[name] for name, place in last_places(out, source).items()}
+
+
+def _slides_of(out: Path, source: Path) -> list[dict[str, Any]]:
+    """What a record says of each slide; nothing if it is damaged, or is that of another input."""
+    try:
+        info = read_json(out / RECORD)
+        whole = info["input"] == printable(source.resolve())
+        return [dict(entry) for entry in info["slides"] if entry["slide"] and entry["folder"]] if whole else []
+    except (DamagedError, FileNotFoundError, KeyError, TypeError, ValueError):
+        return []
 
 
 def identity_of(out: Path, source: Path) -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from slidescreen.errors import OutputError, UnavailableError
@@ -11,7 +11,7 @@ from slidescreen.files.damaged import set_aside
 from slidescreen.files.existence import exists, sees
 from slidescreen.files.run_files import FINISHED
 from slidescreen.files.writing import sweep
-from slidescreen.runs.archive import archived_stems
+from slidescreen.runs.archive import archived_records, moment_of
 from slidescreen.screening.slide_record import SUFFIX, FinishedSlide, is_old, read_finished
 
 
@@ -34,10 +34,24 @@ class FinishedRecords:
         """Whether the record of the slide in this place could not be read."""
         return self.path_of(place) in self.unread
 
-    def archived(self, places: Collection[str]) -> frozenset[str]:
-        """The places of slides whose only record is in the archive."""
-        stems = archived_stems(self.folder.parent) if places else frozenset()
-        return frozenset(p for p in places if self.path_of(p).stem in stems and not exists(self.path_of(p)))
+    def archived(self, times: Mapping[str, str], tonight: Collection[Path] = ()) -> frozenset[str]:
+        """The places of slides whose record has moved into the archive.
+
+        Records that another record of the slide replaced are there too. They do not count.
+
+        Args:
+            times: for each place when its slide was finished, by the last run; empty if that run had no such slide.
+            tonight: the paths that records had before this run moved them there.
+        """
+        known = archived_records(self.folder.parent) if times else frozenset()
+        stems = {stem for stem, _ in known}
+        found = set()
+        for place, time in times.items():
+            path = self.path_of(place)
+            moved = (path.stem, moment_of(time)) in known or path in tonight or (not time and path.stem in stems)
+            if moved and not exists(path):
+                found.add(place)
+        return frozenset(found)
 
     def others(self, places: Collection[str]) -> Iterator[FinishedSlide]:
         """The records of finished slides in other places, by their names."""

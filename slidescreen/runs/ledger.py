@@ -16,7 +16,7 @@ from slidescreen.errors import InputError, OutputError, UnavailableError
 from slidescreen.files.folder_fingerprint import state_of
 from slidescreen.files.writing import make_folder
 from slidescreen.reporting.tables import cell_rows
-from slidescreen.runs.archive import put_away
+from slidescreen.runs.archive import put_away, put_copy_away
 from slidescreen.runs.fingerprints import fingerprint_of, is_same, is_still_unreadable, states_of, unread_of
 from slidescreen.runs.finished_records import FinishedRecords
 from slidescreen.runs.provenance import provenance_of
@@ -87,20 +87,32 @@ class Ledger(FinishedRecords):
             self._states[slide.place] = fingerprint_of(slide), states_of(slide)
         fingerprint, states = self._states.pop(slide.place)
         calls = tuple(result.calls)
-        self._make_room(slide, {call.digest for call in calls})
         finished = self._described(slide, result, datetime.now(UTC))
         known = replace(finished, fingerprint=fingerprint, unread=unread_of(slide, calls))
-        write_finished(known, RecordBody(calls, states), cell_rows(slide.name, calls, known.cell_types))
+        before = read_finished(known.path)
+        if before is not None and _contents(before) <= {"", *(call.digest for call in calls)}:
+            self.same.add(slide.name)
+        rows = cell_rows(slide.name, calls, known.cell_types)
+        try:
+            write_finished(known, RecordBody(calls, states), rows, lambda: self._make_room(slide, before))
+        except OutputError:
+            self._give_up(before, known, calls)
+            raise
         return replace(result, kept=known)
 
-    def _make_room(self, slide: Slide, images: Collection[str]) -> None:
-        """A slide replaces its own record; a record that also holds other images moves into the archive."""
-        before = read_finished(self.path_of(slide.place))
-        if before is not None and _contents(before) <= {*images, ""}:
-            self.same.add(slide.name)
-        elif before is not None:
-            put_away(before, self.folder.parent)
+    def _make_room(self, slide: Slide, before: FinishedSlide | None) -> None:
+        """A slide replaces its own record. A record that also holds other images is copied into the archive before."""
+        if before is not None and slide.name not in self.same:
+            put_copy_away(before, self.folder.parent)
         self.path_of(slide.place).with_suffix(PICTURES).unlink(missing_ok=True)  # the images may be others now
+
+    def _give_up(self, before: FinishedSlide | None, now: FinishedSlide, calls: Collection[Call]) -> None:
+        """The record of a slide could not be written. Its earlier record, unless it says the same, moves into the
+        archive: no later run takes an old result for this one."""
+        same = before is not None and before.provenance.called == now.provenance.called
+        if before is not None and not (same and _contents(before) == {call.digest for call in calls}):
+            with contextlib.suppress(OutputError):
+                put_away(before, self.folder.parent)
 
     def _described(self, slide: Slide, result: SlideResult, time: datetime) -> FinishedSlide:
         """The head of a record, still without the state of its images."""

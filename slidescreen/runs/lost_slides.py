@@ -1,7 +1,7 @@
 """Slides of the last run of which only rows in its tables are left: no images, no record, no place in the archive."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from slidescreen.data.slides import Slide
@@ -10,11 +10,13 @@ from slidescreen.files.damaged import set_aside
 from slidescreen.files.existence import is_file
 from slidescreen.files.run_files import TABLES, fallback_names_of
 from slidescreen.reporting.tables import read_differentials
-from slidescreen.runs.earlier_run import last_places
+from slidescreen.runs.earlier_run import finishing_times, last_places
 from slidescreen.runs.ledger import Ledger
 
 
-def lost_slides(ledger: Ledger, slides: Sequence[Slide], out: Path, root: Path) -> list[str]:
+def lost_slides(
+    ledger: Ledger, slides: Sequence[Slide], out: Path, root: Path, archived_tonight: Collection[Path]
+) -> list[str]:
     """Names of the slides with images that the last run of `root` listed, and of which the next tables know nothing.
 
     Args:
@@ -22,6 +24,7 @@ def lost_slides(ledger: Ledger, slides: Sequence[Slide], out: Path, root: Path) 
         slides: the slides that are found now.
         out: the run's folder.
         root: the folder that is classified.
+        archived_tonight: the paths that records had before this run moved them into the archive.
     """
     present = {slide.place for slide in slides if slide.images}
     left = {
@@ -29,7 +32,8 @@ def lost_slides(ledger: Ledger, slides: Sequence[Slide], out: Path, root: Path) 
         for name, place in last_places(out, root).items()
         if place not in present and not ledger.has_record(place)
     }
-    archived = ledger.archived(list(left.values())) if left else frozenset()
+    times = finishing_times(out, root) if left else {}
+    archived = ledger.archived({place: times.get(place, "") for place in left.values()}, archived_tonight)
     empty = _without_images(out) if left else frozenset()
     return sorted(name for name, place in left.items() if place not in archived and name not in empty)
 

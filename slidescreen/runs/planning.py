@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from slidescreen.data.slides import Slide, Survey
 from slidescreen.interruptible import interruptibly
-from slidescreen.runs.earlier_run import earlier_slides
+from slidescreen.runs.earlier_run import earlier_slides, finishing_times
 from slidescreen.runs.export_watch import ExportWatch
 from slidescreen.runs.fingerprints_ahead import NextFingerprint
 from slidescreen.runs.ledger import Ledger
@@ -110,13 +110,15 @@ def _plan(
         gone += with_fewer_images(ledger, left)
     staying = archive_long_gone(gone, options.out, options.keep, note)
     empty = [slide for slide in slides if not slide.images and slide not in waiting]
-    in_archive = ledger.archived([slide.place for slide in empty])
+    tonight = {each.finished.path for each in gone} - {each.finished.path for each in staying}
+    times = finishing_times(options.out, options.path) if empty else {}
+    in_archive = ledger.archived({slide.place: times.get(slide.place, "") for slide in empty}, tonight)
     archived = [slide for slide in empty if slide.place in in_archive]
     known |= {result.name: result for result in (each.result(ledger) for each in staying)} | unread
     earlier = earlier_slides(options.out)
     known = {name: replace(result, new=result.new and name not in earlier) for name, result in known.items()}
     remaining = [slide for slide in _but(left, gone) if slide not in archived]
-    lost = lost_slides(ledger, slides, options.out, options.path)
+    lost = lost_slides(ledger, slides, options.out, options.path, tonight)
     found = found.without(archived).in_short()
     return Plan(unchanged, known, staying, waiting, remaining, found, earlier, lost, list(unread))
 

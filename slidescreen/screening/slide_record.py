@@ -9,7 +9,7 @@ import io
 import itertools
 import json
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, Any, overload
@@ -18,7 +18,7 @@ from slidescreen.data.calls import Call, Contradiction, Status
 from slidescreen.errors import InputError
 from slidescreen.files.existence import unavailable
 from slidescreen.files.run_files import FINISHED
-from slidescreen.files.writing import printable, write_text
+from slidescreen.files.writing import printable, write_whole
 from slidescreen.screening.differential import Differential, Share
 from slidescreen.screening.finding import Finding, Verdict
 
@@ -169,11 +169,17 @@ class RecordedCalls(Sequence[Call]):
         return self._finished.body().calls[position]
 
 
-def write_finished(finished: FinishedSlide, body: RecordBody, rows: str) -> None:
+def write_finished(
+    finished: FinishedSlide, body: RecordBody, rows: str, make_room: Callable[[], object] = lambda: None
+) -> None:
     """Write a record, whole.
 
+    Args:
+        finished, body, rows: what it holds.
+        make_room: is called when the record is written, right before it replaces the earlier one.
+
     Raises:
-        OutputError: the disk is full or cannot be written to.
+        OutputError: the disk is full or cannot be written to. The earlier record is unchanged.
     """
     calls = [asdict(call) for call in body.calls]
     head = {
@@ -194,7 +200,8 @@ def write_finished(finished: FinishedSlide, body: RecordBody, rows: str) -> None
     }
     lines = [json.dumps(part) for part in (head, rows, {"calls": calls, "states": body.states})]  # in ASCII
     checks = " ".join(_checksum(line.encode()) for line in lines)
-    write_text(finished.path, ",\n".join([f'["{checks}"', *lines]) + "\n]\n")
+    text = ",\n".join([f'["{checks}"', *lines]) + "\n]\n"
+    write_whole(finished.path, lambda temporary: (temporary.write_bytes(text.encode()), make_room()))
 
 
 def read_finished(path: Path, whole: bool = False) -> FinishedSlide | None:

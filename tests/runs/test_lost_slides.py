@@ -3,11 +3,15 @@
 import csv
 import json
 import shutil
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import Command, write_cells
+
+from slidescreen.errors import OutputError
+from slidescreen.files import writing
 
 OUT = Path("run")
 
@@ -85,3 +89,80 @@ def test_the_slides_of_another_input_are_not_missed(command: Command) -> None:
     outcome = command("classify", "other", "--out", OUT, "--overwrite", "--quiet")
     assert (outcome.code, outcome.err) == (0, "")
     assert slides() == ["S9"]
+
+
+def again_with_other_images(night: Path, command: Command, *options: str) -> int:
+    """A night later, S1 has been exported with other images. Returns the exit code."""
+    time.sleep(1.1)  # records tell seconds
+    shutil.rmtree(night / "S1")
+    write_cells(night / "S1", 2, first_seed=30)
+    return command("classify", night, "--out", OUT, "--quiet", *options).code
+
+
+@pytest.mark.parametrize("gone", [shutil.rmtree, empty])
+def test_the_record_of_other_images_in_the_archive_does_not_stand_for_a_damaged_one(
+    gone: Callable[[Path], None], command: Command, night: Path
+) -> None:
+    assert again_with_other_images(night, command) == 0
+    assert len(list(OUT.glob("archive/*/finished-slides/*.json"))) == 1
+    zero(record_of("S1"))
+    gone(night / "S1")
+    assert command("classify", night, "--out", OUT, "--quiet").code == 3
+    assert json.loads((OUT / "run.json").read_text())["lost_slides"] == ["S1"]
+    assert command("classify", night, "--out", OUT, "--quiet").code == (3 if gone is empty else 0)
+
+
+@pytest.mark.parametrize("images", ["other", "more"])
+def test_a_result_that_could_not_be_recorded_is_missed_when_its_images_go(
+    images: str, command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("slidescreen.screening.slide_record.write_whole", full)
+        if images == "other":
+            assert again_with_other_images(night, command) == 3
+        else:
+            write_cells(night / "S1", 3)
+            time.sleep(1.1)
+            assert command("classify", night, "--out", OUT, "--quiet").code == 3
+    listed = (OUT / "cells.csv").read_text()
+    shutil.rmtree(night / "S1")
+    outcome = command("classify", night, "--out", OUT, "--quiet")
+    assert outcome.code == 3, "an older result, or none, stands in the worklist unsaid"
+    assert json.loads((OUT / "run.json").read_text())["lost_slides"] == ["S1"]
+    assert (OUT / "cells.set-aside-1.csv").read_text() == listed
+
+
+def test_a_result_that_could_not_be_recorded_a_second_time_is_kept(
+    command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("slidescreen.screening.slide_record.write_whole", full)
+        assert command("classify", night, "--out", OUT, "--quiet", "--force").code == 3
+    shutil.rmtree(night / "S1")
+    assert command("classify", night, "--out", OUT, "--quiet").code == 0
+    assert slides() == ["S1", "S2"]
+
+
+def test_a_kill_before_a_record_is_replaced_leaves_the_earlier_one_in_its_place(
+    command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = record_of("S1").read_bytes()
+
+    def killed(temporary: Path, path: Path, or_beside: bool) -> Path:
+        if path.parent.name == ".finished":
+            raise KeyboardInterrupt
+        return put(temporary, path, or_beside)
+
+    put = writing._put
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "_put", killed)
+        assert again_with_other_images(night, command) == 130
+    assert record_of("S1").read_bytes() == before
+    assert [path.read_bytes() for path in OUT.glob("archive/*/finished-slides/*.json")] == [before]
+    assert command("classify", night, "--out", OUT, "--quiet").code == 0
+    assert len(list(OUT.glob("archive/*/finished-slides/*.json"))) == 1
+    assert slides() == ["S1", "S2"]
+
+
+def full(path: Path, *_: object) -> None:
+    raise OutputError(f"cannot write {path}: No space left on device")
