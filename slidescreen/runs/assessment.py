@@ -9,11 +9,11 @@ from slidescreen.data.delimited import read_table
 from slidescreen.engine.options import Device
 from slidescreen.ensembles import storage
 from slidescreen.errors import InputError
-from slidescreen.evaluation import Evaluation, Predictions, evaluate
-from slidescreen.evaluation import truth as truths
+from slidescreen.evaluation import Evaluation, Predictions, evaluate, run_truth
 from slidescreen.evaluation.label_review import of_present_pictures, reviewed_types
 from slidescreen.evaluation.prediction_files import of_tables
 from slidescreen.evaluation.review_summary import ReviewSummary, summarise
+from slidescreen.evaluation.truth import of_images
 from slidescreen.files.existence import exists, is_file, is_folder
 from slidescreen.files.legal_names import legal_name
 from slidescreen.files.untouched import refuse_inside
@@ -112,9 +112,7 @@ def _material(
         found = of_tables(paths, request.label_options.rules, request.label_options.drop_duplicates)
         return _Material(found, place, origin, reviewed_types(found[0], _of_labels(found[0], given, note)))
     ensemble = storage.load(request.ensemble or default_ensemble())
-    found = truths.of_images(
-        source, ensemble, request.label_options, request.device, request.out or place, progress, note
-    )
+    found = of_images(source, ensemble, request.label_options, request.device, request.out or place, progress, note)
     corrections = _of_labels(found[0], given, note)
     return _Material(found, place, origin, reviewed_types(found[0], corrections), corrections=corrections)
 
@@ -142,13 +140,13 @@ def _of_run(request: ReportOptions, folder: Path, note: Callable[[str], None]) -
     stored = read_reviews(folder)
     given = merged(stored, checked_corrections(run, request.corrections, note, stored))
     run, truth = _truth_of(reviewed_run(run, given), request.truth or "", note)
-    if truth in (truths.REPORTED, truths.REVIEWED) and request.label_options.split:
+    if truth in (run_truth.REPORTED, run_truth.REVIEWED) and request.label_options.split:
         raise InputError("--split needs labels with a split, and class folders and reviews have none")
-    predictions = truths.of_run(run, truth, request.label_options)
+    predictions = run_truth.of_run(run, truth, request.label_options)
     identity = str(run.info.get("run") or "")
-    word = LABORATORY if truth == truths.REPORTED else "label"
+    word = LABORATORY if truth == run_truth.REPORTED else "label"
     origin = CellOrigin(word, identity, f"{identity or printable(folder.resolve())} disagreements {printable(truth)}")
-    if truth == truths.REVIEWED:
+    if truth == run_truth.REVIEWED:
         return _Material([predictions], place, origin, summary=summarise(run))
     said = reviewed_run(run, [each for each in given if not each.signs])
     return _Material([predictions], place, origin, _reviewed_cells(predictions, said))
@@ -169,12 +167,12 @@ def _reviewed_cells(predictions: Predictions, run: Run) -> dict[int, str]:
 def _truth_of(run: Run, truth: str, note: Callable[[str], None]) -> tuple[Run, str]:
     """A run and its truth. If the truth is a file of corrections, the run gets them as its review."""
     path = Path(truth)
-    if truth in (truths.REPORTED, truths.REVIEWED) or not is_file(path):
+    if truth in (run_truth.REPORTED, run_truth.REVIEWED) or not is_file(path):
         return run, truth
     if not is_of_corrections(read_table(path).columns):
         return run, truth
     corrections = checked_corrections(run, [path], note)
-    return reviewed_run(run, merged([], corrections)), truths.REVIEWED
+    return reviewed_run(run, merged([], corrections)), run_truth.REVIEWED
 
 
 def _table(path: Path) -> Path:

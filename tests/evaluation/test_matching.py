@@ -20,7 +20,7 @@ from slidescreen.data.label_options import LabelOptions, LabelRules
 from slidescreen.data.slides import Slide
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Predictions
-from slidescreen.evaluation.truth import of_run
+from slidescreen.evaluation.run_truth import of_run
 from slidescreen.screening.results import Run, judge, reported_twice_in
 from slidescreen.screening.thresholds import default_thresholds
 
