@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from slidescreen.data.file_finder import folded
+from slidescreen.data.unique_names import marks_of, unmarked
 
 _Line = TypeVar("_Line")
 
@@ -12,13 +13,18 @@ _Line = TypeVar("_Line")
 def lines_by_slide(lines: Mapping[str, _Line], slides: Iterable[str]) -> dict[str, _Line]:
     """The lines, by the names of the slides.
 
-    A name may differ from the slide's in letter case, the composition of accents, `\\` for `/` and spaces around it, if
-    one slide and one line alone look so. Lines without a slide keep their names.
+    A line with the name of a folder is of the slide whose name has the mark of this folder. Apart from that, a name may
+    differ from the slide's in letter case, the composition of accents, `\\` for `/` and spaces around it, if one slide
+    and one line alone look so. A slide with a mark also looks as it would without. Lines without a slide keep their
+    names.
     """
     names = dict.fromkeys(slides)
-    looks, lines_like = Counter(map(_look, names)), Counter(map(_look, lines))
+    by_mark = {line: marked for line in lines if line not in names for marked in marks_of(line) if marked in names}
+    others = [line for line in lines if line not in by_mark]
+    looks = Counter(look for name in names for look in {_look(name), _look(unmarked(name))})
+    lines_like = Counter(map(_look, others))
     alone = {_look(name): name for name in names if looks[_look(name)] == lines_like[_look(name)] == 1}
-    return {alone.get(_look(name), name): line for name, line in lines.items()}
+    return {by_mark.get(line) or alone.get(_look(line), line): value for line, value in lines.items()}
 
 
 def _look(name: str) -> str:

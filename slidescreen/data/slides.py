@@ -199,11 +199,15 @@ def _slides(root: Folder, places: RecognisedSlides) -> list[Slide]:
 
 
 def _names(root: Folder, folders: list[Path]) -> list[str]:
-    """Each slide's name: its path below the root. A slide that is the root has the root's own name."""
-    below = [folder.relative_to(root.path).as_posix() for folder in folders]
+    return unique_names(own_names(root.path, [folder.relative_to(root.path).as_posix() for folder in folders]))
+
+
+def own_names(root: Path, places: Sequence[str]) -> list[str]:
+    """Each slide's name before names that look alike are told apart: its path below the root. A slide that is the root
+    has the root's own name."""
     own = root.name or "root"
-    own = f"{own}/." if own in below else own  # no folder below has this name
-    return unique_names([own if name == "." else name for name in below])
+    own = f"{own}/." if own in places else own  # no folder below has this name
+    return [own if place == "." else place for place in places]
 
 
 def _slide(root: Folder, place: SlideFolder, name: str) -> Slide:

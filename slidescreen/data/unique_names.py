@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -9,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from slidescreen.files.writing import printable
 
 _DIGITS = (8, 16, 64)  # of a hash; the first length that makes the name unique is used
+_MARKED = re.compile(rf" #[0-9a-f]{{{_DIGITS[0]},{_DIGITS[-1]}}}$")
 
 
 def unique_names(names: Sequence[str]) -> list[str]:
@@ -41,8 +43,14 @@ def unique_names(names: Sequence[str]) -> list[str]:
 class NamesInUse:
     """Names of which no two look alike."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str] = ()) -> None:
         self._looks = set(map(_looks, names))
+
+    def takes(self, text: str) -> bool:
+        """Whether a name joined them as it is. It does not if it looks like one of them."""
+        is_free = _looks(text) not in self._looks
+        self._looks.add(_looks(text))
+        return is_free
 
     def added(self, text: str, name: str) -> str:
         """A printable name that joins them. If it looks like one of them, it gets a mark made of the original name."""
@@ -52,11 +60,24 @@ class NamesInUse:
         return text
 
 
+def unmarked(name: str) -> str:
+    """A name without its mark, if it has one."""
+    return _MARKED.sub("", name)
+
+
+def marks_of(name: str) -> list[str]:
+    """The printable name with each mark that it may get: a hash of its bytes, the shortest first."""
+    return [f"{printable(name)}{_mark(name, digits)}" for digits in _DIGITS]
+
+
 def _unused_name(text: str, name: str, taken: Collection[str]) -> str:
     """The printable name with a hash of the original name's bytes, so that it looks like no name in `taken`."""
-    digest = hashlib.sha256(os.fsencode(name)).hexdigest()
-    tries = (f"{text} #{digest[:digits]}" for digits in _DIGITS)
-    return next((found for found in tries if _looks(found) not in taken), f"{text} #{digest}")
+    tries = (f"{text}{_mark(name, digits)}" for digits in _DIGITS)
+    return next((found for found in tries if _looks(found) not in taken), f"{text}{_mark(name, _DIGITS[-1])}")
+
+
+def _mark(name: str, digits: int) -> str:
+    return f" #{hashlib.sha256(os.fsencode(name)).hexdigest()[:digits]}"
 
 
 def _looks(text: str) -> str:

@@ -8,6 +8,7 @@ from slidescreen.interruptible import interruptibly
 from slidescreen.runs.earlier_run import earlier_slides, finishing_times
 from slidescreen.runs.export_watch import ExportWatch
 from slidescreen.runs.fingerprints_ahead import NextFingerprint
+from slidescreen.runs.kept_names import with_kept_names
 from slidescreen.runs.ledger import Ledger
 from slidescreen.runs.lost_slides import keep_tables, lost_slides
 from slidescreen.runs.monitoring import Monitor
@@ -93,6 +94,7 @@ def _plan(
     note: Callable[[str], None],
     next_fingerprint: NextFingerprint,
 ) -> Plan:
+    found = with_kept_names(found, ledger, options.out, options.path)
     slides = found.slides
     recalled = () if options.force else (ledger.recall(slide, next_fingerprint(slide)) for slide in slides)
     known = {result.name: result for result in recalled if result is not None}

@@ -191,4 +191,4 @@ def renamed(result: SlideResult, name: str) -> SlideResult:
     """The result under another name. Its record keeps the old name."""
     if result.name == name:
         return result
-    return replace(result, differential=replace(result.differential, slide=name), kept=None)
+    return replace(result, differential=replace(result.differential, slide=name))

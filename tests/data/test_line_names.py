@@ -5,6 +5,7 @@ import unicodedata
 import pytest
 
 from slidescreen.data.line_names import lines_by_slide
+from slidescreen.data.unique_names import unique_names
 
 ACCENTED = unicodedata.normalize("NFC", "Müller_01")
 
@@ -34,3 +35,18 @@ def test_a_line_whose_name_looks_like_that_of_one_slide_is_of_this_slide(line: s
 )
 def test_a_line_is_never_guessed(lines: dict[str, int], slides: list[str]) -> None:
     assert lines_by_slide(lines, slides) == lines
+
+
+MARKED = unique_names(["Meier  1", "Meier 1"])[0]
+
+
+def test_a_line_with_a_folders_name_is_of_the_slide_whose_name_has_a_mark() -> None:
+    assert MARKED != "Meier  1"
+    assert lines_by_slide({"Meier  1": 1, "Meier 1": 2}, [MARKED, "Meier 1"]) == {MARKED: 1, "Meier 1": 2}
+    assert lines_by_slide({"Meier  1": 1}, [MARKED, "Meier  1"]) == {"Meier  1": 1}
+
+
+def test_a_line_is_not_of_a_slide_that_looks_like_a_marked_one() -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD"))
+    for line in (composed, composed.upper(), f"{composed} "):
+        assert decomposed not in lines_by_slide({line: 1}, [decomposed, f"{composed} #0123abcd"])

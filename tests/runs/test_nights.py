@@ -4,13 +4,11 @@ import csv
 import json
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -169,21 +167,6 @@ def test_an_emptied_slide_is_a_vanished_one(left: str, command: Command, night: 
         assert "the folder no longer holds images: the result is from an earlier run" in (
             Path("run/differential.csv").read_text()
         )
-
-
-def test_a_former_slide_whose_name_looks_like_that_of_a_present_one_gets_another(command: Command, night: Path) -> None:
-    composed, decomposed = (unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD"))
-    write_cells(night / decomposed, 2, first_seed=40)
-    command("classify", night, "--out", "run")
-    shutil.rmtree(night / decomposed)
-    write_cells(night / composed, 2, first_seed=50)
-    command("classify", night, "--out", "run")
-    (vanished,) = record()["vanished_slides"]  # type: ignore[misc]
-    assert re.fullmatch(f"{decomposed} #[0-9a-f]{{8}}", vanished)
-    rows = list(csv.DictReader(Path("run/differential.csv").read_text().splitlines()))
-    assert sorted(row["slide"] for row in rows) == sorted(["S0", "S1", "S2", composed, vanished])
-    command("classify", night, "--out", "run")
-    assert record()["vanished_slides"] == [vanished]
 
 
 def test_a_slide_that_can_no_longer_be_read_is_a_vanished_one_and_said_to_be_unreadable(
