@@ -31,6 +31,7 @@ WHY_UNSCORED: Mapping[str, str] = {
     "left_out": "images left out because of their label",
     "other_split": "images of another split",
     "unknown_type": "images of cell types that the ensemble does not know",
+    "other_types": "images of slides that an ensemble with further cell types classified",
     "copies": "copies of other images, dropped",
     "two_labels": "images with two labels, dropped",
 }

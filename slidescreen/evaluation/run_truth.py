@@ -20,6 +20,7 @@ from slidescreen.evaluation.sifted_labels import Names, sifted
 from slidescreen.evaluation.trained_cells import count_trained, members_of
 from slidescreen.files.existence import sees_folder
 from slidescreen.files.writing import printable
+from slidescreen.screening.call_types import in_types, types_of_calls
 from slidescreen.screening.results import Run
 
 REPORTED, REVIEWED = "reported", "reviewed"
@@ -51,18 +52,14 @@ def of_run(run: Run, truth: Path | str, label_options: LabelOptions) -> Predicti
         truth = Path(truth)
         pairs = _labelled(run, truth, label_options, names)
         missing = f"no image of this run is labelled in {printable(truth)}"
-    judged, looked = [], []
-    for image, label in _once(pairs, label_options, names):
-        if _looked_at(image.call):
-            judged.append(_judged(image, label))
-            looked.append(replace(label, path=image.path))
-        else:
-            names["not_classified"].append(image.name)
+    kept = _classified(_once(pairs, label_options, names), run, names)
+    judged = [_judged(image, label) for image, label in kept]
     if not judged:
         reasons = [
             f"{WHY_UNSCORED[why]}: {len(names[why])} (first {names[why][0]})" for why in WHY_UNSCORED if names[why]
         ]
         raise InputError("; ".join([missing, *reasons]))
+    looked = [replace(label, path=image.path) for image, label in kept]
     seen = count_trained(members_of(run), looked, label_options.split)
     return replace(predictions_of("ensemble", run.cell_types, judged, names), trained_on=seen)
 
@@ -155,6 +152,23 @@ def _once(pairs: Sequence[_Pair], label_options: LabelOptions, names: Names) -> 
         names,
     )
     return [pairs[position] for position in kept]
+
+
+def _classified(pairs: Sequence[_Pair], run: Run, names: Names) -> list[_Pair]:
+    """The pairs of classified images, with their calls in the run's cell types.
+
+    A slide of an ensemble with further types is not scored, because its probabilities are no longer whole.
+    """
+    looked = [pair for pair in pairs if _looked_at(pair[0].call)]
+    names["not_classified"] += [image.name for image, _ in pairs if not _looked_at(image.call)]
+    calls = [in_types(image.call, types_of_calls(image.slide, run.cell_types), run.cell_types) for image, _ in looked]
+    others = {image.slide.name for (image, _), call in zip(looked, calls, strict=True) if call is None}
+    names["other_types"] += [image.name for image, _ in looked if image.slide.name in others]
+    return [
+        (replace(image, call=call), label)
+        for (image, label), call in zip(looked, calls, strict=True)
+        if call is not None and image.slide.name not in others
+    ]
 
 
 def _judged(image: RunImage, label: LabelledImage) -> ScoredCell:

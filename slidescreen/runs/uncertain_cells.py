@@ -17,6 +17,7 @@ from slidescreen.reporting.desk import LABORATORY
 from slidescreen.reporting.kept_pictures import KeptPictures
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs.saved_run import input_folders, read_run
+from slidescreen.screening.call_types import in_types, types_of_calls
 from slidescreen.screening.results import Run, SlideResult
 from slidescreen.screening.sentences import number_of
 from slidescreen.screening.slide_contents import contents_of_slide
@@ -110,14 +111,16 @@ def _chosen(run: Run, count: int) -> list[ChosenCell]:
 
 
 def _candidates(slide: SlideResult, types: Sequence[str]) -> list[_Candidate]:
-    """A slide's cells with probabilities and without a review. Images that show no single cell are left out."""
+    """A slide's cells with probabilities and without a review. Images that show no single cell are left out, and slides
+    of an ensemble with further types."""
     reviewed = slide.review.cells if slide.review is not None else {}
     found = (call for call in slide.calls if is_looked_at(call) and not call.reason and call.image not in reviewed)
-    return [
-        _Candidate(slide, call, int(np.argmax(call.probabilities)))
-        for call in found
-        if len(call.probabilities) == len(types)
-    ]
+    own = types_of_calls(slide, types)
+    calls = [in_types(call, own, types) for call in found if call.probabilities]
+    placed = [call for call in calls if call is not None]
+    if len(placed) < len(calls):
+        return []
+    return [_Candidate(slide, call, int(np.argmax(call.probabilities))) for call in placed]
 
 
 def _reviewed(run: Run) -> list[tuple[int, str]]:
