@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.verdict import read
 from slidescreen.statistics import clustered_tables, clusters, rates
-from slidescreen.statistics.bootstrap import ScalarStatistic, scalar_statistic
+from slidescreen.statistics.overall_scores import ScalarStatistic, scalar_statistic
 
 SLIDES = (2, 3, 4, 6, 12, 24)
 _FREQUENCIES = np.asarray([0.40, 0.25, 0.12, 0.08, 0.06, 0.04, 0.03, 0.02])

@@ -41,8 +41,8 @@ from slidescreen.files.writing import make_folder, scratch_folder, sha256_of
 from slidescreen.models.last_layer import last_layer, with_last_layer
 from slidescreen.models.member import member_of
 from slidescreen.models.trained_on import signed_record
-from slidescreen.statistics.bootstrap import PairedDifference
 from slidescreen.statistics.clusters import rate_difference
+from slidescreen.statistics.paired import PairedDifference
 
 Progress = Callable[[str, int, int], None]
 _NO_LOSS = 0.01  # a smaller loss of accuracy is tolerated

@@ -54,20 +54,16 @@ class Evaluation:
 
 def evaluate(
     predictions: Sequence[Predictions],
-    resamples: int = 2000,
-    seed: int = 0,
     reviewed: Mapping[int, str] = MappingProxyType({}),
 ) -> Evaluation:
     """Score models on the same cells; the first is compared with each of the others.
 
     Limits are 95%. If slides are known, limits and tests allow for correlated errors within a slide; with fewer than
     three slides there are none (see `statistics.clusters`). Otherwise limits are Wilson's for proportions, DeLong's
-    for AUROC and bootstrap percentiles for the rest.
+    for AUROC, and exact for the effective number of cells for the rest (see `statistics.single_cells`).
 
     Args:
         predictions: one for each model, the same cells in the same order.
-        resamples: number of bootstrap resamples, which draw cells if no slides are known.
-        seed: seed of the bootstrap.
         reviewed: the types, by position, of cells whose labels people reviewed. The scores use the original labels;
             `label_review` has the scores with the reviewed ones.
 
@@ -84,11 +80,11 @@ def evaluate(
     named = sorted(set(first.sources) - {""})
     return Evaluation(
         cell_types=first.cell_types,
-        models=tuple(score(p, resamples, seed) for p in predictions),
-        sources=tuple((name, score(first.where(sources == name), resamples, seed)) for name in named),
+        models=tuple(score(p) for p in predictions),
+        sources=tuple((name, score(first.where(sources == name))) for name in named),
         slide_level=slide_level(first),
-        comparisons=compare(first, predictions[1:], resamples, seed),
+        comparisons=compare(first, predictions[1:]),
         predictions=first,
-        label_review=review_labels(predictions, reviewed, resamples, seed),
+        label_review=review_labels(predictions, reviewed),
         reviewed=reviewed,
     )

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen.evaluation.predictions import Predictions, slide_of_each_cell
-from slidescreen.statistics import bootstrap, classification, clustered_tables, clusters, paired, roc
-from slidescreen.statistics.bootstrap import PairedDifference
+from slidescreen.statistics import classification, clustered_tables, clusters, paired, roc, single_cells
 from slidescreen.statistics.intervals import Interval
+from slidescreen.statistics.paired import PairedDifference
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,14 @@ class _TypeTests:
     auroc: PairedDifference | roc.DelongTest | None
 
 
-def compare(first: Predictions, others: Sequence[Predictions], resamples: int, seed: int) -> tuple[Comparison, ...]:
+def compare(first: Predictions, others: Sequence[Predictions]) -> tuple[Comparison, ...]:
     """The first model against each of the others."""
     if not others:
         return ()
     slides = slide_of_each_cell(first.slides)
     overall = [paired.mcnemar(_right(first), _right(other)) for other in others]
-    accuracy = [_accuracy(first, other, slides, resamples, seed) for other in others]
-    gaps = [_macro_f1(first, other, slides, resamples, seed) for other in others]
+    accuracy = [_accuracy(first, other, slides) for other in others]
+    gaps = [_macro_f1(first, other, slides) for other in others]
     tables = [classification.confusion_matrix(*_calls(first, other)) for other in others]
     margins = [paired.stuart_maxwell(table).p for table in tables]
     symmetry = [paired.bowker(table).p for table in tables]
@@ -132,21 +132,17 @@ def _right(predictions: Predictions) -> NDArray[np.bool_]:
     return np.asarray(predictions.forced() == predictions.truth)
 
 
-def _accuracy(
-    first: Predictions, other: Predictions, slides: Sequence[str] | None, resamples: int, seed: int
-) -> PairedDifference:
+def _accuracy(first: Predictions, other: Predictions, slides: Sequence[str] | None) -> PairedDifference:
     if slides is not None:
         return clusters.rate_difference(_right(first), _right(other), slides)
-    return bootstrap.paired_difference(first.truth, *_calls(first, other), "accuracy", resamples, seed)
+    return single_cells.paired_difference(first.truth, *_calls(first, other), "accuracy")
 
 
-def _macro_f1(
-    first: Predictions, other: Predictions, slides: Sequence[str] | None, resamples: int, seed: int
-) -> PairedDifference:
+def _macro_f1(first: Predictions, other: Predictions, slides: Sequence[str] | None) -> PairedDifference:
     sides = first.truth, *_calls(first, other)
     if slides is not None:
         return clustered_tables.paired_difference(*sides, "macro_f1", slides)
-    return bootstrap.paired_difference(*sides, "macro_f1", resamples, seed)
+    return single_cells.paired_difference(*sides, "macro_f1")
 
 
 def _type_tests(first: Predictions, other: Predictions, slides: Sequence[str] | None) -> list[_TypeTests]:

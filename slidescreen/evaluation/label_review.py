@@ -94,13 +94,8 @@ def of_present_pictures(
     return present, gone
 
 
-def review_labels(
-    predictions: Sequence[Predictions], reviewed: Mapping[int, str], resamples: int = 2000, seed: int = 0
-) -> LabelReview | None:
-    """Compare labels with the reviewed types, by position. None without reviewed cells.
-
-    `resamples` and `seed` are those of `evaluate`.
-    """
+def review_labels(predictions: Sequence[Predictions], reviewed: Mapping[int, str]) -> LabelReview | None:
+    """Compare labels with the reviewed types, by position. None without reviewed cells."""
     if not reviewed:
         return None
     first = predictions[0]
@@ -123,9 +118,7 @@ def review_labels(
         call_upheld=outcomes["call"],
         label_upheld=outcomes["label"],
         changes=tuple(LabelChange(*move, count) for move, count in sorted(changes.items(), key=_most_first)),
-        models=tuple(score(_with_truth(each, truth, scored), resamples, seed) for each in predictions)
-        if scored.any()
-        else (),
+        models=tuple(score(_with_truth(each, truth, scored)) for each in predictions) if scored.any() else (),
     )
 
 

@@ -6,11 +6,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from slidescreen.statistics import bootstrap, clustered_tables, roc
-from slidescreen.statistics.bootstrap import ScalarStatistic
+from slidescreen.statistics import clustered_tables, roc, single_cells
 from slidescreen.statistics.classification import confusion_matrix
 from slidescreen.statistics.clusters import LEAST_SLIDES, auroc_limits, no_limits, rate_limits
 from slidescreen.statistics.intervals import Interval, wilson
+from slidescreen.statistics.overall_scores import ScalarStatistic
 
 Types = tuple[int, ...]
 UNKNOWN = Interval(float("nan"), float("nan"), 0.95)
@@ -41,8 +41,6 @@ def limits_of(
     called: NDArray[np.int64],
     n_types: int,
     slides: Sequence[str] | None,
-    resamples: int,
-    seed: int,
 ) -> Limits:
     """Set up the limits of a model's calls.
 
@@ -50,30 +48,24 @@ def limits_of(
         truth, called: (N,) type indices.
         n_types: K.
         slides: (N,) names; None if no slide is known.
-        resamples, seed: number of resamples and seed of the bootstrap of cells.
     """
     if slides is None or len(truth) == 0:
-        return _OfCells(truth, called, n_types, resamples, seed)
+        return _OfCells(truth, called, n_types)
     return _OfSlides(truth, called, n_types, slides)
 
 
 class _OfCells:
-    """Limits over cells: Wilson's for rates, DeLong's for AUROC, bootstrap percentiles for the rest."""
+    """Limits over cells: Wilson's for rates, DeLong's for AUROC, `statistics.single_cells` for the rest."""
 
     by = "cells"
 
-    def __init__(
-        self, truth: NDArray[np.int64], called: NDArray[np.int64], n_types: int, resamples: int, seed: int
-    ) -> None:
+    def __init__(self, truth: NDArray[np.int64], called: NDArray[np.int64], n_types: int) -> None:
         self._matrix = confusion_matrix(truth, called, n_types)
-        self._samples = None
-        if len(truth):
-            self._samples = bootstrap.bootstrap_matrices(truth, called, n_types, resamples, seed)
 
     def statistic(self, name: ScalarStatistic) -> Interval[float]:
         if name == "accuracy":
             return wilson(int(np.trace(self._matrix)), int(self._matrix.sum()))
-        return UNKNOWN if self._samples is None else bootstrap.statistic_interval(self._samples, name)
+        return single_cells.statistic_limits(self._matrix, name)
 
     def precision(self, inside: Types, outside: Types) -> Interval[float]:
         (_, false), (_, hit) = two_by_two(self._matrix, inside, outside).tolist()
@@ -84,13 +76,8 @@ class _OfCells:
         return wilson(hit, hit + missed)
 
     def f1(self, inside: Types, outside: Types) -> Interval[float]:
-        if self._samples is None:
-            return UNKNOWN
-        tables = two_by_two(self._samples, inside, outside)
-        false, missed, hit = tables[:, 0, 1], tables[:, 1, 0], tables[:, 1, 1]
-        of_type = hit + missed > 0
-        empty = np.full(len(tables), np.nan)
-        return bootstrap.percentile_interval(np.divide(2 * hit, 2 * hit + false + missed, out=empty, where=of_type))
+        (_, false), (missed, hit) = two_by_two(self._matrix, inside, outside).tolist()
+        return single_cells.f1_limits(hit, missed, false)
 
     def auroc(
         self, positive: NDArray[np.bool_], ranked: NDArray[np.float64], among: NDArray[np.bool_]

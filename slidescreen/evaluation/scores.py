@@ -95,7 +95,7 @@ class ModelScores:
         return (*self.types, *self.groups, *self.contrasts)
 
 
-def score(predictions: Predictions, resamples: int, seed: int) -> ModelScores:
+def score(predictions: Predictions) -> ModelScores:
     """Score one model; see `evaluate`."""
     kept = predictions.called >= 0
     truth, called = predictions.truth[kept], predictions.called[kept]
@@ -104,7 +104,7 @@ def score(predictions: Predictions, resamples: int, seed: int) -> ModelScores:
     scores = classification.per_type(matrix)
     macro = classification.macro(scores.f1)
     slides = slide_of_each_cell(predictions.where(kept).slides)
-    limits = limits_of(truth, called, len(types), slides, resamples, seed)
+    limits = limits_of(truth, called, len(types), slides)
     probabilities = None if predictions.probabilities is None else predictions.probabilities[kept]
     judge = _Judge(types, matrix, limits, truth, probabilities)
     of_types = tuple(judge.against_rest(name, (i,)) for i, name in enumerate(types))

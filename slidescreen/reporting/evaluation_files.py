@@ -164,7 +164,7 @@ def _comparison_rows(comparisons: Sequence[Comparison]) -> Rows:
     for c in comparisons:
         pair = [neutralise(c.model), neutralise(c.other)]
         by_slides = c.tested_by == "slides"
-        general, ranking = ("jackknife over slides",) * 2 if by_slides else ("bootstrap", "DeLong")
+        general, ranking = ("jackknife over slides",) * 2 if by_slides else ("Student over cells", "DeLong")
         alone = str(c.only_first_right - c.only_other_right)
         yield [*pair, "McNemar", "correctness", alone, _exact(c.mcnemar_p), _exact(c.mcnemar_p_holm)]
         yield [*pair, general, "accuracy", *map(_exact, (c.accuracy_difference, c.accuracy_p, c.accuracy_p_holm))]

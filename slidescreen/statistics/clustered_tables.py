@@ -19,11 +19,11 @@ from slidescreen.statistics.arrays import (
     same_length,
     type_indices,
 )
-from slidescreen.statistics.bootstrap import PairedDifference, ScalarStatistic, scalar_statistic
 from slidescreen.statistics.clusters import LEAST_SLIDES, Spread, bounded_limits, jackknife, no_limits, tested
 from slidescreen.statistics.intervals import Interval
-
-_STEP = 1e-3  # of a cell: the change of a count for a numerical derivative
+from slidescreen.statistics.overall_scores import LOWEST, ScalarStatistic, scalar_statistic, worth
+from slidescreen.statistics.paired import PairedDifference
+from slidescreen.statistics.paired_calls import PairedCalls
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,7 @@ def statistic_limits(tables: SlideTables, statistic: ScalarStatistic, level: flo
         return Interval(np.nan, np.nan, level)
     if np.isnan(spread.variance):
         return no_limits(level)
-    lowest = -1.0 if statistic == "kappa" else 0.0
-    return bounded_limits(value, spread, _worth(tables, statistic), level, lowest)
+    return bounded_limits(value, spread, worth(tables.whole, statistic), level, LOWEST[statistic])
 
 
 def paired_difference(
@@ -122,7 +121,7 @@ def paired_difference(
     difference, spread = _spread(both, score, _weights(both[0], statistic))
     if np.isnan(spread.variance):
         return PairedDifference(difference, no_limits(level), float("nan"))
-    calls = _PairedCalls.of(true, predicted_a, predicted_b, n_types)
+    calls = PairedCalls.of(true, predicted_a, predicted_b, n_types)
     least = max(calls.variance_of_single_cells(score), calls.variance_of_exchanges(score))
     return tested(difference, spread, least, level)
 
@@ -145,63 +144,3 @@ def _weights(tables: SlideTables, statistic: ScalarStatistic) -> Floats:
     cells = tables.counts.sum(axis=2)
     present = cells.sum(axis=0) > 0
     return np.asarray((cells[:, present] / cells[:, present].sum(axis=0)).mean(axis=1))
-
-
-def _worth(tables: SlideTables, statistic: ScalarStatistic) -> float:
-    """The effective number of cells of a statistic."""
-    cells = tables.whole.sum(axis=1)
-    if statistic != "macro_f1":
-        return float(cells.sum())
-    present = cells[cells > 0]
-    return float(len(present) ** 2 / np.sum(1 / present))
-
-
-@dataclass(frozen=True)
-class _PairedCalls:
-    """The kinds of cells, by their type and both models' calls, each of shape (kinds,); the number of cells of each
-    kind; and both models' matrices, (2, K, K)."""
-
-    rows: Ints
-    columns: tuple[Ints, Ints]
-    cells: Ints
-    tables: Ints
-
-    @classmethod
-    def of(cls, true: ArrayLike, predicted_a: ArrayLike, predicted_b: ArrayLike, n_types: int) -> "_PairedCalls":
-        sides = [type_indices(each, n_types, "types") for each in (true, predicted_a, predicted_b)]
-        kinds, cells = np.unique(np.stack(sides, axis=1), axis=0, return_counts=True)
-        rows, a, b = kinds.T
-        tables = np.zeros((2, n_types, n_types), dtype=np.int64)
-        for table, columns in zip(tables, (a, b), strict=True):
-            np.add.at(table, (rows, columns), cells)
-        return cls(rows, (a, b), cells, tables)
-
-    def variance_of_single_cells(self, score: Callable[[Ints], Floats]) -> float:
-        """The variance of the difference of both scores, by the cells' influences, as if cells were independent."""
-        difference = self._influences(0, score) - self._influences(1, score)
-        count = int(self.cells.sum())
-        centred = difference - np.average(difference, weights=self.cells)
-        return float(np.sum(self.cells * centred**2) * count / max(1, count - 1))
-
-    def variance_of_exchanges(self, score: Callable[[Ints], Floats]) -> float:
-        """The variance of the difference if chance decided for each cell which model made which of its two calls.
-
-        Source: the randomisation test of two systems' F1 by Yeh, Proceedings of COLING 2000: 947-953, to first order:
-        half the change by exchanging one cell's calls is the deviation that this cell contributes.
-        """
-        one_less, one_more = (self._unit(columns) for columns in self.columns)
-        first, second = score(self.tables[0] - one_less + one_more), score(self.tables[1] + one_less - one_more)
-        change = first - second - (score(self.tables[0]) - score(self.tables[1]))
-        return float(np.sum(self.cells * (change / 2) ** 2))
-
-    def _influences(self, model: int, score: Callable[[Ints], Floats]) -> Floats:
-        """The influence of each kind of cell on a model's score: the derivative by its count, shape (kinds,)."""
-        moved = _STEP * self._unit(self.columns[model])
-        more, less = (score(self.tables[model] + sign * moved) for sign in (1, -1))
-        return np.asarray((more - less) / (2 * _STEP))
-
-    def _unit(self, columns: Ints) -> Ints:
-        """One cell of each kind in a matrix of its own, (kinds, K, K)."""
-        units = np.zeros((len(self.rows), *self.tables.shape[1:]), dtype=np.int64)
-        units[np.arange(len(self.rows)), self.rows, columns] = 1
-        return units

@@ -33,8 +33,8 @@ from slidescreen.statistics.arrays import (
     same_length,
     truth_values,
 )
-from slidescreen.statistics.bootstrap import PairedDifference
 from slidescreen.statistics.intervals import Interval, normal_quantile
+from slidescreen.statistics.paired import PairedDifference
 
 LEAST_SLIDES = 3
 TOO_FEW = "too few slides"
@@ -160,9 +160,9 @@ def auroc_difference(
     return tested(difference, spread, least, level)
 
 
-def no_limits(level: float) -> Interval[float]:
-    """The result if there are too few slides for limits."""
-    return Interval(np.nan, np.nan, fraction(level, "level"), TOO_FEW)
+def no_limits(level: float, note: str = TOO_FEW) -> Interval[float]:
+    """The result if there are too few slides for limits, or none for the reason in `note`."""
+    return Interval(np.nan, np.nan, fraction(level, "level"), note)
 
 
 def _ranked(truth: Bools, slides: ArrayLike) -> tuple[Ints, Floats] | None:

@@ -7,8 +7,24 @@ import scipy  # its parts are imported when first used: they take most of a seco
 from numpy.typing import ArrayLike
 
 from slidescreen.statistics.arrays import Floats, one_dimensional, same_length, square_counts, truth_values
+from slidescreen.statistics.intervals import Interval
 
 _EXACT_BELOW = 25
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Difference of a statistic between two models (a - b) on the same cells.
+
+    Attributes:
+        difference: the observed difference.
+        interval: its confidence limits; NaN if there are none.
+        p: two-sided p for the hypothesis of no difference; NaN if there is no test.
+    """
+
+    difference: float
+    interval: Interval[float]
+    p: float
 
 
 @dataclass(frozen=True)

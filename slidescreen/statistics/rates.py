@@ -1,7 +1,7 @@
 """The rates of a confusion matrix, or of a whole stack of matrices.
 
 Every function takes counts of shape (..., K, K), rows true and columns predicted, and is vectorised over the leading
-axes. The functions check nothing: `classification` and `bootstrap` check their arguments.
+axes. The functions check nothing: those that call them check their arguments.
 """
 
 import numpy as np

@@ -41,14 +41,14 @@ def random_model(seed: int, sharpness: float = 3.0, name: str = "m", count: int 
 
 
 def test_the_studys_table_2_comes_back() -> None:
-    (model,) = evaluate([study()], resamples=50).models
+    (model,) = evaluate([study()]).models
     figures = (model.accuracy, model.macro_precision, model.macro_recall, model.macro_f1)
     assert [round(f, 4) for f in figures] == [0.8858, 0.7423, 0.7331, 0.7361]
     assert model.cells == 8478
 
 
 def test_the_studys_table_3_comes_back_in_the_files(tmp_path: Path) -> None:
-    write_evaluation(evaluate([study()], resamples=50), tmp_path)
+    write_evaluation(evaluate([study()]), tmp_path)
     with (tmp_path / "per_type.csv").open() as file:
         found = {row["cell_type"]: row for row in csv.DictReader(file)}
     for name, expected in PRECISION_RECALL_F1.items():
@@ -64,7 +64,7 @@ def test_the_studys_table_3_comes_back_in_the_files(tmp_path: Path) -> None:
 def test_scores_agree_with_scikit_learn() -> None:
     p = random_model(1)
     assert p.probabilities is not None
-    (model,) = evaluate([p], resamples=50).models
+    (model,) = evaluate([p]).models
     assert model.accuracy == pytest.approx(metrics.accuracy_score(p.truth, p.called), abs=1e-12)
     assert model.kappa == pytest.approx(metrics.cohen_kappa_score(p.truth, p.called), abs=1e-12)
     precision, recall, f1, _ = metrics.precision_recall_fscore_support(
@@ -91,7 +91,7 @@ def test_a_macro_precision_is_over_the_types_that_have_cells() -> None:
     called = truth.copy()
     called[[0, 1, 10]] = 3, 5, 8
     empty = ("",) * 20
-    (model,) = evaluate([Predictions("m", cells.LEUKOCYTES, truth, called, None, empty, empty)], resamples=20).models
+    (model,) = evaluate([Predictions("m", cells.LEUKOCYTES, truth, called, None, empty, empty)]).models
     assert model.types_with_support == 2
     assert model.macro_precision == pytest.approx(
         metrics.precision_score(truth, called, average="macro", labels=[0, 5], zero_division=0)
@@ -102,7 +102,7 @@ def test_abstentions_lower_the_coverage_and_not_the_accuracy_of_the_rest() -> No
     p = random_model(1)
     unsure = np.where(p.called == p.truth, p.called, -1)
     abstaining = Predictions("a", p.cell_types, p.truth, unsure, p.probabilities, p.slides, p.sources)
-    (model,) = evaluate([abstaining], resamples=50).models
+    (model,) = evaluate([abstaining]).models
     assert model.called == int((p.called == p.truth).sum()) < model.cells == 400
     assert model.accuracy == 1
     assert model.accuracy_every_cell_called == pytest.approx((p.called == p.truth).mean())
@@ -115,7 +115,7 @@ def test_a_cell_that_is_called_counts_by_its_call_even_if_another_type_is_more_p
     assert p.probabilities is not None
     called = np.where(np.arange(400) % 3 == 0, p.probabilities.argmin(axis=1), p.called)
     weighing = replace(p, called=called, slides=p.slides if slides else ("",) * 400)
-    found = evaluate([weighing, replace(weighing, model="calls", probabilities=None)], resamples=50)
+    found = evaluate([weighing, replace(weighing, model="calls", probabilities=None)])
     for model in found.models:
         assert model.accuracy_every_cell_called == model.accuracy == pytest.approx((called == p.truth).mean())
     (comparison,) = found.comparisons
@@ -129,7 +129,7 @@ def test_calibration_is_that_of_the_calls_probabilities() -> None:
     probabilities = np.where(np.eye(12)[truth] == 1, 0.4, 0)
     probabilities[np.arange(40), 1 - truth] = 0.6
     p = Predictions("m", cells.LEUKOCYTES, truth, truth.copy(), probabilities, ("",) * 40, ("",) * 40)
-    sure, unsure = (evaluate([each], resamples=20).models[0] for each in (p, replace(p, called=np.full(40, -1))))
+    sure, unsure = (evaluate([each]).models[0] for each in (p, replace(p, called=np.full(40, -1))))
     assert sure.calibration is not None
     assert sure.calibration.reliability == (pytest.approx((0.4, 1)),)
     assert sure.calibration.expected_error == pytest.approx(0.6)
@@ -140,7 +140,7 @@ def test_calibration_is_that_of_the_calls_probabilities() -> None:
 
 
 def test_undefined_values_are_empty_or_null_and_never_nan(tmp_path: Path) -> None:
-    write_evaluation(evaluate([random_model(1)], resamples=50), tmp_path)
+    write_evaluation(evaluate([random_model(1)]), tmp_path)
     for name in ("metrics.json", "per_type.csv", "evaluation.html"):
         text = (tmp_path / name).read_text().split("</style>")[-1]
         assert not re.search(r"[>,:–]\s*-?(nan|inf|none)\b", text, re.IGNORECASE)
@@ -150,7 +150,7 @@ def test_undefined_values_are_empty_or_null_and_never_nan(tmp_path: Path) -> Non
 
 def test_a_better_model_is_found_better_and_itself_no_different() -> None:
     good, bad = random_model(1, 4.0, "good"), random_model(2, 1.0, "bad")
-    against_bad, against_itself = evaluate([good, bad, good], resamples=200).comparisons
+    against_bad, against_itself = evaluate([good, bad, good]).comparisons
     assert against_bad.mcnemar_p_holm < 1e-6
     assert against_bad.macro_f1_limits.low > 0
     assert against_bad.mcnemar_p_holm >= against_bad.mcnemar_p
@@ -176,7 +176,7 @@ def test_abstentions_without_probabilities_are_compared_as_calls_of_a_type_of_th
         replace(p, cell_types=cells.CELL_TYPES, called=np.where(p.called < 0, 15, p.called), sources=p.sources)
         for p in models
     ]
-    (found,), (expected,) = (evaluate(each, resamples=200).comparisons for each in (models, spelled))
+    (found,), (expected,) = (evaluate(each).comparisons for each in (models, spelled))
     for name in (f.name for f in fields(found)):
         assert getattr(found, name) == pytest.approx(getattr(expected, name)), name
     right = [int((p.called == p.truth).sum()) for p in models]
@@ -187,7 +187,7 @@ def test_abstentions_without_probabilities_are_compared_as_calls_of_a_type_of_th
 def test_one_model_may_abstain_without_probabilities_and_the_other_have_them() -> None:
     sure, unsure = random_model(1), replace(random_model(1, name="u"), probabilities=None)
     unsure = replace(unsure, called=np.where(np.arange(400) % 5 == 0, -1, unsure.called))
-    comparison = evaluate([sure, unsure], resamples=50).comparisons[0]
+    comparison = evaluate([sure, unsure]).comparisons[0]
     assert comparison.only_other_right == 0
     assert comparison.only_first_right == int((sure.called == sure.truth)[::5].sum())
     assert comparison.stuart_maxwell_p < 1e-6
@@ -198,7 +198,7 @@ def test_contrasts_tell_two_groups_apart_among_their_own_cells() -> None:
     assert p.probabilities is not None
     names = np.asarray(["myeloblast", "lymphoblast", "monocyte", "promyelocyte", "artefact"])
     truth = np.asarray([cells.CELL_TYPES.index(name) for name in names])[p.truth]
-    model = evaluate([replace(p, truth=truth)], resamples=50).models[0]
+    model = evaluate([replace(p, truth=truth)]).models[0]
     lineage, maturity = model.contrasts
     myeloblast, lymphoblast = (cells.CELL_TYPES.index(name) for name in ("myeloblast", "lymphoblast"))
     both = np.isin(truth, (myeloblast, lymphoblast)) & np.isin(p.called, (myeloblast, lymphoblast))
@@ -217,11 +217,27 @@ def test_contrasts_tell_two_groups_apart_among_their_own_cells() -> None:
 
 
 def test_limits_of_a_groups_f1_enclose_it() -> None:
-    model = evaluate([random_model(1, 2.0)], resamples=300).models[0]
+    model = evaluate([random_model(1, 2.0)]).models[0]
     for scores in (*model.types[:5], *model.groups):
         if scores.support:
             assert scores.f1_limits.low <= scores.f1 <= scores.f1_limits.high
             assert scores.f1_limits.low < scores.f1_limits.high
+
+
+def test_a_few_cells_all_called_right_make_no_score_certain() -> None:
+    """Without slides, as in a table of calls alone."""
+    truth = np.asarray([0, 7, 0, 7, 0, 7])
+    unknown = ("",) * 6
+    right = Predictions("right", cells.CELL_TYPES, truth, truth, None, unknown, unknown)
+    wrong = replace(right, called=np.asarray([0, 7, 0, 7, 0, 0]))
+    evaluation = evaluate([right, wrong])
+    model, comparison = evaluation.models[0], evaluation.comparisons[0]
+    found = [model.accuracy_limits, model.macro_f1_limits, model.kappa_limits, model.types[0].f1_limits]
+    for limits in (*found, model.groups[0].f1_limits):
+        assert limits.low < 0.8
+        assert limits.high == 1
+    assert (comparison.accuracy_p, comparison.macro_f1_p > 0.3) == (1, True)
+    assert comparison.macro_f1_limits.low < 0 < comparison.macro_f1_limits.high
 
 
 def test_slides_are_compared_by_their_differentials() -> None:
@@ -230,7 +246,7 @@ def test_slides_are_compared_by_their_differentials() -> None:
     truth = np.concatenate([np.where(np.arange(100) < blasts, blast, neutrophil) for blasts in (0, 10, 60)])
     called = np.where((truth == blast) & (np.arange(300) % 2 == 0), neutrophil, truth)
     slides = tuple(f"S{n // 100}" for n in range(300))
-    level = evaluate([Predictions("m", cells.CELL_TYPES, truth, called, None, slides, ("",) * 300)], 50).slide_level
+    level = evaluate([Predictions("m", cells.CELL_TYPES, truth, called, None, slides, ("",) * 300)]).slide_level
     assert level is not None
     found = next(a for a in level.agreements if a.name == "blasts")
     assert (found.true, found.measured) == ((0, 10, 60), (0, 5, 30))
@@ -256,7 +272,7 @@ def slides_of(percentages: list[tuple[int, int]]) -> Predictions:
 
 def test_the_correlation_of_slides_stands_in_every_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     percentages = [(0, 2), (3, 1), (8, 12), (20, 14), (45, 52), (90, 71)]
-    evaluation = evaluate([slides_of(percentages)], resamples=50)
+    evaluation = evaluate([slides_of(percentages)])
     write_evaluation(evaluation, tmp_path)
     show_evaluation(evaluation, tmp_path)
     pearson, spearman = (test(*zip(*percentages, strict=True)).statistic for test in (stats.pearsonr, stats.spearmanr))
@@ -281,19 +297,19 @@ def test_files_of_an_earlier_evaluation_do_not_stay_beside_a_smaller_one(tmp_pat
     both, alone = tmp_path / "both", tmp_path / "alone"
     for folder in (both, alone):
         folder.mkdir()
-    write_evaluation(evaluate([random_model(1), random_model(2, name="n")], resamples=50), both)
+    write_evaluation(evaluate([random_model(1), random_model(2, name="n")]), both)
     (both / "notes.csv").write_text("mine")
     more = {path.name for path in both.iterdir()}
-    write_evaluation(evaluate([study()], resamples=50), alone)
-    write_evaluation(evaluate([study()], resamples=50), both)
+    write_evaluation(evaluate([study()]), alone)
+    write_evaluation(evaluate([study()]), both)
     assert {path.name for path in both.iterdir()} == {"notes.csv", *(path.name for path in alone.iterdir())}
     assert more >= {"comparison.csv", "slides.csv", "agreement.csv", "predictions.csv", "roc.png", "bland_altman.png"}
 
 
 def test_without_slides_or_with_too_few_there_is_no_slide_level() -> None:
     p = random_model(1)
-    assert evaluate([replace(p, slides=("",) * 400)], resamples=50).slide_level is None
-    assert evaluate([replace(p, slides=("S",) * 400)], resamples=50).slide_level is None
+    assert evaluate([replace(p, slides=("",) * 400)]).slide_level is None
+    assert evaluate([replace(p, slides=("S",) * 400)]).slide_level is None
 
 
 def write_predictions(path: Path, p: Predictions, order: np.ndarray, with_images: bool = True) -> Path:
@@ -316,8 +332,8 @@ def test_prediction_files_are_compared_cell_by_cell_whatever_their_order(tmp_pat
         write_predictions(tmp_path / "bad.csv", bad, order),
     ]
     unknown = ("",) * 400  # as in the files
-    (expected,) = evaluate([replace(good, slides=unknown), replace(bad, slides=unknown)], resamples=50).comparisons
-    (found,) = evaluate(of_tables(files, LabelRules()), resamples=50).comparisons
+    (expected,) = evaluate([replace(good, slides=unknown), replace(bad, slides=unknown)]).comparisons
+    (found,) = evaluate(of_tables(files, LabelRules())).comparisons
     assert (found.only_first_right, found.only_other_right) == (expected.only_first_right, expected.only_other_right)
     assert found.types[0].auroc_p == pytest.approx(expected.types[0].auroc_p)
 
@@ -325,9 +341,9 @@ def test_prediction_files_are_compared_cell_by_cell_whatever_their_order(tmp_pat
 def test_an_evaluations_predictions_can_be_evaluated_again(tmp_path: Path) -> None:
     p = random_model(1)
     unsure = replace(p, called=np.where(np.arange(400) % 9 == 0, -1, p.called), images=tuple(map(str, range(400))))
-    first = evaluate([unsure], resamples=50)
+    first = evaluate([unsure])
     write_evaluation(first, tmp_path)
-    again = evaluate(of_tables([tmp_path / "predictions.csv"], LabelRules()), resamples=50)
+    again = evaluate(of_tables([tmp_path / "predictions.csv"], LabelRules()))
     assert again.models[0].called == first.models[0].called == 355
     assert again.models[0].macro_f1 == first.models[0].macro_f1
     assert again.models[0].macro_auroc == pytest.approx(first.models[0].macro_auroc, abs=1e-4)
@@ -354,7 +370,7 @@ def clustered(slides: int) -> Predictions:
 def test_limits_are_wider_where_cells_of_a_slide_err_together() -> None:
     by_slides = clustered(9)
     by_cells = replace(by_slides, slides=("",) * 400)
-    (wide,), (narrow,) = (evaluate([p], resamples=50).models for p in (by_slides, by_cells))
+    (wide,), (narrow,) = (evaluate([p]).models for p in (by_slides, by_cells))
     assert (wide.limits_by, narrow.limits_by) == ("slides", "cells")
     for name in ("accuracy", "macro_f1", "kappa"):
         ours, other = (getattr(model, f"{name}_limits") for model in (wide, narrow))
@@ -370,7 +386,7 @@ def test_too_few_slides_have_a_word_instead_of_limits_wherever_they_would_stand(
 ) -> None:
     names = tuple(f"S{n % slides}" for n in range(400))
     first, other = (replace(random_model(seed, name=str(seed)), slides=names) for seed in (1, 2))
-    evaluation = evaluate([first, other], resamples=50)
+    evaluation = evaluate([first, other])
     write_evaluation(evaluation, tmp_path)
     show_evaluation(evaluation, tmp_path)
     found = json.loads((tmp_path / "metrics.json").read_text())
@@ -398,7 +414,7 @@ def test_an_f1_has_limits_if_its_type_lies_on_three_slides(slides: int, note: st
     called = truth.copy()
     called[::17] = 6
     p = Predictions("m", cells.LEUKOCYTES, truth, called, None, tuple(names.tolist()), ("",) * len(truth))
-    found = evaluate([p], resamples=10).models[0].types[6]
+    found = evaluate([p]).models[0].types[6]
     assert (found.f1_limits.note, found.recall_limits.note, found.precision_limits.note) == (note, note, "")
     assert 0 < found.f1 < 1
 
@@ -406,7 +422,7 @@ def test_an_f1_has_limits_if_its_type_lies_on_three_slides(slides: int, note: st
 def test_from_three_slides_on_there_are_limits_and_tests() -> None:
     names = tuple(f"S{n % 3}" for n in range(400))
     first, other = (replace(random_model(seed), slides=names) for seed in (1, 2))
-    evaluation = evaluate([first, other], resamples=50)
+    evaluation = evaluate([first, other])
     model, comparison = evaluation.models[0], evaluation.comparisons[0]
     assert 0 <= model.accuracy_limits.low < model.accuracy < model.accuracy_limits.high <= 1
     assert 0 <= model.types[0].auroc_limits.low <= model.types[0].auroc <= model.types[0].auroc_limits.high <= 1
@@ -416,7 +432,7 @@ def test_from_three_slides_on_there_are_limits_and_tests() -> None:
 
 
 def test_sources_are_scored_apart() -> None:
-    evaluation = evaluate([random_model(1)], resamples=50)
+    evaluation = evaluate([random_model(1)])
     assert [(name, model.cells) for name, model in evaluation.sources] == [("A", 200), ("B", 200)]
 
 
@@ -426,7 +442,7 @@ def test_predictions_of_other_cells_are_refused() -> None:
 
 
 def test_all_pictures_and_the_page_are_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    evaluation = evaluate([random_model(1, name="<b>"), random_model(2, name="other")], resamples=50)
+    evaluation = evaluate([random_model(1, name="<b>"), random_model(2, name="other")])
     write_evaluation(evaluation, tmp_path)
     show_evaluation(evaluation, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [

@@ -41,7 +41,7 @@ def correction(image: str, cell_type: str, slide: str = "", reviewer: str = "Ada
 def test_a_reviewed_label_replaces_the_label_in_the_second_figures_alone() -> None:
     predictions = predicted([0, 1, 2, 3, 4, 5], [0, 2, 3, 3, 5, -1])
     said = {1: TYPES[2], 2: TYPES[2], 4: UNIDENTIFIED, 5: TYPES[6], 0: TYPES[0]}
-    evaluation = evaluate([predictions], resamples=20, reviewed=said)
+    evaluation = evaluate([predictions], reviewed=said)
     review = evaluation.label_review
     assert evaluation.models[0].accuracy == pytest.approx(2 / 5)
     assert review is not None
@@ -54,7 +54,7 @@ def test_a_reviewed_label_replaces_the_label_in_the_second_figures_alone() -> No
 
 
 def test_without_a_review_there_are_no_second_figures() -> None:
-    assert evaluate([predicted([0, 1], [0, 1])], resamples=20).label_review is None
+    assert evaluate([predicted([0, 1], [0, 1])]).label_review is None
 
 
 CASES = st.lists(st.tuples(*[st.integers(0, 15)] * 2, st.integers(-1, 16)), min_size=1, max_size=30)
@@ -65,7 +65,7 @@ def test_whatever_was_reviewed_the_counts_add_up(rows: list[tuple[int, int, int]
     """Label, call and review: -1 nobody looked, 16 the reviewer gave no type."""
     truth, called, said = (list(column) for column in zip(*rows, strict=True))
     reviewed = {at: (*TYPES, UNIDENTIFIED)[each] for at, each in enumerate(said) if each >= 0}
-    found = review_labels([predicted(truth, called)], reviewed, resamples=5)
+    found = review_labels([predicted(truth, called)], reviewed)
     if found is None:
         assert not reviewed
         return

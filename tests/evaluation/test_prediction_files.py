@@ -75,7 +75,7 @@ def test_a_call_of_a_type_that_is_left_out_is_a_wrong_call(tmp_path: Path) -> No
         save(tmp_path / f"{number}.csv", header + "".join(f"{t},{c},{i}\n" for i, (t, c) in enumerate(rows)))
         for number, rows in enumerate(zip(truths, each, strict=True) for each in calls)
     ]
-    models = evaluate(of_tables(files, rules), resamples=20).models
+    models = evaluate(of_tables(files, rules)).models
     assert [(model.cells, model.called, model.accuracy) for model in models] == [(6, 6, 3 / 6), (6, 6, 5 / 6)]
     assert [(left.why, left.count) for left in of_tables(files, rules)[0].unscored] == [("left_out", 1)]
 

@@ -20,7 +20,7 @@ WIDTHS = (1280, 1000, 900, 800, 708, 400, 320)
 
 def test_the_bar_of_types_never_hides_the_chosen_cell(browser: Browser, tmp_path: Path) -> None:
     many = (("S", f"{n}.jpg", LYMPHOCYTE, BLAST, 0.9) for n in range(60))
-    write_disagreements(evaluate([predicted(*many)], resamples=10), tmp_path, origin(tmp_path), lambda _: DOT)
+    write_disagreements(evaluate([predicted(*many)]), tmp_path, origin(tmp_path), lambda _: DOT)
     (tmp_path / DISAGREEMENTS).rename(tmp_path / "chosen.html")
     show(browser, tmp_path, Run((slide("Sick", SICK),), cells.CELL_TYPES, {"run": str(tmp_path)}))
     for page in ("chosen", "page"):

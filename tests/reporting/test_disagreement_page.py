@@ -45,7 +45,7 @@ CELLS = (
 
 @pytest.fixture
 def page(browser: Browser, tmp_path: Path) -> Browser:
-    write_disagreements(evaluate([predicted(*CELLS)], resamples=10), tmp_path, origin(tmp_path), lambda _: DOT)
+    write_disagreements(evaluate([predicted(*CELLS)]), tmp_path, origin(tmp_path), lambda _: DOT)
     (tmp_path / DISAGREEMENTS).rename(tmp_path / "page.html")
     browser.complaints.clear()
     browser.requests.clear()
@@ -118,7 +118,7 @@ def test_a_cell_is_shown_larger_with_its_label(page: Browser) -> None:
 
 
 def test_an_earlier_review_is_where_the_next_begins(browser: Browser, tmp_path: Path) -> None:
-    evaluation = evaluate([predicted(*CELLS)], resamples=10, reviewed={1: "monocyte"})
+    evaluation = evaluate([predicted(*CELLS)], reviewed={1: "monocyte"})
     write_disagreements(evaluation, tmp_path, origin(tmp_path), lambda _: DOT)
     (tmp_path / DISAGREEMENTS).rename(tmp_path / "page.html")
     reload(browser, tmp_path)
@@ -130,7 +130,7 @@ def test_a_decision_is_of_the_picture_that_was_seen(browser: Browser, tmp_path: 
     found = predicted(("S", "a.jpg", MONOCYTE, BLAST, 0.9), ("S", "b.jpg", MONOCYTE, BLAST, 0.8), folder=tmp_path)
 
     def look() -> None:
-        write_disagreements(evaluate([found], resamples=10), tmp_path, origin(tmp_path), lambda _: DOT)
+        write_disagreements(evaluate([found]), tmp_path, origin(tmp_path), lambda _: DOT)
         (tmp_path / DISAGREEMENTS).replace(tmp_path / "page.html")
         reload(browser, tmp_path)
 
@@ -149,7 +149,7 @@ def test_a_decision_is_of_the_picture_that_was_seen(browser: Browser, tmp_path: 
 
 def test_a_later_page_of_other_cells_hands_on_only_its_own(browser: Browser, tmp_path: Path) -> None:
     def look(*cells: tuple[str, str, int, int, float]) -> None:
-        write_disagreements(evaluate([predicted(*cells)], resamples=10), tmp_path, origin(tmp_path), lambda _: DOT)
+        write_disagreements(evaluate([predicted(*cells)]), tmp_path, origin(tmp_path), lambda _: DOT)
         (tmp_path / DISAGREEMENTS).replace(tmp_path / "page.html")
         reload(browser, tmp_path)
 
@@ -168,7 +168,7 @@ def test_a_later_page_of_other_cells_hands_on_only_its_own(browser: Browser, tmp
 
 def test_cells_of_one_name_are_told_apart(browser: Browser, tmp_path: Path) -> None:
     alike = [("a", "b/c.jpg", MONOCYTE, BLAST, 0.9), ("a/b", "c.jpg", MONOCYTE, BLAST, 0.8)]
-    write_disagreements(evaluate([predicted(*alike)], resamples=10), tmp_path, origin(tmp_path), lambda _: DOT)
+    write_disagreements(evaluate([predicted(*alike)]), tmp_path, origin(tmp_path), lambda _: DOT)
     (tmp_path / DISAGREEMENTS).rename(tmp_path / "page.html")
     reload(browser, tmp_path)
     assert images(browser) == ["a/b/c.jpg", "a/b/c.jpg (2)"]
@@ -182,7 +182,7 @@ def test_cells_of_one_name_are_told_apart(browser: Browser, tmp_path: Path) -> N
 
 
 def test_without_scripts_the_pictures_are_there(tmp_path: Path) -> None:
-    write_disagreements(evaluate([predicted(*CELLS)], resamples=10), tmp_path, origin(tmp_path), lambda _: DOT)
+    write_disagreements(evaluate([predicted(*CELLS)]), tmp_path, origin(tmp_path), lambda _: DOT)
     text = (tmp_path / DISAGREEMENTS).read_text(encoding="utf-8")
     assert text.count('<img class="cell"') == 3
     assert text.count(DOT) == 3  # each once
@@ -191,11 +191,11 @@ def test_without_scripts_the_pictures_are_there(tmp_path: Path) -> None:
 
 
 def test_where_no_picture_is_left_an_earlier_page_is_removed(tmp_path: Path) -> None:
-    write_disagreements(evaluate([predicted(*CELLS)], resamples=10), tmp_path, origin(tmp_path), lambda _: DOT)
-    write_disagreements(evaluate([predicted(*CELLS)], resamples=10), tmp_path, origin(tmp_path), lambda _: None)
+    write_disagreements(evaluate([predicted(*CELLS)]), tmp_path, origin(tmp_path), lambda _: DOT)
+    write_disagreements(evaluate([predicted(*CELLS)]), tmp_path, origin(tmp_path), lambda _: None)
     assert not (tmp_path / DISAGREEMENTS).exists()
 
 
 def test_where_all_agree_the_page_says_so(tmp_path: Path) -> None:
-    write_disagreements(evaluate([predicted(CELLS[0])], resamples=10), tmp_path, origin(tmp_path), lambda _: None)
+    write_disagreements(evaluate([predicted(CELLS[0])]), tmp_path, origin(tmp_path), lambda _: None)
     assert "Call and label differ on 0 of 1 cell." in (tmp_path / DISAGREEMENTS).read_text(encoding="utf-8")
