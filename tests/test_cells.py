@@ -48,6 +48,44 @@ def test_names_of_exports_and_data_sets_are_understood(name: str, expected: str)
     assert cells.resolve(name) == expected
 
 
+MUNICH = {  # Matek et al. 2019, AML-Cytomorphology_LMU: its list of abbreviations, in its words
+    "BAS": "Basophil",
+    "EBO": "Erythroblast",
+    "EOS": "Eosinophil",
+    "KSC": "Smudge cell",
+    "LYA": "Lymphocyte (atypical)",
+    "LYT": "Lymphocyte (typical)",
+    "MMZ": "Metamyelocyte",
+    "MOB": "Monoblast",
+    "MON": "Monocyte",
+    "MYB": "Myelocyte",
+    "MYO": "Myeloblast",
+    "NGB": "Neutrophil (band)",
+    "NGS": "Neutrophil (segmented)",
+    "PMB": "Promyelocyte (bilobed)",
+    "PMO": "Promyelocyte",
+}
+BARCELONA = {  # Acevedo et al. 2020, PBC: the beginnings of its file names
+    "BA": "Basophil",
+    "BNE": "Band neutrophil",
+    "EO": "Eosinophil",
+    "ERB": "Erythroblast",
+    "LY": "Lymphocyte",
+    "MMY": "Metamyelocyte",
+    "MO": "Monocyte",
+    "MY": "Myelocyte",
+    "PLATELET": "Platelet",
+    "PMY": "Promyelocyte",
+    "SNE": "Segmented neutrophil",
+}
+
+
+@pytest.mark.parametrize(("code", "meaning"), [*MUNICH.items(), *BARCELONA.items()])
+def test_codes_of_public_data_sets_mean_what_their_authors_say(code: str, meaning: str) -> None:
+    assert cells.resolve(code) == cells.resolve(meaning)
+    assert (cells.resolve(code) is None) is (meaning == "Monoblast")  # which is no type here
+
+
 @pytest.mark.parametrize(
     "name", ["", "plasma_cell", "promonocyte", "normal_unspecified", "ig", "Unidentified", "slide 7"]
 )
