@@ -63,7 +63,7 @@ def test_every_probability_of_an_archive_stands_under_its_type(archive: Path, ot
     np.testing.assert_allclose(found.probabilities[np.arange(6), found.called], 0.8)
     unknown = cells.indices(cells.CELL_TYPES, set(cells.CELL_TYPES) - set(other))
     assert not found.probabilities[3:, unknown].any()
-    (model,) = evaluate([found], resamples=20).models
+    (model,) = evaluate([found]).models
     assert model.calibration is not None
     assert model.calibration.expected_error == pytest.approx(0.2)
 
