@@ -3,7 +3,7 @@
 A night's table of orders has the night's slides alone, but earlier slides stay in the worklist.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from numbers import Real
 from pathlib import Path
 from typing import Any
@@ -12,19 +12,19 @@ from slidescreen.files.damaged import DamagedError, read_json
 from slidescreen.files.run_files import RECORD
 from slidescreen.files.writing import printable
 from slidescreen.screening.blood_context import BloodContext, slides_of_one_patient
-from slidescreen.screening.results import SlideResult
 
 _PATIENTS, _COUNTS = "same_patient", "leukocytes_per_nl"
 _NOBODY = "\0"  # begins what stands for a patient whose name was not kept; no table holds it
 
 
-def orders_record(slides: Sequence[SlideResult], contexts: Mapping[str, BloodContext]) -> dict[str, Any]:
-    """What orders say of a run's slides, in the form for `run.json`; empty if they say nothing. No patient is named.
+def orders_record(slides: Collection[str], contexts: Mapping[str, BloodContext]) -> dict[str, Any]:
+    """What orders say of slides, given by name, in the form for `run.json`; empty if they say nothing. No patient is
+    named.
 
     `same_patient` has a list of names for each patient with several slides. `leukocytes_per_nl` has a count for each
     slide whose count is known.
     """
-    told = {slide.name: contexts.get(slide.name, BloodContext()).leukocytes_per_nl for slide in slides}
+    told = {slide: contexts.get(slide, BloodContext()).leukocytes_per_nl for slide in slides}
     patients = slides_of_one_patient(slides, contexts)
     counts = {name: count for name, count in told.items() if count is not None}
     return {**({_PATIENTS: patients} if patients else {}), **({_COUNTS: counts} if counts else {})}

@@ -75,17 +75,21 @@ def classify_folder(
             earlier_contexts(options.out, options.path),
             folder.missing_features,
             plan.lost,
+            plan.earlier,
+            [slide.name for slide in plan.remaining if ledger.has_record(slide.place)],
         )
-        results, waiting = dict(plan.known), [slide.name for slide in plan.waiting]
+        results, waiting, same = dict(plan.known), [slide.name for slide in plan.waiting], {*plan.known}
 
         def described(drift: Sequence[str] = ()) -> Run:
-            return describe(setup, results, waiting, {*plan.known, *ledger.same}, monitor.speed(), drift)
+            return describe(setup, results, waiting, {*same, *ledger.same}, monitor.speed(), drift)
 
         try:
             for slide, calls in classification.calls:
                 if exports.has_changed(slide):
                     waiting.append(slide.name)
-                    results |= outdated(ledger, [slide])
+                    earlier = outdated(ledger, [slide])
+                    results |= earlier
+                    same |= {*earlier}
                     monitor.note(f"changed while it was classified, left for the next run: {slide.name}")
                     continue
                 results[slide.name] = judge(slide, calls, ensemble, options.thresholds)

@@ -58,6 +58,8 @@ class RunSetup:
         earlier_contexts: the same from earlier runs' orders. Patients are told apart, but not named.
         missing_features: features that the run folder's file system lacks.
         lost: slides of the last run of which neither images nor a record are left.
+        earlier: names of the slides in the last complete run.
+        recorded: names of the slides to classify that an earlier run finished, perhaps with other images.
     """
 
     options: ClassifyOptions
@@ -72,6 +74,8 @@ class RunSetup:
     earlier_contexts: Mapping[str, BloodContext] = field(default_factory=dict)
     missing_features: Sequence[str] = ()
     lost: Sequence[str] = ()
+    earlier: Collection[str] = ()
+    recorded: Collection[str] = ()
 
 
 def describe(
@@ -93,7 +97,9 @@ def describe(
         drift: differences from earlier runs, in words.
     """
     slides = with_reviews([results[name] for name in sorted(results)], setup.reviews)
-    contexts = joined(lines_by_slide(setup.contexts, (slide.name for slide in slides)), setup.earlier_contexts, same)
+    left = sorted(name for name in setup.recorded if name not in results)
+    names = [*(slide.name for slide in slides), *left]
+    contexts = joined(lines_by_slide(setup.contexts, names), setup.earlier_contexts, {*same, *left})
     slides = in_context(slides, contexts) if contexts else slides
     missing = [slide.name for slide in setup.found.slides if slide.name not in results and slide.name not in waiting]
     finished = datetime.now(UTC)
@@ -116,8 +122,8 @@ def describe(
         "drift": list(drift),
         "share_lacks": list(setup.missing_features),
         **setup.found.to_record(),
-        **_slides_record(slides, finished),
-        **orders_record(slides, contexts),
+        **_slides_record(slides, finished, [name for name in left if name in setup.earlier]),
+        **orders_record(names, contexts),
     }
     return Run(slides, setup.ensemble.cell_types, info)
 
@@ -172,11 +178,14 @@ def _ensemble_record(ensemble: Ensemble, folder: Path) -> dict[str, Any]:
     }
 
 
-def _slides_record(slides: Sequence[SlideResult], finished: datetime) -> dict[str, Any]:
-    """The part of a record about the slides. Slides without an own record get the time of the run."""
+def _slides_record(slides: Sequence[SlideResult], finished: datetime, left: Sequence[str]) -> dict[str, Any]:
+    """The part of a record about the slides. Slides without an own record get the time of the run.
+
+    `left` are earlier slides that this run did not finish. The next run must not take them for new.
+    """
     now = finished.isoformat(timespec="seconds")
     return {
-        "earlier_slides": [slide.name for slide in slides if not slide.new],
+        "earlier_slides": [*(slide.name for slide in slides if not slide.new), *left],
         "unfamiliar_slides": [slide.name for slide in slides if Flag.UNFAMILIAR in slide.finding.flags],
         "vanished_slides": [slide.name for slide in slides if Flag.VANISHED in slide.finding.flags],
         **reasons_in(slides),

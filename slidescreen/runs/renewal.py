@@ -111,13 +111,11 @@ def correct(
 
 
 def _in_context(run: Run, ordered: Mapping[str, BloodContext]) -> Run:
-    contexts = joined(
-        lines_by_slide(ordered, (slide.name for slide in run.slides)),
-        contexts_in(run.info),
-        {slide.name for slide in run.slides},
-    )
+    earlier = contexts_in(run.info)
+    names = list(dict.fromkeys([*(slide.name for slide in run.slides), *sorted(earlier)]))  # also unfinished slides
+    contexts = joined(lines_by_slide(ordered, names), earlier, names)
     slides = in_context(run.slides, contexts)
-    return replace(run, slides=slides, info={**without_orders(run.info), **orders_record(slides, contexts)})
+    return replace(run, slides=slides, info={**without_orders(run.info), **orders_record(names, contexts)})
 
 
 def _page(run: Run, folder: Path, page_cells: PageCells, heat: Heat | None = None) -> str:

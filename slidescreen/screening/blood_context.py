@@ -4,7 +4,7 @@ The patient's identifier stays in the table of orders.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from slidescreen.screening.finding import Finding, Flag, Verdict
@@ -29,13 +29,13 @@ def in_context(slides: Sequence[SlideResult], contexts: Mapping[str, BloodContex
     return tuple(replace(s, finding=_marked(s.finding, contexts.get(s.name, BloodContext()))) for s in slides)
 
 
-def slides_of_one_patient(slides: Sequence[SlideResult], contexts: Mapping[str, BloodContext]) -> list[list[str]]:
-    """The names of the slides that share a patient; patients with one slide are left out."""
+def slides_of_one_patient(slides: Iterable[str], contexts: Mapping[str, BloodContext]) -> list[list[str]]:
+    """Of these slides' names, those that share a patient; patients with one slide are left out."""
     found: dict[str, list[str]] = defaultdict(list)
     for slide in slides:
-        patient = contexts.get(slide.name, BloodContext()).patient
+        patient = contexts.get(slide, BloodContext()).patient
         if patient:
-            found[patient].append(slide.name)
+            found[patient].append(slide)
     return sorted(names for names in found.values() if len(names) > 1)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Command, write_cells
 
+from slidescreen.runs.export_watch import ExportWatch
 from slidescreen.runs.known_orders import contexts_in, joined, orders_record
 from slidescreen.screening import results
 from slidescreen.screening.blood_context import BloodContext
@@ -100,9 +101,9 @@ def test_the_run_of_another_input_knows_nothing_of_them(command: Command, night:
 def test_patients_are_told_apart_and_named_by_the_table_alone() -> None:
     earlier = contexts_in({"same_patient": [["A", "B"], ["C", "D"]], "leukocytes_per_nl": {"A": 0.5, "E": 3.0}})
     found = joined({"A": BloodContext("p"), "F": BloodContext("p")}, earlier, {"A", "B", "C", "D", "E"})
-    told = orders_record([_slide(name) for name in "ABCDEF"], found)
+    told = orders_record("ABCDEF", found)
     assert told == {"same_patient": [["A", "F"], ["C", "D"]], "leukocytes_per_nl": {"E": 3.0}}
-    assert orders_record([_slide(name) for name in "ABCD"], joined({}, earlier, "ABC")) == {
+    assert orders_record("ABCD", joined({}, earlier, "ABC")) == {
         "same_patient": [["A", "B"]],
         "leukocytes_per_nl": {"A": 0.5},
     }
@@ -119,8 +120,60 @@ def test_a_damaged_record_of_orders_costs_no_night(damage: dict[str, object], co
     assert marked() == []
 
 
-def _slide(name: str) -> results.SlideResult:
-    from slidescreen.screening.differential import Differential
+def interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a night end by Ctrl-C after its first slide."""
+    judge, judged = results.judge, []
 
-    empty = Differential(name, 0, 0, 0, 0, 0, 0, {}, {})
-    return results.SlideResult(empty, Finding(Verdict.CLEAR, (), ()), (), Path(name))
+    def once(*given: object) -> results.SlideResult:
+        if judged:
+            raise KeyboardInterrupt
+        judged.append(given)
+        return replace(judge(*given), finding=Finding(Verdict.CLEAR, (), ("nothing found",)))  # type: ignore[arg-type]
+
+    monkeypatch.setattr("slidescreen.runs.night.judge", once)
+
+
+@pytest.mark.parametrize("with_report", [False, True])
+def test_an_interrupted_night_loses_nothing_that_was_known_of_slides_that_it_did_not_reach(
+    with_report: bool, command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classify(command, "--orders", orders("S0,p,0.4", "S1,p,0.4", "S2,p,0.4"))
+    write_cells(night / "S3", 4, first_seed=90)  # and it has no order
+    for _ in range(2):
+        with monkeypatch.context() as ended:
+            interrupt(ended)
+            assert command("classify", night, "--out", OUT, "--quiet", "--force").code == 130
+        assert marked() == ["S0"]
+        assert json.loads((OUT / "run.json").read_text())["earlier_slides"] == ["S1", "S2"]
+        if with_report:
+            assert command("report", OUT, "--orders", orders("S0,p,0.3")).code == 0
+    classify(command)
+    assert marked() == ["S0", "S1", "S2"]
+    assert patients() == ([["S1", "S2"]] if with_report else [["S0", "S1", "S2"]])
+    assert json.loads((OUT / "run.json").read_text())["earlier_slides"] == ["S1", "S2"]
+
+
+def test_other_images_after_an_interrupted_night_have_no_orders_of_before(
+    command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classify(command, "--orders", orders("S0,p,0.4", "S1,p,0.4", "S2,p,0.4"))
+    with monkeypatch.context() as ended:
+        interrupt(ended)
+        assert command("classify", night, "--out", OUT, "--quiet", "--force").code == 130
+    shutil.rmtree(night / "S1")
+    write_cells(night / "S1", 4, first_seed=90)
+    classify(command)
+    assert (marked(), patients()) == (["S0", "S2"], [["S0", "S2"]])
+
+
+def test_a_slide_that_changes_while_it_is_classified_keeps_its_orders(
+    command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    classify(command, "--orders", orders("S0,p,0.4", "S1,p,0.4"))
+    write_cells(night / "S1", 5, first_seed=10)
+    with monkeypatch.context() as arriving:
+        arriving.setattr(ExportWatch, "has_changed", lambda _, slide: slide.name == "S1")
+        classify(command)
+    assert (marked(), patients()) == (["S0", "S1"], [["S0", "S1"]])
+    classify(command)
+    assert (marked(), patients()) == (["S0", "S1"], [["S0", "S1"]])
