@@ -1,6 +1,5 @@
 """`corrections.csv`: what people changed, confirmed and signed."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +13,8 @@ from slidescreen.files.writing import denature, printable
 COLUMNS = ("slide", "image", "cell_type", "previous_type", "reviewer", "time", "comment", "run", "content")
 SINCE = "since"
 """A further column of stored corrections: see `Correction`."""
+SIGNED_TYPES = "signed_types"
+"""The last column: the types over which a person signed. Tables of earlier releases lack it."""
 _NEEDED = ("slide", "image", "cell_type", "reviewer")
 _NAMES = ("slide", "image")
 """Columns whose outer spaces count: a folder's name may begin or end with one."""
@@ -35,6 +36,7 @@ class Correction:
     is text as the table gives it. `run` is a run's identity, or empty. `content` is the SHA-256 of the picture, or its
     beginning, or `signed_content` of a signed slide; empty if unknown. It tells apart two pictures of the same name.
     `since` is the time of the reviewer's first correction with the same type, if he repeated it; else empty.
+    `signed_types` is that of `signatures.signed_types` for the types that the signer saw; empty if unknown.
     `withdrawn`: the reviewer takes back what he said of the cell, or the signature. `place` is the file and line in
     words, `line` the line.
     """
@@ -50,6 +52,7 @@ class Correction:
     content: str = ""
     withdrawn: bool = False
     since: str = ""
+    signed_types: str = ""
     place: str = ""
     line: int = 0
 
@@ -89,16 +92,6 @@ def _moment(time: str) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def signed_content(contents: Mapping[str, str]) -> str:
-    """The content that a signature signs: a hash of all pictures of a slide, by name if their content is unknown.
-
-    Args:
-        contents: the SHA-256 of each picture by its name; empty text if unknown.
-    """
-    told = sorted(content or image for image, content in contents.items())
-    return hashlib.sha256("\0".join(told).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def read_corrections(path: Path, of_slides: bool = True) -> list[Correction]:
@@ -169,7 +162,10 @@ def _subject(each: Correction) -> _Subject:
 
 def _succeeding(before: Correction, after: Correction) -> Correction:
     """A correction that replaces the same reviewer's earlier one. It tells what the cell's type was before it."""
-    if after.signs or (before.withdrawn and not after.withdrawn):
+    if after.signs:
+        given_again = after.time == before.time and not (after.signed_types or after.withdrawn or before.withdrawn)
+        return replace(after, signed_types=before.signed_types) if given_again else after
+    if before.withdrawn and not after.withdrawn:
         return after
     if _decision(before) != _decision(after):
         return replace(after, previous_type=before.cell_type)
@@ -236,7 +232,7 @@ def _withdrawn(text: str) -> tuple[bool, str]:
 
 def _told(row: Row) -> Iterator[tuple[str, str]]:
     """A row's values by column; empty if the table lacks one."""
-    return ((name, row.get(name, "")) for name in (*COLUMNS, SINCE))
+    return ((name, row.get(name, "")) for name in (*COLUMNS, SINCE, SIGNED_TYPES))
 
 
 def _known(name: str) -> str:

@@ -14,10 +14,10 @@ from slidescreen.data.correction_table import (
     is_of_corrections,
     merged,
     read_corrections,
-    signed_content,
     standing,
 )
 from slidescreen.data.delimited import Row, excerpt, read_table
+from slidescreen.data.signatures import signed_content, signed_types
 from slidescreen.errors import InputError
 from slidescreen.files.damaged import DamagedError, read_json
 from slidescreen.files.existence import is_file, is_folder
@@ -154,9 +154,34 @@ def _of_corrections(run: _StoredRun, corrections: list[Correction]) -> Iterator[
             if each.cell_type != UNIDENTIFIED:
                 yield ReviewedCell(run.path(each.slide, each.image), each.slide, each.cell_type, each.line)
             continue
+        seen = _seen_types(run, each.slide, said)
+        if each.signed_types and each.signed_types != signed_types(_contents(run, each.slide), seen):
+            raise each.problem(
+                "the cells have other types than were signed: take this row out, or sign the slide again"
+            )
         for image, row in run.rows[each.slide].items():
             if row["status"] == "classified" and (each.slide, image) not in said:
-                yield ReviewedCell(run.path(each.slide, image), each.slide, row["cell_type"], each.line)
+                cell_type = seen[image] if each.signed_types else row["cell_type"]
+                if cell_type != UNIDENTIFIED:
+                    yield ReviewedCell(run.path(each.slide, image), each.slide, cell_type, each.line)
+
+
+def _seen_types(run: _StoredRun, slide: str, said: Mapping[tuple[str, str], Correction]) -> dict[str, str]:
+    """The type of each cell that the page shows: by these corrections, or by the run's review, or as it was called."""
+    found = {}
+    for image in _looked_at(run, slide):
+        row = run.rows[slide][image]
+        stored = row.get("reviewed_type", "") or row["cell_type"] or UNIDENTIFIED
+        found[image] = said[slide, image].cell_type if (slide, image) in said else stored
+    return found
+
+
+def _looked_at(run: _StoredRun, slide: str) -> list[str]:
+    return [image for image, row in run.rows[slide].items() if row["status"] in ("classified", UNIDENTIFIED)]
+
+
+def _contents(run: _StoredRun, slide: str) -> dict[str, str]:
+    return {image: content_of(run.path(slide, image)) for image in _looked_at(run, slide)}
 
 
 def _content_of(run: _StoredRun, each: Correction) -> str:
@@ -165,5 +190,4 @@ def _content_of(run: _StoredRun, each: Correction) -> str:
         return ""
     if not each.signs:
         return content_of(run.path(each.slide, each.image))
-    looked_at = (image for image, row in run.rows[each.slide].items() if row["status"] in ("classified", UNIDENTIFIED))
-    return signed_content({image: content_of(run.path(each.slide, image)) for image in looked_at})
+    return signed_content(_contents(run, each.slide))

@@ -20,6 +20,7 @@ from slidescreen.research_use import RESEARCH_USE
 from slidescreen.screening.differential import NAMES, Differential, Share
 from slidescreen.screening.finding import Flag, Verdict
 from slidescreen.screening.results import Run, SlideResult
+from slidescreen.screening.slide_review import void_signatures
 
 LONGEST_IDENTIFIER = 199  # characters; the limit of the type EI in HL7 v2.5.1
 _NAMESPACE = uuid.UUID("cae0d1a9-77ba-5a1c-b892-a4831a62b66f")
@@ -213,16 +214,18 @@ def _sentences(slide: SlideResult) -> list[str]:
 
 
 def _review(slide: SlideResult) -> list[str]:
-    """Who reviewed a slide in its run's page, and the percentages that matter most by the reviewed types."""
-    review = slide.review
+    """Who reviewed a slide in its run's page, and the percentages that matter most by the reviewed types. Then whose
+    signatures no longer count, and why."""
+    review, void = slide.review, [f"Review in the page: {sentence}" for sentence in void_signatures(slide.review)]
     if review is None or not review.counts:
-        return []
+        return void
     what = "Reviewed and signed in the page" if review.signed else "Reviewed in part, not signed,"
     when = f" ({printable(review.time)})" if review.time else ""
     counted = [f"{cells.DISPLAY_NAMES[name].lower()} {figure}" for name, figure in review_figures(review).items()]
     return [
         f"{what} by {printable(review.by)}{when}: by the reviewed cell types {', '.join(counted)}. "
-        "All other figures here are the software's"
+        "All other figures here are the software's",
+        *void,
     ]
 
 

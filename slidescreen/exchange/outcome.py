@@ -10,6 +10,7 @@ from slidescreen.exchange.review_figures import review_figures
 from slidescreen.screening.differential import NAMES, Differential
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult
+from slidescreen.screening.slide_review import void_signatures
 
 _OF_A_NIGHT = (Flag.VANISHED, Flag.CHANGING)  # that images vanished is no change of the result
 
@@ -76,7 +77,8 @@ def _has_few_leukocytes(slide: SlideResult) -> tuple[str, ...]:
 
 def _review(slide: SlideResult) -> tuple[object, ...]:
     review = slide.review
-    return (*_signature(slide), *review_figures(review).items()) if review is not None and review.counts else ()
+    said = (*_signature(slide), *review_figures(review).items()) if review is not None and review.counts else ()
+    return (*said, *void_signatures(review))
 
 
 def _signature(slide: SlideResult) -> tuple[object, ...]:

@@ -21,6 +21,7 @@ SCRIPTS = (
     "elements.js",
     "night.js",
     "statistics.js",
+    "sha256.js",
     "reviews.js",
     "worklist.js",
     "gallery.js",

@@ -7,7 +7,7 @@ from typing import Any
 
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
-from slidescreen.data.correction_table import signed_content
+from slidescreen.data.signatures import signed_content
 from slidescreen.data.skipped_files import sentences
 from slidescreen.interruptible import two_at_once
 from slidescreen.reporting.chart_drawing import chart_of_remark, draw_charts
@@ -31,7 +31,7 @@ from slidescreen.screening.finding import Flag, Verdict
 from slidescreen.screening.results import Run, SlideResult
 from slidescreen.screening.sentences import number_of
 from slidescreen.screening.slide_contents import contents_of_slide
-from slidescreen.screening.slide_review import CellReview, ReviewedShare
+from slidescreen.screening.slide_review import CellReview, ReviewedShare, void_signatures
 from slidescreen.statistics.control_charts import ControlChart
 
 Heat = Mapping[tuple[str, str], str]
@@ -155,6 +155,7 @@ def render_run(
         names=cells.DISPLAY_NAMES,
         reviewed=review_remark(worklist),
         reviewed_by=reviewed_by,
+        void_signatures=void_signatures,
         of_one_patient=patients_remark(run.info),
         contradictory=contradictory_reports(run.info),
         called_otherwise=_called_otherwise(sections),

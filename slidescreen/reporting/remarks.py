@@ -8,7 +8,7 @@ from slidescreen.data.images import FIRST_OF
 from slidescreen.files.writing import printable
 from slidescreen.screening.results import SlideResult, is_reviewed
 from slidescreen.screening.sentences import number_of
-from slidescreen.screening.slide_review import SlideReview
+from slidescreen.screening.slide_review import SlideReview, void_signatures
 from slidescreen.screening.unfamiliar_cells import ADVICE
 
 _NAMED = 3
@@ -44,14 +44,18 @@ def reading_remarks(info: Mapping[str, Any]) -> list[str]:
 
 
 def review_remark(slides: Sequence[SlideResult]) -> str:
-    """How many slides people have signed, and how many cells they changed; empty if nobody has reviewed any."""
-    if not is_reviewed(slides):
+    """How many slides people have signed, how many cells they changed, and how many signatures ended; or nothing."""
+    ended = [slide.name for slide in slides if void_signatures(slide.review)]
+    if not ended and not is_reviewed(slides):
         return ""
     reviews = [slide.review for slide in slides if slide.review is not None and slide.review.counts]
     signed, changed = sum(each.signed for each in reviews), sum(len(each.changed) for each in reviews)
     said = f"{signed} of {number_of(len(slides), 'slide')} signed, {number_of(changed, 'cell')} changed"
     if len(reviews) > signed:
         said += f"; {number_of(len(reviews) - signed, 'slide')} reviewed and not signed"
+    if ended:
+        names = ", ".join(map(printable, ended[:_NAMED])) + (", …" if len(ended) > _NAMED else "")
+        said += f"; {number_of(len(ended), 'slide')} with a signature that no longer counts: {names}"
     return said
 
 
@@ -72,13 +76,7 @@ def reviewed_by(review: SlideReview | None) -> list[str]:
             f"{how} by {printable(review.by)}{when}: {number_of(len(review.changed), 'cell')} changed; reviewed: "
             f"blasts {_percent(review, 'blasts')}, IG {_percent(review, 'immature_granulocytes')}"
         )
-    if review.outdated:
-        names = ", ".join(map(printable, review.outdated))
-        said.append(f"{names} signed a slide of this name that had other images: this signature does not count")
-    if review.overtaken:
-        names = ", ".join(map(printable, review.overtaken))
-        said.append(f"{names} signed before a cell was given another type: this signature does not count")
-    return said
+    return said + void_signatures(review)
 
 
 def _percent(review: SlideReview, name: str) -> str:

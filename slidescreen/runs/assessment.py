@@ -21,10 +21,11 @@ from slidescreen.files.writing import make_folder, printable
 from slidescreen.reporting.desk import LABORATORY
 from slidescreen.reporting.disagreement_page import CellOrigin
 from slidescreen.reporting.evaluation_files import check_place, write_evaluation
-from slidescreen.runs.corrected_images import checked_corrections, gone_in_words
+from slidescreen.runs.corrected_images import checked_corrections, gone_in_words, other_types_in_words
 from slidescreen.runs.corrected_labels import remove_corrected, write_corrected
 from slidescreen.runs.options import ReportOptions
-from slidescreen.runs.review_store import read_reviews, reviewed_run
+from slidescreen.runs.review_store import read_reviews
+from slidescreen.runs.reviewed_slides import of_other_types, reviewed_run
 from slidescreen.runs.saved_run import input_folders, is_run, read_run
 from slidescreen.screening.results import Run
 
@@ -139,7 +140,7 @@ def _of_run(request: ReportOptions, folder: Path, note: Callable[[str], None]) -
     refuse_inside(request.out or place, input_folders(run))
     stored = read_reviews(folder)
     given = merged(stored, checked_corrections(run, request.corrections, note, stored))
-    run, truth = _truth_of(reviewed_run(run, given), request.truth or "", note)
+    run, truth = _truth_of(reviewed_run(run, given), request.truth or "", note, given)
     if truth in (run_truth.REPORTED, run_truth.REVIEWED) and request.label_options.split:
         raise InputError("--split needs labels with a split, and class folders and reviews have none")
     predictions = run_truth.of_run(run, truth, request.label_options)
@@ -164,15 +165,21 @@ def _reviewed_cells(predictions: Predictions, run: Run) -> dict[int, str]:
     }
 
 
-def _truth_of(run: Run, truth: str, note: Callable[[str], None]) -> tuple[Run, str]:
-    """A run and its truth. If the truth is a file of corrections, the run gets them as its review."""
+def _truth_of(run: Run, truth: str, note: Callable[[str], None], given: Sequence[Correction]) -> tuple[Run, str]:
+    """A run and its truth. If the truth is a file of corrections, the run gets them as its review.
+
+    `given` are the run's other corrections, which whoever signed in the file may have seen.
+    """
     path = Path(truth)
     if truth in (run_truth.REPORTED, run_truth.REVIEWED) or not is_file(path):
         return run, truth
     if not is_of_corrections(read_table(path).columns):
         return run, truth
     corrections = checked_corrections(run, [path], note)
-    return reviewed_run(run, merged([], corrections)), run_truth.REVIEWED
+    run = reviewed_run(run, merged([], corrections), given)
+    if ended := of_other_types(run, corrections):
+        note(other_types_in_words(ended))
+    return run, run_truth.REVIEWED
 
 
 def _table(path: Path) -> Path:

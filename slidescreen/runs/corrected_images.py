@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from slidescreen.data.calls import Call, Status
-from slidescreen.data.correction_table import Correction, read_corrections, signed_content
+from slidescreen.data.correction_table import Correction, read_corrections
 from slidescreen.data.delimited import excerpt
 from slidescreen.data.file_finder import folded
+from slidescreen.data.signatures import signed_content
 from slidescreen.errors import InputError
 from slidescreen.files.writing import denature, printable
 from slidescreen.screening.results import Run, SlideResult
@@ -49,6 +50,13 @@ def gone_in_words(gone: Sequence[Correction]) -> str:
     """A remark on corrections of other pictures than there are now."""
     do = "does" if len(gone) == 1 else "do"
     return f"{number_of(len(gone), 'row')} of pictures that have changed since {do} not count, first {gone[0].place}"
+
+
+def other_types_in_words(ended: Sequence[Correction]) -> str:
+    """A remark on signatures over other types than the cells have."""
+    do, first = ("does" if len(ended) == 1 else "do"), ended[0]
+    signatures = number_of(len(ended), "signature")
+    return f"{signatures} over other cell types than the run has {do} not count, first {first.place}"
 
 
 class _ImageFinder:

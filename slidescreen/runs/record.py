@@ -31,7 +31,7 @@ from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs.known_orders import joined, orders_record
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
-from slidescreen.runs.review_store import with_reviews
+from slidescreen.runs.reviewed_slides import with_reviews
 from slidescreen.screening.blood_context import BloodContext, in_context
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in, reviews_in

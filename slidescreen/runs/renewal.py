@@ -19,10 +19,11 @@ from slidescreen.reporting.spreadsheet import write_spreadsheets
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs.archive import is_archive, records_in
-from slidescreen.runs.corrected_images import checked_corrections
+from slidescreen.runs.corrected_images import checked_corrections, other_types_in_words
 from slidescreen.runs.known_orders import contexts_in, joined, orders_record, without_orders
 from slidescreen.runs.night_charts import saved_charts
-from slidescreen.runs.review_store import home_of, read_reviews, reviewed_run, write_reviews
+from slidescreen.runs.review_store import home_of, read_reviews, write_reviews
+from slidescreen.runs.reviewed_slides import of_other_types, reviewed_run, with_signed_types
 from slidescreen.runs.saved_run import read_run
 from slidescreen.screening.blood_context import BloodContext, in_context
 from slidescreen.screening.results import Run
@@ -101,8 +102,11 @@ def correct(
         if slide is not None:
             run.named(slide)
         stored = read_reviews(folder)
-        reviews = merged(stored, checked_corrections(run, corrections, note, stored))
+        given = checked_corrections(run, corrections, note, stored)
+        reviews = with_signed_types(run, merged(stored, given), stored)
         run = reviewed_run(run, reviews)
+        if ended := of_other_types(run, given):
+            note(other_types_in_words(ended))
         run = _in_context(run, contexts) if orders else run
         if corrections:
             write_reviews(folder, reviews)

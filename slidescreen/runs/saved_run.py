@@ -18,7 +18,8 @@ from slidescreen.reporting.tables import read_differentials
 from slidescreen.runs.archive import is_archive, read_archive
 from slidescreen.runs.earlier_run import identity_in
 from slidescreen.runs.known_orders import contexts_in
-from slidescreen.runs.review_store import home_of, read_reviews, reviewed_run
+from slidescreen.runs.review_store import home_of, read_reviews
+from slidescreen.runs.reviewed_slides import reviewed_run
 from slidescreen.screening.differential import Differential
 from slidescreen.screening.results import UNLISTED, UNREAD, Run, SlideResult
 from slidescreen.screening.sentences import number_of

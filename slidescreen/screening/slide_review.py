@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.correction_table import UNIDENTIFIED
+from slidescreen.files.writing import printable
 from slidescreen.screening.differential import NAMES, members_of
 
 
@@ -39,6 +40,7 @@ class SlideReview:
         outdated: the people who signed a slide of this name with other images.
         shares: for each of `differential.NAMES`, by the reviewed types, and by the calls of other cells.
         overtaken: the people who signed before somebody gave a cell another type.
+        retyped: the other people who signed other types than the cells have now.
     """
 
     cells: Mapping[str, CellReview]
@@ -49,6 +51,7 @@ class SlideReview:
     outdated: tuple[str, ...]
     shares: Mapping[str, ReviewedShare]
     overtaken: tuple[str, ...] = ()
+    retyped: tuple[str, ...] = ()
 
     @property
     def counts(self) -> bool:
@@ -56,9 +59,34 @@ class SlideReview:
         return self.signed or bool(self.cells)
 
     @property
+    def ended(self) -> tuple[str, ...]:
+        """The people who signed these images, and whose signature no longer counts."""
+        return self.overtaken + self.retyped
+
+    @property
     def by(self) -> str:
         """The reviewers in one text."""
         return "; ".join(self.reviewers)
+
+
+def void_signatures(review: SlideReview | None) -> list[str]:
+    """Whose signatures no longer count and why, in sentences."""
+    if review is None:
+        return []
+    reasons = (
+        (review.outdated, "signed a slide of this name that had other images"),
+        (review.overtaken, "signed before a cell was given another type"),
+        (
+            review.retyped,
+            "signed other cell types than there are now (by another classification, or by a correction "
+            "that the signer did not see)",
+        ),
+    )
+    return [f"{_names(names)} {reason}: this signature does not count" for names, reason in reasons if names]
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(map(printable, names))
 
 
 def call_in_words(call: Call) -> str:

@@ -113,6 +113,21 @@ def test_other_reviewed_figures_under_the_same_signature_are_sent(cell_type: str
     assert (file_of(signed(HERE)).content() == changed.content()) is not is_sent
 
 
+def test_a_signature_that_ends_is_sent_with_the_reason_and_as_no_signature() -> None:
+    memory = after(file_of(signed(HERE)))
+    assert b"Reviewed and signed in the page by A" in file_of(signed(HERE)).content()
+    void = SlideReview({}, (), (), "", False, (), reviewed_shares(HERE.calls, {}), retyped=("A",))
+    file = file_of(replace(HERE, review=void))
+    assert memory.is_due(file)
+    text = file.content()
+    assert b"signed in the page" not in text
+    assert b"A signed other cell types than there are now" in text
+    assert b"this signature does not count" in text
+    memory.add(file)
+    assert not memory.is_due(file)
+    assert memory.is_due(file_of(signed(HERE)))
+
+
 def of_an_earlier_release(slide: SlideResult) -> ExportMemory:
     """What earlier releases stored of a reviewed slide: who signed and when, without the reviewed figures."""
     review = slide.review

@@ -191,6 +191,7 @@ def test_a_signed_slide_is_ticked_off_kept_and_downloaded(desk: Browser, tmp_pat
         "comment",
         "run",
         "content",
+        "signed_types",
     ]
     assert (changed["cell_type"], changed["previous_type"]) == ("lymphocyte", "myeloblast")
     assert [denature(changed[column]) for column in ("slide", "image", "run")] == [NAME, FORMULA, str(tmp_path)]

@@ -13,7 +13,7 @@ from test_screening import NORMAL
 from slidescreen import cells
 from slidescreen.data.correction_table import Correction, merged
 from slidescreen.runs.corrected_images import checked_corrections
-from slidescreen.runs.review_store import reviewed_run
+from slidescreen.runs.reviewed_slides import reviewed_run
 from slidescreen.screening.results import Run
 from slidescreen.screening.slide_review import SlideReview
 

@@ -1,6 +1,6 @@
 // Out: corrections.csv, which `slidescreen report --corrections` reads.
 
-const COLUMNS = ["slide", "image", "cell_type", "previous_type", "reviewer", "time", "comment", "run", "content"];
+const COLUMNS = ["slide", "image", "cell_type", "previous_type", "reviewer", "time", "comment", "run", "content", "signed_types"];
 const FORMULA = /^\s*[=+\-@\t\r\n＝＋－＠]|^'/;
 
 /** Text that a spreadsheet shows and does not run, as the other tables of a run hold it. */
@@ -20,10 +20,10 @@ function correctionRows() {
     const [review, slide] = [reviewOf(name), slideNamed(name)];
     for (const [image, { type, previous, time, place, content, reviewer, withdrawn }] of Object.entries(review.cells)) {
       if (slide && !slide.byImage.has(image)) continue;
-      found.push([...(place ?? [name, image]), type, previous, reviewer || reviews.reviewer, time, "", night.run, contentCell(content, withdrawn)]);
+      found.push([...(place ?? [name, image]), type, previous, reviewer || reviews.reviewer, time, "", night.run, contentCell(content, withdrawn), ""]);
     }
-    const ofSlide = ({ reviewer, time, content }, comment, withdrawn) =>
-      found.push([name, "", "", "", reviewer, time, comment, night.run, contentCell(content, withdrawn)]);
+    const ofSlide = ({ reviewer, time, content, types }, comment, withdrawn) =>
+      found.push([name, "", "", "", reviewer, time, comment, night.run, contentCell(content, withdrawn), types ?? ""]);
     for (const each of review.withdrawn) if (!slide || each.content === contentOf(name)) ofSlide(each, "", true);
     if (review.signed) ofSlide(review.signed, commentOf(review), false);
   }

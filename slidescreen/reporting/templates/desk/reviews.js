@@ -59,6 +59,26 @@ const countSaid = (review) => Object.values(review.cells).filter(({ withdrawn })
 /** A cell's type by this review, or else by one that was given back to the run, or else by the classifier. */
 const typeNow = (review, cell) => verdictOn(review, cell.image)?.type ?? (cell.given || cell.type);
 
+const hashedTypes = new Map();
+
+/** What a signature of a slide signs beside its pictures: a hash of the types that the page shows. `signed_types` makes the same. */
+function typesOf(slide, review) {
+  const types = slide.cells.map((cell) => typeNow(review, cell));
+  const shown = types.join();
+  if (hashedTypes.get(slide)?.shown !== shown) {
+    const lines = slide.cells.map(({ image, content }, at) => `${content || inAscii(image)} ${types[at]}`).sort();
+    hashedTypes.set(slide, { shown, hash: sha256(lines.join("\n")) });
+  }
+  return hashedTypes.get(slide).hash;
+}
+
+/** A text as in JSON, in ASCII alone: so it is sorted everywhere alike. */
+const inAscii = (text) => JSON.stringify(text).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
+/** Whether a signature is of the pictures and types that this page shows. Those of earlier releases do not tell the types. */
+const isOfShown = (signature, slide, review) =>
+  signature.content === contentOf(slide.name) && (!signature.types || signature.types === typesOf(slide, review));
+
 function setVerdict(review, image, verdict) {
   if (verdict === null) delete review.cells[image];
   else put(review.cells, image, verdict);
@@ -117,7 +137,7 @@ function undo(slide) {
     restored &&= !told;
   }
   endSignature(review, time);
-  if (restored && signed && (signed.comment ?? review.comment).trim() === review.comment.trim()) holdSignature(review, signed);
+  if (restored && signed && isOfShown(signed, slide, review) && (signed.comment ?? review.comment).trim() === review.comment.trim()) holdSignature(review, signed);
   save();
   return before.map(([image]) => image);
 }
@@ -136,7 +156,7 @@ function sign(slide, reviewer, comment) {
   const review = openReview(slide.name);
   const time = new Date().toISOString();
   for (const cell of slide.cells) if (isContradicted(review, cell)) Object.assign(verdictOn(review, cell.image), { time, instead: true });
-  const signature = { reviewer, time, content: contentOf(slide.name), comment };
+  const signature = { reviewer, time, content: contentOf(slide.name), types: typesOf(slide, review), comment };
   holdSignature(review, { ...signature, instead: isSignedElsewhere(slide, review, signature) });
   review.comment = comment;
   for (const verdict of Object.values(review.cells)) verdict.reviewer ||= reviewer;

@@ -159,11 +159,14 @@ function showSigning(slide, section) {
   find(".withdraw", section).hidden = signed === null && !hasSignedInRun(slide, reviews.reviewer);
   find(".signed", section).textContent = signed
     ? `✓ Signed by ${signed.reviewer}, ${new Date(signed.time).toLocaleString()}`
-    : isSignedInRun(row) ? `✓ Signed by ${signersInRun(row).join("; ")} (given back to the run)` : unsignedText(review);
+    : isSignedInRun(row) ? `✓ Signed by ${signersInRun(row).join("; ")} (given back to the run)` : unsignedText(review, slide);
   section.classList.toggle("is-signed", isSigned(row));
 }
 
-function unsignedText(review) {
+function unsignedText(review, slide) {
+  if (review.signed?.types && review.signed.types !== typesOf(slide, review)) {
+    return `Not signed yet. ${review.signed.reviewer} signed other cell types than this page shows: look at the cells, and sign again.`;
+  }
   const left = review.withdrawn.filter((each) => !isHandedOn(review, each)).map(({ reviewer }) => reviewer);
   if (left.length) return `Not signed yet. Download the corrections: they take the signature of ${left.join(", ")} back from the run.`;
   return "Not signed yet. A change after signing takes the signature back.";

@@ -16,10 +16,12 @@ const namesIn = (text) => text?.split("\n") ?? [];
 /** Whether the run's review has something that is later than a time. */
 const isBeforeReview = (row, time) => Date.parse(time) < Date.parse(row.dataset.reviewedAt);
 
-/** The signature of a slide in this browser; null if there is none, or if the run has another type of a cell since. */
+/** The signature of a slide in this browser; null if there is none, or if it is of other pictures or types than there are now. */
 function signatureHere(row) {
-  const { signed } = reviewOf(row.dataset.slide);
-  const ended = signed && namesIn(row.dataset.overtaken).includes(signed.reviewer) && isBeforeReview(row, signed.time);
+  const [review, slide] = [reviewOf(row.dataset.slide), slideNamed(row.dataset.slide)];
+  const { signed } = review;
+  if (signed && slide && !isOfShown(signed, slide, review)) return null;
+  const ended = signed && namesIn(row.dataset.ended).includes(signed.reviewer) && isBeforeReview(row, signed.time);
   return ended ? null : signed;
 }
 
