@@ -107,8 +107,6 @@ def _reviewed(run: Run, rules: LabelRules, names: Names) -> list[_Pair]:
                 names["no_type"].append(image.name)
             elif rules.leaves_out(review.cell_type):
                 names["left_out"].append(image.name)
-            elif review.cell_type not in run.cell_types:
-                names["unknown_type"].append(image.name)
             else:
                 pairs.append((image, LabelledImage(image.path, review.cell_type, slide.name)))
     return pairs
@@ -155,20 +153,26 @@ def _once(pairs: Sequence[_Pair], label_options: LabelOptions, names: Names) -> 
 
 
 def _classified(pairs: Sequence[_Pair], run: Run, names: Names) -> list[_Pair]:
-    """The pairs of classified images, with their calls in the run's cell types.
+    """The pairs of classified images whose types the ensemble knows, with their calls in the run's cell types.
 
     A slide of an ensemble with further types is not scored, because its probabilities are no longer whole.
     """
-    looked = [pair for pair in pairs if _looked_at(pair[0].call)]
-    names["not_classified"] += [image.name for image, _ in pairs if not _looked_at(image.call)]
-    calls = [in_types(image.call, types_of_calls(image.slide, run.cell_types), run.cell_types) for image, _ in looked]
-    others = {image.slide.name for (image, _), call in zip(looked, calls, strict=True) if call is None}
-    names["other_types"] += [image.name for image, _ in looked if image.slide.name in others]
-    return [
-        (replace(image, call=call), label)
-        for (image, label), call in zip(looked, calls, strict=True)
-        if call is not None and image.slide.name not in others
-    ]
+    found: list[_Pair] = []
+    others: set[str] = set()  # slides
+    for image, label in pairs:
+        own = types_of_calls(image.slide, run.cell_types)
+        call = in_types(image.call, own, run.cell_types)
+        if not _looked_at(image.call):
+            names["not_classified"].append(image.name)
+        elif label.label not in own:
+            names["unknown_type"].append(image.name)
+        elif call is None:
+            others.add(image.slide.name)
+            names["other_types"].append(image.name)
+        else:
+            found.append((replace(image, call=call), label))
+    names["other_types"] += [image.name for image, _ in found if image.slide.name in others]
+    return [pair for pair in found if pair[0].slide.name not in others]
 
 
 def _judged(image: RunImage, label: LabelledImage) -> ScoredCell:

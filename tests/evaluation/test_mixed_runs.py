@@ -2,15 +2,17 @@
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from test_matching import JUDGED, left, run_of
+from test_matching import JUDGED, call, left, run_of, scored
 
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.label_options import LabelOptions
+from slidescreen.errors import InputError
 from slidescreen.evaluation import evaluate
 from slidescreen.evaluation.run_truth import of_run
 from slidescreen.runs.archive import read_archive
@@ -71,13 +73,37 @@ def test_every_probability_of_an_archive_stands_under_its_type(archive: Path, ot
 def test_a_slide_of_an_ensemble_with_further_types_is_not_evaluated(tmp_path: Path) -> None:
     """An earlier night had 16 types. The table of tonight's cells has columns of the leukocytes alone."""
     earlier = [
-        Call(c.image, c.status, c.cell_type, c.probability, c.reported_type, c.probabilities[: len(cells.LEUKOCYTES)])
+        Call(c.image, c.status, c.cell_type, c.probability, "monocyte", c.probabilities[: len(cells.LEUKOCYTES)])
         for c in calls_of(cells.CELL_TYPES, ("monocyte", "artefact"))
     ]
     run = run_of(tmp_path, {"A": earlier, "B": calls_of(cells.LEUKOCYTES)}, write=False)
-    found = of_run(type(run)(run.slides, cells.LEUKOCYTES, run.info), "reported", LabelOptions())
+    found = of_run(replace(run, cell_types=cells.LEUKOCYTES), "reported", LabelOptions())
     assert found.slides == ("B",) * 3
     assert left(found)["other_types"] == (2, ("A/0.jpg", "A/1.jpg"))
+
+
+@pytest.mark.parametrize("truth", ["reported", "truth.csv"])
+def test_labels_of_types_that_an_ensemble_does_not_know_are_not_evaluated(tmp_path: Path, truth: str) -> None:
+    """The ensemble calls leukocytes alone. The laboratory also reports smudge cells."""
+    calls = [call(f"{n}.jpg", reported=name) for n, name in enumerate(("monocyte", "smudge_cell", "smudge_cell"))]
+    table = tmp_path / "truth.csv"
+    table.write_text("file,label\n" + "".join(f"A/{each.image},{each.reported_type}\n" for each in calls))
+    run = replace(run_of(tmp_path, {"A": calls}), cell_types=cells.LEUKOCYTES)
+    found = of_run(run, truth if truth == "reported" else table, LabelOptions())
+    assert scored(found) == {"A/0.jpg": "monocyte"}
+    assert left(found) == {"unknown_type": (2, ("A/1.jpg", "A/2.jpg"))}
+    only = replace(run, slides=tuple(replace(slide, calls=calls[1:]) for slide in run.slides))
+    with pytest.raises(InputError, match=r"types that the ensemble does not know: 2 \(first A/1.jpg\)"):
+        of_run(only, truth if truth == "reported" else table, LabelOptions())
+
+
+def test_a_type_that_only_the_ensemble_of_another_slide_knows_is_not_evaluated(archive: Path) -> None:
+    put(archive, "A", cells.CELL_TYPES, calls_of(cells.CELL_TYPES, ("artefact", "monocyte")))
+    one, other = calls_of(cells.LEUKOCYTES, ("basophil", "monocyte"))
+    put(archive, "B", cells.LEUKOCYTES, [replace(one, reported_type="artefact"), other])
+    found = of_run(read_archive(archive / "archive"), "reported", LabelOptions())
+    assert scored(found) == {"A/0.jpg": "artefact", "A/1.jpg": "monocyte", "B/1.jpg": "monocyte"}
+    assert left(found) == {"unknown_type": (1, ("B/0.jpg",))}
 
 
 def test_cells_worth_a_look_come_from_all_slides_of_an_archive(archive: Path) -> None:
