@@ -23,6 +23,7 @@ SCRIPTS = (
     "statistics.js",
     "sha256.js",
     "reviews.js",
+    "keeping.js",
     "worklist.js",
     "gallery.js",
     "viewer.js",

@@ -37,21 +37,29 @@ class Browser:
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Give a command and wait for its answer; what the page complains of meanwhile is kept."""
+        number = self._give(method, parameters)
+        while (answer := self._next()).get("id") != number:
+            self._note(answer)
+        assert "error" not in answer, answer
+        return dict(answer["result"])
+
+    def _give(self, method: str, parameters: dict[str, Any]) -> int:
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
         if self._session:
             message["sessionId"] = self._session
         os.write(self._writer, json.dumps(message).encode() + b"\0")
-        while (answer := self._next()).get("id") != self._number:
-            self._note(answer)
-        assert "error" not in answer, answer
-        return dict(answer["result"])
+        return self._number
 
     def open(self, path: Path, width: int) -> None:
         """Show a file in a window of a width, and wait until it has loaded."""
         metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
         self.send("Emulation.setDeviceMetricsOverride", **metrics)
-        self.send("Page.navigate", url=path.as_uri())
+        self.go(path.as_uri())
+
+    def go(self, address: str) -> None:
+        """Show what is at an address, and wait until it has loaded."""
+        self.send("Page.navigate", url=address)
         while (event := self._next()).get("method") != "Page.loadEventFired":
             self._note(event)
 
@@ -91,6 +99,8 @@ class Browser:
             self.complaints.append(str(event["params"]["exceptionDetails"]))
         elif event.get("method") == "Network.requestWillBeSent":
             self.requests.append(event["params"]["request"]["url"])
+        elif event.get("method") == "Page.javascriptDialogOpening":  # a page that asks before it is left: leave it
+            self._give("Page.handleJavaScriptDialog", {"accept": True})
 
 
 @contextlib.contextmanager

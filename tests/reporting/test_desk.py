@@ -57,7 +57,7 @@ def show(browser: Browser, folder: Path, run: Run) -> None:
 
 
 def reload(browser: Browser, folder: Path) -> None:
-    browser.send("Page.navigate", url="about:blank")
+    browser.go("about:blank")
     browser.open(folder / "page.html", 1280)
 
 
@@ -93,9 +93,9 @@ def wait_for(browser: Browser, name: str | None) -> None:
     pytest.fail(f"{name} is not shown")
 
 
-def downloaded(browser: Browser, folder: Path) -> list[dict[str, str]]:
+def downloaded(browser: Browser, folder: Path, button: str = "#download") -> list[dict[str, str]]:
     browser.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
-    browser.ask("document.querySelector('#download').click()")
+    browser.ask(f"document.querySelector('{button}').click()")
     path = folder / "corrections.csv"
     for _ in range(200):
         if path.is_file() and path.stat().st_size:
@@ -422,7 +422,7 @@ def test_the_desk_opens_a_hundred_slides_of_two_hundred_cells_in_time(browser: B
     text = render_run(run, picture=lambda _: source, others=lambda _: source)
     (tmp_path / "page.html").write_text(text, encoding="utf-8")
     assert len(text) < 60e6
-    browser.send("Page.navigate", url="about:blank")
+    browser.go("about:blank")
     started = time.monotonic()
     browser.open(tmp_path / "page.html", 1280)
     assert browser.ask("document.querySelectorAll('.worklist tbody tr').length") == 100

@@ -38,10 +38,12 @@ function correctionsText() {
 function download() {
   const note = find("#kept");
   if (!correctionRows().length) {
+    leaveSlide();
     note.textContent = "Nothing to download yet: no cell is changed and no slide is signed.";
     return;
   }
   if (correctionRows().some((row) => !row[4])) {
+    leaveSlide();
     note.textContent = "Please give your name first: it stands beside each correction.";
     find("#reviewer").focus();
     return;
@@ -51,4 +53,5 @@ function download() {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
   namesHere().forEach(noteHandedOn);
   save();
+  setUnsaved(false); // the file has it
 }

@@ -13,8 +13,7 @@ const everywhere = {
   "?": showKeys,
   "/": () => {
     if (night.chosen) return;
-    openSlide(null);
-    history.replaceState(null, "", "#worklist");
+    leaveSlide();
     find("#search").focus();
   },
 };

@@ -1,9 +1,7 @@
-// What the reviewer has changed, confirmed and signed. The browser keeps it, for this run alone.
+// What the reviewer has changed, confirmed and signed.
 
-const STORE = `slidescreen review ${night.store}`;
 const MOST_UNDONE = 200;
 const reviews = { reviewer: "", slides: {} };
-let storageWorks = true;
 
 /** Set a slide's or an image's entry. By definition and not by assignment: it may be named __proto__. */
 function put(entries, name, value) {
@@ -220,34 +218,4 @@ const namelessBeside = (slide) => Object.entries(reviews.slides).some(([name, re
 function setReviewer(reviewer) {
   reviews.reviewer = reviewer;
   save();
-}
-
-function load() {
-  try {
-    const kept = JSON.parse(localStorage.getItem(STORE) ?? "{}");
-    reviews.reviewer = typeof kept.reviewer === "string" ? kept.reviewer : "";
-    reviews.slides = {};
-    const now = new Date().toISOString(); // earlier releases did not keep what was handed on: all of it may be
-    for (const [name, review] of Object.entries(kept.slides ?? {})) put(reviews.slides, name, { ...emptyReview(name), content: undefined, handedOn: now, ...review });
-  } catch {
-    storageWorks = false;
-  }
-}
-
-function save() {
-  try {
-    localStorage.setItem(STORE, JSON.stringify(reviews));
-    storageWorks = true;
-  } catch {
-    storageWorks = false;
-  }
-  showKept();
-}
-
-function showKept() {
-  const kept = `Your review is kept in this browser, for ${night.chosen ? "these cells" : "this run"} alone. Download it to hand it on.`;
-  const lost = "This browser keeps nothing. Download your corrections before you close the page.";
-  const note = find("#kept");
-  note.textContent = storageWorks ? kept : lost;
-  note.classList.toggle("drift", !storageWorks);
 }

@@ -20,6 +20,13 @@ function openSlide(slide) {
   if (!night.chosen) window.scrollTo(0, 0);
 }
 
+/** Show the worklist at once. */
+function leaveSlide() {
+  if (night.chosen) return;
+  openSlide(null);
+  history.replaceState(null, "", "#worklist");
+}
+
 /** Draw what a change may have changed. */
 function showSlide() {
   const section = sectionOf(current);

@@ -28,7 +28,7 @@ function start() {
   setUpViewer();
   setUpTypes();
   setUpKeys();
-  showKept();
+  setUpKeeping();
   find("#reviewer").value = reviews.reviewer;
   find("#reviewer").addEventListener("input", ({ currentTarget }) => setReviewer(currentTarget.value.trim()));
   find("#download").addEventListener("click", download);
@@ -36,7 +36,7 @@ function start() {
   window.addEventListener("hashchange", route);
   window.addEventListener("storage", ({ key }) => {
     if (key !== STORE) return; // another tab with this page has changed something
-    load();
+    loadBeside();
     markReviewed();
     if (current) showSlide();
   });
