@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from browser import Browser
 from test_desk import downloaded, go_to, show, text_of
-from test_desk_over_nights import mark, move, sign
+from test_desk_over_nights import mark, move, pictured, sign
 from test_handed_on import IMAGE, Laboratory, laboratory, signed_text
 from test_screening import NORMAL, ensemble, measured
 
@@ -168,3 +168,38 @@ def test_a_signature_that_an_earlier_release_kept_without_types_counts_as_before
     review = laboratory.review()
     assert review is not None
     assert review.signed
+
+
+def test_undoing_brings_no_signature_of_other_pictures_back(laboratory: Laboratory) -> None:
+    browser = laboratory.browser
+    before = laboratory.run
+    sign(browser, "Well", "Ada")
+    move(browser, "Well", IMAGE, "8")
+    laboratory.run = replace(before, slides=(pictured("Well", {**NORMAL, "basophil": 20}), before.slides[1]))
+    laboratory.show()
+    laboratory.undo()
+    assert laboratory.shown_type() == "neutrophil"
+    assert signed_text(browser).startswith("Not signed yet.")
+    browser.press("w")
+    assert mark(browser, "Well") == ""
+    assert text_of(browser, "#left") == "2 of 2 slides left to review"
+    laboratory.run = before
+    laboratory.show()
+    assert not mark(browser, "Well").startswith("✓")
+    assert browser.complaints == []
+
+
+def test_undoing_brings_a_signature_back_only_over_the_signed_types(laboratory: Laboratory) -> None:
+    browser = laboratory.browser
+    sign(browser, "Well", "Ada")
+    move(browser, "Well", IMAGE, "8")
+    before = laboratory.run
+    other_calls(laboratory)
+    laboratory.show()
+    laboratory.undo()
+    browser.press("w")
+    assert mark(browser, "Well") == ""
+    assert text_of(browser, "#left") == "2 of 2 slides left to review"
+    laboratory.run = before
+    laboratory.show()
+    assert not mark(browser, "Well").startswith("✓")
