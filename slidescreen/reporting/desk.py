@@ -15,7 +15,7 @@ from slidescreen.data.calls import Call, Status
 from slidescreen.data.correction_table import SHORT, UNIDENTIFIED
 from slidescreen.screening.differential import NAMES
 from slidescreen.screening.results import Run
-from slidescreen.screening.slide_review import CellReview
+from slidescreen.screening.slide_review import CellReview, SlideReview
 
 SCRIPTS = (
     "elements.js",
@@ -180,6 +180,17 @@ def _ranked(probabilities: Sequence[float], places: Sequence[int]) -> list[int]:
         if (permille := round(1000 * probability)) >= _LEAST_SHOWN
     ]
     return [number for _, place, permille in sorted(shown) for number in (place, permille)]
+
+
+def signatures_in_run(review: SlideReview) -> list[tuple[str, str]]:
+    """The signatures of a slide's present images for the desk, by kind: those that count, that have ended, and that
+    were withdrawn. Each kind is JSON: a list of names with times."""
+    found = {
+        "signed": [(name, review.times.get(name, "")) for name in review.reviewers if review.signed],
+        "ended": [(name, review.times.get(name, "")) for name in review.ended],
+        "withdrawn": list(review.withdrawn.items()),
+    }
+    return [(kind, json.dumps(those)) for kind, those in found.items() if those]
 
 
 BAR = (

@@ -11,7 +11,16 @@ from slidescreen.data.signatures import signed_content
 from slidescreen.data.skipped_files import sentences
 from slidescreen.interruptible import two_at_once
 from slidescreen.reporting.chart_drawing import chart_of_remark, draw_charts
-from slidescreen.reporting.desk import BAR, cell_records, cells_block, night_block, script, source_hash, stacked_bar
+from slidescreen.reporting.desk import (
+    BAR,
+    cell_records,
+    cells_block,
+    night_block,
+    script,
+    signatures_in_run,
+    source_hash,
+    stacked_bar,
+)
 from slidescreen.reporting.flag_words import MEANINGS, short_flags
 from slidescreen.reporting.kept_pictures import KeptPictures, Picture
 from slidescreen.reporting.remarks import (
@@ -132,6 +141,7 @@ def render_run(
         in_short=short_flags,
         stacked_bar=stacked_bar,
         signed_content=signed_content,
+        signatures_in_run=signatures_in_run,
     )
     return page.render(
         research_use=RESEARCH_USE,

@@ -155,6 +155,7 @@ def _present(images: Mapping[str, str], said: Sequence[Correction]) -> list[tupl
 def _review_of(slide: SlideResult, said: Sequence[Correction], seen: Sequence[Correction]) -> SlideReview | None:
     cells = _Cells.of(slide, said, seen)
     signed = [each for each in standing(said) if each.signs]
+    withdrawn = [each for each in said if each.signs and each.withdrawn and cells.are_signed_by(each)]
     present = [each for each in signed if cells.are_signed_by(each)]
     void = [each for each in present if cells.are_signed_no_more_by(each)]
     signatures = [each for each in present if each not in void]
@@ -163,7 +164,7 @@ def _review_of(slide: SlideResult, said: Sequence[Correction], seen: Sequence[Co
     retyped = {each.reviewer for each in void} - set(signers) - overtaken
     outdated = {each.reviewer for each in signed} - {each.reviewer for each in present}
     reviewed = {**cells.reviewed, **(cells.confirmed(signers) if signers else {})}
-    if not (reviewed or signers or overtaken or retyped or outdated):
+    if not (reviewed or signers or overtaken or retyped or outdated or withdrawn):
         return None
     decided = sorted({each.reviewer for _, each in cells.said if not each.withdrawn})
     return SlideReview(
@@ -178,6 +179,8 @@ def _review_of(slide: SlideResult, said: Sequence[Correction], seen: Sequence[Co
         shares=reviewed_shares(cells.calls.values(), reviewed),
         overtaken=tuple(sorted(overtaken)),
         retyped=tuple(sorted(retyped)),
+        times={each.reviewer: each.time for each in present},
+        withdrawn={each.reviewer: each.time for each in withdrawn},
     )
 
 

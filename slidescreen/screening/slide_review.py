@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
@@ -41,6 +41,8 @@ class SlideReview:
         shares: for each of `differential.NAMES`, by the reviewed types, and by the calls of other cells.
         overtaken: the people who signed before somebody gave a cell another type.
         retyped: the other people who signed other types than the cells have now.
+        times: the times of the signatures of the present images, also of those that no longer count, by signer.
+        withdrawn: the times at which people withdrew a signature of the present images, by signer.
     """
 
     cells: Mapping[str, CellReview]
@@ -52,6 +54,8 @@ class SlideReview:
     shares: Mapping[str, ReviewedShare]
     overtaken: tuple[str, ...] = ()
     retyped: tuple[str, ...] = ()
+    times: Mapping[str, str] = field(default_factory=dict)
+    withdrawn: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def counts(self) -> bool:

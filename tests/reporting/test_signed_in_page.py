@@ -3,7 +3,9 @@
 import hashlib
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser import Browser
@@ -34,6 +36,14 @@ NAMES = (
     "\x7f.jpg",
     "</b>.jpg",
 )
+
+
+WITHOUT_TYPES = """(() => {
+    const key = Object.keys(localStorage)[0], kept = JSON.parse(localStorage[key]);
+    delete kept.slides.Well.signed.types;
+    localStorage[key] = JSON.stringify(kept);
+})()"""
+"""What an earlier release keeps in a browser."""
 
 
 def test_the_pages_sha_256_is_that_of_the_standard(browser: Browser) -> None:
@@ -158,10 +168,7 @@ def test_types_that_come_back_bring_the_signature_back(laboratory: Laboratory) -
 def test_a_signature_that_an_earlier_release_kept_without_types_counts_as_before(laboratory: Laboratory) -> None:
     browser = laboratory.browser
     sign(browser, "Well", "Ada")
-    browser.ask(
-        "(() => { const key = Object.keys(localStorage)[0]; const kept = JSON.parse(localStorage[key]);"
-        " delete kept.slides.Well.signed.types; localStorage[key] = JSON.stringify(kept); })()"
-    )
+    browser.ask(WITHOUT_TYPES)
     laboratory.show()
     assert mark(browser, "Well") == "✓ reviewed by Ada"
     laboratory.hand_on()
@@ -203,3 +210,65 @@ def test_undoing_brings_a_signature_back_only_over_the_signed_types(laboratory: 
     laboratory.run = before
     laboratory.show()
     assert not mark(browser, "Well").startswith("✓")
+
+
+def elsewhere(laboratory: Laboratory, **changes: Any) -> None:
+    """The stored signature as another browser hands it on, changed."""
+    (signed,) = (each for each in laboratory.stored if each.signs and not each.withdrawn)
+    laboratory.stored = merged(laboratory.stored, [replace(signed, **changes)])
+
+
+def test_a_signature_that_was_withdrawn_elsewhere_does_not_count_here(laboratory: Laboratory) -> None:
+    browser = laboratory.browser
+    sign(browser, "Well", "Ada")
+    laboratory.hand_on()
+    elsewhere(laboratory, withdrawn=True, time=datetime.now(UTC).isoformat())
+    assert laboratory.nothing_counts()
+    laboratory.show()
+    assert text_of(browser, "#left") == "2 of 2 slides left to review"
+    assert mark(browser, "Well") == "signature withdrawn, not yet signed"
+    go_to(browser, "Well")
+    assert signed_text(browser).startswith("Not signed yet. Ada has withdrawn this signature elsewhere")
+    browser.press("w")
+    laboratory.hand_on()  # the older signature does not come back
+    assert laboratory.nothing_counts()
+    sign(browser, "Well", "Ada")
+    assert mark(browser, "Well") == "✓ reviewed by Ada"
+    laboratory.hand_on()
+    laboratory.show()
+    assert mark(browser, "Well") == "✓ reviewed by Ada"
+    assert not laboratory.nothing_counts()
+
+
+def test_ones_own_withdrawal_stays_when_a_colleague_signs_later(laboratory: Laboratory) -> None:
+    browser = laboratory.browser
+    sign(browser, "Well", "Ada")
+    laboratory.hand_on()
+    laboratory.show()
+    go_to(browser, "Well")
+    browser.ask("document.querySelector('.current .withdraw').click()")
+    browser.press("w")
+    elsewhere(laboratory, reviewer="Bob", time=(datetime.now(UTC) + timedelta(minutes=5)).isoformat())
+    laboratory.show()
+    go_to(browser, "Well")
+    assert signed_text(browser) == "✓ Signed by Bob (given back to the run)"
+    assert browser.ask("document.querySelector('.current .withdraw').hidden") is True
+    browser.press("w")
+    laboratory.hand_on()
+    review = laboratory.review()
+    assert review is not None
+    assert (review.signed, review.reviewers) == (True, ("Bob",))
+
+
+def test_a_stored_signature_that_ended_ends_here_too_without_its_types(
+    laboratory: Laboratory,
+) -> None:
+    """The run knows the types of a signature from the day on which it was given; an earlier page did not."""
+    browser = laboratory.browser
+    sign(browser, "Well", "Ada")
+    laboratory.hand_on()
+    browser.ask(WITHOUT_TYPES)
+    other_calls(laboratory)
+    laboratory.show()
+    assert mark(browser, "Well") == ""
+    assert text_of(browser, "#left") == "2 of 2 slides left to review"

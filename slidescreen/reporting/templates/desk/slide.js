@@ -166,11 +166,12 @@ function showSigning(slide, section) {
   find(".withdraw", section).hidden = signed === null && !hasSignedInRun(slide, reviews.reviewer);
   find(".signed", section).textContent = signed
     ? `✓ Signed by ${signed.reviewer}, ${new Date(signed.time).toLocaleString()}`
-    : isSignedInRun(row) ? `✓ Signed by ${signersInRun(row).join("; ")} (given back to the run)` : unsignedText(review, slide);
+    : isSignedInRun(row) ? `✓ Signed by ${signersInRun(row).join("; ")} (given back to the run)` : unsignedText(review, slide, row);
   section.classList.toggle("is-signed", isSigned(row));
 }
 
-function unsignedText(review, slide) {
+function unsignedText(review, slide, row) {
+  if (review.signed && isWithdrawnInRun(row, review.signed)) return `Not signed yet. ${review.signed.reviewer} has withdrawn this signature elsewhere, and the run has that.`;
   if (review.signed?.types && review.signed.types !== typesOf(slide, review)) {
     return `Not signed yet. ${review.signed.reviewer} signed other cell types than this page shows: look at the cells, and sign again.`;
   }

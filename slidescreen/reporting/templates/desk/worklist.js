@@ -11,7 +11,11 @@ const slideNamed = (name) => slideOf(night.chosen ? 1 : Number(rowNamed.get(name
 /** What a signature of a slide signs: a hash of its pictures; undefined if its cells are not in this page. */
 const contentOf = (name) => rowNamed.get(name)?.dataset.content;
 
-const namesIn = (text) => text?.split("\n") ?? [];
+/** The signatures that the run has of a slide, each as name and time: those that are "signed", "ended" or "withdrawn". */
+const signaturesIn = (row, kind) => JSON.parse(row.dataset[kind] ?? "[]");
+
+/** Whether a time is surely later than another. */
+const isLater = (time, other) => Date.parse(time) > Date.parse(other);
 
 /** Whether the run's review has something that is later than a time. */
 const isBeforeReview = (row, time) => Date.parse(time) < Date.parse(row.dataset.reviewedAt);
@@ -21,9 +25,16 @@ function signatureHere(row) {
   const [review, slide] = [reviewOf(row.dataset.slide), slideNamed(row.dataset.slide)];
   const { signed } = review;
   if (signed && slide && !isOfShown(signed, slide, review)) return null;
-  const ended = signed && namesIn(row.dataset.ended).includes(signed.reviewer) && isBeforeReview(row, signed.time);
-  return ended ? null : signed;
+  return signed && (hasEndedInRun(row, signed) || isWithdrawnInRun(row, signed)) ? null : signed;
 }
+
+/** Whether a signature of this browser no longer counts in the run, by the cells' types there. */
+const hasEndedInRun = (row, signed) => signaturesIn(row, "ended").some(([name, time]) =>
+  name === signed.reviewer && (isBeforeReview(row, signed.time) || !isLater(signed.time, time)));
+
+/** Whether the signer has withdrawn a signature of this browser since, elsewhere. */
+const isWithdrawnInRun = (row, signed) => signed.content === (row.dataset.content ?? signed.content)
+  && signaturesIn(row, "withdrawn").some(([name, time]) => name === signed.reviewer && !isLater(signed.time, time));
 
 /** How many cells this browser says something of that the run does not have yet. */
 function countAdded(row) {
@@ -38,8 +49,8 @@ function countAdded(row) {
 /** Who signed a slide in the run, without those who have withdrawn that since, in this browser. */
 function signersInRun(row) {
   const { withdrawn } = reviewOf(row.dataset.slide);
-  const ends = (name) => ({ reviewer, time }) => reviewer === name && !isBeforeReview(row, time);
-  return namesIn(row.dataset.signed).filter((name) => !withdrawn.some(ends(name)));
+  const ends = (name, signedAt) => ({ reviewer, time }) => reviewer === name && !isLater(signedAt, time);
+  return signaturesIn(row, "signed").filter(([name, time]) => !withdrawn.some(ends(name, time))).map(([name]) => name);
 }
 
 const isSignedInRun = (row) => signersInRun(row).length > 0 && !countAdded(row);
@@ -89,13 +100,15 @@ function showLeft() {
 function markReviewed() {
   for (const row of rows) {
     const [signed, changes] = [signatureHere(row), countAdded(row)];
+    const kept = reviewOf(row.dataset.slide).signed;
     const ended = row.dataset.signed !== undefined && !signersInRun(row).length;
+    const withdrawn = ended || (kept !== null && isWithdrawnInRun(row, kept) && !isSignedInRun(row));
     const mark = find(".reviewed", row);
     row.classList.toggle("is-reviewed", isSigned(row));
-    mark.hidden = signed === null && !changes && !ended;
+    mark.hidden = signed === null && !changes && !withdrawn;
     find(".given-back", row)?.toggleAttribute("hidden", ended);
     const by = row.dataset.content ? `✓ reviewed by ${signed?.reviewer}` : "signed here before, its cells are not in this page";
-    const words = signed ? by : ended ? "signature withdrawn, not yet signed" : "not yet signed";
+    const words = signed ? by : withdrawn ? "signature withdrawn, not yet signed" : "not yet signed";
     mark.textContent = changes ? `${words}, ${counted(changes, "cell")} changed or confirmed` : words;
   }
   showLeft();
