@@ -1,7 +1,7 @@
 """The writers of exported results, one for each format, and the content of each file."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from slidescreen.exchange import fhir, hl7
@@ -103,11 +103,13 @@ class Exporter:
         is_told = self._orders.has_line(name)
         return EarlierSlide(order.accession, order.digest, True, each.sent) if is_told else each
 
-    def files(self, run: Run, earlier: Mapping[str, EarlierSlide] | None = None) -> Iterator[ExportedFile | Refusal]:
+    def files(
+        self, run: Run, earlier: Mapping[str, EarlierSlide] | None = None, known: Collection[str] = ()
+    ) -> Iterator[ExportedFile | Refusal]:
         """A file for each format and slide, or accession number with added slides. Refusals come first.
 
-        `earlier` are the slides that earlier nights exported or refused. A file whose order is not at hand must not be
-        written.
+        `earlier` are the slides that earlier nights exported or refused, and `known` the names of their files, which
+        stay. A file whose order is not at hand must not be written.
         """
         earlier = earlier or {}
         self.meet((*earlier, *(slide.name for slide in run.slides)))
@@ -120,7 +122,7 @@ class Exporter:
         texts = ["+".join(slide.name for slide in group.slides) for group in good]
         times = times_of(run.info)
         for kind in self.options.formats:
-            for name, group in zip(distinct_names(texts, WRITERS[kind].suffix), good, strict=True):
+            for name, group in zip(distinct_names(texts, WRITERS[kind].suffix, known), good, strict=True):
                 yield self._file(name, kind, group, run, times)
 
     def warnings(self, night: Iterable[ExportedFile | Refusal]) -> Iterator[str]:

@@ -34,7 +34,7 @@ def adopted(
     """The slides, with those that only have a file. The orders of `lost` slides are unknown."""
     found = dict(slides)
     for suffix in _SUFFIXES:
-        for name, file in zip(names, distinct_names(names, suffix), strict=True):
+        for name, file in zip(names, distinct_names(names, suffix, files), strict=True):
             if name not in slides and file in files:
                 outcome = files[file]
                 found[name] = EarlierSlide("", outcome.order if isinstance(outcome, Outcome) else "", told=True)

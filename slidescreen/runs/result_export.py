@@ -31,7 +31,7 @@ def export_night(run: Run, exporter: Exporter, out: Path, monitor: Monitor) -> N
         sweep(folder)
         memory, before = read_memory(folder), read_memory(folder)
         memory.prepare(run.slides, exporter)
-        night = list(exporter.files(run, memory.slides))
+        night = list(exporter.files(run, memory.slides, memory.files))
         memory.renew(night)
         due = [each for each in night if (each.is_news if isinstance(each, Refusal) else memory.is_due(each))]
         quiet = [each.why for each in night if isinstance(each, Refusal) and not each.is_news]
@@ -72,7 +72,7 @@ def export_run(folder: Path, options: ExportOptions, out: Path | None, monitor: 
     make_folder(place)
     memory = read_memory(home_of(folder) / EXPORT)
     memory.prepare(run.slides, exporter)
-    files = list(exporter.files(run, memory.slides))
+    files = list(exporter.files(run, memory.slides, memory.files))
     for text in exporter.warnings(files):
         monitor.warn(text)
     return place, sum(1 for _ in _written(files, place, monitor))

@@ -217,6 +217,37 @@ def test_a_line_never_tells_the_order_of_a_slide_that_it_may_not_mean(outbox: Ou
     assert "PID|" not in later
 
 
+CASES = ("26A-17", "26a-17")
+
+
+@pytest.mark.parametrize("is_old", [False, True])
+@pytest.mark.parametrize(("first", "second"), [CASES, CASES[::-1]])
+def test_a_slide_whose_name_differs_in_letter_case_has_no_other_exported_again(
+    first: str, second: str, is_old: bool, outbox: Outbox
+) -> None:
+    before, new = slide_of(first, NORMAL), slide_of(second, LEUKAEMIC)
+    line = f"{first},26-1,ORD-1,81"
+    assert [*outbox.night([before], line).files] == [f"{first}.hl7"]
+    if is_old:
+        TestListOfAnEarlierRelease().make_old(outbox)
+    night = outbox.night([before, new], f"{second},26-2,ORD-2,82")
+    (name,) = night.files
+    assert name.lower() != f"{first}.hl7".lower()
+    assert name.startswith(second)
+    assert (night.order(name.removesuffix(".hl7")), night.warned, night.unwritten) == (("26-2", "ORD-2", "82"), [], 0)
+    for slides in ([before, new], [new, before], [new], [before]):
+        night = outbox.night(slides, NONE)
+        assert (night.files, night.warned, night.unwritten) == ({}, [], 0)
+    assert [*outbox.night([signed(before), new], line).files] == [f"{first}.hl7"]
+    assert [*outbox.night([before, signed(new)], f"{second},26-2,ORD-2,82").files][-1] == name
+
+
+def test_a_file_in_the_outbox_is_not_replaced_by_that_of_a_slide_in_other_letter_case(outbox: Outbox) -> None:
+    first, second = (slide_of(name, NORMAL) for name in CASES)
+    names = {name for slide in (first, second) for name in outbox.night([slide]).files}  # the first is in the archive
+    assert len({name.lower() for name in names}) == 2
+
+
 class TestListOfAnEarlierRelease:
     """Such a list has the digest of each file's order, and accession numbers of several slides alone."""
 

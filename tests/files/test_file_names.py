@@ -1,6 +1,7 @@
 """Names that every system takes, made of names that some do not."""
 
 import os
+import unicodedata
 from pathlib import Path, PureWindowsPath
 
 import pytest
@@ -8,7 +9,7 @@ from conftest import Command, write_cells
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slidescreen.files.legal_names import LONGEST, legal_name
+from slidescreen.files.legal_names import LONGEST, distinct_names, legal_name
 
 
 @pytest.mark.parametrize(
@@ -54,6 +55,15 @@ def test_any_name_becomes_legal_everywhere(text: str) -> None:
 @given(NAMES, NAMES)
 def test_two_names_never_become_one(first: str, second: str) -> None:
     assert len({legal_name(first), legal_name(second)}) == len({first, second})
+
+
+@given(st.lists(NAMES | st.sampled_from(["s", "S", "é", "e\u0301"]), unique=True, max_size=8), st.integers(0, 8))
+def test_names_stay_when_others_join_them(texts: list[str], count: int) -> None:
+    before = distinct_names(texts[:count], ".csv")
+    after = distinct_names(texts, ".csv", before)
+    assert after[:count] == before
+    assert len({unicodedata.normalize("NFC", name.casefold()) for name in after}) == len(texts)
+    assert distinct_names(texts[::-1], ".csv", after) == after[::-1]
 
 
 def test_a_run_writes_only_names_that_are_legal_and_short_on_windows(command: Command) -> None:
