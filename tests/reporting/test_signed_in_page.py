@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from browser import Browser
-from test_desk import downloaded, go_to, show, text_of
+from test_desk import downloaded, go_to, rows, show, text_of
 from test_desk_over_nights import mark, move, pictured, sign
 from test_handed_on import IMAGE, Laboratory, laboratory, signed_text
 from test_screening import NORMAL, ensemble, measured
@@ -19,7 +19,7 @@ from slidescreen.data.calls import Call, Status
 from slidescreen.data.correction_table import Correction, merged
 from slidescreen.data.signatures import signed_types
 from slidescreen.data.slides import Slide
-from slidescreen.reporting import desk
+from slidescreen.reporting import desk, page
 from slidescreen.runs.reviewed_slides import reviewed_run
 from slidescreen.screening.results import Run, SlideResult, judge
 from slidescreen.screening.thresholds import default_thresholds
@@ -272,3 +272,31 @@ def test_a_stored_signature_that_ended_ends_here_too_without_its_types(
     laboratory.show()
     assert mark(browser, "Well") == ""
     assert text_of(browser, "#left") == "2 of 2 slides left to review"
+
+
+def without_cells(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Show a night's page that has a slide as a line of the worklist alone."""
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            page, "shown_with_cells", lambda slides, _=False: [n for n, s in enumerate(slides) if s.name != name]
+        )
+        laboratory.show()
+
+
+def test_a_signed_slide_counts_as_signed_when_its_cells_have_left_the_page(
+    laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = laboratory.browser
+    move(browser, "Well", IMAGE, "3")
+    sign(browser, "Well", "Ada")
+    laboratory.hand_on()
+    without_cells(laboratory, monkeypatch, "Well")
+    assert text_of(browser, "#left") == "1 of 1 slide left to review"
+    browser.ask("document.querySelector('#left-only').click()")
+    assert rows(browser) == ["Sick"]
+    laboratory.show()
+    move(browser, "Well", "neutrophil1.jpg", "3")  # not handed on
+    without_cells(laboratory, monkeypatch, "Well")
+    assert text_of(browser, "#left").endswith("1 more not signed, without cells in this page")
+    assert mark(browser, "Well") == "signature withdrawn, not yet signed, 1 cell changed or confirmed"
+    assert browser.complaints == []

@@ -36,14 +36,20 @@ const hasEndedInRun = (row, signed) => signaturesIn(row, "ended").some(([name, t
 const isWithdrawnInRun = (row, signed) => signed.content === (row.dataset.content ?? signed.content)
   && signaturesIn(row, "withdrawn").some(([name, time]) => name === signed.reviewer && !isLater(signed.time, time));
 
-/** How many cells this browser says something of that the run does not have yet. */
+/** How many cells this browser says something of that the run does not have yet. Without the slide's cells, the times tell it. */
 function countAdded(row) {
   const [review, slide] = [reviewOf(row.dataset.slide), slideNamed(row.dataset.slide)];
-  if (!slide) return countSaid(review);
+  if (!slide) return Object.values(review.cells).filter((verdict) => !verdict.withdrawn && !isInReview(row, review, verdict)).length;
   return Object.keys(review.cells).filter((image) => {
     const verdict = verdictOn(review, image);
     return verdict && verdict.type !== slide.byImage.get(image)?.given;
   }).length;
+}
+
+/** Whether the run's review of a slide most likely has a verdict: a file holds it, and the review is not older. */
+function isInReview(row, review, verdict) {
+  const { reviewedAt } = row.dataset;
+  return Boolean(reviewedAt) && isHandedOn(review, verdict) && !isLater(verdict.time, reviewedAt);
 }
 
 /** Who signed a slide in the run, without those who have withdrawn that since, in this browser. */
