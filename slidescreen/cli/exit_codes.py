@@ -20,9 +20,9 @@ MEANINGS: Mapping[int, str] = {
     ExitCode.DONE: "done",
     ExitCode.DEFECT: "a defect of slidescreen; `--debug` shows the traceback",
     ExitCode.BAD_INPUT: "bad input or usage, an output that cannot be written, or too little memory",
-    ExitCode.SOME_UNREADABLE: "finished, but some images could not be read, a slide has no images, an earlier slide is "
-    "lost, orders or codes could not be used, or a side file (log, history, status, record, exported result, "
-    "redirected output) could not be written",
+    ExitCode.SOME_UNREADABLE: "finished, but some images could not be read, a slide has no images, a share seems not "
+    "to be mounted, an earlier slide is lost, orders or codes could not be used, or a side file (log, history, "
+    "status, record, exported result, redirected output) could not be written",
     ExitCode.NOTHING_CLASSIFIED: "nothing could be classified",
     ExitCode.INTERRUPTED: "interrupted (Ctrl-C); finished work is kept",
     ExitCode.TERMINATED: "ended by SIGTERM; finished work is kept",

@@ -77,6 +77,7 @@ def classify_folder(
             plan.lost,
             plan.earlier,
             [slide.name for slide in plan.remaining if ledger.has_record(slide.place)],
+            plan.shares,
         )
         results, waiting, same = dict(plan.known), [slide.name for slide in plan.waiting], {*plan.known}
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from slidescreen.data.slides import Slide, Survey
 from slidescreen.interruptible import interruptibly
+from slidescreen.runs.absent_shares import NetworkShares, seen_shares
 from slidescreen.runs.earlier_run import earlier_slides, finishing_times
 from slidescreen.runs.export_watch import ExportWatch
 from slidescreen.runs.fingerprints_ahead import NextFingerprint
@@ -38,6 +39,7 @@ class Plan:
         earlier: names of the slides in the last complete run.
         lost: names of slides of the last run of which neither images nor a whole record are left.
         unread: names of slides that keep the last run's row, because their records cannot be read at present.
+        shares: the mount points among the folders, and those that seem not to be mounted.
     """
 
     unchanged: int
@@ -49,6 +51,7 @@ class Plan:
     earlier: frozenset[str]
     lost: Sequence[str]
     unread: Sequence[str]
+    shares: NetworkShares
 
 
 def recall(
@@ -77,6 +80,8 @@ def recall(
         monitor.warn(f"set aside damaged records of finished slides: {', '.join(ledger.damaged)}")
     if ledger.unread:
         monitor.warn(_unread_in_words(ledger, plan.unread))
+    if plan.shares.absent:
+        monitor.warn(plan.shares.in_words())
     if plan.lost:
         kept = ", ".join(keep_tables(options.out))
         monitor.warn(
@@ -110,7 +115,8 @@ def _plan(
     left = [slide for slide in left if slide.name not in {each.name for each in waiting}]
     if not options.force:
         gone += with_fewer_images(ledger, left)
-    staying = archive_long_gone(gone, options.out, options.keep, note)
+    shares = seen_shares(slides, gone, options.out, options.path)
+    staying = archive_long_gone(gone, options.out, options.keep, note, shares.hides)
     empty = [slide for slide in slides if not slide.images and slide not in waiting]
     tonight = {each.finished.path for each in gone} - {each.finished.path for each in staying}
     times = finishing_times(options.out, options.path) if empty else {}
@@ -122,7 +128,7 @@ def _plan(
     remaining = [slide for slide in _but(left, gone) if slide not in archived]
     lost = lost_slides(ledger, slides, options.out, options.path, tonight)
     found = found.without(archived).in_short()
-    return Plan(unchanged, known, staying, waiting, remaining, found, earlier, lost, list(unread))
+    return Plan(unchanged, known, staying, waiting, remaining, found, earlier, lost, list(unread), shares)
 
 
 def outdated(ledger: Ledger, waiting: Sequence[Slide]) -> dict[str, SlideResult]:

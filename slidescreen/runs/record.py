@@ -28,6 +28,7 @@ from slidescreen.reporting.page import render_run
 from slidescreen.reporting.page_cells import PageCells
 from slidescreen.reporting.tables import write_cells, write_differentials
 from slidescreen.reporting.thumbnails import in_time
+from slidescreen.runs.absent_shares import NetworkShares
 from slidescreen.runs.known_orders import joined, orders_record
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
@@ -60,6 +61,7 @@ class RunSetup:
         lost: slides of the last run of which neither images nor a record are left.
         earlier: names of the slides in the last complete run.
         recorded: names of the slides to classify that an earlier run finished, perhaps with other images.
+        shares: the mount points of the input, and those that seem not to be mounted.
     """
 
     options: ClassifyOptions
@@ -76,6 +78,7 @@ class RunSetup:
     lost: Sequence[str] = ()
     earlier: Collection[str] = ()
     recorded: Collection[str] = ()
+    shares: NetworkShares | None = None
 
 
 def describe(
@@ -119,6 +122,7 @@ def describe(
         "unfinished_slides": missing,
         "waiting_slides": list(waiting),
         "lost_slides": list(setup.lost),
+        **(setup.shares.to_record() if setup.shares else {}),
         "drift": list(drift),
         "share_lacks": list(setup.missing_features),
         **setup.found.to_record(),

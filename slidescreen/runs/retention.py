@@ -18,7 +18,11 @@ _DAY = 24 * 3600.0  # seconds
 
 
 def archive_long_gone(
-    gone: Sequence[VanishedSlide], out: Path, days: float, note: Callable[[str], None]
+    gone: Sequence[VanishedSlide],
+    out: Path,
+    days: float,
+    note: Callable[[str], None],
+    hidden: Callable[[VanishedSlide], bool] = lambda _: False,
 ) -> list[VanishedSlide]:
     """Move the records of slides that have been gone for `days` into the archive. Returns the other slides.
 
@@ -29,12 +33,17 @@ def archive_long_gone(
         out: the run's folder. It also stores since when slides have been gone.
         days: days after which slides move; with 0 they move at once.
         note: receives messages about moved slides and failures.
+        hidden: whether a slide lies where nobody can see it at present. For it no time passes.
     """
     now, before = datetime.fromtimestamp(time.time(), UTC), _read(out / _MEMORY)
     since: dict[str, datetime] = {}
     staying, moved = [], set()
     for each in gone:
         name = each.finished.path.name
+        if hidden(each):
+            staying.append(each)
+            since |= {name: before[name]} if name in before else {}
+            continue
         first = _since(before.get(name, now), finished_at(each.finished), now)
         try:
             if each.all_gone and (now - first).total_seconds() >= days * _DAY:

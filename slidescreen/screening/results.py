@@ -104,13 +104,13 @@ class Run:
         return len({slide.new for slide in self.slides}) > 1
 
     def has_failures(self) -> bool:
-        """Whether an image, a folder or a file of the run could not be read or written, a slide had no images, or an
-        earlier result was lost."""
+        """Whether an image, a folder or a file of the run could not be read or written, a slide had no images, a share
+        seemed not to be mounted, or an earlier result was lost."""
         unread = any(
             slide.failures or Flag.NO_IMAGES in slide.finding.flags or UNREAD in slide.finding.reasons
             for slide in self.slides
         )
-        return unread or bool(self.info.get("unwritten_files") or self.info.get("lost_slides"))
+        return unread or any(self.info.get(name) for name in ("unwritten_files", "lost_slides", "absent_shares"))
 
 
 def judge(slide: Slide, calls: tuple[Call, ...], ensemble: Ensemble, thresholds: Thresholds) -> SlideResult:
