@@ -122,7 +122,7 @@ def render_run(
         of_a_night: show old slides only as lines of the worklist, as `shown_with_cells` says.
     """
     worklist, picture = run.worklist(), picture or in_time()
-    shown = shown_with_cells(worklist, of_a_night)
+    shown = shown_with_cells(worklist, of_a_night, str(run.info.get("finished", "")))
     # While one section waits for the disk or for a picture, the other goes on.
     sections = two_at_once(
         lambda place: _section(place + 1, worklist[place], run.cell_types, heat, picture), list(shown)

@@ -1,7 +1,7 @@
 """Which slides a page shows with their cells. The others are lines of its worklist."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from slidescreen.screening.results import SlideResult
 
@@ -15,21 +15,23 @@ RECENT = timedelta(days=3)
 """A weekend, after which somebody has seen a slide."""
 
 
-def shown_with_cells(worklist: Sequence[SlideResult], of_a_night: bool = False) -> list[int]:
+def shown_with_cells(worklist: Sequence[SlideResult], of_a_night: bool = False, time: str = "") -> list[int]:
     """The positions in the worklist of the slides to show with their cells.
 
     Args:
         worklist: the slides, in the order in which to see them.
         of_a_night: leave out earlier slides that were finished long before the latest one and are not among the most
             urgent. A night's page is about that night, and it must not take longer with the years.
+        time: when the night ended. Slides with a later time are of a night with a wrong clock, so nobody knows how old
+            they are. They are shown, and hide no others.
     """
-    wanted = range(len(worklist)) if not of_a_night else _of_a_night(worklist)
+    wanted = range(len(worklist)) if not of_a_night else _of_a_night(worklist, _moment(time))
     return list(wanted)[: min(MOST_SHOWN, max(MOST_EARLIER, sum(slide.new for slide in worklist)))]
 
 
-def _of_a_night(worklist: Sequence[SlideResult]) -> list[int]:
+def _of_a_night(worklist: Sequence[SlideResult], now: datetime | None) -> list[int]:
     times = [_finished(slide) for slide in worklist]
-    latest = max((time for time in times if time is not None), default=None)
+    latest = max((time for time in times if time is not None and (now is None or time <= now)), default=None)
     urgent = [position for position, slide in enumerate(worklist) if not slide.new][:URGENT_EARLIER]
 
     def is_shown(position: int) -> bool:
@@ -42,7 +44,12 @@ def _of_a_night(worklist: Sequence[SlideResult]) -> list[int]:
 
 def _finished(slide: SlideResult) -> datetime | None:
     """When a slide was classified; None if it has no record."""
+    return None if slide.kept is None else _moment(slide.kept.time)
+
+
+def _moment(time: str) -> datetime | None:
+    """A time in ISO 8601; None for any other text."""
     try:
-        return None if slide.kept is None else datetime.fromisoformat(slide.kept.time)
-    except ValueError:
+        return datetime.fromisoformat(time).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None

@@ -50,6 +50,17 @@ def test_slides_of_one_night_are_all_shown_however_long_ago_it_was(model: SlideR
     assert shown_with_cells(worklist, of_a_night=True) == list(range(60))
 
 
+def test_a_night_with_a_clock_far_ahead_hides_no_slides_of_other_nights(model: SlideResult) -> None:
+    old, recent, tonight = "2025-11-20T02:00:00+00:00", "2025-11-25T02:00:00+00:00", "2025-11-26T02:00:00+00:00"
+    times = [*[old] * URGENT_EARLIER, *[recent] * 40, "2030-01-01T02:00:00+00:00", old, "0001-01-01T00:00:00+14:00"]
+    worklist = [finished(model, time) for time in times]
+    expected = [*range(URGENT_EARLIER + 41), len(times) - 1]
+    assert shown_with_cells(worklist, of_a_night=True, time=tonight) == expected
+    run = Run(tuple(replace(slide, calls=model.calls) for slide in worklist), cells.CELL_TYPES, {"finished": tonight})
+    page = render_run(run, picture=lambda _: None, of_a_night=True)
+    assert f"Below are {len(expected)} slides with their cells." in page
+
+
 @pytest.mark.parametrize("of_a_night", [True, False])
 @pytest.mark.parametrize(("new", "earlier", "shown"), [
     (0, 500, MOST_EARLIER), (90, 500, MOST_EARLIER), (150, 500, 150), (500, 500, MOST_SHOWN), (0, 0, 0), (0, 7, 7)
