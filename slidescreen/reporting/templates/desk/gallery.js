@@ -14,6 +14,12 @@ const certaintyOf = (cell) => cell.probabilities[0]?.permille ?? 0;
 /** Whether cells stay in their place when they are moved: they are of one gallery. */
 const inOneGallery = () => Boolean(night.chosen) || differingOnly;
 
+/** The cells that nobody can have seen in this page: they have no picture here, and no review has said anything of them. */
+function unseenCells(slide) {
+  const review = reviewOf(slide.name);
+  return slide.cells.filter((cell) => !cell.source && !cell.given && !verdictOn(review, cell.image));
+}
+
 function buildGalleries(slide, place) {
   const review = reviewOf(slide.name);
   if (night.chosen) {

@@ -2,6 +2,9 @@
 
 let current = null;
 
+/** Whether the reviewer was told that the signature is also of cells that the page does not show. */
+let toldOfUnseen = false;
+
 const sectionOf = (slide) => document.getElementById(`slide-${slide.number}`);
 
 /** Show a slide alone; null: the worklist. */
@@ -9,6 +12,7 @@ function openSlide(slide) {
   document.body.classList.toggle("at-slide", slide !== null && !night.chosen);
   findAll("section.slide.current").forEach((section) => section.classList.remove("current"));
   current = choice.slide = slide;
+  toldOfUnseen = false;
   chooseNone();
   if (!slide) return;
   const section = sectionOf(slide);
@@ -168,6 +172,9 @@ function showSigning(slide, section) {
     ? `✓ Signed by ${signed.reviewer}, ${new Date(signed.time).toLocaleString()}`
     : isSignedInRun(row) ? `✓ Signed by ${signersInRun(row).join("; ")} (given back to the run)` : unsignedText(review, slide, row);
   section.classList.toggle("is-signed", isSigned(row));
+  const unseen = unseenCells(slide).length;
+  find(".unseen", section).hidden = !unseen;
+  find(".unseen span", section).textContent = `${unseen} of ${counted(slide.cells.length, "cell")} ${unseen === 1 ? "has" : "have"} no picture in this page.`;
 }
 
 function unsignedText(review, slide, row) {
@@ -185,6 +192,12 @@ function signSlide(slide, section) {
   if (!name) {
     find(".signed", section).textContent = "Please give your name.";
     find(".signer", section).focus();
+    return;
+  }
+  const unseen = unseenCells(slide).length;
+  if (unseen && !toldOfUnseen) {
+    toldOfUnseen = true;
+    find(".signed", section).textContent = `Not signed yet. You would sign ${counted(unseen, "cell")} without a picture. Press "Sign" again if you want that.`;
     return;
   }
   if (reviews.reviewer || !namelessBeside(slide)) {
