@@ -1,15 +1,18 @@
 """A reviewer signs what the page shows; the page says what it does not show."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from browser import Browser
 from test_desk import DOT, galleries, go_to, text_of, wait_for
-from test_desk_over_nights import corrections, pictured, sign
-from test_screening import NORMAL
+from test_desk_over_nights import corrections, night, pictured, sign
+from test_screening import NORMAL, ensemble, measured
 
 from slidescreen import cells
+from slidescreen.data.slides import Slide
 from slidescreen.reporting.page import render_run
-from slidescreen.screening.results import Run, SlideResult
+from slidescreen.screening.results import Run, SlideResult, judge
+from slidescreen.screening.thresholds import default_thresholds
 
 
 def show_suspicious(browser: Browser, folder: Path, *slides: SlideResult) -> None:
@@ -53,3 +56,27 @@ def test_a_slide_whose_cells_all_have_pictures_is_signed_at_once(browser: Browse
     assert browser.ask("document.querySelector('.current .unseen').hidden") is True
     sign(browser, "Blasts", "Dr. A")
     assert corrections(browser, tmp_path) == [("Blasts", "", "", "Dr. A")]
+
+
+def test_every_slide_opens_with_all_its_cells_and_is_signed_with_all_in_sight(browser: Browser, tmp_path: Path) -> None:
+    well = pictured("Well", NORMAL)
+    calls = (replace(well.calls[0], reported_type="basophil"), *well.calls[1:])
+    first = judge(Slide("First", Path("/nowhere"), ()), calls, ensemble(measured()), default_thresholds())
+    night(browser, tmp_path, first, well)
+    every = sum(NORMAL.values())
+    only = {"Called otherwise by the laboratory": 1}
+    go_to(browser, "First")
+    browser.press("d")
+    assert galleries(browser) == only
+    browser.ask("document.querySelector('.current .next').click()")
+    wait_for(browser, "Well")
+    assert sum(galleries(browser).values()) == every
+    browser.press("k")
+    wait_for(browser, "First")
+    assert sum(galleries(browser).values()) == every
+    browser.press("d")
+    assert galleries(browser) == only
+    browser.ask("document.querySelector('.current .signer').value = 'Dr. A'")
+    assert press_sign(browser).startswith("✓ Signed by Dr. A")
+    assert sum(galleries(browser).values()) == every
+    assert browser.complaints == []

@@ -12,7 +12,7 @@ function openSlide(slide) {
   document.body.classList.toggle("at-slide", slide !== null && !night.chosen);
   findAll("section.slide.current").forEach((section) => section.classList.remove("current"));
   current = choice.slide = slide;
-  toldOfUnseen = false;
+  toldOfUnseen = differingOnly = false;
   chooseNone();
   if (!slide) return;
   const section = sectionOf(slide);
@@ -194,6 +194,7 @@ function signSlide(slide, section) {
     find(".signer", section).focus();
     return;
   }
+  if (differingOnly) toggleDiffering(); // a signature is of all cells
   const unseen = unseenCells(slide).length;
   if (unseen && !toldOfUnseen) {
     toldOfUnseen = true;
