@@ -1,4 +1,4 @@
-"""NetworkShares that are not mounted. The empty folder in the place of a share is no sign that its slides have gone."""
+"""Shares that are not mounted. The empty folder in the place of a share is no sign that its slides have gone."""
 
 import os
 from collections.abc import Iterator, Sequence

@@ -72,21 +72,27 @@ class Ledger(FinishedRecords):
                 unchanged = self._unchanged(finished, slide, fingerprint)
                 if unchanged is not None:
                     return self._judged(unchanged)
-        self._states[slide.place] = fingerprint, states_of(slide)
+        self.look(slide, fingerprint)
         return None
+
+    def look(self, slide: Slide, fingerprint: str) -> None:
+        """Note the states of a slide's images, for `keep`. An image that changes while it is classified is then seen to
+        have changed."""
+        self._states[slide.place] = fingerprint, states_of(slide)
 
     def keep(self, slide: Slide, result: SlideResult) -> SlideResult:
         """Record a finished slide. Returns the result with the place of its record.
+
+        The states of its images are those that `recall` or `look` found before they were classified. Without them the
+        next run compares the images' content.
 
         Raises:
             OutputError: the disk is full or cannot be written to.
             UnavailableError: the slide's earlier record cannot be read, so it must not be replaced.
         """
         make_folder(self.folder)
-        if slide.place not in self._states:
-            self._states[slide.place] = fingerprint_of(slide), states_of(slide)
-        fingerprint, states = self._states.pop(slide.place)
         calls = tuple(result.calls)
+        fingerprint, states = self._states.pop(slide.place, ("", ("",) * len(calls)))
         finished = self._described(slide, result, datetime.now(UTC))
         known = replace(finished, fingerprint=fingerprint, unread=unread_of(slide, calls))
         before = read_finished(known.path)

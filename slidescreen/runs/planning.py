@@ -101,7 +101,8 @@ def _plan(
 ) -> Plan:
     found = with_kept_names(found, ledger, options.out, options.path)
     slides = found.slides
-    recalled = () if options.force else (ledger.recall(slide, next_fingerprint(slide)) for slide in slides)
+    get = ledger.look if options.force else ledger.recall
+    recalled = [get(slide, next_fingerprint(slide)) for slide in slides]
     known = {result.name: result for result in recalled if result is not None}
     unchanged = len(known)
     left = [slide for slide in slides if slide.name not in known]

@@ -45,6 +45,7 @@ def ledger(
 
 
 def keep(book: Ledger, slide: Slide, ensemble_folder: Path) -> SlideResult:
+    book.recall(slide)
     return book.keep(slide, judge(slide, calls_of(slide), load(ensemble_folder), default_thresholds()))
 
 
@@ -140,7 +141,9 @@ def test_an_image_that_could_not_be_read_is_tried_again_and_again(
     image.write_bytes(b"")
     calls = (calls_of(slide)[0], Call("cell_001.jpg", Status.UNREADABLE, reason="the file is empty"))
     judged = judge(slide, calls, load(ensemble_folder), default_thresholds())
-    ledger(tmp_path, ensemble_folder).keep(slide, judged)
+    book = ledger(tmp_path, ensemble_folder)
+    book.recall(slide)
+    book.keep(slide, judged)
     for _ in range(2):
         os.utime(image, (1e9, 1e9))
         assert ledger(tmp_path, ensemble_folder).recall(slide) is not None

@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import Command, Sabotage, write_cells
@@ -22,7 +23,7 @@ from slidescreen.ensembles import storage
 from slidescreen.files import run_files
 from slidescreen.reporting.shown_slides import MOST_EARLIER
 from slidescreen.runs.ledger import Ledger
-from slidescreen.screening.results import judge
+from slidescreen.screening.results import SlideResult, judge
 from slidescreen.screening.slide_record import FinishedSlide
 from slidescreen.screening.thresholds import default_thresholds
 
@@ -120,6 +121,26 @@ def test_what_an_interrupted_run_finished_is_still_new(command: Command, night: 
 def test_an_image_is_the_same_while_its_content_is(command: Command, night: Path) -> None:
     command("classify", night, "--out", "run")
     age(night, 60)  # copied anew, say: other times, the same content
+    command("classify", night, "--out", "run")
+    assert classified_anew() == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--force"]])
+def test_an_image_that_is_replaced_while_its_slide_is_classified_is_classified_the_next_night(
+    options: list[str], command: Command, night: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replacing(slide: Slide, *rest: Any) -> SlideResult:
+        if slide.name == "S1":
+            write_cells(night / "S1", 1, first_seed=70)
+        return judge(slide, *rest)
+
+    if options:
+        command("classify", night, "--out", "run")
+    with monkeypatch.context() as patch:
+        patch.setattr("slidescreen.runs.night.judge", replacing)
+        command("classify", night, "--out", "run", *options)
+    assert command("classify", night, "--out", "run").code == 0
+    assert classified_anew() == 1
     command("classify", night, "--out", "run")
     assert classified_anew() == 0
 
@@ -227,7 +248,9 @@ def test_earlier_slides_cost_a_night_their_heads_alone(
             for image, sample in zip(images, model.images, strict=True):
                 os.link(sample.path, image.path)
         named = replace(found, differential=replace(found.differential, slide=folder.name))
-        book.keep(Slide(folder.name, folder, images, folder.name), named)
+        slide = Slide(folder.name, folder, images, folder.name)
+        book.recall(slide)
+        book.keep(slide, named)
     command("classify", night, "--out", "run")  # which shows them as new
     write_cells(night / "S9", 2, first_seed=900)
     read, judged = [], []
