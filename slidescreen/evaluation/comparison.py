@@ -81,7 +81,7 @@ def compare(first: Predictions, others: Sequence[Predictions]) -> tuple[Comparis
     """The first model against each of the others."""
     if not others:
         return ()
-    slides = slide_of_each_cell(first.slides)
+    slides = slide_of_each_cell(first.slides, first.sources)
     overall = [paired.mcnemar(_right(first), _right(other)) for other in others]
     accuracy = [_accuracy(first, other, slides) for other in others]
     gaps = [_macro_f1(first, other, slides) for other in others]

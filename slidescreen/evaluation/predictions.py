@@ -1,5 +1,6 @@
 """A model's predictions for labelled cells."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -96,8 +97,15 @@ class Predictions:
         )
 
 
-def slide_of_each_cell(slides: Sequence[str]) -> list[str] | None:
+def slide_of_each_cell(slides: Sequence[str], sources: Sequence[str]) -> list[str] | None:
     """The slide of each cell. A cell of unknown slide counts as its own slide. None if no slide is known."""
     if not any(slides):
         return None
-    return [name or f"\0{number}" for number, name in enumerate(slides)]
+    return [name or f"\0{number}" for number, name in enumerate(distinct_slides(slides, sources))]
+
+
+def distinct_slides(slides: Sequence[str], sources: Sequence[str]) -> list[str]:
+    """The slide of each cell, with its source if slides of several sources have this name; empty if unknown."""
+    named = {(slide, source) for slide, source in zip(slides, sources, strict=True) if slide and source}
+    places = Counter(slide for slide, _ in named)
+    return [f"{source}/{slide}" if places[slide] > 1 else slide for slide, source in zip(slides, sources, strict=True)]

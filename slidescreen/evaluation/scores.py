@@ -103,7 +103,8 @@ def score(predictions: Predictions) -> ModelScores:
     matrix = classification.confusion_matrix(truth, called, len(types))
     scores = classification.per_type(matrix)
     macro = classification.macro(scores.f1)
-    slides = slide_of_each_cell(predictions.where(kept).slides)
+    called_cells = predictions.where(kept)
+    slides = slide_of_each_cell(called_cells.slides, called_cells.sources)
     limits = limits_of(truth, called, len(types), slides)
     probabilities = None if predictions.probabilities is None else predictions.probabilities[kept]
     judge = _Judge(types, matrix, limits, truth, probabilities)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slidescreen import cells
-from slidescreen.evaluation.predictions import Predictions
+from slidescreen.evaluation.predictions import Predictions, distinct_slides
 from slidescreen.screening.thresholds import default_thresholds
 from slidescreen.statistics import classification
 from slidescreen.statistics.agreement import BlandAltman, PassingBablok, bland_altman, passing_bablok
@@ -54,7 +54,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class SlideLevel:
-    """The slides with enough leukocytes, and their agreement."""
+    """The slides with enough leukocytes, by name (with the source if several have this name), and their agreement."""
 
     slides: tuple[str, ...]
     agreements: tuple[SlideAgreement, ...]
@@ -73,10 +73,11 @@ def slide_level(predictions: Predictions) -> SlideLevel | None:
     other objects.
     """
     leukocytes = cells.indices(predictions.cell_types, cells.LEUKOCYTES)
-    names = np.asarray(predictions.slides)
+    slides = distinct_slides(predictions.slides, predictions.sources)
+    names = np.asarray(slides)
     found: list[str] = []
     rows: list[tuple[NDArray[np.int64], NDArray[np.int64]]] = []
-    for slide in sorted(set(predictions.slides) - {""}):
+    for slide in sorted(set(slides) - {""}):
         here = names == slide
         true, called = (_counts(side[here], leukocytes) for side in (predictions.truth, predictions.called))
         if min(true.sum(), called.sum()) >= LEAST_LEUKOCYTES:
