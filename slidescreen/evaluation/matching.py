@@ -12,15 +12,14 @@ import re
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from slidescreen.data.calls import Call, Status
-from slidescreen.data.duplicates import contents_of
+from slidescreen.data.calls import Status
 from slidescreen.data.file_finder import FileFinder, folded
 from slidescreen.data.labels import LabelledImage
-from slidescreen.files.writing import denature, printable
-from slidescreen.screening.results import Run, SlideResult
+from slidescreen.evaluation.run_images import RunImage, contents_of_images, images_of
+from slidescreen.files.writing import denature, printable, sha256_of
+from slidescreen.screening.results import Run
 
 _Form = Callable[[str], str]
 _Index = dict[str, list[int]]
@@ -35,24 +34,6 @@ _FORMS: tuple[_Form, ...] = (printable, _slashed, lambda text: folded(_slashed(t
 """Spellings of a path, from exact to loose. The first one with a match counts."""
 
 
-@dataclass(frozen=True)
-class RunImage:
-    """An image of a run."""
-
-    slide: SlideResult
-    call: Call
-
-    @property
-    def name(self) -> str:
-        """The slide and the path within the slide."""
-        return f"{self.slide.name}/{self.call.image}"
-
-    @property
-    def path(self) -> Path:
-        """The image's path at the time of the run."""
-        return self.slide.folder / self.call.image
-
-
 _Key = Callable[[RunImage], str]
 
 
@@ -61,12 +42,12 @@ class LabelMatcher:
 
     def __init__(self, run: Run, base: Path) -> None:
         """Set up for labels whose files are named relative to the folder `base`."""
-        self._images = [RunImage(slide, call) for slide in run.slides for call in slide.calls]
+        self._images = [image for slide in run.slides for image in images_of(slide)]
         self._slides = [slide.name for slide in run.slides]
         self._input = str(run.info.get("input") or "")
         self._base = base
         self._finder = FileFinder(base)
-        self._contents: dict[str, tuple[dict[Path, str], dict[str, RunImage]]] = {}
+        self._counted_by_content: dict[str, tuple[dict[str, str], dict[str, RunImage]]] = {}
         self._indices: dict[tuple[_Key, _Form], _Index] = {}
 
     def find(self, label: LabelledImage) -> RunImage | str:
@@ -78,7 +59,9 @@ class LabelMatcher:
         named = self._slides_called(label.slide)
         places = self._at_place(label.written, written)
         if places:
-            return self._only([place for place in places if self._in_slide(place, named)], "other_slide")
+            inside = [place for place in places if self._in_slide(place, named)]
+            same = [place for place in inside if not _was_replaced(self._images[place])]
+            return self._only(same, "other_picture" if inside else "other_slide")
         if label.slide and not named:
             return "no_image"
         own = self._finder.find(written)
@@ -86,7 +69,7 @@ class LabelMatcher:
             found = self._by_path(written, named, form)
             if found:
                 match = self._only(sorted(found), "no_image")
-                return "other_picture" if isinstance(match, RunImage) and _same(own, match.path) is False else match
+                return "other_picture" if isinstance(match, RunImage) and _same(own, match) is False else match
         return self._only(sorted(self._copied_elsewhere(written, own)), "no_image")
 
     def _only(self, positions: Sequence[int], if_none: str) -> RunImage | str:
@@ -98,13 +81,14 @@ class LabelMatcher:
     def _counted(self, copy: RunImage) -> RunImage:
         """The counted image with the same content as a copy; the copy itself if the files are gone."""
         name = copy.slide.name
-        if name not in self._contents:
+        if name not in self._counted_by_content:
             inside = [image for image in self._images if image.slide is copy.slide]
-            contents = contents_of(image.path for image in inside)
+            contents = dict(zip((image.call.image for image in inside), contents_of_images(inside), strict=True))
             counted = (image for image in inside if image.call.status is not Status.DUPLICATE)
-            self._contents[name] = contents, {contents.get(image.path, ""): image for image in counted}
-        contents, counted_by_content = self._contents[name]
-        return counted_by_content.get(contents.get(copy.path, "unknown"), copy)
+            self._counted_by_content[name] = contents, {contents[image.call.image]: image for image in counted}
+        contents, counted_by_content = self._counted_by_content[name]
+        content = contents[copy.call.image]
+        return counted_by_content.get(content, copy) if content else copy
 
     def _slides_called(self, name: str) -> set[str]:
         """The run's slides of this name, in the first spelling that matches any."""
@@ -152,7 +136,7 @@ class LabelMatcher:
         for form in _FORMS:
             index = self._by(_name, form)
             tails = [position for _, tail in _tails(form(written)) for position in index.get(tail, ())]
-            found = {position for position in tails if _same(own, self._images[position].path)}
+            found = {position for position in tails if _same(own, self._images[position])}
             if found:
                 return found
         return set()
@@ -185,9 +169,18 @@ def _tails(path: str) -> Iterable[tuple[int, str]]:
     return ((start, "/".join(parts[start:])) for start in range(len(parts)))
 
 
-def _same(own: Path | None, other: Path) -> bool | None:
-    """Whether two files have the same content; None if one of them cannot be read."""
+def _was_replaced(image: RunImage) -> bool:
+    """Whether an image's file holds another picture than the one that was classified."""
+    return bool(image.call.digest) and _same(image.path, image) is False
+
+
+def _same(own: Path | None, image: RunImage) -> bool | None:
+    """Whether a file holds the picture that was classified; None if that cannot be known."""
+    if own is None:
+        return None
     try:
-        return None if own is None else filecmp.cmp(own, other, shallow=False)
+        if image.call.digest:
+            return sha256_of(own) == image.call.digest
+        return filecmp.cmp(own, image.path, shallow=False)
     except (OSError, ValueError):
         return None

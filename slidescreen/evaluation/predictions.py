@@ -59,6 +59,8 @@ class Predictions:
         images: (N,) names of the images; empty if none is known.
         unscored: the cells and labels that are not among the N cells, and why.
         pictures: (N,) paths of the images; empty if unknown.
+        contents: (N,) SHA-256 of the images that were called, each empty if unknown; empty if none is known. The files
+            at the paths may hold other images now.
         beside: slide and image of other labelled cells, as far as known.
         trained_on: how many of the N cells the networks were trained on, as far as recorded.
     """
@@ -73,6 +75,7 @@ class Predictions:
     images: tuple[str, ...] = ()
     unscored: tuple[Unscored, ...] = ()
     pictures: tuple[Path, ...] = ()
+    contents: tuple[str, ...] = ()
     beside: frozenset[tuple[str, str]] = frozenset()
     trained_on: int = 0
 
@@ -94,6 +97,7 @@ class Predictions:
             sources=tuple(self.sources[p] for p in positions),
             images=tuple(self.images[p] for p in positions) if self.images else (),
             pictures=tuple(self.pictures[p] for p in positions) if self.pictures else (),
+            contents=tuple(self.contents[p] for p in positions) if self.contents else (),
         )
 
 

@@ -12,9 +12,11 @@ from slidescreen.data.label_options import LabelOptions, LabelRules
 from slidescreen.data.labels import LabelledImage, read_labels
 from slidescreen.data.layout import is_unsigned
 from slidescreen.data.splits import parted
+from slidescreen.ensembles.held_out import digests_of
 from slidescreen.errors import InputError
-from slidescreen.evaluation.matching import LabelMatcher, RunImage
+from slidescreen.evaluation.matching import LabelMatcher
 from slidescreen.evaluation.predictions import WHY_UNSCORED, Predictions
+from slidescreen.evaluation.run_images import RunImage, contents_of_images, images_of
 from slidescreen.evaluation.scored_cells import ScoredCell, predictions_of
 from slidescreen.evaluation.sifted_labels import Names, sifted
 from slidescreen.evaluation.trained_cells import count_trained, members_of
@@ -59,8 +61,10 @@ def of_run(run: Run, truth: Path | str, label_options: LabelOptions) -> Predicti
             f"{WHY_UNSCORED[why]}: {len(names[why])} (first {names[why][0]})" for why in WHY_UNSCORED if names[why]
         ]
         raise InputError("; ".join([missing, *reasons]))
-    looked = [replace(label, path=image.path) for image, label in kept]
-    seen = count_trained(members_of(run), looked, label_options.split)
+    members = members_of(run)
+    files = digests_of(members, (image.path for image, _ in kept if not image.call.digest))
+    digests = {Path(image.name): image.call.digest or files.get(image.path, "") for image, _ in kept}
+    seen = count_trained(members, [_identified(*pair) for pair in kept], label_options.split, digests)
     return replace(predictions_of("ensemble", run.cell_types, judged, names), trained_on=seen)
 
 
@@ -74,20 +78,19 @@ def _reported(run: Run, rules: LabelRules, names: Names) -> list[_Pair]:
     twice = [(entry["slide"], entry["images"]) for entry in run.info.get("reported_twice", ())]
     counted_as = {(slide, copy): counted for slide, (counted, copy) in twice}
     for slide in run.slides:
-        calls = tuple(slide.calls)
-        by_name = {call.image: call for call in calls}
-        for call in calls:
-            counted = by_name.get(counted_as.get((slide.name, call.image), ""), call)
-            if counted.status is Status.DUPLICATE:
+        images = images_of(slide)
+        by_name = {image.call.image: image for image in images}
+        for found in images:
+            call = found.call
+            image = by_name.get(counted_as.get((slide.name, call.image), ""), found)
+            if image.call.status is Status.DUPLICATE:
                 continue
-            image = RunImage(slide, counted)
             label = rules.resolve(call.reported_type) if call.reported_type else None
-            if label is not None and is_unsigned(RunImage(slide, call).path):
+            if label is not None and is_unsigned(found.path):
                 if _looked_at(call):
                     names["unsigned"].append(image.name)
             elif label is not None:
-                written = RunImage(slide, call).name
-                pairs.append((image, LabelledImage(image.path, label, slide.name, written=written)))
+                pairs.append((image, LabelledImage(image.path, label, slide.name, written=found.name)))
             elif _looked_at(call):
                 names["left_out" if call.reported_type else "no_truth"].append(image.name)
     return pairs
@@ -99,7 +102,7 @@ def _reviewed(run: Run, rules: LabelRules, names: Names) -> list[_Pair]:
     rules.check({each.cell_type for found in cells.values() for each in found.values()}, "the run's reviews")
     pairs: list[_Pair] = []
     for slide in run.slides:
-        for image in (RunImage(slide, call) for call in slide.calls if _looked_at(call)):
+        for image in (image for image in images_of(slide) if _looked_at(image.call)):
             review = cells[slide.name].get(image.call.image)
             if review is None:
                 names["no_truth"].append(image.name)
@@ -127,8 +130,8 @@ def _labelled(run: Run, truth: Path, label_options: LabelOptions, names: Names) 
     left_out = [found.name for found in map(matcher.find, labels.left_out) if isinstance(found, RunImage)]
     names["left_out"] += left_out
     known = {image.name for image, _ in pairs}.union(left_out)
-    images = (RunImage(slide, call) for slide in run.slides for call in slide.calls if _looked_at(call))
-    names["no_truth"] += [image.name for image in images if image.name not in known]
+    looked = (RunImage(slide, call).name for slide in run.slides for call in slide.calls if _looked_at(call))
+    names["no_truth"] += [name for name in looked if name not in known]
     return pairs
 
 
@@ -142,14 +145,16 @@ def _spelled(label: LabelledImage, truth: Path) -> str:
 
 def _once(pairs: Sequence[_Pair], label_options: LabelOptions, names: Names) -> list[_Pair]:
     """One label for each image, from the requested split."""
-    kept = sifted(
-        [label for _, label in pairs],
-        [image.path for image, _ in pairs if _looked_at(image.call)],
-        [image.name for image, _ in pairs],
-        label_options,
-        names,
-    )
+    looked = [image for image, _ in pairs if _looked_at(image.call)]
+    contents = {Path(image.name): each for image, each in zip(looked, contents_of_images(looked), strict=True)}
+    called = [image.name for image, _ in pairs]
+    kept = sifted([_identified(*pair) for pair in pairs], contents, called, label_options, names)
     return [pairs[position] for position in kept]
+
+
+def _identified(image: RunImage, label: LabelledImage) -> LabelledImage:
+    """The label with its image's name for a path. In an archive, images of several slides have one path on the disk."""
+    return replace(label, path=Path(image.name), written=label.written or str(label.path))
 
 
 def _classified(pairs: Sequence[_Pair], run: Run, names: Names) -> list[_Pair]:
@@ -176,9 +181,9 @@ def _classified(pairs: Sequence[_Pair], run: Run, names: Names) -> list[_Pair]:
 
 
 def _judged(image: RunImage, label: LabelledImage) -> ScoredCell:
-    call = image.call
+    call, slide = image.call, image.slide.name
     return ScoredCell(
-        label.label, call.cell_type, call.probabilities, image.slide.name, label.source, call.image, image.path
+        label.label, call.cell_type, call.probabilities, slide, label.source, call.image, image.path, call.digest
     )
 
 

@@ -14,7 +14,7 @@ from slidescreen.evaluation.predictions import Predictions, unscored
 @dataclass(frozen=True)
 class ScoredCell:
     """One cell: its true type, its called type (empty for an abstention), and further data. `picture` is the path of
-    its image; None if unknown."""
+    its image; None if unknown. `content` is the SHA-256 of the image that was called; empty if unknown."""
 
     truth: str
     called: str
@@ -23,6 +23,7 @@ class ScoredCell:
     source: str = ""
     image: str = ""
     picture: Path | None = None
+    content: str = ""
 
 
 def vocabulary(judged: Iterable[ScoredCell]) -> tuple[str, ...]:
@@ -57,5 +58,6 @@ def predictions_of(
         sources=tuple(j.source for j in judged),
         images=tuple(j.image for j in judged),
         unscored=unscored(names),
+        contents=tuple(j.content for j in judged) if any(j.content for j in judged) else (),
         pictures=tuple(j.picture for j in judged if j.picture) if all(j.picture for j in judged) else (),
     )

@@ -1,9 +1,9 @@
 """Choose the labelled images to score: one label for each image, from the requested split."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from slidescreen.data.duplicates import contents_of, deduplicate
+from slidescreen.data.duplicates import deduplicate
 from slidescreen.data.label_options import LabelOptions
 from slidescreen.data.labels import LabelledImage
 
@@ -13,7 +13,7 @@ Names = dict[str, list[str]]
 
 def sifted(
     labels: Sequence[LabelledImage],
-    paths: Iterable[Path],
+    contents: Mapping[Path, str],
     called: Sequence[str],
     label_options: LabelOptions,
     names: Names,
@@ -22,12 +22,12 @@ def sifted(
 
     Args:
         labels: labelled images with their splits.
-        paths: files whose contents are to be compared.
+        contents: by the labels' paths, texts that are equal only for equal content.
         called: the names of the labels' images.
         label_options: how labels are read.
         names: receives the names of images that are not scored.
     """
-    found = deduplicate(labels, contents_of(paths), label_options.drop_duplicates, label_options.split)
+    found = deduplicate(labels, contents, label_options.drop_duplicates, label_options.split)
     names["copies"] += [called[position] for position in found.copies]
     names["two_labels"] += [called[position] for position in found.two_labels]
     kept = [position for position in found.kept if label_options.split in (None, labels[position].split)]

@@ -1,6 +1,6 @@
 """Scored cells that the networks were trained on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from slidescreen.data.label_options import Split
@@ -11,13 +11,25 @@ from slidescreen.models.member import Member, member_of
 from slidescreen.screening.results import Run
 
 
-def count_trained(members: Sequence[Member], images: Sequence[LabelledImage], split: Split | None) -> int:
+def count_trained(
+    members: Sequence[Member],
+    images: Sequence[LabelledImage],
+    split: Split | None,
+    digests: Mapping[Path, str] | None = None,
+) -> int:
     """The number of images that a member was trained on, as far as recorded.
+
+    Args:
+        members: the members.
+        images: labelled images.
+        split: the split that was asked for.
+        digests: the images' SHA-256; None for those of the files at their paths.
 
     Raises:
         InputError: there are such images, and the validation or test split was asked for.
     """
-    digests = digests_of(members, (image.path for image in images))
+    if digests is None:
+        digests = digests_of(members, (image.path for image in images))
     if split in (Split.VALIDATION, Split.TEST):
         check_held_out(members, images, digests)
     return sum(learnt_from(members, digests, images))

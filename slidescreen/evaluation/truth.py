@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from slidescreen.data.duplicates import contents_of
 from slidescreen.data.label_options import LabelOptions
 from slidescreen.data.labels import LabelledImage, located, read_labels, refuse_among
 from slidescreen.data.splits import parted
@@ -61,7 +62,9 @@ def of_images(
         digests = digests_of(ensemble.members, (image.path for image in labelled))
         labelled, _ = drawn_split(ensemble, labelled, digests, note)
     listed = parted(labelled, split)
-    known = sifted(listed, [image.path for image in listed], [name(image) for image in listed], label_options, left)
+    known = sifted(
+        listed, contents_of(image.path for image in listed), [name(image) for image in listed], label_options, left
+    )
     images = []
     for image in (listed[position] for position in known):
         if image.label in ensemble.cell_types:

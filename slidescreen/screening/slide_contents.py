@@ -15,11 +15,19 @@ def contents_of_slide(slide: SlideResult, calls: Sequence[Call] | None = None) -
 
     `calls` are the slide's, if they are read already.
     """
-    calls = tuple(slide.calls if calls is None else calls)
-    if slide.kept is not None and not all(call.digest for call in calls if is_looked_at(call)):
-        try:
-            digests = {call.image: call.digest for call in slide.kept.body().calls}
-        except InputError:  # a damaged record
-            digests = {}
-        calls = tuple(replace(call, digest=digests.get(call.image, "")) for call in calls)
+    calls = with_contents(slide, tuple(slide.calls if calls is None else calls))
     return {call.image: call.digest or content_of(slide.folder / call.image) for call in calls if is_looked_at(call)}
+
+
+def with_contents(slide: SlideResult, calls: tuple[Call, ...]) -> tuple[Call, ...]:
+    """A slide's calls with the SHA-256 of what was classified, from its record if they lack it.
+
+    Those that a table or an earlier release left without one stay without.
+    """
+    if slide.kept is None or all(call.digest for call in calls if is_looked_at(call)):
+        return calls
+    try:
+        digests = {call.image: call.digest for call in slide.kept.body().calls}
+    except InputError:  # a damaged record
+        digests = {}
+    return tuple(replace(call, digest=digests.get(call.image, "")) for call in calls)

@@ -42,13 +42,16 @@ def archive(tmp_path: Path) -> Path:
     return tmp_path / "run"
 
 
-def put(archive: Path, slide: str, types: tuple[str, ...], calls: Sequence[Call]) -> None:
-    """Put the record of a slide into the archive."""
+def put(
+    archive: Path, slide: str, types: tuple[str, ...], calls: Sequence[Call], where: str = "gone", day: int = 1
+) -> None:
+    """Put the record of a slide into the archive. Its images lay in a folder `where` beside the run's."""
     folder = archive / "archive" / "2026-01" / "finished-slides"
     folder.mkdir(parents=True, exist_ok=True)
     counted = {**JUDGED.differential.__dict__, "slide": slide, "images": len(calls), "classified": len(calls)}
     record = FinishedSlide(
-        folder / f"{slide}.json", slide, archive / "gone" / slide, Provenance("", "", ""), "2026-01-01T00:00:00+00:00",
+        folder / f"{slide}-{day}.json", slide, archive.parent / where / slide, Provenance("", "", ""),
+        f"2026-01-0{day}T00:00:00+00:00",
         "", (), types, type(JUDGED.differential)(**counted), JUDGED.finding,
     )  # fmt: skip
     write_finished(record, RecordBody(tuple(calls), ("",) * len(calls)), "")
