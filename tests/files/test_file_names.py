@@ -1,6 +1,8 @@
 """Names that every system takes, made of names that some do not."""
 
 import os
+import re
+import shutil
 import unicodedata
 from pathlib import Path, PureWindowsPath
 
@@ -10,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slidescreen.files.legal_names import LONGEST, distinct_names, legal_name
+
+WINDOWS = Path(__file__).parents[2] / "docs" / "how-to" / "windows.md"
 
 
 @pytest.mark.parametrize(
@@ -66,14 +70,27 @@ def test_names_stay_when_others_join_them(texts: list[str], count: int) -> None:
     assert distinct_names(texts[::-1], ".csv", after) == after[::-1]
 
 
-def test_a_run_writes_only_names_that_are_legal_and_short_on_windows(command: Command) -> None:
+def test_runs_write_only_names_that_are_legal_and_short_on_windows(command: Command) -> None:
     """Whatever its slides are called where they lie. Windows takes 260 characters for a path, its folder's included."""
     for slide in ("26:0001", "CON", "ends. ", 'quo"ted', "long " + "x" * 200, os.fsdecode(b"\xff")):
         write_cells(Path("in: ") / slide, 1)
+    out, export = Path("out"), ("--export", "hl7")
     assert command("classify", "in: ", "--quiet").code == 0
-    written = list(Path("slidescreen-out").rglob("*"))
-    assert {path.name for path in written} >= {"cells.csv", "report.html"}
-    for path in written:
+    assert command("classify", "in: ", "--out", out, "--quiet", *export).code == 0
+    for slide in Path("in: ").iterdir():
+        if slide.name != "26:0001":
+            shutil.rmtree(slide)
+    assert command("classify", "in: ", "--out", out, "--quiet", "--keep", "0").code == 0
+    paths = [path for folder in (Path("slidescreen-out"), out) for path in folder.rglob("*")]
+    for path in paths:
         for part in path.parts:
             assert legal_name(part) == part
-        assert len(str(path)) <= 100
+    written = {path.relative_to(out) for path in out.rglob("*")}
+    assert {path.name for path in written} >= {"cells.csv", "report.html"}
+    longest = {
+        folder: max(len(str(path)) for path in written if path.parts[0] == folder) for folder in ("export", "archive")
+    }
+    assert longest["export"] > LONGEST
+    assert longest["archive"] > 80  # whole hashes and times
+    (most,) = re.findall(r"adds at most (\d+) characters", WINDOWS.read_text(encoding="utf-8"))
+    assert max(1 + len(str(path)) for path in written) <= int(most) < 120
