@@ -17,14 +17,13 @@ const namesHere = () => Object.keys(reviews.slides).filter((name) => (slideNamed
 function correctionRows() {
   const found = [];
   for (const name of namesHere()) {
-    const [review, slide] = [reviewOf(name), slideNamed(name)];
-    for (const [image, { type, previous, time, place, content, reviewer, withdrawn }] of Object.entries(review.cells)) {
-      if (slide && !slide.byImage.has(image)) continue;
+    const review = reviewOf(name);
+    for (const [image, { type, previous, time, place, content, reviewer, withdrawn }] of cellsToHandOn(name, review)) {
       found.push([...(place ?? [name, image]), type, previous, reviewer || reviews.reviewer, time, "", night.run, contentCell(content, withdrawn), ""]);
     }
     const ofSlide = ({ reviewer, time, content, types }, comment, withdrawn) =>
       found.push([name, "", "", "", reviewer, time, comment, night.run, contentCell(content, withdrawn), types ?? ""]);
-    for (const each of review.withdrawn) if (!slide || each.content === contentOf(name)) ofSlide(each, "", true);
+    for (const each of review.withdrawn.filter(isInFile(name))) ofSlide(each, "", true);
     if (review.signed) ofSlide(review.signed, commentOf(review), false);
   }
   return found;

@@ -102,9 +102,9 @@ function forgetInRun() {
 }
 
 /** Whether a file holds all of a review. A comment without signature is in no file. */
-function isWhollyHandedOn({ cells, signed, withdrawn, comment, handedOn }) {
-  const said = [...Object.values(cells), ...(withdrawn ?? []), ...(signed ? [signed] : [])];
-  return Boolean(handedOn) && (signed || !comment.trim()) && said.every(({ time }) => time <= handedOn);
+function isWhollyHandedOn(review) {
+  const { signed, comment, handedOn } = review;
+  return Boolean(handedOn) && (signed || !comment.trim()) && allSaid(review).every(({ time, unsent }) => !unsent && time <= handedOn);
 }
 
 function showKept() {

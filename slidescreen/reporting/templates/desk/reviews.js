@@ -18,28 +18,46 @@ const reviewOf = (name) => ofThesePictures(name, keptOf(name));
 /** A slide's review, to be changed. */
 const openReview = (name) => put(reviews.slides, name, reviewOf(name));
 
-/** What still holds of a kept review. A slide without cells in this page has nothing to compare it with. */
+/**
+ * What holds of a kept review here. A slide without cells in this page has nothing to compare it with. What is of other pictures stands
+ * aside, for a page that has them: `elsewhere` are cells, each with its image, and `signings` are signatures with their comments.
+ */
 function ofThesePictures(name, kept) {
   const [slide, content] = [slideNamed(name), contentOf(name)];
   if (!slide || (content && kept.content === content)) return kept;
-  const cells = {};
-  let changed = false;
-  for (const [image, verdict] of Object.entries(kept.cells)) {
-    const cell = pictureSeen(slide, image, verdict);
-    if (cell) put(cells, cell.image, cell.image === image ? verdict : { ...verdict, place: cell.place });
-    else if (night.chosen && !slide.byImage.has(image)) put(cells, image, verdict); // of another choice of cells
-    changed ||= cell ? cell.image !== image : !Object.hasOwn(cells, image);
-  }
-  const signed = kept.signed?.content === content ? kept.signed : null;
-  if (!changed && signed === kept.signed) return Object.assign(kept, { content });
-  return { ...kept, cells, signed, comment: signed === kept.signed ? kept.comment : "", log: [], content };
+  const { cells, elsewhere, replaced } = cellsSeen(slide, kept);
+  const signings = [...(kept.signings ?? []), ...(kept.signed ? [{ signed: kept.signed, comment: kept.comment }] : [])];
+  const mine = signings.findLast(({ signed }) => signed.content === content);
+  const signed = mine?.signed ?? null;
+  if (signed === kept.signed && isSame(cells, kept.cells)) return Object.assign(kept, { content });
+  const comment = mine?.comment ?? (kept.signed ? "" : kept.comment);
+  const others = signings.filter((each) => each !== mine);
+  return { ...kept, cells, elsewhere, signed, signings: others, comment, log: replaced ? [] : kept.log, content };
 }
 
-/** The cell that a verdict is of: the one of its name, unless that is another picture now, or else one with its picture. */
-function pictureSeen(slide, image, { content }) {
+/** The kept cells of a review, as far as they are in this page, the others, and whether a name is another picture's now. Of two on one picture the later counts. */
+function cellsSeen(slide, kept) {
+  const [cells, elsewhere] = [{}, []];
+  let replaced = false;
+  for (const [image, verdict] of [...Object.entries(kept.cells), ...(kept.elsewhere ?? [])]) {
+    const cell = pictureSeen(slide, image, verdict);
+    replaced ||= cell ? cell.image !== image : slide.byImage.has(image);
+    if (!cell) elsewhere.push([image, verdict]);
+    else if (!Object.hasOwn(cells, cell.image) || cells[cell.image].time < verdict.time) {
+      put(cells, cell.image, cell.image === image ? verdict : { ...verdict, place: cell.place });
+    }
+  }
+  return { cells, elsewhere, replaced };
+}
+
+const isSame = (cells, others) => Object.keys(cells).length === Object.keys(others).length
+  && Object.entries(cells).every(([image, verdict]) => Object.hasOwn(others, image) && others[image] === verdict);
+
+/** The cell that a verdict is of: the one of its name, unless that is another picture now, or else one of the slide with its picture. */
+function pictureSeen(slide, image, { content, place }) {
   const named = slide.byImage.get(image);
   if (named && (!content || !named.content || named.content === content)) return named;
-  return content ? slide.cells.find((cell) => cell.content === content) : undefined;
+  return content ? slide.cells.find((cell) => cell.content === content && cell.place?.[0] === place?.[0]) : undefined;
 }
 
 /** What is kept of a cell: its type, what the classifier had called it, and when, also if that is withdrawn; null if nothing. */
@@ -103,7 +121,7 @@ function giveType(slide, cells, type) {
 }
 
 /** Whether a file may hold what was said at this time: only a later row takes it back, not its absence. */
-const isHandedOn = (review, said) => said.time <= review.handedOn || Boolean(said.instead);
+const isHandedOn = (review, said) => Boolean(said.instead) || (!said.unsent && said.time <= review.handedOn);
 
 /** Whether the run has another type of a cell than this review handed on: it does not tell which is the later. */
 function isContradicted(review, cell) {
@@ -140,14 +158,33 @@ function undo(slide) {
   return before.map(([image]) => image);
 }
 
-/** A file holds this slide's review now. What has no name yet keeps the one that the file gives it. */
+/** A file holds this slide's review now. What has no name yet keeps the one that the file gives it. What is of other pictures is in no file. */
 function noteHandedOn(name) {
-  const review = keptOf(name);
-  const verdicts = Object.values(review.cells);
+  const review = openReview(name);
+  const verdicts = cellsToHandOn(name, review).map(([, verdict]) => verdict);
+  for (const said of allSaid(review)) if (said.time > review.handedOn) said.unsent = true;
+  for (const said of [...verdicts, ...review.withdrawn.filter(isInFile(name)), review.signed]) delete said?.unsent;
   for (const verdict of verdicts) verdict.reviewer ||= reviews.reviewer;
   const times = [...verdicts, ...review.withdrawn, ...(review.signed ? [review.signed] : [])].map(({ time }) => time);
   review.handedOn = [new Date().toISOString(), ...times].reduce((one, other) => (other > one ? other : one));
 }
+
+/** What this page says of cells, with their images. A page of chosen cells also has what was said of those that another choice had. */
+function cellsToHandOn(name, review) {
+  const slide = slideNamed(name);
+  const here = Object.entries(review.cells).filter(([image]) => !slide || slide.byImage.has(image));
+  const before = night.chosen ? (review.elsewhere ?? []).filter(([image, { place }]) => place && !slide.byImage.has(image)) : [];
+  return [...here, ...before];
+}
+
+/** Whether this page hands on that a signature of a slide is withdrawn: only if it is of the pictures here. */
+const isInFile = (name) => ({ content }) => !slideNamed(name) || content === contentOf(name);
+
+/** All that is kept of a slide, whatever its pictures. */
+const allSaid = ({ cells, elsewhere, signed, signings, withdrawn }) => [
+  ...Object.values(cells), ...(elsewhere ?? []).map(([, verdict]) => verdict),
+  ...(signed ? [signed] : []), ...(signings ?? []).map((each) => each.signed), ...(withdrawn ?? []),
+];
 
 /** Sign what the page shows: what contradicts the run is said anew. */
 function sign(slide, reviewer, comment) {

@@ -83,7 +83,9 @@ function showCellsLeft() {
   const { cells, name } = slideOf(1);
   const review = reviewOf(name);
   const left = cells.filter((cell) => !verdictOn(review, cell.image) && !cell.given).length;
-  find("#left").textContent = left ? `${left} of ${counted(cells.length, "cell")} left to look at` : "You have looked at all cells";
+  const before = cellsToHandOn(name, review).filter(([image]) => !Object.hasOwn(review.cells, image)).length;
+  const others = before ? `; the download also has ${counted(before, "cell")} of an earlier choice` : "";
+  find("#left").textContent = `${left ? `${left} of ${counted(cells.length, "cell")} left to look at` : "You have looked at all cells"}${others}`;
 }
 
 function showLeft() {
