@@ -4,6 +4,7 @@ import os
 import unicodedata
 from pathlib import Path
 
+from slidescreen.data.shown_paths import ShownPaths
 from slidescreen.files.existence import sees_file
 from slidescreen.files.writing import denature
 
@@ -12,11 +13,13 @@ class FileFinder:
     """Finds files below a folder, or by full path, even if their names are written differently.
 
     A written name may have backslashes for slashes, other letter case, accents composed otherwise, and spaces around
-    it. If several files then match, none is taken. A file with exactly the written name always wins.
+    it. If several files then match, none is taken. A file with exactly the written name always wins. The name by which
+    slidescreen shows a file also counts.
     """
 
     def __init__(self, base: Path) -> None:
         self._base = base
+        self._shown_paths = ShownPaths(base)
         self._listings: dict[str, dict[str, list[str]]] = {}
 
     def find(self, written: str) -> Path | None:
@@ -26,7 +29,7 @@ class FileFinder:
                 path = self._base / spelled
                 if self.exists(path):
                     return path
-        return self._alike(written.strip().replace("\\", "/"))
+        return self._alike(written.strip().replace("\\", "/")) or self._shown(denature(written))
 
     @staticmethod
     def exists(path: Path) -> bool:
@@ -47,6 +50,11 @@ class FileFinder:
                 return None
             place = place / alike[0]
         return place if self.exists(place) else None
+
+    def _shown(self, name: str) -> Path | None:
+        """The file that slidescreen's own tables and pages show by this name."""
+        path = self._shown_paths.path_of(name)
+        return path if self.exists(path) else None
 
     def _has(self, place: Path, part: str) -> bool:
         return part in self._listing(place).get(folded(part), [])

@@ -17,6 +17,7 @@ from slidescreen.data.correction_table import (
     standing,
 )
 from slidescreen.data.delimited import Row, excerpt, read_table
+from slidescreen.data.shown_paths import ShownPaths
 from slidescreen.data.signatures import signed_content, signed_types
 from slidescreen.errors import InputError
 from slidescreen.files.damaged import DamagedError, read_json
@@ -39,15 +40,16 @@ class ReviewedCell:
 
 @dataclass(frozen=True)
 class _StoredRun:
-    """The needed parts of a run: its identity, its slides' folders, and its rows of `cells.csv` by slide and image."""
+    """The needed parts of a run: its identity, the places of its slides, and its rows of `cells.csv` by slide and
+    image."""
 
     identity: str
-    folders: Mapping[str, Path]
+    places: Mapping[str, ShownPaths]
     rows: Mapping[str, Mapping[str, Row]]
 
     def path(self, slide: str, image: str) -> Path:
         """The path at which the run found an image."""
-        return self.folders[slide] / image
+        return self.places[slide].path_of(image)
 
 
 def holds_reviewed_cells(source: Path) -> bool:
@@ -82,7 +84,7 @@ def _read_run(folder: Path) -> _StoredRun:
     path = folder / RECORD
     try:
         info = read_json(path)
-        folders = {str(entry["slide"]): Path(entry["folder"]) for entry in info["slides"]}
+        places = {str(entry["slide"]): ShownPaths(Path(entry["folder"])) for entry in info["slides"]}
         identity = str(info.get("run", ""))
     except (OSError, DamagedError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{printable(path)} cannot be read or is damaged: {error}") from error
@@ -90,7 +92,7 @@ def _read_run(folder: Path) -> _StoredRun:
     rows: dict[str, dict[str, Row]] = {}
     for row in table.rows:
         rows.setdefault(denature(row["slide"]), {})[denature(row["image"])] = row
-    return _StoredRun(identity, folders, rows)
+    return _StoredRun(identity, places, rows)
 
 
 def _of_run(folder: Path) -> Iterator[ReviewedCell]:
@@ -143,7 +145,7 @@ def _of_corrections(run: _StoredRun, corrections: list[Correction]) -> Iterator[
     for each in corrections:
         if each.run and each.run != run.identity:
             raise each.problem(f"it is of another run ({excerpt(each.run)}; this one is {excerpt(run.identity)})")
-        if each.slide not in run.rows or each.slide not in run.folders:
+        if each.slide not in run.rows or each.slide not in run.places:
             raise each.problem(f"the run has no slide {excerpt(each.slide)}")
         if not each.signs and each.image not in run.rows[each.slide]:
             raise each.problem(f"the slide {excerpt(each.slide)} has no image {excerpt(each.image)}")

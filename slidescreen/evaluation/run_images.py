@@ -26,7 +26,7 @@ class RunImage:
     @property
     def path(self) -> Path:
         """The image's path at the time of the run."""
-        return self.slide.folder / self.call.image
+        return self.slide.path_of(self.call.image)
 
 
 def images_of(slide: SlideResult) -> list[RunImage]:

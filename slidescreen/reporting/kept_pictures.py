@@ -29,7 +29,7 @@ class KeptPictures:
         """The picture of the slide's image of this name. If none is kept, `draw` makes it."""
         source = self._kept.get(image)
         if source is None and not self._others:
-            source = draw(self._slide.folder / image)
+            source = draw(self._slide.path_of(image))
         if source is not None:
             self._kept[image] = source
         return source

@@ -45,7 +45,7 @@ def explain_run(
     heat: dict[tuple[str, str], str] = {}
     for done, (slide, call) in enumerate(wanted, start=1):
         try:
-            image = decode(_content(slide.folder / call.image))
+            image = decode(_content(slide.path_of(call.image)))
         except UnreadableImageError:
             continue
         chosen = np.asarray([_named(call, ensemble)])

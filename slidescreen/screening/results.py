@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from slidescreen.data.calls import Call, Contradiction, Status, reported_twice
+from slidescreen.data.shown_paths import ShownPaths
 from slidescreen.data.slides import Slide
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError
@@ -43,6 +45,14 @@ class SlideResult:
     @property
     def name(self) -> str:
         return self.differential.slide
+
+    def path_of(self, image: str) -> Path:
+        """The path of an image, by its name."""
+        return self._paths.path_of(image)
+
+    @cached_property
+    def _paths(self) -> ShownPaths:
+        return ShownPaths(self.folder)
 
     @property
     def failures(self) -> tuple[tuple[str, str], ...]:

@@ -16,7 +16,7 @@ def contents_of_slide(slide: SlideResult, calls: Sequence[Call] | None = None) -
     `calls` are the slide's, if they are read already.
     """
     calls = with_contents(slide, tuple(slide.calls if calls is None else calls))
-    return {call.image: call.digest or content_of(slide.folder / call.image) for call in calls if is_looked_at(call)}
+    return {call.image: call.digest or content_of(slide.path_of(call.image)) for call in calls if is_looked_at(call)}
 
 
 def with_contents(slide: SlideResult, calls: tuple[Call, ...]) -> tuple[Call, ...]:

@@ -50,3 +50,11 @@ def test_a_line_is_not_of_a_slide_that_looks_like_a_marked_one() -> None:
     composed, decomposed = (unicodedata.normalize(form, "Müller") for form in ("NFC", "NFD"))
     for line in (composed, composed.upper(), f"{composed} "):
         assert decomposed not in lines_by_slide({line: 1}, [decomposed, f"{composed} #0123abcd"])
+
+
+def test_a_line_with_a_folders_name_is_of_the_slide_whose_name_has_escapes() -> None:
+    folder, shown = "\u5c71\u7530\u3000\u592a\u90ce", "\u5c71\u7530\\u3000\u592a\u90ce"
+    assert unique_names([folder]) == [shown]
+    for line in (folder, f"{folder} ", shown):
+        assert lines_by_slide({line: 1}, [shown, "s2"]) == {shown: 1}
+    assert lines_by_slide({folder: 1, shown: 2}, [shown]) == {folder: 1, shown: 2}
