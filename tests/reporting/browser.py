@@ -27,13 +27,27 @@ class Browser:
         self._writer, self._reader = writer, reader
         self._number = 0
         self._buffer = b""
-        self._session: str | None = None
+        self.session: str | None = None
+        """The tab that commands go to."""
         self.complaints: list[str] = []
         self.requests: list[str] = []
+        self._targets: dict[str, str] = {}
+        self.new_tab()
+
+    def new_tab(self) -> str:
+        """Open a further tab. Commands go to it from now on."""
+        self.session = None
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
-        self._session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        session = str(self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"])
+        self.session, self._targets[session] = session, target
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.send(f"{domain}.enable")
+        return session
+
+    def close_tab(self, session: str) -> None:
+        """Close a tab; then `session` must be set to another one."""
+        self.session = None
+        self.send("Target.closeTarget", targetId=self._targets.pop(session))
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
         """Give a command and wait for its answer; what the page complains of meanwhile is kept."""
@@ -46,8 +60,8 @@ class Browser:
     def _give(self, method: str, parameters: dict[str, Any]) -> int:
         self._number += 1
         message = {"id": self._number, "method": method, "params": parameters}
-        if self._session:
-            message["sessionId"] = self._session
+        if self.session:
+            message["sessionId"] = self.session
         os.write(self._writer, json.dumps(message).encode() + b"\0")
         return self._number
 

@@ -6,6 +6,11 @@ const STORE = `${STORES}${night.store}`;
 /** Whether the browser can keep the review, whether the page holds what neither browser nor file has, and the text that is kept. */
 const keeping = { works: true, unsaved: false, text: null };
 
+/** This tab, and when it was opened: what an earlier tab did before can be undone here, what another does meanwhile cannot. */
+const TAB = Math.random().toString(36).slice(2);
+const OPENED = new Date().toISOString();
+const isOfAnotherTab = ({ tab, time }) => tab !== TAB && time > OPENED;
+
 function load() {
   try {
     const text = localStorage.getItem(STORE);
@@ -51,10 +56,13 @@ function isStored() {
   }
 }
 
-/** Another tab has changed what is kept. What the browser could not keep of this tab stays. */
+/** Another tab has changed what is kept. What the browser could not keep of this tab stays, and so does the name that stands here. */
 function loadBeside() {
   const mine = keeping.unsaved ? changedSinceKept() : [];
+  const { reviewer } = reviews;
   load();
+  if (reviewer) reviews.reviewer = reviewer;
+  else find("#reviewer").value = reviews.reviewer;
   for (const [name, review] of mine) put(reviews.slides, name, review);
   if (keeping.unsaved) save();
 }

@@ -113,7 +113,7 @@ function giveType(slide, cells, type) {
     setVerdict(review, cell.image, { type: wanted, previous: cell.type, time, place: cell.place, content: cell.content, reviewer: reviews.reviewer });
   }
   if (!before.length) return 0;
-  review.log.push({ before, signed: review.signed });
+  review.log.push({ before, signed: review.signed, time, tab: TAB });
   review.log.splice(0, review.log.length - MOST_UNDONE);
   endSignature(review, time);
   save();
@@ -129,8 +129,16 @@ function isContradicted(review, cell) {
   return Boolean(verdict && cell.given && cell.given !== verdict.type && isHandedOn(review, verdict));
 }
 
-/** The place in the log of the last change that can be undone in this page: it shows all its cells. */
-const lastChange = (slide, review) => review.log.findLastIndex(({ before }) => before.every(([image]) => slide.byImage.has(image)));
+/** The place in the log of the last change that can be undone in this page: it is not another tab's, the page shows all its cells, and no later change is of them. */
+function lastChange(slide, review) {
+  const later = new Set();
+  return review.log.findLastIndex((change) => {
+    const images = change.before.map(([image]) => image);
+    const isLast = !isOfAnotherTab(change) && images.every((image) => slide.byImage.has(image) && !later.has(image));
+    images.forEach((image) => later.add(image));
+    return isLast;
+  });
+}
 
 /** A row that says the type before a change that was handed on. A mere confirmation of the call is withdrawn. */
 function saidInstead(undone, before, type, time) {

@@ -44,6 +44,14 @@ function showSlide() {
   find(".undo", section).disabled = lastChange(current, reviewOf(current.name)) < 0;
 }
 
+/** Draw what another tab may have changed. The focus stays where it was. */
+function showSlideAgain() {
+  const image = focusedTile()?.dataset.image;
+  showSlide();
+  if (viewer.open) showCell(current, viewed);
+  else if (image) goToTile(tileOfImage(image), false);
+}
+
 function setUpSlide(slide, section) {
   const desk = find("#slide-desk").content.cloneNode(true);
   const on = (selector, event, listener) => find(selector, desk)?.addEventListener(event, listener);
@@ -56,6 +64,7 @@ function setUpSlide(slide, section) {
   on(".comment", "input", ({ currentTarget }) => {
     if (setComment(slide, currentTarget.value)) afterChange();
   });
+  on(".signer", "input", ({ currentTarget }) => { currentTarget.dataset.typed = ""; });
   on(".signing", "submit", (event) => {
     event.preventDefault();
     signSlide(slide, section);
@@ -166,7 +175,7 @@ function showSigning(slide, section) {
   const signed = signatureHere(row);
   const [box, name] = [find(".comment", section), find(".signer", section)];
   if (document.activeElement !== box) box.value = review.comment;
-  if (document.activeElement !== name) name.value = signed?.reviewer ?? reviews.reviewer;
+  if (document.activeElement !== name && name.dataset.typed === undefined) name.value = signed?.reviewer ?? reviews.reviewer;
   find(".withdraw", section).hidden = signed === null && !hasSignedInRun(slide, reviews.reviewer);
   find(".signed", section).textContent = signed
     ? `✓ Signed by ${signed.reviewer}, ${new Date(signed.time).toLocaleString()}`
@@ -205,6 +214,7 @@ function signSlide(slide, section) {
     setReviewer(name);
     find("#reviewer").value = name;
   }
+  delete find(".signer", section).dataset.typed;
   sign(slide, name, find(".comment", section).value.trim());
   afterChange();
 }

@@ -38,7 +38,7 @@ function start() {
     if (key !== STORE) return; // another tab with this page has changed something
     loadBeside();
     markReviewed();
-    if (current) showSlide();
+    if (current) showSlideAgain();
   });
   route();
 }
