@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -44,6 +45,20 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_a_broken_link_is_found() -> None:
     assert links("[a](b.md) [c](https://d.org) ![e](f.png)") == ["b.md", "f.png"]
     assert anchors("# On slides\n## With `few` cells") == {"on-slides", "with-few-cells"}
+
+
+INSTALLATION = re.compile(r"pip install [^\n#`]*")
+
+
+def test_slidescreen_is_installed_from_a_clone_with_extras_that_exist() -> None:
+    """No package index has it."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    texts = {path: path.read_text(encoding="utf-8") for path in (*PAGES, *(ROOT / "slidescreen").rglob("*.py"))}
+    found = [command for text in texts.values() for command in INSTALLATION.findall(text)]
+    named = [extra for command in found for extra in re.findall(r"[.\w]\[([\w,]+)\]", command)]
+    assert {"test", "int8", "exchange", "ray"} == {*named} <= {*extras}
+    assert [command for command in found if re.search(r"\bslidescreen\b", command.partition("&&")[0])] == []
 
 
 @cache

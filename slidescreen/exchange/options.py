@@ -51,7 +51,9 @@ class ExportOptions:
         if self.order_pattern is not None:
             _check_pattern(self.order_pattern)
         if ExportFormat.FHIR in self.formats and not _is_installed("fhir.resources"):
-            raise InputError("--export fhir needs the package fhir.resources: pip install 'slidescreen[exchange]'")
+            raise InputError(
+                "--export fhir needs the package fhir.resources, which is not installed: pip install fhir.resources"
+            )
 
 
 def export_options(

@@ -48,7 +48,7 @@ def check_address(address: str) -> str:
     if address not in (LOCAL, ANY) and not _ADDRESS.fullmatch(address):
         raise InputError(f"--ray must be {ANY}, {LOCAL} or HOST:PORT, not {address!r}")
     if find_spec("ray") is None:
-        raise InputError('--ray needs the package ray, which is not installed: pip install "slidescreen[ray]"')
+        raise InputError("--ray needs the package ray, which is not installed: pip install ray")
     return address
 
 
