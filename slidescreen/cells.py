@@ -135,11 +135,23 @@ _OTHER_CLASSES: frozenset[str] = frozenset(
     }
 )
 
-# Parts of cell names, without accents, in other European languages, Russian, Greek, Chinese and Japanese.
+# Cell names, without accents, in other European languages, Russian, Greek, Chinese and Japanese. A part of a name would
+# be too short: surnames and places have it too (Losito, Rozīte, Gumprecht, Plaquet, Almócita, Moskva oblast, Βλαστός).
 _STEMS = re.compile(
-    r"o[cz][iy]+t|[fln]os[iy]+t|(neutro|eosino|baso)(ph|f)[iy]+l|blast|smudge|gumprecht|kernschatt|plaquet|piastrin|plattchen"
-    r"|art[ei]fa[ckt]t|plasma(zell|cel)|оцит|(нейтро|эозино|базо)фил|бласт|κυτταρ|(ουδετερο|ηωσινο|βασεο)φιλ|βλαστ"
-    r"|细胞|細胞|血小板|[ハパ]球|好[中酸塩].*球|単球|芽球|髄球|赤芽"
+    r"""
+    (le[uv][ck]k?|l[iyeu][mn](ph|f|p)|gran(ul)?|m[iy]+el|er[iy]th?r|th?romb|reti[ck]ul|plasm|mega[ck]ar[iy]|hist[iy]
+        |\b(pro)?mon)o(c|z|s|ts)[iyu]+[td]
+    |(n[eo][iuy]?tr|n[oø]ytr|e[ou]?[sz][iy]n|ba[sz])o(ph|f)[iye]+l
+    |\w{3}[ao]blas[tz]|\bblas(t|zt)([aeiosy]|ai|as|en|er|es|id|it|lar|o[ks])?\b|\bblast(en)?\W?[csz]el
+    |smudge|kernschatt|plaquett|plaqueta|piastrin[ae]\b|plae?ttchen|art[ei]fa[ckt]?t|plasma\W?([csz]el|sol)
+    |gumprecht\w*\W+(schatt|scholl|shadow|stiny|cells?\b)|\b(cell|celul|ombr|sombr|cien)\w*\W+(d[ei]\W+)?gumprecht
+    |segmentkern|stabkern|segmentad[oa]|segmentat[io]|bastonet|polynucleair
+    |(ле[иу]?[кв]|л[иі]мф|гранул|м[иі]ј?[еє]л|еритр|эритр|тромб|ретикул|плазм|\b(про)?мон)оцит
+    |(не[иу]тро|[эе]о?зино|базо)ф[иі]л|\w{3}(?<!\bмос)(?<!\bлен)област|\bбласт(ы|и|ов)?\b|сегментоядерн|палочкоядерн
+    |οκυτταρ|\bκυτταρα\b|(ουδετερο|ηωσινο|βασεο)φιλ|\w{3}οβλαστ|\bβλαστε[ςσ]\b
+    |(细胞|細胞)(?![室診诊科検检学學])|血小板|ハ球|好(中|酸|塩基)球|単球|芽球|髄球|赤芽|分葉核|杆状核|桿状核
+    """,
+    re.VERBOSE,
 )
 
 _LONGEST_CODE = 3  # letters; a name as short as this may be a patient's initials
@@ -178,7 +190,8 @@ def means_whole_type(name: str) -> bool:
 
 def names_a_class(name: str) -> bool:
     """Whether `name` is a cell type, another class of cells, or the word for a cell in another language."""
-    bare = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(c))
+    letters = unicodedata.normalize("NFKD", name.casefold().replace("_", " "))
+    bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
     known = resolve(name) is not None or normalised(name) in _OTHER_CLASSES
     return known or (not any(map(str.isdigit, name)) and _STEMS.search(bare) is not None)
 

@@ -196,6 +196,9 @@ def test_an_analysers_class_of_an_unknown_name_belongs_to_its_slide(tmp_path: Pa
         ("Lymphocyte", "Monocyte", "Miller/images"),  # a class holds images
         ("Lymphocyte", "Miller", "Smith"),  # most are unknown
         ("Miller", "Smith"),
+        ("Losito", "Nocito"),  # with a part of a word for cells
+        ("Rozīte", "Rozītis"),
+        ("Gumprecht", "Plaquet"),
         ("BA", "MO"),
     ],
 )
@@ -281,6 +284,14 @@ def test_empty_slides_lie_where_slides_lie(tmp_path: Path) -> None:
     found = {slide.name: len(slide.images) for slide in discover(tmp_path)}
     assert found == {"ward a/S1": 1, "ward a/S2": 1, "ward a/S3": 0, "ward b/S4": 0, "ward b/S5": 0}
     assert passed_over(tmp_path) == {"empty_folders": ["ward a/S1/thumbs"]}
+
+
+@pytest.mark.parametrize("patient", ["Losito Anna", "Nocito", "Rozīte", "Gumprecht", "Plaquet"])
+def test_an_empty_folder_is_a_slide_under_whatever_name_a_patient_has(tmp_path: Path, patient: str) -> None:
+    touch(tmp_path, "26-0001/a.jpg", "26-0002/a.jpg")
+    (tmp_path / patient).mkdir()
+    assert [slide.name for slide in discover(tmp_path) if not slide.images] == [patient]
+    assert passed_over(tmp_path) == {}
 
 
 def test_where_all_slides_are_empty_each_is_one(tmp_path: Path) -> None:
