@@ -26,18 +26,18 @@ def shown_with_cells(worklist: Sequence[SlideResult], of_a_night: bool = False, 
             they are. They are shown, and hide no others.
     """
     wanted = range(len(worklist)) if not of_a_night else _of_a_night(worklist, _moment(time))
-    return list(wanted)[: min(MOST_SHOWN, max(MOST_EARLIER, sum(slide.new for slide in worklist)))]
+    return list(wanted)[: min(MOST_SHOWN, max(MOST_EARLIER, sum(slide.news for slide in worklist)))]
 
 
 def _of_a_night(worklist: Sequence[SlideResult], now: datetime | None) -> list[int]:
     times = [_finished(slide) for slide in worklist]
     latest = max((time for time in times if time is not None and (now is None or time <= now)), default=None)
-    urgent = [position for position, slide in enumerate(worklist) if not slide.new][:URGENT_EARLIER]
+    urgent = [position for position, slide in enumerate(worklist) if not slide.news][:URGENT_EARLIER]
 
     def is_shown(position: int) -> bool:
         time = times[position]
         recent = time is None or latest is None or latest - time <= RECENT
-        return worklist[position].new or recent or position in urgent
+        return worklist[position].news or recent or position in urgent
 
     return list(filter(is_shown, range(len(worklist))))
 

@@ -95,6 +95,7 @@ def _slide_to_dict(slide: SlideResult) -> dict[str, Any]:
         "slide": slide.name,
         "new": slide.new,
         "verdict": finding.verdict,
+        **({"verdict_before": slide.verdict_before} if slide.verdict_before else {}),
         "flags": list(finding.flags),
         "reasons": list(finding.reasons),
         "images": found.images,

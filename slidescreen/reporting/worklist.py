@@ -149,7 +149,9 @@ def _row(slide: SlideResult) -> tuple[str, str, str, str, str, str]:
 
 
 def _state(slide: SlideResult, mixed: bool) -> str:
-    """Whether a slide's review is signed or begun, or whether the slide is new among earlier ones."""
+    """Whether a slide's verdict has changed, its review is signed or begun, or the slide is new among earlier ones."""
+    if slide.verdict_before:
+        return f"{slide.verdict_before} before"
     if slide.review is not None and slide.review.counts:
         return "signed" if slide.review.signed else "begun"
     return "new" if mixed and slide.new else ""

@@ -24,6 +24,7 @@ from slidescreen.runs.preparation import choose_engine, prepared_folder
 from slidescreen.runs.quality_control import add_to_history, compare_with_history, new_slides
 from slidescreen.runs.ray_cluster import joined_cluster
 from slidescreen.runs.record import RunSetup, describe, with_troubles, write_record, write_worklist
+from slidescreen.runs.verdict_changes import verdicts_before
 from slidescreen.screening.results import Run, SlideResult, judge
 
 
@@ -78,6 +79,7 @@ def classify_folder(
             plan.earlier,
             [slide.name for slide in plan.remaining if ledger.has_record(slide.place)],
             plan.shares,
+            verdicts_before(options.out, options.path),
         )
         results, waiting, same = dict(plan.known), [slide.name for slide in plan.waiting], {*plan.known}
 

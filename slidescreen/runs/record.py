@@ -33,6 +33,7 @@ from slidescreen.runs.known_orders import joined, orders_record
 from slidescreen.runs.monitoring import Monitor
 from slidescreen.runs.options import ClassifyOptions
 from slidescreen.runs.reviewed_slides import with_reviews
+from slidescreen.runs.verdict_changes import changes_record, tell_changes, with_changes
 from slidescreen.screening.blood_context import BloodContext, in_context
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import Run, SlideResult, count_images, reasons_in, reported_twice_in, reviews_in
@@ -62,6 +63,7 @@ class RunSetup:
         earlier: names of the slides in the last complete run.
         recorded: names of the slides to classify that an earlier run finished, perhaps with other images.
         shares: the mount points of the input, and those that seem not to be mounted.
+        verdicts: the verdicts in the last run's table, by slide name.
     """
 
     options: ClassifyOptions
@@ -79,6 +81,7 @@ class RunSetup:
     earlier: Collection[str] = ()
     recorded: Collection[str] = ()
     shares: NetworkShares | None = None
+    verdicts: Mapping[str, str] = field(default_factory=dict)
 
 
 def describe(
@@ -99,7 +102,8 @@ def describe(
         speed: images per second; None without images.
         drift: differences from earlier runs, in words.
     """
-    slides = with_reviews([results[name] for name in sorted(results)], setup.reviews)
+    found = with_changes([results[name] for name in sorted(results)], setup.verdicts)
+    slides = with_reviews(found, setup.reviews)
     left = sorted(name for name in setup.recorded if name not in results)
     names = [*(slide.name for slide in slides), *left]
     contexts = joined(lines_by_slide(setup.contexts, names), setup.earlier_contexts, {*same, *left})
@@ -123,6 +127,7 @@ def describe(
         "waiting_slides": list(waiting),
         "lost_slides": list(setup.lost),
         **(setup.shares.to_record() if setup.shares else {}),
+        **changes_record(slides),
         "drift": list(drift),
         "share_lacks": list(setup.missing_features),
         **setup.found.to_record(),
@@ -219,7 +224,9 @@ def write_worklist(
     page_cells: PageCells | None = None,
     charts: Sequence[ControlChart] = (),
 ) -> Run:
-    """Write a run's tables and its page, each whole. A file that another program holds gets a fallback name.
+    """Write a run's tables and its page, each whole, and name the slides whose verdict has changed.
+
+    A file that another program holds gets a fallback name.
 
     Args:
         run: a run by `describe`.
@@ -236,6 +243,7 @@ def write_worklist(
     Raises:
         OutputError: a file cannot be written.
     """
+    tell_changes(run.slides, monitor)
     picture = in_time(in_all=_HASTE if in_haste else math.inf)
     others = (
         None if page_cells is PageCells.SUSPICIOUS else in_time(in_all=_time_for_pictures(run, in_haste, page_cells))

@@ -20,6 +20,7 @@ from slidescreen.runs.earlier_run import identity_in
 from slidescreen.runs.known_orders import contexts_in
 from slidescreen.runs.review_store import home_of, read_reviews
 from slidescreen.runs.reviewed_slides import reviewed_run
+from slidescreen.runs.verdict_changes import changes_in
 from slidescreen.screening.differential import Differential
 from slidescreen.screening.results import UNLISTED, UNREAD, Run, SlideResult
 from slidescreen.screening.sentences import number_of
@@ -73,7 +74,7 @@ def read_run(folder: Path) -> Run:
     try:
         info = _checked(read_json(path))
         folders = {entry["slide"]: Path(entry["folder"]) for entry in info["slides"]}
-        earlier = frozenset(map(str, info.get("earlier_slides", ())))
+        earlier, changed = frozenset(map(str, info.get("earlier_slides", ()))), changes_in(info)
         for entry in (*info["failures"], *info.get("not_cells", ())):
             reasons.setdefault(entry["slide"], {})[entry["image"]] = entry["reason"]
     except OSError as error:
@@ -90,7 +91,8 @@ def read_run(folder: Path) -> Run:
         name = differential.slide
         known, place = calls.get(name, ()), folders.get(name, Path(name))
         kept = records.get(_key(name, differential))
-        slides.append(SlideResult(differential, finding, known, place, name not in earlier, kept))
+        new, before = name not in earlier, changed.get(name)
+        slides.append(SlideResult(differential, finding, known, place, new, kept, verdict_before=before))
     _check_rows(folder, slides, calls)
     return reviewed_run(Run(tuple(slides), types, info), read_reviews(folder))
 

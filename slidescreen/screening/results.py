@@ -32,6 +32,7 @@ class SlideResult:
     `folder` is the folder of its images at that time. `calls` are in the order of `cells.csv`; calls of an earlier run
     are read from the slide's record on each use. A slide is `new` if the last complete run into the same folder did not
     have it, or had it with other images. `kept` is the slide's record, if it has one. `review` is a person's review.
+    `verdict_before` is the verdict in the last run, if that was another though the images are the same.
     """
 
     differential: Differential
@@ -41,6 +42,12 @@ class SlideResult:
     new: bool = True
     kept: FinishedSlide | None = None
     review: SlideReview | None = None
+    verdict_before: Verdict | None = None
+
+    @property
+    def news(self) -> bool:
+        """Whether the last run showed nothing of the slide, or another verdict."""
+        return self.new or self.verdict_before is not None
 
     @property
     def name(self) -> str:
@@ -90,8 +97,9 @@ class Run:
     info: Mapping[str, Any]
 
     def worklist(self) -> list[SlideResult]:
-        """The slides in the order in which to see them: new ones first, then by urgency. A patient's stay together."""
-        found = sorted(self.slides, key=lambda s: (not s.new, *urgency(s.differential, s.finding)))
+        """The slides in the order in which to see them: first new ones and those whose verdict has changed, then by
+        urgency. A patient's stay together."""
+        found = sorted(self.slides, key=lambda s: (not s.news, *urgency(s.differential, s.finding)))
         groups = {name: number for number, names in enumerate(self.info.get("same_patient", ())) for name in names}
         first: dict[int | str, int] = {}
         for position, slide in enumerate(found):
