@@ -4,7 +4,7 @@ Slides and images are those of the run. A signature confirms every classified ce
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slidescreen.data.correction_table import (
@@ -73,7 +73,21 @@ def read_reviewed_cells(source: Path) -> list[ReviewedCell]:
             f"{printable(source)} holds corrections, and their images are found by their run: "
             "put the file into the run's folder"
         )
-    return list(_of_corrections(_read_run(source.parent), standing(merged([], read_corrections(source)))))
+    given = _with_stored_types(source.parent, standing(merged([], read_corrections(source))))
+    return list(_of_corrections(_read_run(source.parent), given))
+
+
+def _with_stored_types(folder: Path, given: Sequence[Correction]) -> list[Correction]:
+    """The corrections. A signature that does not tell its types has those with which the run stored it, if it did."""
+    path = folder / REVIEWS
+    stored = read_corrections(path) if is_file(path) else []
+    types = {(each.slide, each.reviewer, each.time): each.signed_types for each in stored if each.signs}
+
+    def completed(each: Correction) -> Correction:
+        known = types.get((each.slide, each.reviewer, each.time), "")
+        return replace(each, signed_types=each.signed_types or known) if each.signs else each
+
+    return [completed(each) for each in given]
 
 
 def _is_run(folder: Path) -> bool:
@@ -140,7 +154,7 @@ def _check_pictures(
             )
 
 
-def _of_corrections(run: _StoredRun, corrections: list[Correction]) -> Iterator[ReviewedCell]:
+def _of_corrections(run: _StoredRun, corrections: Sequence[Correction]) -> Iterator[ReviewedCell]:
     said = {(each.slide, each.image): each for each in corrections}
     for each in corrections:
         if each.run and each.run != run.identity:

@@ -15,7 +15,7 @@ from slidescreen.errors import OutputError
 from slidescreen.files.writing import printable
 from slidescreen.reporting.progress import ProgressDisplay
 from slidescreen.screening.results import Run, SlideResult
-from slidescreen.screening.slide_review import SlideReview
+from slidescreen.screening.slide_review import SlideReview, void_signatures
 
 
 class RunDisplay(ProgressDisplay):
@@ -113,11 +113,13 @@ def _slide_to_dict(slide: SlideResult) -> dict[str, Any]:
 
 
 def _review_to_dict(review: SlideReview | None) -> dict[str, Any]:
+    void = {"void_signatures": void_signatures(review)} if void_signatures(review) else {}
     if review is None or not review.counts:
-        return {}
+        return void
     return {
         "reviewed_by": list(review.reviewers),
         "reviewed_at": review.time,
         "signed": review.signed,
         "reviewed_differential": {name: asdict(share) for name, share in review.shares.items()},
+        **void,
     }

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -276,10 +277,12 @@ def test_a_stored_signature_that_ended_ends_here_too_without_its_types(
 
 def without_cells(laboratory: Laboratory, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Show a night's page that has a slide as a line of the worklist alone."""
+
+    def others(slides: Sequence[SlideResult], *_: object) -> list[int]:
+        return [place for place, slide in enumerate(slides) if slide.name != name]
+
     with monkeypatch.context() as patch:
-        patch.setattr(
-            page, "shown_with_cells", lambda slides, _=False: [n for n, s in enumerate(slides) if s.name != name]
-        )
+        patch.setattr(page, "shown_with_cells", others)
         laboratory.show()
 
 

@@ -65,12 +65,17 @@ def test_a_signature_does_not_pass_to_the_calls_of_another_ensemble(
     assert "signed by Ada" in apply(command, from_the_page((signature(time=at(8)), shown() if tells_types else "")))
     assert all(reviewer == "Ada" for said, reviewer in reviewed().values() if said)
     assert table("reviews.csv")[0]["signed_types"] == shown()
-    outcome = command("classify", "night", "--out", "run", "--ensemble", other_ensemble)
+    outcome = command("classify", "night", "--out", "run", "--ensemble", other_ensemble, "--format", "json")
     assert outcome.code == 0, outcome.err
+    void = [slide.get("void_signatures") for slide in json.loads(outcome.out)["worklist"] if slide["slide"] == "S0"]
+    assert REASON in str(void)
     assert called(0) == "lymphoblast"
     assert {*reviewed().values()} == {("", "")}
     with pytest.raises(InputError, match="nobody has reviewed the run"):
         read_labels(run, LabelRules())
+    shutil.copy("given.csv", run)
+    with pytest.raises(InputError, match="line 2: the cells have other types than were signed"):
+        read_labels(run / "given.csv", LabelRules())
     said = apply(command, Path("given.csv"))  # the same file once more
     assert f"Ada {REASON}" in said
     assert {*reviewed().values()} == {("", "")}
