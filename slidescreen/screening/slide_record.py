@@ -4,6 +4,7 @@ The three parts have their own lines in one JSON array. So each can be read with
 whole or not at all. The first line holds a checksum of each part, which reveals damage.
 """
 
+import contextlib
 import csv
 import io
 import itertools
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import IO, Any, overload
 
 from slidescreen.data.calls import Call, Contradiction, Status
-from slidescreen.errors import InputError
+from slidescreen.errors import InputError, UnavailableError
 from slidescreen.files.existence import unavailable
 from slidescreen.files.run_files import FINISHED
 from slidescreen.files.writing import printable, write_whole
@@ -28,6 +29,10 @@ _FORMAT, _BEFORE = 4, 3
 _OPENING = b'["'
 _HEAD, _ROWS, _BODY = 1, 2, 3  # line numbers, below the line of checksums
 _NOT_KEPT = ("shares", "certain", "composition")  # parts of a differential; only judging needs the last two
+
+
+class LaterFormatError(UnavailableError):
+    """A record is undamaged, but only a later slidescreen can read it."""
 
 
 @dataclass(frozen=True)
@@ -209,10 +214,13 @@ def read_finished(path: Path, whole: bool = False) -> FinishedSlide | None:
 
     Raises:
         UnavailableError: the record cannot be read at present.
+        LaterFormatError: a later version wrote it.
     """
     try:
         head = json.loads(_head_of_whole(path) if whole else _head(path))
-        if head["format"] not in (_FORMAT, _BEFORE):
+        if head["format"] > _FORMAT:
+            raise LaterFormatError(f"{printable(path)} was written by a later slidescreen (format {head['format']})")
+        if head["format"] < _BEFORE:
             return None
         found = head["finding"]
         return FinishedSlide(
@@ -298,15 +306,17 @@ def _differential(entry: Mapping[str, Any]) -> Differential:
 
 
 def read_all(run_folder: Path) -> Iterator[FinishedSlide]:
-    """The heads of all records in a run's folder, sorted by file name. Damaged records are left out.
+    """The heads of all records in a run's folder, sorted by file name. Damaged ones and those of a later version are
+    left out.
 
     Raises:
         UnavailableError: a record cannot be read at present.
     """
     for path in sorted((run_folder / FINISHED).glob(f"*{SUFFIX}")):
-        finished = read_finished(path)
-        if finished is not None:
-            yield finished
+        with contextlib.suppress(LaterFormatError):
+            finished = read_finished(path)
+            if finished is not None:
+                yield finished
 
 
 def is_old(path: Path) -> bool:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -181,3 +182,40 @@ def test_a_night_that_does_not_know_what_was_exported_exports_nothing(
     assert memory.read_bytes() == known
     assert command("classify", night, "--out", OUT, "--quiet", "--export", "hl7").code == 0
     assert [path.name for path in (OUT / "export").iterdir()] == [".exported.json"]
+
+
+def later(record: Path) -> bytes:
+    """Turn a record into one of a later version, with all checksums right. Returns its content."""
+    head, *parts = (line.removesuffix(b",") for line in record.read_bytes().split(b"\n")[1:4])
+    told = {**json.loads(head), "format": 5, "new": 1}
+    lines = [json.dumps({name: value for name, value in told.items() if name != "finding"}).encode(), *parts]
+    checks = " ".join(f"{zlib.crc32(line):08x}" for line in lines)
+    record.write_bytes(b",\n".join([f'["{checks}"'.encode(), *lines]) + b"\n]\n")
+    return record.read_bytes()
+
+
+@pytest.mark.parametrize("images", ["there", "gone"])
+def test_a_record_of_a_later_version_is_left_as_it_is(images: str, command: Command, night: Path) -> None:
+    """An upgrade was taken back, or another machine has a later version."""
+    record, table = record_of("S1"), rows()
+    written = later(record)
+    if images == "gone":
+        shutil.rmtree(night / "S1")
+    for _ in range(2):
+        outcome = command("classify", night, "--out", OUT, "--quiet")
+        assert outcome.code == 3
+        assert f"{record} was written by a later slidescreen (format 5)" in outcome.err
+        assert "damaged" not in outcome.err
+        assert "no longer" not in outcome.err.replace("no longer there", "")
+        assert record.read_bytes() == written
+        assert [row["slide"] for row in rows()] == ["S1", "S2"]
+        assert rows()[0]["verdict"] == table[0]["verdict"]
+    assert command("report", OUT).code == 0
+    assert not [path for path in OUT.rglob("*") if ".damaged" in path.name or "set-aside" in path.name]
+
+
+def test_a_damaged_record_of_a_later_version_is_damaged(command: Command, night: Path) -> None:
+    record = record_of("S1")
+    record.write_bytes(later(record).replace(b'"format": 5', b'"format": 6'))
+    outcome = command("classify", night, "--out", OUT, "--quiet")
+    assert "set aside damaged records of finished slides: S1" in outcome.err
