@@ -1,12 +1,12 @@
 """A page of the cells whose call and label differ. The desk shows the most certain calls first."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from slidescreen.data.calls import Call, Status
 from slidescreen.evaluation import Evaluation, Predictions
 from slidescreen.evaluation.label_review import disagreements
-from slidescreen.files.writing import content_of, remove_if_possible, write_text
+from slidescreen.files.existence import sees_file
+from slidescreen.files.writing import content_of
 from slidescreen.reporting.chosen_cells import CellPage, ChosenCell, render_cells
 from slidescreen.reporting.kept_pictures import Picture
 from slidescreen.reporting.thumbnails import in_time
@@ -35,26 +35,18 @@ class CellOrigin:
 UNKNOWN = CellOrigin("label", "", "labels")
 
 
-def write_disagreements(
-    evaluation: Evaluation, folder: Path, origin: CellOrigin, picture: Picture | None = None
-) -> None:
-    """Write the page into a folder. If no cell has a picture, write no page.
-
-    Raises:
-        OutputError: the page cannot be written.
-    """
+def render_disagreements(evaluation: Evaluation, origin: CellOrigin, picture: Picture | None = None) -> str:
+    """The page; empty if no cell has a picture."""
     first = evaluation.predictions
     if not first.pictures:
-        _remove(folder)
-        return
+        return ""
     differing = disagreements(first)
     draw = picture or in_time()
     chosen = [
         _chosen(first, position, draw, evaluation.reviewed.get(position, "")) for position in differing[:MOST_CELLS]
     ]
-    if chosen and not any(cell.source for cell in chosen):
-        _remove(folder)
-        return
+    if not (any(cell.source for cell in chosen) if chosen else any(map(sees_file, first.pictures))):
+        return ""
     page = CellPage(
         title="Disagreements",
         sentences=_sentences(len(differing), len(first.truth), origin.label),
@@ -63,12 +55,7 @@ def write_disagreements(
         identity=origin.identity,
         store=origin.store,
     )
-    write_text(folder / DISAGREEMENTS, render_cells(chosen, page))
-
-
-def _remove(folder: Path) -> None:
-    """Remove the page of an earlier evaluation, because it shows other cells."""
-    remove_if_possible(folder / DISAGREEMENTS)
+    return render_cells(chosen, page)
 
 
 def _sentences(differing: int, cells: int, label: str) -> list[str]:

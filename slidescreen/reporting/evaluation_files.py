@@ -11,8 +11,8 @@ from slidescreen import __version__
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Comparison, Evaluation, LabelReview, ModelScores, Predictions, SlideLevel
 from slidescreen.files.existence import exists
-from slidescreen.files.writing import neutralise, printable, remove_if_possible, write_text
-from slidescreen.reporting.disagreement_page import DISAGREEMENTS, UNKNOWN, CellOrigin, write_disagreements
+from slidescreen.files.writing import neutralise, printable, remove_if_possible, write_text, write_whole
+from slidescreen.reporting.disagreement_page import DISAGREEMENTS, UNKNOWN, CellOrigin, render_disagreements
 from slidescreen.reporting.evaluation_markdown import render_markdown
 from slidescreen.reporting.evaluation_page import render_evaluation
 from slidescreen.reporting.plots import PICTURES, draw_plots
@@ -58,18 +58,24 @@ def _is_evaluation(folder: Path) -> bool:
 def write_evaluation(evaluation: Evaluation, folder: Path, origin: CellOrigin = UNKNOWN) -> None:
     """Write every file of an evaluation, each as a whole, into an existing folder. `origin` is that of the cells.
 
-    Tables and pictures that an earlier evaluation left there, and that this one does not write, are removed.
+    Everything is made before the first file is replaced, so that no file of an earlier evaluation stands beside new
+    ones. Tables and pictures that an earlier evaluation left there, and that this one does not write, are removed.
     """
-    write_disagreements(evaluation, folder, origin)
-    write_text(folder / "metrics.json", json.dumps(to_dict(evaluation), indent=2, allow_nan=False) + "\n")
-    tables = _tables(evaluation)
-    for name, rows in tables.items():
-        write_text(folder / name, to_csv(rows))
-    write_text(folder / "summary.md", render_markdown(evaluation))
-    pictures = draw_plots(evaluation, folder)
-    write_text(folder / "evaluation.html", render_evaluation(evaluation, folder, pictures))
-    for name in (*_TABLES, *PICTURES):
-        if name not in (*tables, *pictures):
+    shown = render_disagreements(evaluation, origin)
+    pictures = draw_plots(evaluation)
+    texts = {
+        "metrics.json": json.dumps(to_dict(evaluation), indent=2, allow_nan=False) + "\n",
+        **{name: to_csv(rows) for name, rows in _tables(evaluation).items()},
+        "summary.md": render_markdown(evaluation),
+        "evaluation.html": render_evaluation(evaluation, pictures, with_disagreements=bool(shown)),
+        **({DISAGREEMENTS: shown} if shown else {}),
+    }
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    for name, picture in pictures.items():
+        write_whole(folder / name, lambda path, picture=picture: path.write_bytes(picture))  # type: ignore[misc]
+    for name in (*_TABLES, *PICTURES, DISAGREEMENTS):
+        if name not in (*texts, *pictures):
             remove_if_possible(folder / name)
 
 

@@ -1,7 +1,7 @@
 """An evaluation for people: on the terminal and as a page."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.markup import escape
@@ -53,17 +53,16 @@ def show_evaluation(evaluation: Evaluation, folder: Path) -> None:
         console.print("\nnot evaluated:")
         for left in evaluation.unscored:
             console.print(f"  {escape(unscored_sentence(left))}", soft_wrap=True)
-    count = _shown_disagreements(evaluation, folder)
-    if count:
-        console.print(f"\n{count}, as pictures: {escape(printable(folder / DISAGREEMENTS))}", soft_wrap=True)
+    if sees(folder / DISAGREEMENTS):
+        shown = f"{_disagreements(evaluation)}: {escape(printable(folder / DISAGREEMENTS))}"
+        console.print(f"\n{shown}", soft_wrap=True)
     console.print(f"\nevaluation: {escape(printable(folder / 'evaluation.html'))}", soft_wrap=True)
 
 
-def _shown_disagreements(evaluation: Evaluation, folder: Path) -> str:
-    """The number of cells whose call and label differ, in words; empty if no page shows them."""
-    if not evaluation.predictions.pictures or not sees(folder / DISAGREEMENTS):
-        return ""
-    return number_of(len(disagreements(evaluation.predictions)), "disagreement")
+def _disagreements(evaluation: Evaluation) -> str:
+    """The number of cells whose call and label differ, in words, as their page shows them."""
+    count = len(disagreements(evaluation.predictions))
+    return f"{number_of(count, 'disagreement')}, as pictures" if count else "no disagreements"
 
 
 def _models_table(evaluation: Evaluation) -> Table:
@@ -131,12 +130,18 @@ def _agreement_table(level: SlideLevel) -> Table:
     return table
 
 
-def render_evaluation(evaluation: Evaluation, folder: Path, pictures: Sequence[str]) -> str:
-    """The page of an evaluation whose pictures lie in `folder`."""
+def render_evaluation(evaluation: Evaluation, pictures: Mapping[str, bytes], with_disagreements: bool) -> str:
+    """The page of an evaluation.
+
+    Args:
+        evaluation: the evaluation.
+        pictures: its pictures as PNG, by file name.
+        with_disagreements: whether a page of disagreements stands beside it.
+    """
     page = template(
         "evaluation.html.j2", limit=as_limit, number=as_number, display=display_name, model=model_name, p=p_text
     )
-    encoded = [(name, base64.b64encode((folder / name).read_bytes()).decode("ascii")) for name in pictures]
+    encoded = [(name, base64.b64encode(picture).decode("ascii")) for name, picture in pictures.items()]
     return page.render(
         evaluation=evaluation,
         limits=limits_sentence(evaluation),
@@ -147,7 +152,7 @@ def render_evaluation(evaluation: Evaluation, folder: Path, pictures: Sequence[s
         ],
         unscored=[unscored_sentence(left) for left in evaluation.unscored],
         pictures=encoded,
-        disagreements=_shown_disagreements(evaluation, folder),
+        disagreements=_disagreements(evaluation) if with_disagreements else "",
         page_of_disagreements=DISAGREEMENTS,
         version=__version__,
     )

@@ -1,8 +1,8 @@
 """Pictures of an evaluation. Colours can be told apart by the colour-blind (Okabe and Ito), lines by their style."""
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Sequence
 from itertools import cycle, product
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from slidescreen import cells
 from slidescreen.evaluation import Evaluation
-from slidescreen.files.writing import write_whole
+from slidescreen.reporting.wording import model_name
 from slidescreen.statistics import roc
 
 if TYPE_CHECKING:
@@ -27,8 +27,13 @@ PICTURES = (
 """The file names of all possible pictures."""
 
 
-def draw_plots(evaluation: Evaluation, folder: Path) -> list[str]:
-    """Write the pictures that the predictions allow, and return their file names."""
+def draw_plots(evaluation: Evaluation) -> dict[str, bytes]:
+    """The pictures that the predictions allow, as PNG, by file name."""
+    return {name: _png(figure) for name, figure in figures(evaluation).items()}
+
+
+def figures(evaluation: Evaluation) -> "dict[str, Figure]":
+    """The pictures that the predictions allow, by file name."""
     drawings: dict[str, Callable[[Evaluation], Figure]] = {
         "confusion_matrix.png": _confusion,
         "confusion_matrix_percent.png": _confusion_percent,
@@ -40,10 +45,13 @@ def draw_plots(evaluation: Evaluation, folder: Path) -> list[str]:
         drawings["risk_coverage.png"] = _risk_coverage
     if evaluation.slide_level is not None:
         drawings["bland_altman.png"] = _bland_altman
-    for name, draw in drawings.items():
-        figure = draw(evaluation)
-        write_whole(folder / name, lambda path, figure=figure: figure.savefig(path, format="png", dpi=110))  # type: ignore[misc]
-    return list(drawings)
+    return {name: draw(evaluation) for name, draw in drawings.items()}
+
+
+def _png(figure: "Figure") -> bytes:
+    drawn = io.BytesIO()
+    figure.savefig(drawn, format="png", dpi=110)
+    return drawn.getvalue()
 
 
 def _figure(width: float, height: float) -> "tuple[Figure, Axes]":
@@ -109,8 +117,8 @@ def _bland_altman(evaluation: Evaluation) -> "Figure":
 
 
 def _curves(evaluation: Evaluation) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """Name, truth and score of each type with enough cells, the well-supported first."""
-    predictions = evaluation.predictions
+    """Name, truth and score of each type with enough called cells, as in the table of types."""
+    predictions = evaluation.predictions.where(evaluation.predictions.called >= 0)
     assert predictions.probabilities is not None
     return [
         (cells.DISPLAY_NAMES[name], predictions.truth == position, predictions.probabilities[:, position])
@@ -125,48 +133,60 @@ def _line_styles() -> "cycle[tuple[str, str]]":
 
 def _roc(evaluation: Evaluation) -> "Figure":
     figure, axes = _figure(7.5, 4.6)
+    labels: list[str] = []
     for (name, positive, score), (colour, style) in zip(_curves(evaluation), _line_styles(), strict=False):
         curve = roc.roc_curve(positive, score)
-        label = f"{name} {roc.auroc(positive, score):.3f}"
-        axes.plot(curve.false_positive_rate, curve.true_positive_rate, style, color=colour, label=label, lw=1.4)
+        axes.plot(curve.false_positive_rate, curve.true_positive_rate, style, color=colour, lw=1.4)
+        labels.append(f"{name} {roc.auroc(positive, score):.3f}")
     axes.set(xlabel="1 - specificity", ylabel="sensitivity", title="One type against the rest: ROC, with its area")
-    return _with_legend(figure, axes)
+    return _with_legend(figure, axes, labels)
 
 
 def _precision_recall(evaluation: Evaluation) -> "Figure":
     figure, axes = _figure(7.5, 4.6)
+    labels: list[str] = []
     for (name, positive, score), (colour, style) in zip(_curves(evaluation), _line_styles(), strict=False):
         curve = roc.precision_recall_curve(positive, score)
-        label = f"{name} {roc.average_precision(positive, score):.3f}"
-        axes.plot(curve.recall, curve.precision, style, color=colour, label=label, lw=1.4)
+        axes.plot(curve.recall, curve.precision, style, color=colour, lw=1.4)
+        labels.append(f"{name} {roc.average_precision(positive, score):.3f}")
     axes.set(xlabel="recall", ylabel="precision", title="One type against the rest, with its average precision")
-    return _with_legend(figure, axes)
+    return _with_legend(figure, axes, labels)
 
 
 def _reliability(evaluation: Evaluation) -> "Figure":
     figure, axes = _figure(7.5, 4.2)
+    labels: list[str] = []
     axes.plot([0, 1], [0, 1], color="0.6", lw=1)
     for model, (colour, style) in zip(evaluation.models, _line_styles(), strict=False):
         if model.calibration is not None:
             x, y = np.asarray(model.calibration.reliability).T
-            axes.plot(x, y, style, marker="o", ms=3, color=colour, label=model.model)
+            axes.plot(x, y, style, marker="o", ms=3, color=colour)
+            labels.append(model_name(model.model))
     axes.set(
         xlabel="probability of the call", ylabel="share of right calls", title="Can the probabilities be believed?"
     )
-    return _with_legend(figure, axes)
+    return _with_legend(figure, axes, labels)
 
 
 def _risk_coverage(evaluation: Evaluation) -> "Figure":
     figure, axes = _figure(7.5, 4.2)
+    labels: list[str] = []
     for model, (colour, style) in zip(evaluation.models, _line_styles(), strict=False):
         if model.calibration is not None:
             x, y = np.asarray(model.calibration.risk_coverage).T
-            axes.plot(100 * x, 100 * y, style, color=colour, label=model.model)
+            axes.plot(100 * x, 100 * y, style, color=colour)
+            labels.append(model_name(model.model))
     axes.set(xlabel="cells called, %", ylabel="wrong among them, %", title="What abstention buys", ylim=(0, None))
-    return _with_legend(figure, axes)
+    return _with_legend(figure, axes, labels)
 
 
-def _with_legend(figure: "Figure", axes: "Axes") -> "Figure":
+def _with_legend(figure: "Figure", axes: "Axes", labels: Sequence[str]) -> "Figure":
+    """Name the last lines of the axes. A name may hold any character: none hides it, and none makes it a formula."""
     axes.grid(alpha=0.25)
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper", fontsize=8, frameon=False)
+    lines = axes.get_lines()[-len(labels) :] if labels else []
+    places = [str(number) for number in range(len(labels))]
+    legend = figure.legend(lines, places, loc="outside right upper", fontsize=8, frameon=False)
+    for text, label in zip(legend.get_texts(), labels, strict=True):
+        text.set_parse_math(False)
+        text.set_text(label)
     return figure

@@ -25,7 +25,7 @@ TYPES = cells.CELL_TYPES
 @pytest.fixture(autouse=True)
 def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Evaluations without their plots, which take most of the time and are tried elsewhere."""
-    monkeypatch.setattr("slidescreen.reporting.evaluation_files.draw_plots", lambda *_: [])
+    monkeypatch.setattr("slidescreen.reporting.evaluation_files.draw_plots", lambda *_: {})
 
 
 def predicted(truth: list[int], called: list[int], **named: tuple[str, ...]) -> Predictions:

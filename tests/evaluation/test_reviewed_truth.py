@@ -14,7 +14,7 @@ from slidescreen.errors import InputError
 @pytest.fixture(autouse=True)
 def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Evaluations without their pictures, which take most of the time."""
-    monkeypatch.setattr("slidescreen.reporting.evaluation_files.draw_plots", lambda *_: [])
+    monkeypatch.setattr("slidescreen.reporting.evaluation_files.draw_plots", lambda *_: {})
 
 
 @pytest.fixture

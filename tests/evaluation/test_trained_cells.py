@@ -21,7 +21,7 @@ SAID = "The networks were trained on 4 of these cells: the figures are too good 
 @pytest.fixture(autouse=True)
 def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Evaluations without their pictures, which take most of the time and are tried elsewhere."""
-    monkeypatch.setattr("slidescreen.reporting.evaluation_files.draw_plots", lambda *_: [])
+    monkeypatch.setattr("slidescreen.reporting.evaluation_files.draw_plots", lambda *_: {})
 
 
 @pytest.fixture

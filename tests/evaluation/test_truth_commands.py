@@ -17,7 +17,7 @@ def cell(path: Path, seed: int) -> Path:
 @pytest.fixture(autouse=True)
 def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Evaluations without their pictures, which take most of the time and are tried elsewhere."""
-    monkeypatch.setattr("slidescreen.reporting.evaluation_files.draw_plots", lambda *_: [])
+    monkeypatch.setattr("slidescreen.reporting.evaluation_files.draw_plots", lambda *_: {})
 
 
 @pytest.fixture

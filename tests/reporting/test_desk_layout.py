@@ -6,12 +6,12 @@ from pathlib import Path
 from browser import Browser
 from test_desk import DOT, SICK, go_to, show
 from test_desk_over_nights import sign
-from test_disagreement_page import BLAST, LYMPHOCYTE, origin, predicted
+from test_disagreement_page import BLAST, LYMPHOCYTE, predicted, write_page
 from test_page import slide
 
 from slidescreen import cells
 from slidescreen.evaluation import evaluate
-from slidescreen.reporting.disagreement_page import DISAGREEMENTS, write_disagreements
+from slidescreen.reporting.disagreement_page import DISAGREEMENTS
 from slidescreen.screening.results import Run
 from slidescreen.screening.slide_review import CellReview, SlideReview, reviewed_shares
 
@@ -20,7 +20,7 @@ WIDTHS = (1280, 1000, 900, 800, 708, 400, 320)
 
 def test_the_bar_of_types_never_hides_the_chosen_cell(browser: Browser, tmp_path: Path) -> None:
     many = (("S", f"{n}.jpg", LYMPHOCYTE, BLAST, 0.9) for n in range(60))
-    write_disagreements(evaluate([predicted(*many)]), tmp_path, origin(tmp_path), lambda _: DOT)
+    write_page(evaluate([predicted(*many)]), tmp_path, DOT)
     (tmp_path / DISAGREEMENTS).rename(tmp_path / "chosen.html")
     show(browser, tmp_path, Run((slide("Sick", SICK),), cells.CELL_TYPES, {"run": str(tmp_path)}))
     for page in ("chosen", "page"):

@@ -12,9 +12,9 @@ from test_desk import DOT, FORMULA, NAME, downloaded, reload, text_of
 
 from slidescreen import cells
 from slidescreen.data.correction_table import merged, read_corrections
-from slidescreen.evaluation import Predictions, evaluate
+from slidescreen.evaluation import Evaluation, Predictions, evaluate
 from slidescreen.evaluation.label_review import disagreements, reviewed_types
-from slidescreen.reporting.disagreement_page import DISAGREEMENTS, CellOrigin, write_disagreements
+from slidescreen.reporting.disagreement_page import DISAGREEMENTS, CellOrigin, render_disagreements
 
 TYPES = cells.CELL_TYPES
 MONOCYTE, LYMPHOCYTE, BLAST = (TYPES.index(name) for name in ("monocyte", "lymphocyte", "myeloblast"))
@@ -45,12 +45,18 @@ CELLS = (
 
 @pytest.fixture
 def page(browser: Browser, tmp_path: Path) -> Browser:
-    write_disagreements(evaluate([predicted(*CELLS)]), tmp_path, origin(tmp_path), lambda _: DOT)
+    write_page(evaluate([predicted(*CELLS)]), tmp_path, DOT)
     (tmp_path / DISAGREEMENTS).rename(tmp_path / "page.html")
     browser.complaints.clear()
     browser.requests.clear()
     reload(browser, tmp_path)
     return browser
+
+
+def write_page(evaluation: Evaluation, folder: Path, picture: str | None) -> None:
+    """Write the page with this picture for every cell."""
+    text = render_disagreements(evaluation, origin(folder), lambda _: picture)
+    (folder / DISAGREEMENTS).write_text(text, encoding="utf-8")
 
 
 def origin(folder: Path) -> CellOrigin:
@@ -119,7 +125,7 @@ def test_a_cell_is_shown_larger_with_its_label(page: Browser) -> None:
 
 def test_an_earlier_review_is_where_the_next_begins(browser: Browser, tmp_path: Path) -> None:
     evaluation = evaluate([predicted(*CELLS)], reviewed={1: "monocyte"})
-    write_disagreements(evaluation, tmp_path, origin(tmp_path), lambda _: DOT)
+    write_page(evaluation, tmp_path, DOT)
     (tmp_path / DISAGREEMENTS).rename(tmp_path / "page.html")
     reload(browser, tmp_path)
     assert text_of(browser, "#left") == "2 of 3 cells left to look at"
@@ -130,7 +136,7 @@ def test_a_decision_is_of_the_picture_that_was_seen(browser: Browser, tmp_path: 
     found = predicted(("S", "a.jpg", MONOCYTE, BLAST, 0.9), ("S", "b.jpg", MONOCYTE, BLAST, 0.8), folder=tmp_path)
 
     def look() -> None:
-        write_disagreements(evaluate([found]), tmp_path, origin(tmp_path), lambda _: DOT)
+        write_page(evaluate([found]), tmp_path, DOT)
         (tmp_path / DISAGREEMENTS).replace(tmp_path / "page.html")
         reload(browser, tmp_path)
 
@@ -149,7 +155,7 @@ def test_a_decision_is_of_the_picture_that_was_seen(browser: Browser, tmp_path: 
 
 def test_a_later_page_of_other_cells_also_hands_on_what_was_said_before(browser: Browser, tmp_path: Path) -> None:
     def look(*cells: tuple[str, str, int, int, float]) -> None:
-        write_disagreements(evaluate([predicted(*cells)]), tmp_path, origin(tmp_path), lambda _: DOT)
+        write_page(evaluate([predicted(*cells)]), tmp_path, DOT)
         (tmp_path / DISAGREEMENTS).replace(tmp_path / "page.html")
         reload(browser, tmp_path)
 
@@ -168,7 +174,7 @@ def test_a_later_page_of_other_cells_also_hands_on_what_was_said_before(browser:
 
 def test_cells_of_one_name_are_told_apart(browser: Browser, tmp_path: Path) -> None:
     alike = [("a", "b/c.jpg", MONOCYTE, BLAST, 0.9), ("a/b", "c.jpg", MONOCYTE, BLAST, 0.8)]
-    write_disagreements(evaluate([predicted(*alike)]), tmp_path, origin(tmp_path), lambda _: DOT)
+    write_page(evaluate([predicted(*alike)]), tmp_path, DOT)
     (tmp_path / DISAGREEMENTS).rename(tmp_path / "page.html")
     reload(browser, tmp_path)
     assert images(browser) == ["a/b/c.jpg", "a/b/c.jpg (2)"]
@@ -182,7 +188,7 @@ def test_cells_of_one_name_are_told_apart(browser: Browser, tmp_path: Path) -> N
 
 
 def test_without_scripts_the_pictures_are_there(tmp_path: Path) -> None:
-    write_disagreements(evaluate([predicted(*CELLS)]), tmp_path, origin(tmp_path), lambda _: DOT)
+    write_page(evaluate([predicted(*CELLS)]), tmp_path, DOT)
     text = (tmp_path / DISAGREEMENTS).read_text(encoding="utf-8")
     assert text.count('<img class="cell"') == 3
     assert text.count(DOT) == 3  # each once
@@ -190,12 +196,12 @@ def test_without_scripts_the_pictures_are_there(tmp_path: Path) -> None:
     assert json.dumps(FORMULA)[1:-1] in text
 
 
-def test_where_no_picture_is_left_an_earlier_page_is_removed(tmp_path: Path) -> None:
-    write_disagreements(evaluate([predicted(*CELLS)]), tmp_path, origin(tmp_path), lambda _: DOT)
-    write_disagreements(evaluate([predicted(*CELLS)]), tmp_path, origin(tmp_path), lambda _: None)
-    assert not (tmp_path / DISAGREEMENTS).exists()
+def test_without_a_picture_there_is_no_page() -> None:
+    assert render_disagreements(evaluate([predicted(*CELLS)]), origin(Path("/run")), lambda _: None) == ""
 
 
-def test_where_all_agree_the_page_says_so(tmp_path: Path) -> None:
-    write_disagreements(evaluate([predicted(CELLS[0])]), tmp_path, origin(tmp_path), lambda _: None)
-    assert "Call and label differ on 0 of 1 cell." in (tmp_path / DISAGREEMENTS).read_text(encoding="utf-8")
+def test_where_all_agree_the_page_says_so_if_there_are_images(tmp_path: Path) -> None:
+    evaluation = evaluate([predicted(CELLS[0], folder=tmp_path)])
+    assert render_disagreements(evaluation, origin(tmp_path)) == ""
+    evaluation.predictions.pictures[0].write_bytes(b"an image")
+    assert "Call and label differ on 0 of 1 cell." in render_disagreements(evaluation, origin(tmp_path))
