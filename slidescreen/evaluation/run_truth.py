@@ -1,6 +1,5 @@
 """A run's calls against labels: the laboratory's, the reviewers', or those of a table or folder."""
 
-import os
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,6 +20,7 @@ from slidescreen.evaluation.scored_cells import ScoredCell, predictions_of
 from slidescreen.evaluation.sifted_labels import Names, sifted
 from slidescreen.evaluation.trained_cells import count_trained, members_of
 from slidescreen.files.existence import sees_folder
+from slidescreen.files.relative_path import path_from
 from slidescreen.files.writing import printable
 from slidescreen.screening.call_types import in_types, types_of_calls
 from slidescreen.screening.results import Run
@@ -138,7 +138,7 @@ def _labelled(run: Run, truth: Path, label_options: LabelOptions, names: Names) 
 def _spelled(label: LabelledImage, truth: Path) -> str:
     """The name of a label's image: as its table spells it, with the line, or its path in the folder."""
     if not label.line:
-        return printable(os.path.relpath(label.path, truth))
+        return printable(path_from(truth, label.path))
     slide = f"{printable(label.slide)}: " if label.slide else ""
     return f"{slide}{printable(label.written)} (line {label.line})"
 

@@ -1,6 +1,5 @@
 """Make predictions for labelled images."""
 
-import os
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,6 +20,7 @@ from slidescreen.evaluation.predictions import Predictions, unscored
 from slidescreen.evaluation.sifted_labels import Names, sifted
 from slidescreen.evaluation.trained_cells import count_trained
 from slidescreen.files.existence import sees_folder
+from slidescreen.files.relative_path import path_from
 from slidescreen.files.writing import printable
 
 
@@ -103,5 +103,5 @@ def of_images(
 
 
 def name_in(source: Path, image: LabelledImage) -> str:
-    """An image's path relative to the folder of its labels."""
-    return printable(os.path.relpath(image.path, source if sees_folder(source) else source.parent))
+    """An image's path relative to the folder of its labels; its whole path if it lies on another drive or share."""
+    return printable(path_from(source if sees_folder(source) else source.parent, image.path))

@@ -1,6 +1,5 @@
 """Write a table of labels with the reviewers' corrections, for training and measuring."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ from slidescreen.data.label_options import LabelRules
 from slidescreen.data.labels import located, read_labels
 from slidescreen.evaluation.label_review import CellFinder
 from slidescreen.evaluation.truth import name_in
+from slidescreen.files.relative_path import path_from
 from slidescreen.files.writing import neutralise, printable, remove_if_possible, write_text
 from slidescreen.reporting.evaluation_files import LABELS_REVIEWED
 from slidescreen.reporting.tables import to_csv
@@ -23,7 +23,7 @@ def write_corrected(source: Path, rules: LabelRules, corrections: Sequence[Corre
         source: the labels.
         rules: rules for the labels.
         corrections: corrections of these labelled images.
-        folder: the folder to write to. File names are relative to it.
+        folder: the folder to write to. File names are relative to it, if it is on their drive.
 
     Raises:
         InputError: as in `read_labels`, or a correction matches no image.
@@ -34,7 +34,7 @@ def write_corrected(source: Path, rules: LabelRules, corrections: Sequence[Corre
     names = [(image.slide, name_in(source, image)) for image in images]
     said = _said(list(dict.fromkeys(names)), corrections)
     rows = [
-        [os.path.relpath(image.path, folder), said.get(name, image.label), image.slide, image.split, image.source]
+        [path_from(folder, image.path), said.get(name, image.label), image.slide, image.split, image.source]
         for image, name in zip(images, names, strict=True)
         if said.get(name) != UNIDENTIFIED
     ]

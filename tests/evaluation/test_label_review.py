@@ -2,6 +2,8 @@
 
 import csv
 import json
+import ntpath
+import os
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,10 @@ from slidescreen.data.labels import read_labels
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Predictions, evaluate
 from slidescreen.evaluation.label_review import LabelChange, review_labels, reviewed_types
+from slidescreen.evaluation.truth import name_in
 from slidescreen.reporting.disagreement_page import DISAGREEMENTS
+from slidescreen.reporting.evaluation_files import LABELS_REVIEWED
+from slidescreen.runs.corrected_labels import write_corrected
 
 TYPES = cells.CELL_TYPES
 
@@ -107,6 +112,28 @@ def written(*lines: str, name: str = "c.csv") -> str:
 
 def metrics(folder: str) -> dict:
     return json.loads(Path(folder, "metrics.json").read_text(encoding="utf-8"))
+
+
+def test_labels_of_images_on_another_drive_keep_their_whole_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows, where no relative path leads to another drive or share."""
+    share = r"\\server\export\c0.jpg"
+    with pytest.raises(ValueError, match="path is on mount"):
+        ntpath.relpath(share, r"C:\lab")
+
+    def refuse(*_: object) -> str:
+        raise ValueError
+
+    images = write_cells(tmp_path / "export", 2)
+    table = tmp_path / "labels.csv"
+    table.write_text("".join(["file,label\n", *(f"{image},monocyte\n" for image in images)]), encoding="utf-8")
+    monkeypatch.setattr(os.path, "relpath", refuse)
+    labelled = read_labels(table, LabelRules()).images
+    assert [name_in(table, image) for image in labelled] == [str(image) for image in images]
+    write_corrected(table, LabelRules(), [correction(str(images[1]), "basophil")], tmp_path)
+    again = read_labels(tmp_path / LABELS_REVIEWED, LabelRules()).images
+    assert [(image.path, image.label) for image in again] == [(images[0], "monocyte"), (images[1], "basophil")]
 
 
 @pytest.fixture
