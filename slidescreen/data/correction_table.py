@@ -1,5 +1,6 @@
 """`corrections.csv`: what people changed, confirmed and signed."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,6 +24,9 @@ UNIDENTIFIED = "unidentified"
 WITHDRAWN = "withdrawn"
 """Stands before the content in a row that takes a decision back. Earlier releases then know no such picture, so they do
 not read the row as a decision."""
+CONTENT_PREFIX = "sha256:"
+"""Stands before a content that the page writes: a spreadsheet takes mere digits, also with an e among them, for a
+number."""
 SHORT = 12
 """Digits of a picture's SHA-256 that a page holds and writes for each cell. They tell a slide's pictures apart."""
 
@@ -94,12 +98,13 @@ def _moment(time: str) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def read_corrections(path: Path, of_slides: bool = True) -> list[Correction]:
+def read_corrections(path: Path, of_slides: bool = True, stored: bool = False) -> list[Correction]:
     """Read corrections that the page, a person or a spreadsheet saved. Cell types may have any alias that labels have.
 
     Args:
         path: the file.
         of_slides: True if every row must name a slide; False for labelled images, which may have none.
+        stored: whether the file is a run's own. Then a content is taken as it is.
 
     Raises:
         InputError: the file cannot be read or lacks a column, or a row lacks the slide, the type or the reviewer.
@@ -108,7 +113,10 @@ def read_corrections(path: Path, of_slides: bool = True) -> list[Correction]:
     found = []
     for row in table.rows:
         try:
-            found.append(_correction(table, row, of_slides))
+            each = _correction(table, row, of_slides)
+            if not (stored or _CONTENT.fullmatch(each.content)):
+                raise InputError(_no_content(each.content))
+            found.append(each)
         except InputError as error:
             raise table.problem(row, error) from error
     return found
@@ -227,7 +235,18 @@ def _correction(table: Table, row: Row, of_slides: bool) -> Correction:
 def _withdrawn(text: str) -> tuple[bool, str]:
     """Whether the column `content` withdraws a decision, and the content itself."""
     word, _, rest = text.partition(" ")
-    return (True, rest.strip()) if word.lower() == WITHDRAWN else (False, text)
+    withdrawn, told = (True, rest.strip()) if word.lower() == WITHDRAWN else (False, text)
+    return withdrawn, told.removeprefix(CONTENT_PREFIX)
+
+
+_CONTENT = re.compile(rf"|[0-9a-f]{{{SHORT},64}}")
+
+
+def _no_content(told: str) -> str:
+    return (
+        f"the content {excerpt(told)} is neither a SHA-256 nor its first {SHORT} digits; "
+        "a spreadsheet may have changed it: take the file as it was downloaded"
+    )
 
 
 def _told(row: Row) -> Iterator[tuple[str, str]]:

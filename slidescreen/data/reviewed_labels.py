@@ -112,7 +112,7 @@ def _read_run(folder: Path) -> _StoredRun:
 def _of_run(folder: Path) -> Iterator[ReviewedCell]:
     run = _read_run(folder)
     stored = folder / REVIEWS
-    said = by_slide(standing(read_corrections(stored))) if is_file(stored) else {}
+    said = by_slide(standing(read_corrections(stored, stored=True))) if is_file(stored) else {}
     found = False
     for slide, rows in run.rows.items():
         reviewed = {

@@ -28,7 +28,7 @@ def read_reviews(folder: Path) -> list[Correction]:
         InputError: the file is damaged.
     """
     path = home_of(folder) / REVIEWS
-    return read_corrections(path) if exists(path) else []
+    return read_corrections(path, stored=True) if exists(path) else []
 
 
 def write_reviews(folder: Path, reviews: Iterable[Correction]) -> None:

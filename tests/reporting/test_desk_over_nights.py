@@ -98,11 +98,11 @@ def test_the_download_tells_pictures_apart_by_content(browser: Browser, tmp_path
     sign(browser, "Well", "Dr. A")
     changed, signed = downloaded(browser, tmp_path)
     assert list(changed)[-2:] == ["content", "signed_types"]
-    assert changed["content"] == hashlib.sha256(b"Well monocyte0.jpg").hexdigest()[:12]
+    assert changed["content"] == "sha256:" + hashlib.sha256(b"Well monocyte0.jpg").hexdigest()[:12]
     told = sorted(
         hashlib.sha256(f"Well {kind}{n}.jpg".encode()).hexdigest() for kind, k in NORMAL.items() for n in range(k)
     )
-    assert signed["content"] == hashlib.sha256("\0".join(told).encode()).hexdigest()
+    assert signed["content"] == "sha256:" + hashlib.sha256("\0".join(told).encode()).hexdigest()
 
 
 def test_a_signature_that_an_earlier_release_kept_without_content_does_not_count(

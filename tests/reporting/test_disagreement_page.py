@@ -150,7 +150,7 @@ def test_a_decision_is_of_the_picture_that_was_seen(browser: Browser, tmp_path: 
     assert text_of(browser, "#left") == "1 of 2 cells left to look at"
     browser.ask("reviewer.value = 'Ada'; reviewer.dispatchEvent(new Event('input'))")
     (row,) = downloaded(browser, tmp_path)
-    assert (row["image"], row["content"]) == ("a.jpg", hashlib.sha256(b"first").hexdigest()[:12])
+    assert (row["image"], row["content"]) == ("a.jpg", "sha256:" + hashlib.sha256(b"first").hexdigest()[:12])
 
 
 def test_a_later_page_of_other_cells_also_hands_on_what_was_said_before(browser: Browser, tmp_path: Path) -> None:

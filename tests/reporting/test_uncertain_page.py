@@ -29,7 +29,7 @@ def test_what_is_said_of_the_cells_comes_back_to_the_run(command: Command, brows
     assert {row["run"] for row in rows} == {json.loads(Path("run/run.json").read_text())["run"]}
     for row in rows:
         picture = Path("night", row["slide"], row["image"]).read_bytes()
-        assert row["content"] == hashlib.sha256(picture).hexdigest()[:12]
+        assert row["content"] == "sha256:" + hashlib.sha256(picture).hexdigest()[:12]
     outcome = command("report", "run", "--corrections", tmp_path / "corrections.csv")
     assert outcome.code == 0, outcome.err
     with Path("run/cells.csv").open(newline="") as file:

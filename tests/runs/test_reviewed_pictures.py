@@ -168,3 +168,25 @@ def test_an_old_file_given_again_does_not_pass_to_another_picture(command: Comma
     outcome = command("report", run, "--corrections", file)
     assert "warning: 2 rows of pictures that have changed since do not count" in outcome.err
     assert {number for number, (said, _) in reviewed().items() if said} == {"001"}
+
+
+@pytest.mark.parametrize("written", ["{}", "sha256:{}", "withdrawn sha256:{}"])
+def test_a_content_counts_with_and_without_its_prefix(command: Command, run: Path, written: str) -> None:
+    outcome = command("report", run, "--corrections", with_content((cell(0, "basophil"), written.format(short(0)))))
+    assert (outcome.code, outcome.err) == (0, "")
+    assert (reviewed()["000"] == ("basophil", "Ada")) is not written.startswith("withdrawn")
+    assert table("reviews.csv")[0]["content"].removeprefix("withdrawn ").startswith(short(0))
+
+
+@pytest.mark.parametrize("changed", ["6.70515E+11", "6,70515E+11", "67051451652", "1.2e9", "sha256:6.70515E+11"])
+def test_a_content_that_a_spreadsheet_made_a_number_is_named_and_changes_nothing(
+    command: Command, run: Path, changed: str
+) -> None:
+    before = Path("run/cells.csv").read_bytes()
+    lines = ((cell(1, "basophil"), short(1)), (cell(0, "basophil"), f'"{changed}"'))
+    outcome = command("report", run, "--corrections", with_content(*lines))
+    assert outcome.code == 2
+    assert "corrections.csv, line 3: the content" in outcome.err
+    assert "a spreadsheet may have changed it" in outcome.err
+    assert Path("run/cells.csv").read_bytes() == before
+    assert not Path("run/reviews.csv").exists()

@@ -7,8 +7,8 @@ const FORMULA = /^\s*[=+\-@\t\r\n＝＋－＠]|^'/;
 const neutralised = (text) => (FORMULA.test(text) ? `'${text}` : text);
 const quoted = (text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
-/** The picture's or slide's content, and before it whether the row withdraws what was said of it. */
-const contentCell = (content, withdrawn) => [withdrawn ? "withdrawn" : "", content ?? ""].filter(Boolean).join(" ");
+/** The picture's or slide's content, as a spreadsheet leaves it alone, and before it whether the row withdraws what was said of it. */
+const contentCell = (content, withdrawn) => [withdrawn ? "withdrawn" : "", content ? `sha256:${content}` : ""].filter(Boolean).join(" ");
 
 /** The reviewed slides that this page has. */
 const namesHere = () => Object.keys(reviews.slides).filter((name) => (slideNamed(name)?.name ?? rowNamed.get(name)?.dataset.slide) === name);
