@@ -17,6 +17,7 @@ _LEAST_FOUND = 0.5  # the calls say too little about a type that is mostly calle
 _LEAST_ON_SLIDE = 5  # cells of a type that a slide needs to show its own error rate
 _CORRELATIONS = (1e-4, 0.3)
 _DRAWS = 400
+_GREATEST_SPREAD = 0.9  # the variance of a drawn rate, relative to rate * (1 - rate), which is the greatest there is
 _STEPS, _BETWEEN_CHECKS = 40, 10
 _CONVERGED = 1e-5  # the largest change of any share in ten steps
 
@@ -89,9 +90,10 @@ def unmix(calls: Counts, confusion: Counts, correlation: float = 0.0, seed: int 
     concentration[~supported] = at_its_word[~supported]
     rates = concentration / concentration.sum(axis=1, keepdims=True)
     generator = np.random.default_rng(seed)
-    spread = 1 / (concentration.sum(axis=1, keepdims=True) + 1) + correlation  # relative to rate * (1 - rate)
+    spread = np.minimum(1 / (concentration.sum(axis=1, keepdims=True) + 1) + correlation, _GREATEST_SPREAD)
     gammas = generator.gamma(np.broadcast_to(rates * (1 / spread - 1), (_DRAWS, *rates.shape)))
-    drawn_rates = gammas / gammas.sum(axis=2, keepdims=True)
+    whole = gammas.sum(axis=2, keepdims=True)  # 0 if a row's draws are all too small for a number
+    drawn_rates = np.divide(gammas, whole, out=np.broadcast_to(rates, gammas.shape).copy(), where=whole > 0)
     drawn_calls = generator.multinomial(total, calls / total, size=_DRAWS)
     shares = _most_likely(calls[None].astype(np.float64), rates[None])[0]
     by_type = rates.reshape(types, -1, types).sum(axis=1)

@@ -14,6 +14,7 @@ from slidescreen.screening.correction import Composition, graded, unmix
 from slidescreen.statistics.intervals import clopper_pearson
 
 NAMES: tuple[str, ...] = (*cells.LEUKOCYTES, *cells.GROUPS)
+_ONE_SIDED = 2 / 3  # the share of draws on one side of an estimate from which on they are biased, not merely skewed
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Differential:
             a file.
         look_like: the number of unidentified cells by their most probable type; empty if read from a file.
         composition: the estimate behind the corrected figures; None if there is none, or if read from a file.
-        compared: number of images with a known unfamiliarity.
+        compared: number of images with a known unfamiliarity, without those that show no cell.
         unfamiliar: number of these images above the cut; None if the ensemble cannot tell.
         strange: number of these images unlike every type; None if the ensemble cannot tell, or if read from a table.
     """
@@ -112,7 +113,7 @@ def count_slide(slide: str, calls: Sequence[Call], ensemble: Ensemble) -> Differ
 
 def _familiarity(calls: Sequence[Call]) -> dict[str, int]:
     """The numbers of compared, unfamiliar and strange images; empty if no image was compared."""
-    known = [call for call in calls if call.unfamiliarity is not None]
+    known = [call for call in calls if call.unfamiliarity is not None and not call.reason]  # pictures of a cell
     if not known:
         return {}
     strange = sum((call.strangeness or 0.0) >= 1 for call in known)
@@ -182,11 +183,21 @@ def _share(
     estimate = corrected_share(composition, members, types)
     if composition is None or estimate is None:
         return raw
-    low, high = np.quantile(corrected_draws(composition, members, types), (0.025, 0.975))
-    # The draws scatter around the estimate. Near 0 or 1 their limits may exclude it.
-    low, high = min(low, estimate), max(high, estimate)
-    if count == 0:  # without calls, resampling has no spread: use the exact limit of the count
+    draws = corrected_draws(composition, members, types)
+    low, high = np.quantile(draws, (0.025, 0.975))
+    # Where a type fills the slide, error rates that fit less well only take away from it: nearly all draws lie on one
+    # side of the estimate. Then the limits reach as far on its other side.
+    below, above = (draws < estimate).mean(), (draws > estimate).mean()
+    low, high = (
+        min(low, 2 * estimate - high if above > _ONE_SIDED else estimate),
+        max(high, 2 * estimate - low if below > _ONE_SIDED else estimate),
+    )
+    # Where all cells are called it, or none, resampling has no spread: the exact limits of the count have.
+    if count == 0:
         high = max(high, limits.high)
+    if count == leukocytes:
+        low = min(low, limits.low)
+    low, high = np.clip((low, high), 0, 1)
     return Share(count, raw.percent, raw.low, raw.high, 100 * estimate, 100 * float(low), 100 * float(high))
 
 

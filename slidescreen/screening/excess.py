@@ -40,9 +40,10 @@ def excess_test(
 ) -> ExcessTest:
     """Test the null hypothesis that classifier error explains a group's calls.
 
-    Only calls above the certainty chosen on validation cells are tested. The expected rate of false calls is the mean
-    of the validation rates of the other leukocyte types, weighted by the slide's own composition. The number of false
-    calls is beta-binomial, with the correlation measured on validation slides.
+    Only calls above the certainty chosen on validation cells are tested. The group's other calls are left out: as cells
+    that could have been called so, each would make the certain calls less remarkable. The expected rate of false calls
+    is the mean of the validation rates of the other leukocyte types, weighted by the slide's own composition. The
+    number of false calls is beta-binomial, with the correlation measured on validation slides.
 
     Args:
         differential: the slide's differential.
@@ -69,10 +70,11 @@ def excess_test(
     positions = others(types, members)
     weights = composition.shares[positions]
     rate = float(np.average(rates_of.rates(positions), weights=weights if weights.sum() > 0 else None))
-    expected = rate * differential.leukocytes + objects
-    tail = tail_probability(
-        certain, differential.leukocytes, min(expected / differential.leukocytes, _HIGHEST_RATE), correlation
-    )
+    trials = differential.leukocytes - (count - certain)
+    if trials == 0:
+        return ExcessTest(count, certain, 0.0, 1.0)
+    expected = rate * trials + objects
+    tail = tail_probability(certain, trials, min(expected / trials, _HIGHEST_RATE), correlation)
     return ExcessTest(count, certain, expected, tail)
 
 

@@ -37,13 +37,22 @@ def nothing_found(differential: Differential, blasts: ExcessTest, immature: Exce
     """Why a slide is clear."""
     found = (_tested(blasts, "blast"), _tested(immature, "immature granulocyte"))
     counted = f"{' and '.join(found)} among {number_of(differential.leukocytes, 'leukocyte')}"
-    few = f"immature granulocytes below {thresholds.ig_raised:g}%"
+    percent = _below(differential.shares["immature_granulocytes"], thresholds.ig_raised)
+    few = f"immature granulocytes {percent}below {thresholds.ig_raised:g}%"
     significant = immature.significant(thresholds.error_rate)
     if blasts.expected is None:  # error rates were not measured, and no cell was called a blast
         return f"{counted}: {few}" if significant else counted
     return (
         f"{counted}: blasts {_expected(blasts)}, {few}" if significant else f"{counted}: {_expected(blasts, immature)}"
     )
+
+
+def _below(share: Share, limit: float) -> str:
+    """A corrected percentage below a limit, with as many digits as show that, where the counted one is not below."""
+    if share.percent is None or share.corrected_percent is None or share.percent < limit:
+        return ""
+    digits = next((n for n in range(1, 6) if round(share.corrected_percent, n) < limit), 6)
+    return f"{share.percent:.1f}%, corrected {share.corrected_percent:.{digits}f}%: "
 
 
 def _expected(*tests: ExcessTest) -> str:

@@ -31,6 +31,7 @@ class Thresholds:
     ig_raised: float  # immature_granulocytes.raised
     ig_high: float  # immature_granulocytes.high
     left_shift: float  # immature_granulocytes.left_shift
+    ig_always_seen: float  # immature_granulocytes.always_seen
     apl_promyelocytes: float  # suspicions.apl_promyelocytes
     cml_basophils: float  # suspicions.cml_basophils
     monocytes: float  # suspicions.monocytes
@@ -63,6 +64,7 @@ _KEYS: Mapping[str, Mapping[str, _Key]] = {
         "raised": _Key("ig_raised", 0, 100),
         "high": _Key("ig_high", 0, 100),
         "left_shift": _Key("left_shift", 0, 100),
+        "always_seen": _Key("ig_always_seen", 0, 20),
     },
     "suspicions": {
         "apl_promyelocytes": _Key("apl_promyelocytes", 0, 100),

@@ -32,15 +32,15 @@ def urgency(differential: Differential, finding: Finding) -> tuple[int, float, f
 def screen(differential: Differential, ensemble: Ensemble, thresholds: Thresholds | None = None) -> Finding:
     """Judge one slide, by the default thresholds if none are given. The finding never names a diagnosis."""
     thresholds = thresholds or default_thresholds()
-    blasts, immature, equivalents = (excess_test(differential, ensemble, group) for group in cells.TESTED_GROUPS)
+    many = min(thresholds.blasts_workup, thresholds.blasts_always_seen)
+    blasts = _tested(differential, ensemble, "blasts", many, thresholds.error_rate)
+    immature = _tested(
+        differential, ensemble, "immature_granulocytes", thresholds.ig_always_seen, thresholds.error_rate
+    )
+    equivalents = excess_test(differential, ensemble, "blast_equivalents")
     flags: list[Flag] = []
     reasons: list[str] = []
     unfamiliar = is_unfamiliar(differential, ensemble, thresholds.error_rate)
-    many = _look_like(differential, cells.BLASTS)[1] >= min(thresholds.blasts_workup, thresholds.blasts_always_seen)
-    if many and not blasts.significant(thresholds.error_rate):
-        of_all_calls = excess_test(differential, ensemble, "blasts", however_certain=True)
-        if of_all_calls.significant(thresholds.error_rate):
-            blasts = of_all_calls
     if blasts.significant(thresholds.error_rate):
         _grade_blasts(differential, ensemble, thresholds, blasts, flags, reasons)
         if not unfamiliar:  # types of unfamiliar cells are not reliable enough
@@ -77,6 +77,16 @@ def screen(differential: Differential, ensemble: Ensemble, thresholds: Threshold
         flags.append(Flag.FEW_VALIDATION_CELLS)
         reasons.append(f"too few validation data to know the classifier's error rates ({', '.join(missing)})")
     return Finding(verdict, tuple(flags), tuple(reasons))
+
+
+def _tested(differential: Differential, ensemble: Ensemble, group: str, many: float, error_rate: float) -> ExcessTest:
+    """The test of a group's certain calls; or of all its calls if these are many, in percent, and only that test finds
+    an excess."""
+    certain = excess_test(differential, ensemble, group)
+    if certain.significant(error_rate) or _look_like(differential, cells.TESTED_GROUPS[group])[1] < many:
+        return certain
+    however_certain = excess_test(differential, ensemble, group, however_certain=True)
+    return however_certain if however_certain.significant(error_rate) else certain
 
 
 def _grade_blasts(
@@ -178,7 +188,7 @@ def _grade_equivalents(
 
 def _grade_monocytes(share: Share, thresholds: Thresholds, flags: list[Flag], reasons: list[str]) -> None:
     """Flag many monocytes. Promonocytes count as blasts, but have no type and are mostly called monocytes."""
-    if share.percent is not None and share.low is not None and share.low >= thresholds.monocytes:
+    if share.count and share.percent is not None and share.low is not None and share.low >= thresholds.monocytes:
         flags.append(Flag.MONOCYTES)
         reasons.append(
             f"monocytes {share.percent:.1f}% (95% limits {share.low:.1f}–{share.high:.1f}), above "
@@ -187,33 +197,46 @@ def _grade_monocytes(share: Share, thresholds: Thresholds, flags: list[Flag], re
 
 
 def _flag_lookalikes(differential: Differential, thresholds: Thresholds, flags: list[Flag], reasons: list[str]) -> None:
-    """Flag a slide with many cells that look like blasts, even if the tests do not.
-
-    An unidentified cell counts as the type with the highest probability.
-    """
-    told = {
-        "blasts": (cells.BLASTS, {Flag.BLASTS}),
-        "blasts or promyelocytes": (cells.BLAST_EQUIVALENTS, {Flag.BLASTS, Flag.BLAST_EQUIVALENTS, Flag.APL}),
-    }
-    for what, (members, known) in told.items():
+    """Flag a slide with many cells that look like blasts or immature granulocytes, even if the tests do not."""
+    nets = (
+        ("blasts", cells.BLASTS, thresholds.blasts_always_seen, Flag.MANY_BLASTS, {Flag.BLASTS}),
+        (
+            "blasts or promyelocytes",
+            cells.BLAST_EQUIVALENTS,
+            thresholds.blasts_always_seen,
+            Flag.MANY_BLASTS,
+            {Flag.BLASTS, Flag.MANY_BLASTS, Flag.BLAST_EQUIVALENTS, Flag.APL},
+        ),
+        (
+            "immature granulocytes",
+            cells.IMMATURE_GRANULOCYTES,
+            thresholds.ig_always_seen,
+            Flag.IG,
+            {Flag.IG, Flag.APL, Flag.MANY_BLASTS},
+        ),
+    )
+    for what, members, least, flag, known in nets:
         count, percent = _look_like(differential, members)
-        if percent >= thresholds.blasts_always_seen and not known & set(flags):
-            flags.append(Flag.MANY_BLASTS)
+        if count and percent >= least and not known & set(flags):
+            flags.append(flag)
+            verb = "looks" if count == 1 else "look"
             reasons.append(
-                f"{count} cells ({percent:.1f}% of the leukocytes) look like {what}: from "
-                f"{thresholds.blasts_always_seen:g}% on, a morphologist must see them, "
-                "even if classifier error may explain them"
+                f"{number_of(count, 'cell')} ({percent:.1f}% of the leukocytes) {verb} like {what}: "
+                f"from {least:g}% on, a morphologist must see them, even if classifier error may explain them"
             )
-            return
 
 
 def _look_like(differential: Differential, members: Sequence[str]) -> tuple[int, float]:
-    """The number of cells that are called one of `members` or look most like one, and their percentage of the
-    leukocytes."""
+    """The number of cells that are called one of `members`, and their percentage of the leukocytes.
+
+    Where that gives more percent, unidentified cells count as the type with the highest probability.
+    """
     unsure = differential.look_like
-    count = sum(differential.shares[name].count + unsure.get(name, 0) for name in members)
-    leukocytes = differential.leukocytes + sum(unsure.get(name, 0) for name in cells.LEUKOCYTES)
-    return count, 100 * count / leukocytes if leukocytes else 0.0
+    called = sum(differential.shares[name].count for name in members)
+    seeming = called + sum(unsure.get(name, 0) for name in members)
+    whole = differential.leukocytes + sum(unsure.get(name, 0) for name in cells.LEUKOCYTES)
+    ways = ((called, differential.leukocytes), (seeming, whole))
+    return max(((count, 100 * count / of if of else 0.0) for count, of in ways), key=lambda way: way[1])
 
 
 def _judge_quality(differential: Differential, thresholds: Thresholds) -> tuple[list[Flag], list[str]]:

@@ -206,6 +206,34 @@ def test_no_call_at_all_does_not_mean_none_beyond_doubt() -> None:
     assert blasts.corrected_high >= blasts.high > 3
 
 
+@pytest.mark.parametrize("number", [1, 5, 60])
+def test_calls_of_one_type_alone_do_not_mean_all_beyond_doubt(number: int) -> None:
+    matrix = np.full((16, 16), 2) + np.diag([970] * 16)
+    share = count({"lymphocyte": number}, matrix).shares["lymphocyte"]
+    assert share.corrected_low is not None
+    assert share.corrected_low <= 100 * 0.025 ** (1 / number) + 1e-9  # Clopper and Pearson's lower limit of n of n
+    assert share.corrected_high == 100
+
+
+@pytest.mark.parametrize(("types", "correlation"), [(2, 0.15), (5, 0.25), (9, 0.3)])
+def test_types_without_validation_cells_give_draws_however_much_slides_vary(types: int, correlation: float) -> None:
+    matrix = np.zeros((types, 2 * types), np.int64)
+    for true in range(types - 1):
+        matrix[true, [true, types + true]] = 300, 30
+    calls = np.bincount([0] * 100, minlength=2 * types)
+    for seed in range(10):
+        found = unmix(calls, matrix, correlation, seed)
+        assert found is not None
+        assert np.allclose(found.draws.sum(axis=1), 1)
+
+
+def test_pictures_without_a_cell_are_not_compared_with_familiar_cells() -> None:
+    cell = Call("a", Status.CLASSIFIED, "lymphoblast", 0.9, unfamiliarity=0.3, strangeness=0.2)
+    blank = Call("b", Status.UNIDENTIFIED, reason="blank or nearly blank", unfamiliarity=1e5, strangeness=3.0)
+    found = count_slide("S", [cell] * 12 + [blank] * 17, ensemble())
+    assert (found.compared, found.unfamiliar, found.strange) == (12, 0, 0)
+
+
 def test_what_the_correction_does_not_improve_is_left_as_counted() -> None:
     plain = ensemble(np.diag([500] * 16) + 5)
     chosen = replace(plain, validation=replace(plain.validation, corrected=frozenset({"blasts"})))
