@@ -180,8 +180,9 @@ class ScreenedRun:
         """A row for each image, with the columns of `cells.csv`.
 
         These are `slide`, `image`, `status`, `cell_type` (missing unless classified), `probability` of the most
-        probable type (0–1, NaN if the ensemble did not see the image), `reported_type` (the laboratory's own call, if
-        there is one), and a column `p_TYPE` (0–1) for each of `cell_types`. Probabilities have six decimals.
+        probable type (0–1, NaN if the ensemble did not see the image), `reported_type` (the laboratory's own call, of
+        unsigned slides the analyser's, if there is one), and a column `p_TYPE` (0–1) for each of `cell_types`.
+        Probabilities have six decimals.
 
         >>> import slidescreen
         >>> cells = slidescreen.read_run("results").cells()

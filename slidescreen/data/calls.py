@@ -29,7 +29,7 @@ class Call:
         image: the file's path relative to the slide's folder.
         cell_type: empty unless the status is classified.
         probability: of the most probable type, 0–1; None if the image was not classified.
-        reported_type: the laboratory's own call; empty if there is none.
+        reported_type: the laboratory's own call, of unsigned slides the analyser's; empty if there is none.
         probabilities: one for each of the ensemble's cell types, in its order; empty if not classified.
         reason: why the image is unreadable, or why it shows no cell; else empty.
         digest: SHA-256 of the file's content, in hexadecimal; empty if this process did not read the file.

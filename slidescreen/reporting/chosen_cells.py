@@ -6,7 +6,16 @@ from dataclasses import dataclass, replace
 
 from slidescreen import cells
 from slidescreen.data.calls import Call
-from slidescreen.reporting.desk import cell_record, desk_record, embedded, script, short_contents, source_hash
+from slidescreen.reporting.desk import (
+    cell_record,
+    desk_record,
+    embedded,
+    script,
+    short_contents,
+    source_hash,
+    unsigned_places,
+)
+from slidescreen.reporting.reported_types import ANALYSER
 from slidescreen.reporting.templating import template
 from slidescreen.research_use import RESEARCH_USE
 
@@ -16,13 +25,15 @@ _UNIDENTIFIED = "Unidentified"
 @dataclass(frozen=True)
 class ChosenCell:
     """A cell for a person to look at: its slide (empty: unknown), its call, its picture as a data URI (None: no
-    picture), the SHA-256 of the picture's file (empty: unknown), and its type by an earlier review (empty: none)."""
+    picture), the SHA-256 of the picture's file (empty: unknown), its type by an earlier review (empty: none), and
+    whether its label is the analyser's call alone, because nobody has signed the slide."""
 
     slide: str
     call: Call
     source: str | None
     content: str = ""
     reviewed: str = ""
+    unsigned: bool = False
 
     @property
     def name(self) -> str:
@@ -60,12 +71,13 @@ class _Shown:
     called: str
     percent: str
     labelled: str
+    label: str
 
 
 def render_cells(chosen: Sequence[ChosenCell], page: CellPage) -> str:
     """The page of chosen cells, in the given order."""
     names = _distinct([cell.name for cell in chosen])
-    shown = [_shown(cell, name) for cell, name in zip(chosen, names, strict=True)]
+    shown = [_shown(cell, name, page.label) for cell, name in zip(chosen, names, strict=True)]
     places = [cells.CELL_TYPES.index(name) for name in page.cell_types]
     records = [
         cell_record(replace(cell.call, image=name), cell.call.probabilities, places, 0, cell.reviewed)
@@ -76,13 +88,13 @@ def render_cells(chosen: Sequence[ChosenCell], page: CellPage) -> str:
         "cells": records,
         "contents": short_contents([cell.content for cell in chosen]),
         "places": [[cell.slide, cell.call.image] for cell in chosen],
+        **unsigned_places([cell.unsigned for cell in chosen]),
     }
     code = script()
     return template("cells.html.j2").render(
         title=page.title,
         sentences=page.sentences,
         research_use=RESEARCH_USE,
-        label=page.label,
         cells=shown,
         chosen=page.title,
         desk=embedded(block),
@@ -102,7 +114,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _shown(cell: ChosenCell, name: str) -> _Shown:
+def _shown(cell: ChosenCell, name: str, label: str) -> _Shown:
     call = cell.call
     return _Shown(
         name=name,
@@ -110,4 +122,5 @@ def _shown(cell: ChosenCell, name: str) -> _Shown:
         called=cells.DISPLAY_NAMES.get(call.cell_type, _UNIDENTIFIED),
         percent="" if call.probability is None else f"{100 * call.probability:.0f}",
         labelled=cells.DISPLAY_NAMES.get(call.reported_type, call.reported_type),
+        label=ANALYSER if cell.unsigned else label,
     )

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +13,7 @@ from markupsafe import Markup
 from slidescreen import cells
 from slidescreen.data.calls import Call, Status
 from slidescreen.data.correction_table import SHORT, UNIDENTIFIED
+from slidescreen.reporting.reported_types import LABORATORY
 from slidescreen.screening.differential import NAMES
 from slidescreen.screening.results import Run
 from slidescreen.screening.slide_review import CellReview, SlideReview
@@ -67,10 +68,6 @@ def night_block(run: Run) -> Markup:
     return embedded(desk_record(identity, identity or unnamed, LABORATORY))
 
 
-LABORATORY = "laboratory"
-"""The origin of `Call.reported_type`."""
-
-
 def desk_record(identity: str, store: str, label: str, chosen: str = "") -> dict[str, Any]:
     """The data of a page for its desk.
 
@@ -94,10 +91,22 @@ def desk_record(identity: str, store: str, label: str, chosen: str = "") -> dict
     }
 
 
-def cells_block(slide: str, records: Sequence[list[Any]], contents: Mapping[str, str]) -> Markup:
-    """The data block of a slide: its cells as `cell_records` gives them, and the content of their pictures by image."""
+def cells_block(
+    slide: str, records: Sequence[list[Any]], contents: Mapping[str, str], unsigned: Collection[str] = ()
+) -> Markup:
+    """The data block of a slide: its cells as `cell_records` gives them, and the content of their pictures by image.
+
+    The types of `unsigned` images were reported by the analyser alone.
+    """
     told = short_contents([contents[record[0]] for record in records])
-    return embedded({"slide": slide, "cells": records, "contents": told})
+    block = {"slide": slide, "cells": records, "contents": told}
+    return embedded(block | unsigned_places([record[0] in unsigned for record in records]))
+
+
+def unsigned_places(unsigned: Sequence[bool]) -> dict[str, list[int]]:
+    """The part of a data block about cells of unsigned slides: their positions. Empty without such cells."""
+    places = [place for place, found in enumerate(unsigned) if found]
+    return {"unsigned": places} if places else {}
 
 
 def cell_records(

@@ -30,6 +30,7 @@ from slidescreen.reporting.remarks import (
     review_remark,
     reviewed_by,
 )
+from slidescreen.reporting.reported_types import called_otherwise, is_reported_otherwise, reporter_of, unsigned_images
 from slidescreen.reporting.shown_slides import shown_with_cells
 from slidescreen.reporting.symbols import SYMBOLS
 from slidescreen.reporting.templating import template
@@ -75,6 +76,7 @@ class _Picture:
     next_types: tuple[tuple[str, float], ...]
     reason: str
     reported: str
+    reporter: str
     disagrees: bool
     reviewed: str
     reviewer: str
@@ -97,6 +99,7 @@ class _Section:
     unreadable: tuple[Call, ...]
     pictures: KeptPictures
     contents: Mapping[str, str]
+    unsigned: frozenset[str]
 
     def first(self) -> list[_Picture]:
         """Its most suspicious cells that have a picture."""
@@ -131,7 +134,7 @@ def render_run(
     for section in sections:
         records = _records(section, run.cell_types, others, left)
         left -= sum(bool(record[_SOURCE]) for record in records)
-        desk.append(cells_block(section.slide.name, records, section.contents))
+        desk.append(cells_block(section.slide.name, records, section.contents, section.unsigned))
     code = script()
     page = template(
         "run.html.j2",
@@ -168,17 +171,11 @@ def render_run(
         void_signatures=void_signatures,
         of_one_patient=patients_remark(run.info),
         contradictory=contradictory_reports(run.info),
-        called_otherwise=_called_otherwise(sections),
+        called_otherwise=called_otherwise((section.calls, section.unsigned) for section in sections),
         explained=bool(heat),
         passed_over=sentences(run.info.get("passed_over", {}), _MOST_NAMES),
         images=sum(slide.differential.images for slide in worklist),
     )
-
-
-def _called_otherwise(sections: Sequence[_Section]) -> tuple[int, int]:
-    """The number of cells on shown slides that the laboratory called differently, and the number compared."""
-    calls = [call for section in sections for call in section.calls if call.cell_type and call.reported_type]
-    return sum(map(_disagree, calls)), len(calls)
 
 
 def _totals(slides: Sequence[SlideResult], verdict: Verdict) -> tuple[int, int]:
@@ -214,12 +211,12 @@ def _suspicious(calls: Sequence[Call], slide: SlideResult) -> list[tuple[str, li
 def _section(number: int, slide: SlideResult, cell_types: Sequence[str], heat: Heat, picture: Picture) -> _Section:
     shares, all_calls = slide.differential.shares, tuple(slide.calls)
     types = cell_types if slide.kept is None else slide.kept.cell_types
-    pictures = KeptPictures(slide)
+    pictures, unsigned = KeptPictures(slide), unsigned_images(slide, all_calls)
 
     def shown(calls: Sequence[Call]) -> tuple[_Picture, ...]:
+        drawn = ((call, pictures.get(call.image, picture), heat.get((slide.name, call.image))) for call in calls)
         return tuple(
-            _picture(call, types, pictures.get(call.image, picture), heat.get((slide.name, call.image)), said)
-            for call in calls
+            _picture(call, types, source, warmth, said, reporter_of(call, unsigned)) for call, source, warmth in drawn
         )
 
     review = slide.review if slide.review is not None and slide.review.counts else None
@@ -235,7 +232,7 @@ def _section(number: int, slide: SlideResult, cell_types: Sequence[str], heat: H
     pictures.keep()
     unreadable = tuple(call for call in all_calls if call.status is Status.UNREADABLE)
     contents = contents_of_slide(slide, all_calls)
-    return _Section(number, slide, all_calls, bars, galleries, unreadable, pictures, contents)
+    return _Section(number, slide, all_calls, bars, galleries, unreadable, pictures, contents, unsigned)
 
 
 def _records(section: _Section, cell_types: Sequence[str], others: Picture | None, most: int) -> list[list[Any]]:
@@ -264,6 +261,7 @@ def _picture(
     source: str | None,
     heat: str | None,
     said: Mapping[str, CellReview],
+    reporter: str,
 ) -> _Picture:
     ranked = sorted(zip(call.probabilities, cell_types, strict=False), reverse=True)
     called = call.cell_type or "unidentified"
@@ -277,7 +275,8 @@ def _picture(
         next_types=tuple(others[:2]),
         reason=call.reason,
         reported=cells.DISPLAY_NAMES.get(call.reported_type, ""),
-        disagrees=_disagree(call),
+        reporter=reporter,
+        disagrees=is_reported_otherwise(call),
         reviewed=_display(said[call.image].cell_type) if call.image in said else "",
         reviewer=said[call.image].reviewer if call.image in said else "",
     )
@@ -285,14 +284,6 @@ def _picture(
 
 def _display(cell_type: str) -> str:
     return cells.DISPLAY_NAMES.get(cell_type, "Unidentified")
-
-
-def _disagree(call: Call) -> bool:
-    if not call.reported_type or not call.cell_type:
-        return False
-    if call.reported_type == cells.UNSPECIFIED_BLAST:
-        return call.cell_type not in cells.BLASTS
-    return call.reported_type != call.cell_type
 
 
 def _capitalised(text: str) -> str:

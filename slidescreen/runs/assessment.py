@@ -18,9 +18,9 @@ from slidescreen.files.existence import exists, is_file, is_folder
 from slidescreen.files.legal_names import legal_name
 from slidescreen.files.untouched import refuse_inside
 from slidescreen.files.writing import make_folder, printable
-from slidescreen.reporting.desk import LABORATORY
 from slidescreen.reporting.disagreement_page import CellOrigin
 from slidescreen.reporting.evaluation_files import check_place, write_evaluation
+from slidescreen.reporting.reported_types import LABORATORY
 from slidescreen.runs.corrected_images import checked_corrections, gone_in_words, other_types_in_words
 from slidescreen.runs.corrected_labels import remove_corrected, write_corrected
 from slidescreen.runs.options import ReportOptions

@@ -13,8 +13,8 @@ from slidescreen.errors import InputError
 from slidescreen.files.untouched import refuse_inside
 from slidescreen.files.writing import make_folder, printable, write_text
 from slidescreen.reporting.chosen_cells import CellPage, ChosenCell, render_cells
-from slidescreen.reporting.desk import LABORATORY
 from slidescreen.reporting.kept_pictures import KeptPictures
+from slidescreen.reporting.reported_types import LABORATORY, unsigned_images
 from slidescreen.reporting.thumbnails import in_time
 from slidescreen.runs.saved_run import input_folders, read_run
 from slidescreen.screening.call_types import in_types, types_of_calls
@@ -142,5 +142,6 @@ def _with_pictures(candidates: Sequence[_Candidate]) -> list[ChosenCell]:
         if name not in kept:
             kept[name] = KeptPictures(each.slide), contents_of_slide(each.slide)
         pictures, contents = kept[name]
-        chosen.append(ChosenCell(name, each.call, pictures.get(image, draw), contents[image]))
+        unsigned = image in unsigned_images(each.slide, [each.call])
+        chosen.append(ChosenCell(name, each.call, pictures.get(image, draw), contents[image], unsigned=unsigned))
     return chosen

@@ -7,7 +7,7 @@ const choice = { slide: null, images: new Set(), anchor: null };
 let differingOnly = false;
 
 const differing = (slide) => slide.cells
-  .filter((cell) => disagrees(cell.reported, cell.type))
+  .filter((cell) => cell.reporter === night.label && disagrees(cell.reported, cell.type))
   .sort((a, b) => certaintyOf(b) - certaintyOf(a));
 const certaintyOf = (cell) => cell.probabilities[0]?.permille ?? 0;
 
@@ -54,7 +54,7 @@ function tileOf(review, cell, first) {
   const now = typeNow(review, cell);
   const lines = [make("strong", {}, probabilityText(cell))];
   if (verdict || now !== cell.type) lines.push(make("span", { class: "by-hand" }, saidByHand(cell, now)));
-  if (disagrees(cell.reported, inOneGallery() ? cell.type : now)) lines.push(make("em", {}, `≠ ${night.label}: ${nameOf(cell.reported)}`));
+  if (disagrees(cell.reported, inOneGallery() ? cell.type : now)) lines.push(make("em", {}, `≠ ${cell.reporter}: ${nameOf(cell.reported)}`));
   return make("li", {
     role: "option", "aria-selected": String(choice.images.has(cell.image)), tabindex: first ? "0" : "-1",
     "aria-label": spokenOf(cell, verdict), "data-image": cell.image, title: cell.image,
@@ -85,7 +85,7 @@ function probabilityText(cell) {
 function spokenOf(cell, verdict) {
   const said = [inOneGallery() ? probabilityText(cell) : `${nameOf(cell.type)} ${probabilityText(cell)}`, cell.image];
   if (verdict) said.push(verdict.type === cell.type ? "confirmed" : `moved to ${nameOf(verdict.type)}`);
-  if (cell.reported) said.push(`${night.label}: ${nameOf(cell.reported)}`);
+  if (cell.reported) said.push(`${cell.reporter}: ${nameOf(cell.reported)}`);
   return said.join(", ");
 }
 

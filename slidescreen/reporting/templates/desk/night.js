@@ -18,9 +18,13 @@ function slideOf(number) {
   if (!slidesRead.has(number)) {
     const block = document.getElementById(`cells-${number}`);
     if (!block) return null;
-    const { slide, cells, contents, places } = JSON.parse(block.textContent);
+    const { slide, cells, contents, places, unsigned } = JSON.parse(block.textContent);
     const shown = picturesShown(number);
-    const read = cells.map((row, at) => ({ ...cellOf(row, shown), content: contents[at], place: places?.[at] ?? null }));
+    const analysers = new Set(unsigned); // cells that nobody has signed: their reported type is the analyser's call
+    const read = cells.map((row, at) => ({
+      ...cellOf(row, shown), content: contents[at], place: places?.[at] ?? null,
+      reporter: analysers.has(at) ? "analyser" : night.label,
+    }));
     slidesRead.set(number, { name: slide, number, cells: read, byImage: new Map(read.map((cell) => [cell.image, cell])) });
   }
   return slidesRead.get(number);
@@ -38,8 +42,8 @@ function cellOf([image, type, reported, given, reason, source, ...ranked], shown
   };
 }
 
-/** The type that a cell is labelled with, if it is one that a cell can be moved to; else null. */
-const labelOf = (cell) => (night.types.includes(cell.reported) ? cell.reported : null);
+/** The type that a cell is labelled with, if it is one that a cell can be moved to; else null. An analyser's call is no label. */
+const labelOf = (cell) => (cell.reporter === night.label && night.types.includes(cell.reported) ? cell.reported : null);
 
 /** The pictures that the page holds without scripts, by image: they are not stored twice. */
 function picturesShown(number) {
@@ -54,7 +58,7 @@ function picturesShown(number) {
 /** The name of a section's slide, known without reading its cells. */
 const slideName = (number) => document.getElementById(`title-${number}`).textContent;
 
-/** Whether the laboratory's own call differs from a cell type. */
+/** Whether a reported type differs from a cell type. */
 function disagrees(reported, type) {
   if (!reported || type === UNIDENTIFIED) return false;
   return reported === "blast" ? !night.groups.blasts.includes(type) : reported !== type;

@@ -31,7 +31,7 @@ function factsOf(cell, now) {
   if (cell.reason) facts.push(make("p", {}, `No cell: ${cell.reason}`));
   if (cell.reported) {
     const differs = disagrees(cell.reported, now) ? " ≠" : "";
-    facts.push(make("p", { class: differs ? "differs" : null }, `${night.label[0].toUpperCase()}${night.label.slice(1)}: ${nameOf(cell.reported)}${differs}`));
+    facts.push(make("p", { class: differs ? "differs" : null }, `${cell.reporter[0].toUpperCase()}${cell.reporter.slice(1)}: ${nameOf(cell.reported)}${differs}`));
   }
   const lines = cell.probabilities.map(({ type, permille }) =>
     make("li", {}, make("span", {}, nameOf(type)), make("meter", { min: 0, max: 1000, value: permille, "aria-hidden": "true" }),
