@@ -299,6 +299,7 @@ def test_a_signed_slide_counts_as_signed_when_its_cells_have_left_the_page(
     assert rows(browser) == ["Sick"]
     laboratory.show()
     move(browser, "Well", "neutrophil1.jpg", "3")  # not handed on
+    assert mark(browser, "Well") == "signature withdrawn, not yet signed, 1 cell changed or confirmed"
     without_cells(laboratory, monkeypatch, "Well")
     assert text_of(browser, "#left").endswith("1 more not signed, without cells in this page")
     assert mark(browser, "Well") == "signature withdrawn, not yet signed, 1 cell changed or confirmed"
