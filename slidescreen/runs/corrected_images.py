@@ -28,10 +28,10 @@ def checked_corrections(
 ) -> list[Correction]:
     """The corrections in files, each with the run's own names of slide and image, and the picture's content hash.
 
-    Corrections of pictures that a slide no longer has are left out. A signature of other pictures keeps their content,
-    so it does not count for the present ones. `note` receives a remark on both, and one if the run's calls differ from
-    those that the reviewer saw. Corrections that are `stored` with the run may be given again after their slide or
-    image has gone.
+    Corrections of pictures that a slide no longer has are left out. A signature of other pictures keeps their
+    content, so it does not count for the present ones. `note` receives a remark on both, and one if the run's calls
+    differ from those that the reviewer saw, but not for what is `stored`. Corrections that are `stored` with the
+    run may be given again after their slide or image has gone.
 
     Raises:
         InputError: a correction is of another run, or of a slide or image that is missing or unreadable.
@@ -40,7 +40,9 @@ def checked_corrections(
     found = list(filter(None, (finder.find(each) for path in paths for each in read_corrections(path))))
     if finder.gone:
         note(gone_in_words(finder.gone))
-    others = sum(each.previous_type not in ("", seen) for each, seen in found if each.image)
+    known = {_decision(each) for each in stored}  # a page hands on what it keeps, also what the run has already
+    new = [(each, seen) for each, seen in found if each.image and _decision(each) not in known]
+    others = sum(each.previous_type not in ("", seen) for each, seen in new)
     if others:
         note(f"{number_of(others, 'cell')} called otherwise by the run than previous_type says: look at them again")
     return [each for each, _ in found]

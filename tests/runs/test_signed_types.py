@@ -142,6 +142,20 @@ def test_a_file_of_corrections_labels_no_cells_with_other_types_than_were_signed
     assert (review["signed"], review["cells"], sum(each["cells"] for each in review["changes"])) == (1, 5, 2)
 
 
+def test_what_is_stored_is_given_again_without_a_word_on_the_calls(
+    command: Command, run: Path, other_ensemble: Path
+) -> None:
+    """A page hands on what it keeps, round after round, and `previous_type` is the call of its night."""
+    first = (*cell(0, other_type(0))[:3], called(0), *cell(0, "")[4:])
+    second = (*cell(1, other_type(1))[:3], called(1), *cell(1, "")[4:])
+    assert command("report", run, "--corrections", from_the_page((first, ""))).err == ""
+    assert command("classify", "night", "--out", "run", "--ensemble", other_ensemble).code == 0
+    both = from_the_page((first, ""), (second, ""))
+    said = command("report", run, "--corrections", both).err
+    assert said == "warning: 1 cell called otherwise by the run than previous_type says: look at them again\n"
+    assert command("report", run, "--corrections", both).err == ""
+
+
 def test_types_belong_to_pictures_and_not_to_names() -> None:
     types = {"a.jpg": "monocyte", "b.jpg": "basophil"}
     assert signed_types({"a.jpg": "1" * 64, "b.jpg": "2" * 64}, types) == signed_types(
