@@ -154,6 +154,8 @@ _STEMS = re.compile(
     re.VERBOSE,
 )
 
+_NUMBER = re.compile(r"^\W*\d{1,3}[\W_]+|[\W_]+\d{1,4}\W*$")  # a longer one is a slide's
+
 _LONGEST_CODE = 3  # letters; a name as short as this may be a patient's initials
 _PLAIN_CODES = frozenset({"rbc", "plt", "wbc"})  # short, but never initials
 
@@ -194,6 +196,11 @@ def names_a_class(name: str) -> bool:
     bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
     known = resolve(name) is not None or normalised(name) in _OTHER_CLASSES
     return known or (not any(map(str.isdigit, name)) and _STEMS.search(bare) is not None)
+
+
+def without_number(name: str) -> str:
+    """A class folder's name without the number in front or the count behind: "01_Neutrophil", "Neutrophil (45)"."""
+    return _NUMBER.sub("", name)
 
 
 def is_a_code(name: str) -> bool:

@@ -77,8 +77,8 @@ def _of_slides(data: Path, rules: LabelRules, note: Callable[[str], None]) -> li
 
 
 def _class_of(image: CellImage, slide: Slide) -> str:
-    """The name of the image's folder, as it is spelled; empty for the slide's own folder."""
-    return "" if image.path.parent == slide.folder else image.path.parent.name
+    """The name of the image's folder, as it is spelled, without a number; empty for the slide's own folder."""
+    return "" if image.path.parent == slide.folder else cells.without_number(image.path.parent.name)
 
 
 def _passed_over(image: CellImage, slide: Slide, rules: LabelRules) -> str:

@@ -8,7 +8,8 @@ Two kinds of folder may belong to a slide:
   which may be a patient's initials;
 - a *container* ("images", "cells", "WBC", "leukocytes"; the analyser's "Signed slides" and "Unsigned slides") holds
   images or class folders and no slides. In an analyser's container class folders may have any name without digits if
-  most of the names are known, because laboratories teach analysers their own classes. "Signed slides" and "Unsigned
+  most of the names are known, because laboratories teach analysers their own classes. They may have numbers ("01
+  Neutrophil", "Neutrophil (45)") if all names are known and differ without them. "Signed slides" and "Unsigned
   slides" side by side hold different slides. A single container among slides belongs to the folder that it is in.
 
 Every other folder with images is a slide, or a folder of slides. Folders without images decide nothing. If a layout
@@ -50,6 +51,11 @@ def is_part(name: str) -> bool:
     return is_container(name) or cells.names_a_class(name)
 
 
+def is_numbered_class(name: str) -> bool:
+    """Whether a name is a class of cells but for a number before or behind it."""
+    return not cells.names_a_class(name) and cells.names_a_class(cells.without_number(name))
+
+
 def has_digits(name: str) -> bool:
     """Whether a name has digits, as a slide's name ("26-0001") has and a class of cells has not."""
     return any(map(str.isdigit, name))
@@ -68,6 +74,7 @@ class LayoutReader:
         self.own: dict[Folder, tuple[Folder, ...]] = {}
         self.classes: set[Folder] = set()
         self.unknown: dict[Folder, tuple[Folder, ...]] = {}
+        self._numbered: set[Folder] = set()  # folders that would be in `classes` if their names had no numbers
         self._whole: set[Folder] = set()  # folders without a separate slide below them
         for folder in reversed(all_of(root)):
             if folder.live:
@@ -79,18 +86,23 @@ class LayoutReader:
         self.own[folder] = own
         if len(own) == len(live):
             self._whole.add(folder)
-            if all(child in self.classes for child in own) and cells.names_a_class(folder.name):
-                self.classes.add(folder)
+            if all(child in self.classes for child in own):
+                if cells.names_a_class(folder.name):
+                    self.classes.add(folder)
+                elif is_numbered_class(folder.name):
+                    self._numbered.add(folder)
 
     def _belonging(self, folder: Folder, live: tuple[Folder, ...]) -> tuple[Folder, ...]:
         containers = tuple(child for child in live if child in self._whole and is_container(child.name))
         others = [child for child in live if child not in containers]
         if not (others or _several_exports(containers)):
             return live
+        if is_export_container(folder.name) and self._are_numbered_classes(others):
+            self.classes.update(others)
         classes = [child for child in others if child in self.classes]
         unknown = tuple(child for child in others if child not in self.classes)
         if is_export_container(folder.name):
-            named = any(not cells.is_a_code(child.name) for child in classes)
+            named = any(not cells.is_a_code(cells.without_number(child.name)) for child in classes)
             fitting = len(unknown) < len(classes) and all(map(_may_be_a_class, unknown))
         else:
             named = any(cells.resolve(child.name) and not cells.is_a_code(child.name) for child in classes)
@@ -99,6 +111,12 @@ class LayoutReader:
             self.unknown[folder] = unknown
             return live
         return containers if len(containers) == 1 and not folder.images else ()
+
+    def _are_numbered_classes(self, folders: list[Folder]) -> bool:
+        """Whether folders are classes if the numbers in their names are none of slides: each names another class."""
+        names = {cells.normalised(cells.without_number(folder.name)) for folder in folders}
+        known = all(folder in self.classes or folder in self._numbered for folder in folders)
+        return known and len(names) == len(folders) and not all(map(cells.is_a_code, names))
 
 
 def _may_be_a_class(folder: Folder) -> bool:

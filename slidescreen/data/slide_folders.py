@@ -5,7 +5,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from slidescreen import cells
-from slidescreen.data.layout import LayoutReader, has_digits, is_container, is_export_container, is_part
+from slidescreen.data.layout import (
+    LayoutReader,
+    has_digits,
+    is_container,
+    is_export_container,
+    is_numbered_class,
+    is_part,
+)
 from slidescreen.data.scanning import Folder, all_of
 from slidescreen.files.writing import printable
 
@@ -14,6 +21,7 @@ class Ambiguity(StrEnum):
     """Kinds of ambiguous layout, and how each was read."""
 
     NAMED_LIKE_CELLS = "named like cells, unlike what lies beside or in them; taken as slides"
+    NUMBERED = "named like cells, with numbers; taken as slides"
     CODES = "named with codes of cell types, or with initials; taken as slides"
     UNKNOWN_CLASSES = "of unknown names among an analyser's class folders; taken as classes"
     UNKNOWN_NAMES = "of unknown names in an analyser's container; taken as slides"
@@ -106,7 +114,8 @@ def _around(folder: Folder, belonging: LayoutReader) -> _Around:
     own = belonging.own.get(folder, ())
     others = tuple(child for child in folder.folders if child.live and child not in own)
     is_slide = bool(folder.images or own)
-    parts = tuple(child for child in folder.folders if child.troubled and is_slide and is_part(child.name))
+    here = is_part if others else _is_part_inside
+    parts = tuple(child for child in folder.folders if child.troubled and is_slide and here(child.name))
     return _Around(folder, (*own, *parts), others, is_slide)
 
 
@@ -126,7 +135,9 @@ def _without_images(around: _Around, belonging: LayoutReader) -> Iterator[SlideF
 
 
 def _is_empty_slide(folder: Folder, around: _Around) -> bool:
-    return not is_part(folder.name) and (around.among_slides or has_digits(folder.name))
+    if around.among_slides:
+        return not is_part(folder.name)
+    return has_digits(folder.name) and not _is_part_inside(folder.name)
 
 
 def _empty_place(folder: Folder) -> SlideFolder:
@@ -136,7 +147,11 @@ def _empty_place(folder: Folder) -> SlideFolder:
 def _empty_of(around: _Around) -> Iterator[Folder]:
     """The empty folders that are not slides, except the folders that an analyser makes for each class."""
     for child in around.folder.folders:
-        if child.bare and not _is_empty_slide(child, around) and (around.among_slides or not is_part(child.name)):
+        if (
+            child.bare
+            and not _is_empty_slide(child, around)
+            and (around.among_slides or not _is_part_inside(child.name))
+        ):
             yield child
     yield from _empty_inside(around.own)
 
@@ -157,7 +172,12 @@ def _empty_inside(own: Iterable[Folder]) -> Iterator[Folder]:
     """Empty folders inside a slide whose names are not those of a slide's parts."""
     for one in own:
         for folder in all_of(one):
-            yield from (child for child in folder.folders if child.bare and not is_part(child.name))
+            yield from (child for child in folder.folders if child.bare and not _is_part_inside(child.name))
+
+
+def _is_part_inside(name: str) -> bool:
+    """Whether a folder in a slide, without slides beside it, has the name of a part. Its number is none of a slide."""
+    return is_part(name) or is_numbered_class(name)
 
 
 def _described(around: _Around, belonging: LayoutReader) -> str:
@@ -183,19 +203,39 @@ def _doubts(around: _Around, belonging: LayoutReader) -> Iterator[Remark]:
         return
     if around.is_slide:
         yield Remark(Ambiguity.STRAYS, folder, folder.depth)
-    named = [child for child in others if cells.names_a_class(child.name)]
-    coded = len(named) == len(others) and all(cells.is_a_code(child.name) for child in named)
     if len(others) > 1 or around.is_slide:
-        yield from (
-            Remark(Ambiguity.CODES if coded else Ambiguity.NAMED_LIKE_CELLS, child, folder.depth) for child in named
-        )
-    if is_export_container(folder.name) and not any(has_digits(child.name) or child in named for child in others):
+        yield from _named_like_cells(folder, others)
+    if is_export_container(folder.name) and _may_all_be_classes([child.name for child in others]):
         yield from (Remark(Ambiguity.UNKNOWN_NAMES, child, max(0, folder.depth - 1)) for child in others)
     exports = [child for child in others if is_export_container(child.name) and _is_slide(child, belonging)]
     if len(exports) > 1:
         yield from (Remark(Ambiguity.EXPORTS, child, folder.depth) for child in exports)
     if any(_is_slide(child, belonging) for child in others):
         yield from (Remark(Ambiguity.PARTS, child, child.depth) for child in others if not _is_slide(child, belonging))
+
+
+def _named_like_cells(folder: Folder, others: Iterable[Folder]) -> Iterator[Remark]:
+    """The doubts about slides with names of cells. Codes are names of cells only where nothing else is."""
+    names = {child: cells.without_number(child.name) for child in others}
+    coded = all(cells.names_a_class(name) and cells.is_a_code(name) for name in names.values())
+    coded = coded and len(set(map(cells.normalised, names.values()))) == len(names)  # "BA-1", "BA-2" are none
+    for child, name in names.items():
+        if coded:
+            yield Remark(Ambiguity.CODES, child, folder.depth)
+        elif cells.names_a_class(child.name):
+            yield Remark(Ambiguity.NAMED_LIKE_CELLS, child, folder.depth)
+        elif cells.names_a_class(name) and not cells.is_a_code(name):
+            yield Remark(Ambiguity.NUMBERED, child, folder.depth)
+
+
+def _may_all_be_classes(names: Iterable[str]) -> bool:
+    """Whether names may be those of unknown classes: they have no digits, or all have one number before or behind."""
+    bare = {name: cells.without_number(name) for name in names}
+    if any(cells.names_a_class(name) for name in bare.values()) or any(map(has_digits, bare.values())):
+        return False
+    return all(name == without for name, without in bare.items()) or all(
+        name != without for name, without in bare.items()
+    )
 
 
 def _is_slide(folder: Folder, belonging: LayoutReader) -> bool:

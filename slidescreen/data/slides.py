@@ -237,7 +237,7 @@ def _parts(slide: Folder, own: Iterable[Folder]) -> Iterator[Part]:
 
 def _reported(folder: Path, slide: Path) -> str:
     """The laboratory's own call for the images in a folder of a slide."""
-    return "" if folder == slide else cells.resolve(folder.name) or ""
+    return "" if folder == slide else cells.resolve(cells.without_number(folder.name)) or ""
 
 
 def _absence(folder: Folder) -> str:

@@ -211,6 +211,80 @@ def test_what_may_be_two_patients_in_an_analysers_container_is_never_blended(
     assert found.remarks
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("01 Neutrophil", "02 Lymphocyte", "10 Smudge cell", "11 Plasma cell"),
+        ("1_Neutrophil", "2_NEU"),
+        ("Neutrophil (45)", "Lymphocyte [3]", "Monocyte"),
+        ("1. Segmentkernige", "2. Stabkernige", "3. Lymphozyten - 12"),
+    ],
+)
+def test_numbers_and_counts_in_an_analysers_class_names_do_not_split_a_slide(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    for root in (tmp_path / "many" / "26-0001", tmp_path / "one"):
+        touch(root, *(f"Signed slides/{name}/a.jpg" for name in names))
+        (root / "Signed slides" / "12 Basophil").mkdir()
+    found = survey(tmp_path / "many")
+    assert [(slide.name, len(slide.images)) for slide in found.slides] == [("26-0001", len(names))]
+    assert (found.remarks, found.skipped) == ((), ())
+    found = survey(tmp_path / "one" / "Signed slides")
+    assert [(slide.name, len(slide.images)) for slide in found.slides] == [("Signed slides", len(names))]
+    assert (found.remarks, found.skipped) == ((), ())
+
+
+def test_the_laboratorys_call_is_read_from_a_numbered_class_folder(tmp_path: Path) -> None:
+    touch(tmp_path, *(f"S1/Signed slides/{name}/a.jpg" for name in ("01 Neutrophil", "Band neutrophils (7)", "Meta")))
+    (slide,) = discover(tmp_path)
+    assert [image.reported_type for image in slide.images] == ["neutrophil", "band_neutrophil", "metamyelocyte"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("Lymphocyte 1", "Lymphocyte 2"),  # numbers alone tell them apart
+        ("01 Neutrophil", "02 Lymphocyte", "26-0001"),
+        ("01 Neutrophil", "02 Lymphocyte", "03 Class X"),
+        ("1 BA", "2 MO"),
+        ("12 Meier", "13 Miller"),
+    ],
+)
+def test_numbered_names_that_may_be_slides_are_slides_and_said(tmp_path: Path, names: tuple[str, ...]) -> None:
+    touch(tmp_path, *(f"Signed slides/{name}/a.jpg" for name in names))
+    found = survey(tmp_path)
+    assert [slide.name for slide in found.slides] == sorted(f"Signed slides/{name}" for name in names)
+    assert found.remarks
+
+
+@pytest.mark.parametrize("names", [("01_Neutrophil", "02_Lymphocyte"), ("Segmentkernige", "Stabkernige")])
+def test_outside_an_analysers_container_doubtful_classes_are_slides_and_said(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    touch(tmp_path, *(f"S1/{name}/a.jpg" for name in names))
+    found = survey(tmp_path)
+    assert [slide.name for slide in found.slides] == [f"S1/{name}" for name in names]
+    (remark,) = found.remarks
+    assert remark.startswith(f"S1/{names[0]}, S1/{names[1]}: named like cells, ")
+    assert remark.endswith("(otherwise use --slide-depth 1)")
+    assert list(layout(tmp_path, depth=1)) == ["S1"]
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("26-0001", "26-0002"),
+        ("26-0001 Meier", "26-0002 Miller"),
+        ("Smith 12345", "Meier 12346"),
+        ("BA-1", "BA-2"),
+        ("S1", "S2"),
+    ],
+)
+def test_plain_names_of_slides_are_in_no_doubt(tmp_path: Path, names: tuple[str, ...]) -> None:
+    touch(tmp_path, *(f"{place}/{name}/a.jpg" for place in ("night", "Signed slides") for name in names))
+    assert survey(tmp_path / "night").remarks == survey(tmp_path / "Signed slides").remarks == ()
+
+
 def test_signed_and_unsigned_side_by_side_hold_different_slides(tmp_path: Path) -> None:
     touch(tmp_path, "Signed slides/26-0001/a.jpg", "Unsigned slides/26-0001/a.jpg", "Unsigned slides/26-0002/a.jpg")
     touch(tmp_path, "S1/Signed slides/Lymphocyte/a.jpg", "S1/Unsigned slides/Lymphocyte/a.jpg")
