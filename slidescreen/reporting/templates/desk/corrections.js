@@ -34,11 +34,17 @@ function correctionsText() {
   return `${lines.join("\n")}\n`;
 }
 
+/** Comments that no file holds yet, in words. */
+function commentsLeft() {
+  const names = namesHere().filter((name) => !reviewOf(name).signed && reviewOf(name).comment.trim());
+  return names.length ? ` A comment goes with a signature: not yet downloaded are those on ${names.join(", ")}.` : "";
+}
+
 function download() {
   const note = find("#kept");
   if (!correctionRows().length) {
     leaveSlide();
-    note.textContent = "Nothing to download yet: no cell is changed and no slide is signed.";
+    note.textContent = `Nothing to download yet: no cell is changed and no slide is signed.${commentsLeft()}`;
     return;
   }
   if (correctionRows().some((row) => !row[4])) {
@@ -53,4 +59,6 @@ function download() {
   namesHere().forEach(noteHandedOn);
   save();
   setUnsaved(false); // the file has it
+  const left = commentsLeft();
+  if (left) note.textContent = `Downloaded.${left}`;
 }

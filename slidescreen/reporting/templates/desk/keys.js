@@ -83,12 +83,31 @@ function inViewer(event) {
   return true;
 }
 
+/** Keys that act once, however long they are held. */
+const once = new Set([...typeOfKey.keys(), "c", "l", "u", "d", " ", "Enter"]);
+
+/** Keys that decide on a cell. */
+const deciding = new Set([...typeOfKey.keys(), "c", "l"]);
+
+/** Show the cell with the focus if it is out of sight: nobody decides on a cell unseen. Returns whether it was. */
+function showsFirst(tile) {
+  if (!tile || choice.images.size) return false;
+  const { top, bottom } = tile.getBoundingClientRect();
+  const middle = (top + bottom) / 2;
+  if (middle > 0 && middle < innerHeight) return false;
+  goToTile(tile);
+  say("The cell was out of sight. Press the key again if you mean it.");
+  return true;
+}
+
 function atKey(event) {
   if (event.altKey || isTyping(event.target)) return false;
+  if (event.repeat && current && once.has(event.key)) return true;
   const tile = focusedTile();
   if (event.ctrlKey || event.metaKey) return event.key === "a" && tile ? onTile.a(event, tile) : false;
   if (find("#keys").open) return false;
   if (viewer.open) return inViewer(event);
+  if (current && deciding.has(event.key) && showsFirst(tile)) return true;
   const does = (tile && event.key !== "a" && onTile[event.key]) || everywhere[event.key] || (current ? atSlide : atWorklist)[event.key];
   if (does) return does(event, tile);
   if (!current || !typeOfKey.has(event.key)) return false;

@@ -63,6 +63,7 @@ function setUpSlide(slide, section) {
   on(".slider", "input", ({ currentTarget }) => setSize(currentTarget.value));
   on(".comment", "input", ({ currentTarget }) => {
     if (setComment(slide, currentTarget.value)) afterChange();
+    find(".comment-in-print", section).textContent = currentTarget.value;
   });
   on(".signer", "input", ({ currentTarget }) => { currentTarget.dataset.typed = ""; });
   on(".signing", "submit", (event) => {
@@ -175,6 +176,7 @@ function showSigning(slide, section) {
   const signed = signatureHere(row);
   const [box, name] = [find(".comment", section), find(".signer", section)];
   if (document.activeElement !== box) box.value = review.comment;
+  find(".comment-in-print", section).textContent = review.comment;
   if (document.activeElement !== name && name.dataset.typed === undefined) name.value = signed?.reviewer ?? reviews.reviewer;
   find(".withdraw", section).hidden = signed === null && !hasSignedInRun(slide, reviews.reviewer);
   find(".signed", section).textContent = signed
@@ -217,6 +219,17 @@ function signSlide(slide, section) {
   delete find(".signer", section).dataset.typed;
   sign(slide, name, find(".comment", section).value.trim());
   afterChange();
+}
+
+/** The printed worklist says of every reviewed slide what its own page says. */
+function showReviewsInPrint() {
+  for (const row of rows.filter((each) => each.dataset.number && (Object.hasOwn(reviews.slides, each.dataset.slide) || each.dataset.reviewedAt))) {
+    const slide = slideNamed(row.dataset.slide);
+    const section = sectionOf(slide);
+    if (!find(".desk", section)) setUpSlide(slide, section);
+    showRecount(slide, section);
+    showSigning(slide, section);
+  }
 }
 
 function goToSlide(steps) {

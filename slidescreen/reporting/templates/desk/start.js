@@ -7,8 +7,14 @@ function reveal() {
   if (target?.matches(".chart")) target.scrollIntoView();
 }
 
+/** The number of the slide to show. A later night may have given it another one: after a reload it is the slide of before. */
+function numberHere() {
+  const name = history.state?.slide;
+  return Number(name === undefined ? SECTION.exec(location.hash)?.[1] : rowNamed.get(name)?.dataset.number);
+}
+
 function route() {
-  const number = Number(SECTION.exec(location.hash)?.[1]);
+  const number = numberHere();
   const left = current?.number;
   viewer.close();
   if (night.chosen) {
@@ -16,6 +22,8 @@ function route() {
     return;
   }
   openSlide(number ? slideOf(number) : null);
+  if (current) history.replaceState({ slide: current.name }, "", `#slide-${number}`);
+  else if (history.state?.slide !== undefined) history.replaceState(null, "", "#worklist");
   reveal();
   if (!current && left) goToRow(rows.find((row) => row.dataset.number === String(left)));
 }
@@ -34,6 +42,9 @@ function start() {
   find("#download").addEventListener("click", download);
   find("#tools .ask").addEventListener("click", showKeys);
   window.addEventListener("hashchange", route);
+  window.addEventListener("beforeprint", () => {
+    if (!current) showReviewsInPrint();
+  });
   window.addEventListener("storage", ({ key }) => {
     if (key !== STORE) return; // another tab with this page has changed something
     loadBeside();
