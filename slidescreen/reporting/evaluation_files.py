@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from slidescreen import __version__
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Comparison, Evaluation, LabelReview, ModelScores, Predictions, SlideLevel
@@ -81,14 +83,16 @@ def write_evaluation(evaluation: Evaluation, folder: Path, origin: CellOrigin = 
 
 def _tables(evaluation: Evaluation) -> dict[str, Rows]:
     """The tables that an evaluation has, by file name."""
-    tables = {"per_type.csv": _per_type_rows(evaluation), "confusion_matrix.csv": _confusion_rows(evaluation)}
+    tables = {
+        "per_type.csv": _per_type_rows(evaluation),
+        "confusion_matrix.csv": _confusion_rows(evaluation),
+        "predictions.csv": _prediction_rows(evaluation.predictions),
+    }
     if evaluation.comparisons:
         tables["comparison.csv"] = _comparison_rows(evaluation.comparisons)
     if evaluation.slide_level:
         tables["slides.csv"] = _slide_rows(evaluation.slide_level)
         tables["agreement.csv"] = _agreement_rows(evaluation.slide_level)
-    if evaluation.predictions.probabilities is not None:
-        tables["predictions.csv"] = _prediction_rows(evaluation.predictions)
     return tables
 
 
@@ -214,13 +218,15 @@ def _agreement_rows(level: SlideLevel) -> Rows:
 def _prediction_rows(predictions: Predictions) -> Rows:
     """The first model's result for each cell, in the format that `report` reads. An empty call is an abstention."""
     types, probabilities = predictions.cell_types, predictions.probabilities
-    assert probabilities is not None
-    images = predictions.images or ("",) * len(predictions.truth)
-    yield ["slide", "image", "source", "truth", "cell_type", *(f"p_{name}" for name in types)]
-    for number, row in enumerate(probabilities):
-        called = int(predictions.called[number])
-        place = (predictions.slides[number], images[number], predictions.sources[number])
-        names = [types[predictions.truth[number]], types[called] if called >= 0 else ""]
+    number = len(predictions.truth)
+    images = predictions.images or ("",) * number
+    known = np.empty((number, 0)) if probabilities is None else probabilities
+    columns = [f"p_{name}" for name in types] if probabilities is not None else []
+    yield ["slide", "image", "source", "truth", "cell_type", *columns]
+    for position, row in enumerate(known):
+        called = int(predictions.called[position])
+        place = (predictions.slides[position], images[position], predictions.sources[position])
+        names = [types[predictions.truth[position]], types[called] if called >= 0 else ""]
         yield [*map(neutralise, place), *names, *(f"{p:.6f}" for p in row)]
 
 

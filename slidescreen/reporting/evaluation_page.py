@@ -144,7 +144,7 @@ def render_evaluation(evaluation: Evaluation, pictures: Mapping[str, bytes], wit
     encoded = [(name, base64.b64encode(picture).decode("ascii")) for name, picture in pictures.items()]
     return page.render(
         evaluation=evaluation,
-        limits=limits_sentence(evaluation),
+        limits=limits_sentence(evaluation, "below the figures"),
         sentences=[
             *review_sentences(evaluation.review),
             *label_review_sentences(evaluation.label_review),

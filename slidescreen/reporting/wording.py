@@ -56,11 +56,11 @@ def p_text(value: float) -> str:
     return "< 0.0001" if value < 0.0001 else f"= {value:.4f}"
 
 
-def limits_sentence(evaluation: Evaluation) -> str:
-    """How the limits in brackets were computed, when there are none, and when all figures are too good."""
+def limits_sentence(evaluation: Evaluation, place: str = "in brackets") -> str:
+    """How the limits that stand at this place were computed, when there are none, and when figures are too good."""
     models = [*evaluation.models, *(model for _, model in evaluation.sources)]
     kinds = sorted({model.limits_by for model in models}, reverse=True)
-    text = f"95% limits in brackets, computed by {' or '.join(kinds)}."
+    text = f"95% limits {place}, computed by {' or '.join(kinds)}."
     if any(
         limits.note == TOO_FEW for model in models for value, limits in _with_limits(model) if not math.isnan(value)
     ):

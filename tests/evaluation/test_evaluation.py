@@ -17,6 +17,8 @@ from slidescreen.data.label_options import LabelRules
 from slidescreen.errors import InputError
 from slidescreen.evaluation import Predictions, evaluate
 from slidescreen.evaluation.prediction_files import of_tables
+from slidescreen.evaluation.predictions import WHY_UNSCORED
+from slidescreen.evaluation.review_summary import ReviewSummary
 from slidescreen.reporting.evaluation_files import to_dict, write_evaluation
 from slidescreen.reporting.evaluation_page import show_evaluation
 
@@ -351,6 +353,19 @@ def test_an_evaluations_predictions_can_be_evaluated_again(tmp_path: Path) -> No
     assert again.predictions.images == unsure.images
 
 
+def test_calls_without_probabilities_can_be_evaluated_again(tmp_path: Path) -> None:
+    p = replace(random_model(1), probabilities=None, images=tuple(map(str, range(400))))
+    unsure = replace(p, called=np.where(np.arange(400) % 9 == 0, -1, p.called))
+    first = evaluate([unsure])
+    write_evaluation(first, tmp_path)
+    header, *rows = (tmp_path / "predictions.csv").read_text(encoding="utf-8").splitlines()
+    assert (header, len(rows)) == ("slide,image,source,truth,cell_type", 400)
+    again = evaluate(of_tables([tmp_path / "predictions.csv"], LabelRules()))
+    assert again.models[0].called == first.models[0].called == 355
+    assert again.models[0].macro_f1_limits == first.models[0].macro_f1_limits
+    assert again.predictions.probabilities is None
+
+
 def test_prediction_files_of_other_cells_are_refused(tmp_path: Path) -> None:
     p = random_model(1)
     whole = write_predictions(tmp_path / "whole.csv", p, np.arange(400))
@@ -453,6 +468,19 @@ def test_all_pictures_and_the_page_are_written(tmp_path: Path, capsys: pytest.Ca
     ]  # fmt: skip
     page = (tmp_path / "evaluation.html").read_text()
     assert "<b>" not in page
+    assert "95% limits below the figures, computed by slides." in page
+    assert "95% limits in brackets, computed by slides." in (tmp_path / "summary.md").read_text()
     assert page.count("data:image/png;base64,") == 7
     assert "by slides" in capsys.readouterr().out
     assert to_dict(evaluation)["comparisons"][0]["other"] == "other"
+
+
+def test_the_keys_of_the_figures_are_documented() -> None:
+    found = to_dict(replace(evaluate([random_model(1), random_model(2)]), review=ReviewSummary(1, 1, 0, 2, (), ())))
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "evaluation.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+)`", page[page.index("## `metrics.json`") : page.index("## Limits and tests")]))
+    comparison = found["comparisons"][0]
+    keys = {*found, *found["review"], *found["slide_level"], *found["models"][0], *comparison, *WHY_UNSCORED}
+    explained = ("_holm", "_limits") if "_holm" in named and "_limits" in named else ()
+    assert {key for key in keys - named if not key.endswith(explained)} == set()
+    assert {"accuracy_limits", "macro_f1_limits"} <= named & set(comparison)
