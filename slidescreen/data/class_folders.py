@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from slidescreen.data.scanning import OUTSIDE, all_of, relative, scan, skipped_below
+from slidescreen import cells
+from slidescreen.data.scanning import OUTSIDE, Folder, all_of, relative, scan, skipped_below
 from slidescreen.data.skipped_files import SkippedEntry, SkippedKind, kind_of
 from slidescreen.errors import InputError
 from slidescreen.files.existence import sees_folder
@@ -13,7 +14,7 @@ from slidescreen.files.writing import printable
 
 @dataclass(frozen=True)
 class ClassFolder:
-    """A folder named after a class, and its readable images in the order of their paths."""
+    """A folder, and its readable images in the order of their paths, without those of class folders inside it."""
 
     name: str
     images: tuple[Path, ...]
@@ -22,6 +23,7 @@ class ClassFolder:
 def class_folders(source: Path) -> tuple[list[ClassFolder], list[SkippedEntry]]:
     """The class folders in a folder, sorted by name, and everything that is passed over in it.
 
+    An image belongs to the innermost folder that names a class: "Neutrophil/Band neutrophil/1.jpg" is a band.
     Links to images and to class folders are followed, because data sets are often made of links.
 
     Raises:
@@ -36,19 +38,34 @@ def class_folders(source: Path) -> tuple[list[ClassFolder], list[SkippedEntry]]:
             others.append(SkippedEntry(kind or SkippedKind.FILE, printable(path.name)))
             continue
         root = scan(path)
-        name, images = printable(path.name), []
-        for folder in all_of(root):
+        name, images = printable(path.name), {path.name: list[Path]()}
+        for folder, inner in _by_class(root, path.name):
             inside = path / folder.path.relative_to(root.path)
             if folder.problem:
                 raise InputError(f"{printable(inside)}: {folder.problem}")
             for file in folder.images:
                 if folder.refusals.get(file, OUTSIDE) == OUTSIDE:
-                    images.append(inside / file)
+                    images.setdefault(inner, []).append(inside / file)
                 else:
                     others.append(SkippedEntry(SkippedKind.FILE, relative(source, inside / file)))
-        folders.append(ClassFolder(path.name, tuple(sorted(images))))
+        folders += (ClassFolder(inner, tuple(sorted(found))) for inner, found in images.items())
         others += (SkippedEntry(entry.kind, f"{name}/{entry.name}") for entry in skipped_below(root))
     return folders, others
+
+
+def _by_class(root: Folder, name: str) -> Iterator[tuple[Folder, str]]:
+    """A folder of this name and all folders below it, each with the name of the innermost class folder around it.
+
+    A code ("MO") is no class in a class folder, because it may be a patient's initials. In a folder that names no
+    class, as a slide's folder, nothing is looked for.
+    """
+    names = {root: name}
+    for folder in all_of(root):
+        yield folder, names[folder]
+        for child in folder.folders:
+            bare = cells.without_number(child.name)
+            inner = cells.names_a_class(name) and cells.names_a_class(bare) and not cells.is_a_code(bare)
+            names[child] = child.name if inner else names[folder]
 
 
 def _entries(source: Path) -> Iterator[Path]:

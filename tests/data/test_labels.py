@@ -77,6 +77,38 @@ def test_class_folders_hold_what_is_an_image_by_its_content_and_the_rest_is_name
     ]
 
 
+def by_image(source: Path, left_out: tuple[str, ...] = ()) -> dict[str, str]:
+    images = read_labels(source, LabelRules(frozenset(left_out))).images
+    return {image.path.relative_to(source).as_posix(): image.label for image in images}
+
+
+def test_an_image_has_the_label_of_the_innermost_class_folder(tmp_path: Path) -> None:
+    inside = {
+        "Neutrophil": "neutrophil",
+        "Neutrophil/Band neutrophil": "band_neutrophil",
+        "Neutrophil/Band neutrophil/26-0001": "band_neutrophil",
+        "Lymphocyte/26-0001": "lymphocyte",
+        "Lymphocyte/MO": "lymphocyte",  # a patient's initials, perhaps
+        "Lymphocyte/ward/Variant lymphocytes": "variant_lymphocyte",
+    }
+    for number, folder in enumerate(inside):
+        write_cells(tmp_path / folder, 1, first_seed=number)
+    found = {f"{folder}/cell_000.jpg": label for folder, label in inside.items()}
+    assert by_image(tmp_path) == found
+    kept = {place: label for place, label in found.items() if label != "variant_lymphocyte"}
+    assert by_image(tmp_path, ("Variant lymphocyte",)) == kept
+    kept = {place: label for place, label in found.items() if label != "neutrophil"}
+    assert by_image(tmp_path, ("neutrophil",)) == kept
+
+
+def test_an_unknown_class_in_a_class_folder_is_no_cell_of_the_outer_class(tmp_path: Path) -> None:
+    write_cells(tmp_path / "Lymphocyte", 1)
+    write_cells(tmp_path / "Lymphocyte" / "Plasma cells", 1, first_seed=1)
+    with pytest.raises(InputError, match="unknown cell type 'Plasma cells'"):
+        read_labels(tmp_path)
+    assert by_image(tmp_path, ("Plasma cell",)) == {"Lymphocyte/cell_000.jpg": "lymphocyte"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
