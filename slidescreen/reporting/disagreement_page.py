@@ -1,6 +1,8 @@
 """A page of the cells whose call and label differ. The desk shows the most certain calls first."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from slidescreen.data.calls import Call, Status
 from slidescreen.evaluation import Evaluation, Predictions
@@ -8,8 +10,9 @@ from slidescreen.evaluation.label_review import disagreements
 from slidescreen.files.existence import sees_file
 from slidescreen.files.writing import content_of
 from slidescreen.reporting.chosen_cells import CellPage, ChosenCell, render_cells
-from slidescreen.reporting.kept_pictures import Picture
+from slidescreen.reporting.kept_pictures import KeptPictures, Picture
 from slidescreen.reporting.thumbnails import in_time
+from slidescreen.screening.results import SlideResult
 from slidescreen.screening.sentences import number_of
 
 DISAGREEMENTS = "disagreements.html"
@@ -25,11 +28,13 @@ class CellOrigin:
         label: the origin of the cells' labels, in one word.
         identity: the run's identity; empty if the cells belong to no run.
         store: the name under which a browser keeps the cells' review.
+        slides: the run's slides, by name; empty if the cells belong to no run.
     """
 
     label: str
     identity: str
     store: str
+    slides: Mapping[str, SlideResult] = field(default_factory=dict)
 
 
 UNKNOWN = CellOrigin("label", "", "labels")
@@ -41,9 +46,9 @@ def render_disagreements(evaluation: Evaluation, origin: CellOrigin, picture: Pi
     if not first.pictures:
         return ""
     differing = disagreements(first)
-    draw = picture or in_time()
+    shown = _Pictures(origin.slides, picture or in_time())
     chosen = [
-        _chosen(first, position, draw, evaluation.reviewed.get(position, "")) for position in differing[:MOST_CELLS]
+        _chosen(first, position, shown, evaluation.reviewed.get(position, "")) for position in differing[:MOST_CELLS]
     ]
     if not (any(cell.source for cell in chosen) if chosen else any(map(sees_file, first.pictures))):
         return ""
@@ -70,7 +75,23 @@ def _sentences(differing: int, cells: int, label: str) -> list[str]:
     return said
 
 
-def _chosen(predictions: Predictions, position: int, draw: Picture, reviewed: str) -> ChosenCell:
+class _Pictures:
+    """The pictures of cells as they were classified. A run's files may hold other pictures now."""
+
+    def __init__(self, slides: Mapping[str, SlideResult], draw: Picture) -> None:
+        self._slides, self._draw = slides, draw
+        self._kept: dict[str, KeptPictures] = {}
+
+    def get(self, slide: str, image: str, path: Path, content: str) -> str | None:
+        """The picture of a cell, from the slide's record or from the file with this content; None if it is gone."""
+        if slide not in self._slides:
+            return self._draw(path)
+        if slide not in self._kept:
+            self._kept[slide] = KeptPictures(self._slides[slide])
+        return self._kept[slide].get(image, self._draw, content)
+
+
+def _chosen(predictions: Predictions, position: int, pictures: _Pictures, reviewed: str) -> ChosenCell:
     types, probabilities = predictions.cell_types, predictions.probabilities
     called = int(predictions.called[position])
     row = () if probabilities is None else tuple(map(float, probabilities[position]))
@@ -82,5 +103,7 @@ def _chosen(predictions: Predictions, position: int, draw: Picture, reviewed: st
         reported_type=types[predictions.truth[position]],
         probabilities=row,
     )
-    picture = predictions.pictures[position]
-    return ChosenCell(predictions.slides[position], call, draw(picture), content_of(picture), reviewed)
+    slide, path = predictions.slides[position], predictions.pictures[position]
+    known = predictions.contents[position] if predictions.contents else ""
+    source = pictures.get(slide, call.image, path, known)
+    return ChosenCell(slide, call, source, known or content_of(path), reviewed)

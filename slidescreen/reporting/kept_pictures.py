@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from slidescreen.errors import OutputError
-from slidescreen.files.writing import write_text
+from slidescreen.files.writing import content_of, write_text
 from slidescreen.screening.finding import Flag
 from slidescreen.screening.results import SlideResult
 
@@ -25,11 +25,17 @@ class KeptPictures:
         # The slide's folder may hold other images now.
         self._others = bool({Flag.VANISHED, Flag.CHANGING} & set(slide.finding.flags))
 
-    def get(self, image: str, draw: Picture) -> str | None:
-        """The picture of the slide's image of this name. If none is kept, `draw` makes it."""
+    def get(self, image: str, draw: Picture, content: str = "") -> str | None:
+        """The picture of the slide's image of this name. If none is kept, `draw` makes it.
+
+        With the SHA-256 of its `content`, it is only made from a file that still has this content.
+        """
         source = self._kept.get(image)
         if source is None and not self._others:
-            source = draw(self._slide.path_of(image))
+            path = self._slide.path_of(image)
+            source = draw(path)
+            if source is not None and content and content_of(path) != content:
+                source = None
         if source is not None:
             self._kept[image] = source
         return source

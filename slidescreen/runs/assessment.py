@@ -146,7 +146,8 @@ def _of_run(request: ReportOptions, folder: Path, note: Callable[[str], None]) -
     predictions = run_truth.of_run(run, truth, request.label_options)
     identity = str(run.info.get("run") or "")
     word = LABORATORY if truth == run_truth.REPORTED else "label"
-    origin = CellOrigin(word, identity, f"{identity or printable(folder.resolve())} disagreements {printable(truth)}")
+    store = f"{identity or printable(folder.resolve())} disagreements {printable(truth)}"
+    origin = CellOrigin(word, identity, store, {slide.name: slide for slide in run.slides})
     if truth == run_truth.REVIEWED:
         return _Material([predictions], place, origin, summary=summarise(run))
     said = reviewed_run(run, [each for each in given if not each.signs])

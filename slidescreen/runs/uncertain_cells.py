@@ -143,5 +143,6 @@ def _with_pictures(candidates: Sequence[_Candidate]) -> list[ChosenCell]:
             kept[name] = KeptPictures(each.slide), contents_of_slide(each.slide)
         pictures, contents = kept[name]
         unsigned = image in unsigned_images(each.slide, [each.call])
-        chosen.append(ChosenCell(name, each.call, pictures.get(image, draw), contents[image], unsigned=unsigned))
+        source = pictures.get(image, draw, contents[image])
+        chosen.append(ChosenCell(name, each.call, source, contents[image], unsigned=unsigned))
     return chosen

@@ -1,10 +1,11 @@
 """Evaluations of slides whose files hold other pictures by now: an analyser uses names of folders and files again."""
 
 import hashlib
+import json
 from pathlib import Path
 
 import pytest
-from conftest import draw_cell
+from conftest import Command, draw_cell
 from test_matching import left, scored
 from test_mixed_runs import put
 
@@ -13,6 +14,7 @@ from slidescreen.data.calls import Call, Status
 from slidescreen.data.label_options import LabelOptions
 from slidescreen.errors import InputError
 from slidescreen.evaluation.run_truth import of_run
+from slidescreen.reporting.thumbnails import thumbnail
 from slidescreen.runs.archive import read_archive
 
 TYPES = cells.LEUKOCYTES
@@ -97,3 +99,27 @@ def test_labels_of_new_pictures_are_not_those_of_the_earlier_ones(tmp_path: Path
     found = of_run(read_archive(tmp_path / "run" / "archive"), table, LabelOptions())
     assert scored(found) == {"A/1.jpg": "basophil"}
     assert left(found)[why][0] == 2
+
+
+def test_the_page_of_disagreements_shows_the_pictures_that_were_classified_or_none(
+    command: Command, tmp_path: Path
+) -> None:
+    """Of three cells, one file holds another picture now, and one picture is kept with the record."""
+    earlier = export(tmp_path, 10)
+    archived(tmp_path, earlier)
+    export(tmp_path, 20)
+    for number in (0, 2):
+        draw_cell(10 + number).save(tmp_path / "export" / "A" / f"{number}.jpg")
+    record = next((tmp_path / "run" / "archive").rglob("*.json"))
+    record.with_suffix(".pictures").write_text(json.dumps({"0.jpg": "data:image/webp;base64,S0VQVA=="}))
+    table = tmp_path / "elsewhere" / "labels.csv"
+    table.parent.mkdir()
+    table.write_text("file,label,slide\n" + "".join(f"{number}.jpg,basophil,A\n" for number in range(3)))
+    outcome = command("report", tmp_path / "run" / "archive", "--truth", table, "--out", tmp_path / "page")
+    assert outcome.code == 0, outcome.err
+    text = (tmp_path / "page" / "disagreements.html").read_text()
+    assert text.count("data:image/webp;base64,S0VQVA==") == 1
+    assert thumbnail(tmp_path / "export" / "A" / "2.jpg") in text
+    assert thumbnail(tmp_path / "export" / "A" / "1.jpg") not in text
+    assert thumbnail(tmp_path / "export" / "A" / "0.jpg") not in text
+    assert all(digest[:12] in text for digest in earlier)
