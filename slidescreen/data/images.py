@@ -126,14 +126,24 @@ def _by_pillow(content: bytes, least_side: int | None) -> Picture:
         deep = png.deep_samples(content)
         if deep is not None:
             shown, words = to_8_bits(deep)
-            return Picture(_turned(shown, image.getexif().get(_ORIENTATION)), (words, *several))
+            return Picture(_turned(shown, _orientation(image)), (words, *several))
         image.load()
-        orientation = None if image.format == "TIFF" else image.getexif().get(_ORIENTATION)  # Pillow has turned it
+        orientation = None if image.format == "TIFF" else _orientation(image)  # Pillow has turned a TIFF
         return Picture(_turned(_to_rgb(image), orientation), several)
 
 
 def _of_several(count: int, what: str) -> tuple[str, ...]:
     return (f"{FIRST_OF} {count} {what}",) if count > 1 else ()
+
+
+def _orientation(image: Image.Image) -> object:
+    """The orientation in a file's EXIF block, if there is one. A damaged block leaves the pixels sound."""
+    try:
+        return image.getexif().get(_ORIENTATION)
+    except MemoryError:
+        raise
+    except Exception:  # the parser raises almost anything on damaged data
+        return None
 
 
 def _turned(image: Image.Image, orientation: object) -> Image.Image:

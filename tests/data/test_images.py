@@ -34,6 +34,33 @@ def test_every_format_gives_the_same_picture(kind: str) -> None:
     assert np.abs(got - np.asarray(image, dtype=int)).mean() < 12
 
 
+def _with_exif(content: bytes, kind: str, block: bytes) -> bytes:
+    """A file with a block of EXIF data, put in by hand or, for WebP, by Pillow."""
+    if kind == "WEBP":
+        with Image.open(io.BytesIO(content)) as image:
+            return encoded(image, kind, lossless=True, exif=block)
+    if kind == "JPEG":
+        return content[:2] + b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block + content[2:]
+    chunk = struct.pack(">I", len(block)) + b"eXIf" + block + struct.pack(">I", zlib.crc32(b"eXIf" + block))
+    return content[:33] + chunk + content[33:]
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "PNG of 16 bits", "WEBP"])
+@pytest.mark.parametrize(
+    "block", [b"garbage!", b"II*\0", b"Exif\0\0II*\0", b"Exif\0\0\0", b"Exif\0\0II*\0\xff\xff\xff\x7f"]
+)
+def test_a_damaged_exif_block_leaves_a_sound_picture_as_it_is(kind: str, block: bytes) -> None:
+    drawn = draw_cell(1)
+    if kind == "PNG of 16 bits":
+        grey = np.asarray(drawn.convert("L"))
+        plain = encoded(Image.fromarray(grey.astype(np.uint16) * 257))
+    else:
+        plain = encoded(drawn, kind, **({"lossless": True} if kind == "WEBP" else {}))
+    damaged = _with_exif(plain, kind.split()[0], block)
+    assert damaged != plain
+    assert np.array_equal(np.asarray(decode(damaged)), np.asarray(decode(plain)))
+
+
 @pytest.mark.parametrize("mode", ["L", "P", "1", "CMYK", "YCbCr", "LAB"])
 def test_other_colour_modes_become_rgb(mode: str) -> None:
     content = encoded(draw_cell(1).convert("RGB").convert(mode) if mode != "LAB" else _lab(), "TIFF")
