@@ -79,20 +79,33 @@ def by_layout(root: Folder) -> RecognisedSlides:
 
 
 def at_depth(root: Folder, depth: int) -> RecognisedSlides:
-    """Find the slides' folders `depth` levels below `root`. Each owns all below it. Images above form own slides."""
+    """Find the slides' folders `depth` levels below `root`. Each owns all below it. Images above form own slides.
+
+    A folder without images at this depth is an empty slide if its name may be a slide's.
+    """
     slides: list[SlideFolder] = []
     remarks: list[Remark] = []
     empty: list[Folder] = []
     for folder in all_of(root):
-        if folder.depth == depth and not (folder.bare and is_part(folder.name)):
+        if folder.depth == depth and (not folder.bare or _may_be_named(folder)):
             slides.append(SlideFolder(folder, folder.folders, f"--slide-depth {depth}"))
-            empty += _empty_inside(folder.folders)
+            empty += _empty_inside([folder])
         elif folder.depth < depth and (folder.images or folder.problem):
             slides.append(SlideFolder(folder, (), "above --slide-depth"))
             remarks.append(Remark(Ambiguity.ABOVE, folder))
-        elif folder.depth <= depth and folder.bare and not folder.folders:
+        elif folder.bare and (folder.depth == depth or (folder.depth < depth and not folder.folders)):
             empty.append(folder)
     return RecognisedSlides(tuple(slides), tuple(remarks), tuple(empty))
+
+
+def _may_be_named(slide: Folder) -> bool:
+    """Whether a folder without images at a slide's depth may have its name from a slide: "BA" may be initials.
+
+    A folder that holds class folders is an export, whatever its name. An analyser's container is no slide.
+    """
+    return not is_part(slide.name) or (
+        not is_container(slide.name) and bool(slide.folders or cells.is_a_code(slide.name))
+    )
 
 
 @dataclass(frozen=True)

@@ -392,6 +392,20 @@ def test_images_at_another_depth_than_said_are_slides_of_their_own(tmp_path: Pat
     assert any("images above the given slide depth" in remark for remark in found.remarks)
 
 
+def test_no_empty_folder_is_lost_where_the_depth_is_said(tmp_path: Path) -> None:
+    touch(tmp_path, "26-0001/a.jpg")
+    for place in (
+        *("BA/Signed slides/Lymphocyte", "26-0003/Signed slides/Lymphocyte", "MO", "26-0004"),  # failed exports
+        *("26-0001/empty", "26-0001/Lymphocyte", "26-0001/a/b", "Stain", "Unsigned slides/Lymphocyte"),
+    ):
+        (tmp_path / place).mkdir(parents=True)
+    found = {slide.name: len(slide.images) for slide in discover(tmp_path, depth=1)}
+    assert found == {"26-0001": 1, "26-0003": 0, "26-0004": 0, "BA": 0, "MO": 0}
+    assert sorted(passed_over(tmp_path, depth=1)["empty_folders"]) == sorted(
+        ["26-0001/a", "26-0001/a/b", "26-0001/empty", "Stain", "Unsigned slides"]
+    )
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "read"),
     [
