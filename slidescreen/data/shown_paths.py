@@ -68,6 +68,13 @@ class ShownPaths:
         return self._listings[place]
 
 
+def path_shown_as(text: str) -> Path:
+    """The path that a record shows by this text."""
+    path = Path(text)
+    base = Path(path.anchor)
+    return ShownPaths(base).path_of(path.relative_to(base).as_posix())
+
+
 def _may_differ(name: str) -> bool:
     """Whether a shown name may differ from the path: it holds an escape or a mark."""
     return "\\" in name or unmarked(name) != name

@@ -9,6 +9,7 @@ from pathlib import Path
 from slidescreen import cells
 from slidescreen.data.delimited import Row, Table, excerpt, number, read_table
 from slidescreen.data.label_options import LabelRules
+from slidescreen.data.shown_paths import ShownPaths
 from slidescreen.errors import InputError
 from slidescreen.evaluation.predictions import Predictions
 from slidescreen.evaluation.same_cells import NAMING, FileCell, PredictionFile, same_cells
@@ -74,7 +75,7 @@ def _name(path: Path, depth: int, with_suffix: bool) -> str:
 def _read(table: Table, rules: LabelRules) -> PredictionFile:
     if not table.rows:
         raise InputError(f"{printable(table.path)} holds no rows")
-    columns = _probability_columns(table)
+    columns, pictures = _probability_columns(table), ShownPaths(table.path.parent)
     found: list[FileCell] = []
     left: dict[str, list[str]] = defaultdict(list)
     for row in table.rows:
@@ -92,7 +93,7 @@ def _read(table: Table, rules: LabelRules) -> PredictionFile:
         if truth is None:
             left["left_out"].append(name)
             continue
-        picture = table.path.parent / image if image else None
+        picture = pictures.path_of(image) if image else None
         judged = ScoredCell(truth, called, values, slide, source, image, picture)
         found.append(FileCell(judged, row.line))
     if not found:

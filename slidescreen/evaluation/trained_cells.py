@@ -5,6 +5,7 @@ from pathlib import Path
 
 from slidescreen.data.label_options import Split
 from slidescreen.data.labels import LabelledImage
+from slidescreen.data.shown_paths import path_shown_as
 from slidescreen.ensembles.held_out import check_held_out, digests_of, learnt_from
 from slidescreen.errors import InputError
 from slidescreen.models.member import Member, member_of
@@ -41,7 +42,7 @@ def members_of(run: Run) -> list[Member]:
     found = []
     for entry in recorded.get("members", ()):
         try:
-            member = member_of(Path(recorded["folder"]) / entry["file"], float(entry["weight"]))
+            member = member_of(path_shown_as(recorded["folder"]) / entry["file"], float(entry["weight"]))
         except InputError:
             continue
         if member.sha256 == entry["sha256"]:

@@ -9,6 +9,7 @@ from PIL import Image
 
 from slidescreen.data.calls import Call
 from slidescreen.data.images import decode, prepare, read_bytes
+from slidescreen.data.shown_paths import path_shown_as
 from slidescreen.ensembles import storage
 from slidescreen.ensembles.ensemble import Ensemble
 from slidescreen.errors import InputError, UnreadableImageError
@@ -68,7 +69,7 @@ def _content(path: Path) -> bytes:
 
 def _ensemble_of(run: Run, folder: Path | None) -> Ensemble:
     recorded = run.info.get("ensemble", {})
-    place = folder or Path(recorded.get("folder", ""))
+    place = folder or path_shown_as(recorded.get("folder", ""))
     ensemble = storage.load(place)
     if [member.sha256 for member in ensemble.members] != [m["sha256"] for m in recorded.get("members", [])]:
         raise InputError(f"{printable(place)} is not the ensemble that made this run: name that one with --ensemble")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from slidescreen.data.calls import Call, Status
+from slidescreen.data.shown_paths import path_shown_as
 from slidescreen.data.skipped_files import sentences
 from slidescreen.errors import InputError
 from slidescreen.files.damaged import DamagedError, read_json
@@ -55,7 +56,7 @@ def is_run(path: Path) -> bool:
 def input_folders(run: Run) -> list[Path]:
     """The folders in which a run read its images, by its record. Nothing is ever written there."""
     told = [run.info.get("input"), *(entry.get("folder") for entry in run.info.get("slides") or ())]
-    return [Path(folder) for folder in told if folder]
+    return [path_shown_as(folder) for folder in told if folder]
 
 
 def read_run(folder: Path) -> Run:

@@ -8,10 +8,13 @@ import pytest
 from conftest import Command, draw_cell, write_cells
 from test_corrections import corrections, table
 
+from slidescreen.data.label_options import LabelRules
 from slidescreen.data.reviewed_labels import read_reviewed_cells
 from slidescreen.errors import InputError
+from slidescreen.evaluation.prediction_files import of_tables
 from slidescreen.files.run_files import FINISHED
 from slidescreen.reporting.kept_pictures import KeptPictures
+from slidescreen.runs.heat_maps import explain_run
 from slidescreen.runs.saved_run import read_run
 from slidescreen.screening.slide_contents import contents_of_slide
 
@@ -78,3 +81,33 @@ def test_they_are_measured_against_labels_of_their_folders(command: Command, run
     assert command("report", run, "--truth", "labels.csv", "--out", "measured").code == 0
     page = Path("measured/disagreements.html").read_text(encoding="utf-8")
     assert page.count("data:image/") == 2
+
+
+def test_their_heat_maps_are_drawn_with_an_ensemble_whose_folder_has_such_a_name(
+    command: Command, ensemble_folder: Path
+) -> None:
+    shutil.copytree(ensemble_folder, "our\u3000ensemble")
+    write_cells(Path("night/S1", FOLDER), 2)
+    classified = command("classify", "night", "--out", "run", "--ensemble", "our\u3000ensemble", "--slide-depth", "1")
+    assert classified.code == 0
+    assert command("report", "run", "--corrections", confirmed(images())).code == 0  # what was changed has a heat map
+    told: list[tuple[int, int]] = []
+    found = explain_run(read_run(Path("run")), None, "cpu", lambda *now: told.append(now))
+    assert {image for _, image in found} == set(images())
+    assert told
+
+
+def test_results_are_never_written_into_an_input_of_such_a_name(command: Command) -> None:
+    write_cells(Path("our\u3000night/S1"), 2)
+    assert command("classify", "our\u3000night", "--out", "run").code == 0
+    outcome = command("report", "run", "--truth", "reported", "--out", "our\u3000night/measured")
+    assert outcome.code == 2
+    assert "--out must not lie inside" in outcome.err
+
+
+def test_pictures_of_predictions_are_found_by_the_names_in_their_table(tmp_path: Path) -> None:
+    (picture,) = write_cells(tmp_path / FOLDER, 1)
+    text = "image,truth,cell_type\nBlast\\u3000cells/cell_000.jpg,lymphoblast,basophil\n"
+    (tmp_path / "predictions.csv").write_text(text, encoding="utf-8")
+    (found,) = of_tables([tmp_path / "predictions.csv"], LabelRules())
+    assert found.pictures == (picture,)
