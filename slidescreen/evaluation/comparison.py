@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from slidescreen.evaluation.predictions import Predictions, slide_of_each_cell
+from slidescreen.evaluation.predictions import Predictions
 from slidescreen.statistics import classification, clustered_tables, clusters, paired, roc, single_cells
 from slidescreen.statistics.intervals import Interval
 from slidescreen.statistics.paired import PairedDifference
@@ -81,7 +81,7 @@ def compare(first: Predictions, others: Sequence[Predictions]) -> tuple[Comparis
     """The first model against each of the others."""
     if not others:
         return ()
-    slides = slide_of_each_cell(first.slides, first.sources)
+    slides = first.independent_units()
     overall = [paired.mcnemar(_right(first), _right(other)) for other in others]
     accuracy = [_accuracy(first, other, slides) for other in others]
     gaps = [_macro_f1(first, other, slides) for other in others]

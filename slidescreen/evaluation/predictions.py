@@ -63,6 +63,8 @@ class Predictions:
             at the paths may hold other images now.
         beside: slide and image of other labelled cells, as far as known.
         trained_on: how many of the N cells the networks were trained on, as far as recorded.
+        patients: (N,) the patient of each cell, if several slides are known to be of one patient; else an empty string.
+            Empty if no patient is known.
     """
 
     model: str
@@ -78,6 +80,7 @@ class Predictions:
     contents: tuple[str, ...] = ()
     beside: frozenset[tuple[str, str]] = frozenset()
     trained_on: int = 0
+    patients: tuple[str, ...] = ()
 
     def forced(self) -> NDArray[np.int64]:
         """The calls (N,) with the most probable type for an abstention. It stays -1 if probabilities are unknown."""
@@ -98,14 +101,22 @@ class Predictions:
             images=tuple(self.images[p] for p in positions) if self.images else (),
             pictures=tuple(self.pictures[p] for p in positions) if self.pictures else (),
             contents=tuple(self.contents[p] for p in positions) if self.contents else (),
+            patients=tuple(self.patients[p] for p in positions) if self.patients else (),
         )
 
+    def independent_units(self) -> list[str] | None:
+        """The slide of each cell, whose cells' errors may be correlated; None if no slide is known.
 
-def slide_of_each_cell(slides: Sequence[str], sources: Sequence[str]) -> list[str] | None:
-    """The slide of each cell. A cell of unknown slide counts as its own slide. None if no slide is known."""
-    if not any(slides):
-        return None
-    return [name or f"\0{number}" for number, name in enumerate(distinct_slides(slides, sources))]
+        Slides of one patient are one unit. A cell of unknown slide is its own.
+        """
+        if not any(self.slides):
+            return None
+        patients = self.patients or ("",) * len(self.slides)
+        named = zip(patients, distinct_slides(self.slides, self.sources), strict=True)
+        return [
+            f"\0patient {patient}" if patient else slide or f"\0{number}"
+            for number, (patient, slide) in enumerate(named)
+        ]
 
 
 def distinct_slides(slides: Sequence[str], sources: Sequence[str]) -> list[str]:

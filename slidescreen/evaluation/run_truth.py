@@ -65,7 +65,14 @@ def of_run(run: Run, truth: Path | str, label_options: LabelOptions) -> Predicti
     files = digests_of(members, (image.path for image, _ in kept if not image.call.digest))
     digests = {Path(image.name): image.call.digest or files.get(image.path, "") for image, _ in kept}
     seen = count_trained(members, [_identified(*pair) for pair in kept], label_options.split, digests)
-    return replace(predictions_of("ensemble", run.cell_types, judged, names), trained_on=seen)
+    found = predictions_of("ensemble", run.cell_types, judged, names)
+    return replace(found, trained_on=seen, patients=_patients(found.slides, run))
+
+
+def _patients(slides: Sequence[str], run: Run) -> tuple[str, ...]:
+    """The patient of each slide by number, if the run's orders gave several slides to one; empty if they did not."""
+    known = {name: str(number) for number, names in enumerate(run.info.get("same_patient", ())) for name in names}
+    return tuple(known.get(slide, "") for slide in slides) if known else ()
 
 
 def _reported(run: Run, rules: LabelRules, names: Names) -> list[_Pair]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from slidescreen import cells
 from slidescreen.evaluation.limits import UNKNOWN, Limits, limits_of, two_by_two
-from slidescreen.evaluation.predictions import Predictions, slide_of_each_cell
+from slidescreen.evaluation.predictions import Predictions
 from slidescreen.statistics import calibration, classification, roc
 from slidescreen.statistics.intervals import Interval
 
@@ -103,9 +103,7 @@ def score(predictions: Predictions) -> ModelScores:
     matrix = classification.confusion_matrix(truth, called, len(types))
     scores = classification.per_type(matrix)
     macro = classification.macro(scores.f1)
-    called_cells = predictions.where(kept)
-    slides = slide_of_each_cell(called_cells.slides, called_cells.sources)
-    limits = limits_of(truth, called, len(types), slides)
+    limits = limits_of(truth, called, len(types), predictions.where(kept).independent_units())
     probabilities = None if predictions.probabilities is None else predictions.probabilities[kept]
     judge = _Judge(types, matrix, limits, truth, probabilities)
     of_types = tuple(judge.against_rest(name, (i,)) for i, name in enumerate(types))

@@ -1,9 +1,12 @@
-"""The slide as the unit of independence: told apart by its source, and the same for every model."""
+"""The slide as the unit of independence: told apart by its source, the same for every model, joined by patient."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import Command, write_cells
 
 from slidescreen.data.label_options import LabelRules
 from slidescreen.errors import InputError
@@ -123,3 +126,34 @@ def test_rows_in_one_order_are_not_of_two_slides(tmp_path: Path) -> None:
         of_tables(files, RULES)
     same = [saved(tmp_path / f"{n}.csv", rows, "slide,truth,cell_type") for n in "ab"]
     assert of_tables(same, RULES)[1].slides == tuple("1122")
+
+
+def test_slides_of_one_patient_err_together(tmp_path: Path) -> None:
+    """Six slides of three patients, and a seventh of another. As one slide each, the patients' errors are the same."""
+    rows = two_laboratories("{laboratory}{slide}", "{laboratory}{slide}{n}.jpg")
+    apart = scored(saved(tmp_path / "apart.csv", [*rows, "C,labC,c.jpg,monocyte,monocyte"]))[0]
+    patients = tuple(slide[1:] for slide in apart.slides)
+    together = replace(
+        apart, slides=tuple(patient or slide for patient, slide in zip(patients, apart.slides, strict=True))
+    )
+    together = replace(together, sources=("",) * len(patients))
+    found, slides, expected = (
+        evaluate([each, replace(each, model="other", called=each.truth)])
+        for each in (replace(apart, patients=patients), apart, together)
+    )
+    assert found.models[0].accuracy_limits == pytest.approx(expected.models[0].accuracy_limits)
+    assert found.comparisons[0].accuracy_p == pytest.approx(expected.comparisons[0].accuracy_p)
+    assert found.models[0].accuracy_limits != slides.models[0].accuracy_limits
+    assert found.slide_level is not None
+    assert len(found.slide_level.slides) == 6
+
+
+def test_a_run_knows_from_its_orders_which_slides_are_one_patients(command: Command) -> None:
+    for slide in "ABCD":
+        write_cells(Path("night", slide, "Monocyte"), 3, first_seed=9 * ord(slide))
+    Path("orders.csv").write_text("slide,order,patient\nA,1,Ada\nB,2,Ada\nC,3,Eve\nD,4,Eve\n", encoding="utf-8")
+    assert command("classify", "night", "--orders", "orders.csv", "--out", "run", "--quiet").code == 0
+    assert json.loads(Path("run/run.json").read_text(encoding="utf-8"))["same_patient"] == [["A", "B"], ["C", "D"]]
+    assert command("report", "run", "--truth", "reported", "--out", "e").code == 0
+    (model,) = json.loads(Path("e/metrics.json").read_text(encoding="utf-8"))["models"]
+    assert (model["limits_by"], model["accuracy_limits"]["note"]) == ("slides", "too few slides")
