@@ -240,6 +240,21 @@ def test_cells_of_an_export_are_left_out_by_the_name_of_their_folder(tmp_path: P
         read_signed(folder, LabelRules(left_out=frozenset({"Lymphcyte"})), False, said.append)
 
 
+def test_numbered_class_folders_of_an_export_teach_their_type(tmp_path: Path) -> None:
+    said: list[str] = []
+    folder = export(
+        tmp_path, {"01 Segmented neutrophil": 20, "02 Lymphocyte": 20, "03 Monocyte": 6, "04 Plasma cell": 4}
+    )
+    rules = LabelRules(left_out=frozenset({"monocyte"}))
+    found = read_signed(folder, rules, False, said.append)
+    assert {image.label for image in found} == {"neutrophil", "lymphocyte"}
+    assert {image.slide for image in found} == {"slide_0", "slide_1"}
+    assert said == [
+        "passed over: 4 images in no folder of a cell type",
+        "passed over: 6 images left out because of the label",
+    ]
+
+
 def test_files_of_an_export_that_may_not_be_opened_are_counted_by_themselves(tmp_path: Path) -> None:
     said: list[str] = []
     folder = export(tmp_path / "export", {"Lymphocyte": 20, "Monocyte": 20, "Plasma": 2})
