@@ -1,7 +1,6 @@
 """The record of a finished slide: a head that every run reads, its rows of `cells.csv`, and its calls.
 
-The three parts have their own lines in one JSON array. So each can be read without the others, and a record appears
-whole or not at all. The first line holds a checksum of each part, which reveals damage.
+Each of the three is a line of its file (`record_lines`) and can be read without the others.
 """
 
 import contextlib
@@ -9,25 +8,23 @@ import csv
 import io
 import itertools
 import json
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import IO, Any, overload
+from typing import Any, overload
 
 from slidescreen.data.calls import Call, Contradiction, Status
 from slidescreen.errors import InputError, UnavailableError
 from slidescreen.files.existence import unavailable
 from slidescreen.files.run_files import FINISHED
 from slidescreen.files.writing import printable, write_whole
+from slidescreen.screening import record_lines
 from slidescreen.screening.differential import Differential, Share
 from slidescreen.screening.finding import Finding, Verdict
 
 SUFFIX, PICTURES = ".json", ".pictures"
 _FORMAT, _BEFORE = 4, 3
 """The current format and the one before, whose rows lack the column `unfamiliarity`."""
-_OPENING = b'["'
-_HEAD, _ROWS, _BODY = 1, 2, 3  # line numbers, below the line of checksums
 _NOT_KEPT = ("shares", "certain", "composition")  # parts of a differential; only judging needs the last two
 
 
@@ -97,13 +94,13 @@ class FinishedSlide:
             UnavailableError: the record cannot be read at present.
             InputError: the record has gone or is damaged.
         """
-        rows = str(json.loads(self._line(_ROWS)))
+        rows = str(json.loads(self._line(record_lines.ROWS)))
         return _with_empty_column(rows) if self.lacks_column else rows
 
     def body(self) -> "RecordBody":
         """Its calls, and the states of its images when they were called. Raises as `rows` does."""
         try:
-            content = json.loads(self._line(_BODY))
+            content = json.loads(self._line(record_lines.BODY))
             return RecordBody(tuple(map(call_of, content["calls"])), tuple(content["states"]))
         except (KeyError, TypeError, ValueError) as error:
             raise self._damaged(error) from error
@@ -119,7 +116,7 @@ class FinishedSlide:
             UnavailableError: it cannot be read at present.
         """
         try:
-            return _is_whole(self.path.read_bytes())
+            return record_lines.is_whole(self.path.read_bytes())
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -128,7 +125,7 @@ class FinishedSlide:
     def _line(self, number: int) -> bytes:
         try:
             with self.path.open("rb") as file:
-                line, sound = next(itertools.islice(_lines(file), number - 1, None), (b"", False))
+                line, sound = next(itertools.islice(record_lines.read(file), number - 1, None), (b"", False))
         except FileNotFoundError as error:
             raise self._damaged(error.strerror) from error
         except OSError as error:
@@ -203,10 +200,9 @@ def write_finished(
         "not_cells": finished.not_cells,
         "remarks": finished.remarks,
     }
-    lines = [json.dumps(part) for part in (head, rows, {"calls": calls, "states": body.states})]  # in ASCII
-    checks = " ".join(_checksum(line.encode()) for line in lines)
-    text = ",\n".join([f'["{checks}"', *lines]) + "\n]\n"
-    write_whole(finished.path, lambda temporary: (temporary.write_bytes(text.encode()), make_room()))
+    parts = (head, rows, {"calls": calls, "states": body.states})
+    content = record_lines.content_of(json.dumps(part).encode("ascii") for part in parts)
+    write_whole(finished.path, lambda temporary: (temporary.write_bytes(content), make_room()))
 
 
 def read_finished(path: Path, whole: bool = False) -> FinishedSlide | None:
@@ -217,7 +213,7 @@ def read_finished(path: Path, whole: bool = False) -> FinishedSlide | None:
         LaterFormatError: a later version wrote it.
     """
     try:
-        head = json.loads(_head_of_whole(path) if whole else _head(path))
+        head = json.loads(record_lines.head_of_whole(path) if whole else record_lines.head(path))
         if head["format"] > _FORMAT:
             raise LaterFormatError(f"{printable(path)} was written by a later slidescreen (format {head['format']})")
         if head["format"] < _BEFORE:
@@ -246,54 +242,11 @@ def read_finished(path: Path, whole: bool = False) -> FinishedSlide | None:
         raise unavailable(path, error) from error
 
 
-def _head(path: Path) -> bytes:
-    """The line of a record's head; empty if it is damaged."""
-    with path.open("rb") as file:
-        line, sound = next(_lines(file), (b"", False))
-    return line if sound else b""
-
-
-def _head_of_whole(path: Path) -> bytes:
-    """The same, but empty if any part of the record is damaged. The file is read once."""
-    content = path.read_bytes()
-    start = content.find(b"\n") + 1
-    return content[start : content.find(b"\n", start)].rstrip(b",") if _is_whole(content) else b""
-
-
-def _lines(file: IO[bytes]) -> Iterator[tuple[bytes, bool]]:
-    """The three lines of a record below the first, and whether each is undamaged. Empty for any other file."""
-    for check in _checksums(file.readline()):
-        line = file.readline().rstrip(b",\n")
-        yield line, _checksum(line) == check
-
-
-def _is_whole(content: bytes) -> bool:
-    """Whether a whole file is an undamaged record. No line is copied: every night checks hundreds of megabytes."""
-    view, end = memoryview(content), content.find(b"\n")
-    checks = _checksums(content[: end + 1])
-    for check in checks:
-        start = end + 1
-        end = content.find(b"\n", start)
-        if _checksum(view[start : end - content.endswith(b",", start, end)]) != check:
-            return False
-    return bool(checks)
-
-
-def _checksums(opening: bytes) -> list[str]:
-    """The checksums in a record's first line; none in any other file."""
-    found = opening[len(_OPENING) : -len(b'",\n')].decode("ascii", "replace").split(" ")
-    return found if opening.startswith(_OPENING) and len(found) == _BODY else []
-
-
 def _with_empty_column(rows: str) -> str:
     """Rows of a CSV file with another, empty column at the end."""
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([*row, ""] for row in csv.reader(io.StringIO(rows, newline="")))
     return text.getvalue()
-
-
-def _checksum(line: bytes | memoryview) -> str:
-    return f"{zlib.crc32(line):08x}"
 
 
 def _differential_dict(differential: Differential) -> dict[str, Any]:
