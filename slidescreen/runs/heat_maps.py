@@ -1,5 +1,6 @@
 """Heat maps for a run's suspicious cells. They show which parts of an image led to the call."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -17,7 +18,9 @@ from slidescreen.files.writing import printable
 from slidescreen.interruptible import interruptibly
 from slidescreen.reporting.page import suspicious
 from slidescreen.reporting.thumbnails import heat_thumbnail
-from slidescreen.screening.results import Run
+from slidescreen.runs.provenance import voted_by
+from slidescreen.screening.results import Run, SlideResult
+from slidescreen.screening.slide_contents import with_contents
 
 _TIME_LIMIT = 60.0  # seconds for reading one image
 
@@ -25,7 +28,9 @@ _TIME_LIMIT = 60.0  # seconds for reading one image
 def explain_run(
     run: Run, ensemble_folder: Path | None, device: str, progress: Callable[[int, int], None]
 ) -> Mapping[tuple[str, str], str]:
-    """Heat maps of all cells that the page shows, as data URIs by slide and image; unreadable images have none.
+    """Heat maps of all cells that the page shows, as data URIs by slide and image.
+
+    Images that are unreadable or hold another picture by now have none, nor have slides of an earlier ensemble.
 
     Args:
         run: the run, read from its folder.
@@ -42,11 +47,13 @@ def explain_run(
     ensemble = _ensemble_of(run, ensemble_folder)
     where = choose_device(device)
     explainers = [Explainer(member.path, where) for member in ensemble.members]
-    wanted = [(slide, call) for slide in run.slides for _, calls in suspicious(slide) for call in calls]
+    voted = voted_by(ensemble)
+    slides = [slide for slide in run.slides if slide.kept is None or slide.kept.provenance.voted == voted]
+    wanted = [(slide, call) for slide in slides for call in with_contents(slide, _shown(slide))]
     heat: dict[tuple[str, str], str] = {}
     for done, (slide, call) in enumerate(wanted, start=1):
         try:
-            image = decode(_content(slide.path_of(call.image)))
+            image = decode(_content(slide.path_of(call.image), call.digest))
         except UnreadableImageError:
             continue
         chosen = np.asarray([_named(call, ensemble)])
@@ -59,12 +66,23 @@ def explain_run(
     return heat
 
 
-def _content(path: Path) -> bytes:
-    """An image's content, with a time limit: a share that no longer answers must not stop the page."""
+def _shown(slide: SlideResult) -> tuple[Call, ...]:
+    return tuple(call for _, calls in suspicious(slide) for call in calls)
+
+
+def _content(path: Path, digest: str) -> bytes:
+    """An image's content, with a time limit: a share that no longer answers must not stop the page.
+
+    Raises:
+        UnreadableImageError: it cannot be read, or is not what was classified.
+    """
     try:
-        return interruptibly(lambda: read_bytes(path), _TIME_LIMIT)
+        content = interruptibly(lambda: read_bytes(path), _TIME_LIMIT)
     except TimeoutError as error:
         raise UnreadableImageError("it cannot be read in time") from error
+    if digest and hashlib.sha256(content).hexdigest() != digest:
+        raise UnreadableImageError("it holds another picture by now")
+    return content
 
 
 def _ensemble_of(run: Run, folder: Path | None) -> Ensemble:

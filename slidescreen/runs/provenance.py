@@ -38,9 +38,7 @@ JUDGING = (
 
 def provenance_of(ensemble: Ensemble, configuration: EngineConfiguration, thresholds: Thresholds) -> Provenance:
     """Hashes of the ensemble, the engine's settings, the thresholds, and the code of the verdict."""
-    vote = [(member.sha256, member.weight) for member in ensemble.members]
-    validation = ensemble.validation
-    told = [vote, ensemble.rule, validation.temperature, validation.offsets, validation.rejection_threshold]
+    validation, told = ensemble.validation, _vote(ensemble)
     known = [ensemble.familiarity.sha256, ODDS_OF_BLASTS] if ensemble.familiarity else []
     code = [hashlib.sha256(Path(module.__file__ or "").read_bytes()).hexdigest() for module in JUDGING]
     return Provenance(
@@ -48,6 +46,17 @@ def provenance_of(ensemble: Ensemble, configuration: EngineConfiguration, thresh
         called=_hash([*told, *known, asdict(configuration)]),
         judged=_hash([told, *known, asdict(validation), asdict(thresholds), code]),
     )
+
+
+def voted_by(ensemble: Ensemble) -> str:
+    """The hash of an ensemble, as a slide's provenance has it under `voted`."""
+    return _hash(_vote(ensemble))
+
+
+def _vote(ensemble: Ensemble) -> list[Any]:
+    members = [(member.sha256, member.weight) for member in ensemble.members]
+    validation = ensemble.validation
+    return [members, ensemble.rule, validation.temperature, validation.offsets, validation.rejection_threshold]
 
 
 def _hash(values: Any) -> str:

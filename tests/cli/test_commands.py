@@ -132,6 +132,16 @@ def test_the_page_shows_on_demand_where_the_networks_looked(command: Command, ni
     assert "heat map of" not in Path("run/report.html").read_text()
 
 
+def test_no_other_picture_is_explained_beside_a_call(command: Command, night: Path) -> None:
+    command("classify", night, "--out", "run", "--quiet")
+    for image in night.rglob("cell_*.jpg"):
+        draw_cell(999).save(image)
+    assert command("report", "run", "--explain").code == 0
+    page = Path("run/report.html").read_text()
+    assert page.count('<img class="cell"') > 0
+    assert page.count('alt="heat map of') == 0
+
+
 def test_another_ensemble_cannot_explain_a_run(command: Command, night: Path, checkpoints: tuple[Path, Path]) -> None:
     command("classify", night, "--out", "run", "--quiet")
     other = ensembles.Ensemble((member_of(checkpoints[0], 1.0),))
