@@ -14,6 +14,7 @@ from conftest import Command
 from slidescreen.errors import OutputError
 from slidescreen.files import writing
 from slidescreen.runs.monitoring import LogFile, Monitor
+from slidescreen.screening import slide_record
 
 TABLES = ("cells.csv", "differential.csv")
 FULL = pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
@@ -48,7 +49,8 @@ def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
                 raise OutputError(f"cannot write {path}: No space left on device")
             return write(path, *rest)
 
-        monkeypatch.setattr(writing, "write_whole", refusing)
+        for module in (writing, slide_record):
+            monkeypatch.setattr(module, "write_whole", refusing)
 
     return refuse
 
