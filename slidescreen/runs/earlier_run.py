@@ -5,6 +5,7 @@ import json
 import os
 import re
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,20 +80,22 @@ def last_places(out: Path, source: Path) -> dict[str, str]:
 
     Places that are not UTF-8 cannot be told from a record, and are left out.
     """
-    folders = {str(entry["slide"]): str(entry["folder"]) for entry in _slides_of(out, source)}
-    root = str(source.resolve())
-    below = root.rstrip(os.sep) + os.sep
-    return {
-        name: "." if folder == root else folder[len(below) :].replace(os.sep, "/")
-        for name, folder in folders.items()
-        if (folder == root or folder.startswith(below)) and "\ufffd" not in folder
-    }
+    return {str(entry["slide"]): place for place, entry in _by_place(out, source)}
 
 
 def finishing_times(out: Path, source: Path) -> dict[str, str]:
     """When the slides of the last run of this source into a folder were finished, by the record, for each place."""
-    times = {str(entry["slide"]): str(entry.get("finished", "")) for entry in _slides_of(out, source)}
-    return {place: times[name] for name, place in last_places(out, source).items()}
+    return {place: str(entry.get("finished", "")) for place, entry in _by_place(out, source)}
+
+
+def _by_place(out: Path, source: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The places that a record tells, each with what it says of the slide there."""
+    root = str(source.resolve())
+    below = root.rstrip(os.sep) + os.sep
+    for entry in _slides_of(out, source):
+        folder = str(entry["folder"])
+        if (folder == root or folder.startswith(below)) and "\ufffd" not in folder:
+            yield "." if folder == root else folder[len(below) :].replace(os.sep, "/"), entry
 
 
 def _slides_of(out: Path, source: Path) -> list[dict[str, Any]]:
